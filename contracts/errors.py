@@ -1,0 +1,154 @@
+"""Every error Strandline raises on purpose, grouped by what the caller can do about it.
+
+::
+
+    StrandlineError
+    ├── RetryableError            the same call may succeed later
+    │   ├── SourceUnavailableError    the database did not answer
+    │   ├── LakehouseUnavailableError the catalog or the storage did not answer
+    │   ├── CommitConflictError       another writer published first
+    │   └── TableBusyError            another run holds this table
+    ├── FixableError              somebody has to change something first
+    │   ├── ContractError             the contract file is broken or contradicts itself
+    │   ├── SettingsError             a block or an argument is missing or wrong
+    │   ├── SourceAccessError         the database refuses the credentials or the permission
+    │   ├── SchemaDriftError          the source or the target no longer fits the contract
+    │   ├── KeyUnavailableError       a protection key is missing
+    │   └── EnvironmentUnfitError     Java, disk space or a directory is not as needed
+    └── DataError                 the data has to be looked at
+        ├── QualityGateError          the batch scored below its threshold
+        ├── EmptyBatchError           the source returned no rows where some were promised
+        └── AuditError                the merged history broke a rule and was not published
+
+Each says where it happened, what was expected, what was found and what to do next. No message
+carries a cell value, a key or a credential: messages end in logs that more people may read than
+may read the data.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+__all__ = [
+    "AuditError",
+    "CommitConflictError",
+    "ContractError",
+    "DataError",
+    "EmptyBatchError",
+    "EnvironmentUnfitError",
+    "FixableError",
+    "KeyUnavailableError",
+    "LakehouseUnavailableError",
+    "QualityGateError",
+    "RetryableError",
+    "SchemaDriftError",
+    "SettingsError",
+    "SourceAccessError",
+    "SourceUnavailableError",
+    "StrandlineError",
+    "TableBusyError",
+]
+
+
+class StrandlineError(Exception):
+    """The root: where, expected, found, and what to do next.
+
+    Args:
+        where: The table, file, block or step concerned.
+        expected: What Strandline needed to be true.
+        found: What it found instead, described without any value from the data.
+        next_step: What the reader should do now, a command where there is one.
+    """
+
+    exit_code = 1
+
+    def __init__(self, *, where: str, expected: str, found: str, next_step: str) -> None:
+        self.where = where
+        self.expected = expected
+        self.found = found
+        self.next_step = next_step
+        super().__init__(f"{where}: expected {expected}; found {found}. {next_step}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Prefect pickles failed states; keyword-only arguments need help to come back.
+        return (_rebuild, (type(self), self.where, self.expected, self.found, self.next_step))
+
+    @classmethod
+    def _from_parts(cls, where: str, expected: str, found: str, next_step: str) -> Self:
+        return cls(where=where, expected=expected, found=found, next_step=next_step)
+
+
+def _rebuild(
+    kind: type[StrandlineError], where: str, expected: str, found: str, next_step: str
+) -> StrandlineError:
+    return kind._from_parts(where, expected, found, next_step)
+
+
+class RetryableError(StrandlineError):
+    """The same call may succeed later."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h
+
+
+class SourceUnavailableError(RetryableError):
+    """The source database did not answer."""
+
+
+class LakehouseUnavailableError(RetryableError):
+    """The catalog or the storage of the lakehouse did not answer."""
+
+
+class CommitConflictError(RetryableError):
+    """Another writer published first; the load has to be planned anew."""
+
+
+class TableBusyError(RetryableError):
+    """Another run is loading this table."""
+
+
+class FixableError(StrandlineError):
+    """Somebody has to change something before the call can succeed."""
+
+    exit_code = 78  # EX_CONFIG
+
+
+class ContractError(FixableError):
+    """The contract file is missing, broken or contradicts itself."""
+
+
+class SettingsError(FixableError):
+    """A block, a setting or an argument is missing or wrong."""
+
+
+class SourceAccessError(FixableError):
+    """The source database refuses the credentials or lacks the permission."""
+
+
+class SchemaDriftError(FixableError):
+    """The source or the target no longer fits the contract."""
+
+
+class KeyUnavailableError(FixableError):
+    """A protection key is missing or can't be unwrapped."""
+
+
+class EnvironmentUnfitError(FixableError):
+    """Java, disk space or a directory is not as a run needs it."""
+
+
+class DataError(StrandlineError):
+    """The data has to be looked at; nothing was published."""
+
+    exit_code = 65  # EX_DATAERR
+
+
+class QualityGateError(DataError):
+    """The batch scored below the threshold of its contract."""
+
+
+class EmptyBatchError(DataError):
+    """The source returned no rows where the contract promises some."""
+
+
+class AuditError(DataError):
+    """The merged history broke a rule on its audit branch and was not published."""
