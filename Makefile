@@ -1,0 +1,57 @@
+# Every task of the house. `make` alone lists them.
+
+PYTHON ?=
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PARTS  := contracts history blocks tasks flows deployments strandline demo
+FILES  := $(PARTS) benchmarks tests
+
+# The parent shell's environment must not leak into the project's own.
+unexport PYTHONPATH VIRTUAL_ENV
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fix lock clean
+
+##@ Use
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z%-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Build .venv from the lock file (every other task does it by itself)
+
+demo: $(READY) ## Load a year of real flights into governed history and look at it
+	@$(BIN)/python -m demo
+
+##@ Change
+test: $(READY) ## Run the tests and print the coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(READY) ## Format, lint, types, layers, contracts
+	@$(BIN)/ruff format --check --quiet $(FILES)
+	@$(BIN)/ruff check --quiet $(FILES)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/strandline contracts check
+
+fix: $(READY) ## Format and repair what ruff can repair
+	@$(BIN)/ruff check --fix --quiet $(FILES) || true
+	@$(BIN)/ruff format --quiet $(FILES)
+
+bench-%: $(READY) ## Run one benchmark, for instance `make bench-history`
+	@$(BIN)/python -m benchmarks.$*
+
+##@ House
+lock: $(READY) ## Resolve the dependencies anew into requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
+	  --custom-compile-command 'make lock' --output-file requirements.lock
+
+clean: ## Remove what was built, keep your data in .strandline
+	@rm -rf $(VENV) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
+	  .hypothesis .import_linter_cache
+
+$(READY): requirements.lock pyproject.toml deployments/setup.sh
+	@PYTHON='$(PYTHON)' sh deployments/setup.sh
