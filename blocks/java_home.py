@@ -12,7 +12,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +121,7 @@ def _home_of(java: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _chosen_by_macos() -> Iterator[tuple[Path, str]]:
-    if sys.platform != "darwin" or not _MACOS_CHOOSER.exists():
+    if platform.system() != "Darwin" or not _MACOS_CHOOSER.exists():
         return
     for version in FITTING_VERSIONS:
         answer = _ask(str(_MACOS_CHOOSER), "-v", str(version))

@@ -27,8 +27,6 @@ may read the data.
 
 from __future__ import annotations
 
-from typing import Self
-
 __all__ = [
     "AuditError",
     "CommitConflictError",
@@ -73,15 +71,11 @@ class StrandlineError(Exception):
         # Prefect pickles failed states; keyword-only arguments need help to come back.
         return (_rebuild, (type(self), self.where, self.expected, self.found, self.next_step))
 
-    @classmethod
-    def _from_parts(cls, where: str, expected: str, found: str, next_step: str) -> Self:
-        return cls(where=where, expected=expected, found=found, next_step=next_step)
-
 
 def _rebuild(
     kind: type[StrandlineError], where: str, expected: str, found: str, next_step: str
 ) -> StrandlineError:
-    return kind._from_parts(where, expected, found, next_step)
+    return kind(where=where, expected=expected, found=found, next_step=next_step)
 
 
 class RetryableError(StrandlineError):

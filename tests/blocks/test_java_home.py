@@ -62,6 +62,17 @@ def test_an_installed_java_is_found_in_the_layouts_of_linux_and_macos(tmp_path: 
         assert found(jvm) == home
 
 
+def test_macos_is_asked_for_its_own_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    home = installed(tmp_path, "chosen", "21.0.1")
+    chooser = tmp_path / "java_home"
+    chooser.write_text(f"#!/bin/sh\ntest $2 = 21 && echo {home}\n")
+    chooser.chmod(0o755)
+    monkeypatch.setattr(java_home.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(java_home, "_MACOS_CHOOSER", chooser)
+
+    assert found(tmp_path) == home
+
+
 def test_what_only_looks_like_a_java_is_passed_over(tmp_path: Path):
     jvm = tmp_path / "jvm"
     installed(jvm, "a-broken", "17.0.1", exit_code=1)

@@ -1,0 +1,132 @@
+"""What every test may ask for: one Spark, one lake, one Prefect, one PostgreSQL per process.
+
+Promise: nothing of the user's own is read or changed; everything lies in temporary directories.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+# Prefect reads its settings when it is first imported, so they are set before any of our modules.
+PREFECT_HOME = tempfile.mkdtemp(prefix="strandline-prefect-")
+os.environ.update(
+    PREFECT_HOME=PREFECT_HOME,
+    PREFECT_PROFILES_PATH=os.devnull,
+    PREFECT_LOGGING_LEVEL="WARNING",
+    PREFECT_LOGGING_TO_API_ENABLED="false",
+    PREFECT_SERVER_LOGGING_LEVEL="CRITICAL",
+    PREFECT_SERVER_ANALYTICS_ENABLED="false",
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="90",
+    PREFECT_CLI_PROMPT="false",
+)
+for _inherited in ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_PROFILE", "SPARK_REMOTE"):
+    os.environ.pop(_inherited, None)
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from blocks.embedded_postgres import EmbeddedPostgres
+
+PACKAGES = (
+    "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0",
+    "org.postgresql:postgresql:42.7.8",
+)
+
+
+def pytest_unconfigure() -> None:
+    """Remove what Prefect kept."""
+    shutil.rmtree(PREFECT_HOME, ignore_errors=True)
+
+
+def spark_settings(warehouse: Path) -> dict[str, str]:
+    """A Spark as small as the tests' tables, with one Iceberg catalog named `lake`."""
+    return {
+        "spark.driver.memory": "2g",
+        "spark.jars.packages": ",".join(PACKAGES),
+        "spark.log.level": "ERROR",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.default.parallelism": "2",
+        "spark.sql.shuffle.partitions": "2",
+        # Adaptive planning is what production runs; small tables gain nothing from splitting.
+        "spark.sql.adaptive.enabled": "true",
+        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        "spark.sql.warehouse.dir": str(warehouse / "spark"),
+        "spark.sql.extensions": (
+            "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
+        ),
+        "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
+        "spark.sql.catalog.lake.type": "hadoop",
+        "spark.sql.catalog.lake.warehouse": str(warehouse / "lake"),
+        "spark.sql.catalog.lake.cache-enabled": "false",
+    }
+
+
+@pytest.fixture(scope="session")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory under which every table of this test run lies."""
+    return tmp_path_factory.mktemp("warehouse")
+
+
+@pytest.fixture(scope="session")
+def spark(warehouse: Path) -> Iterator[SparkSession]:
+    """The one Spark session of the process."""
+    from pyspark.sql import SparkSession
+
+    from blocks.java_home import ensure_java
+
+    ensure_java()
+    builder = SparkSession.builder.master("local[2]").appName("strandline-tests")
+    for name, value in spark_settings(warehouse).items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def lake_namespace(spark: SparkSession) -> Iterator[str]:
+    """A namespace of the test's own, `lake.<name>`; its tables are dropped afterwards."""
+    namespace = f"lake.t_{uuid.uuid4().hex[:12]}"
+    spark.sql(f"CREATE NAMESPACE {namespace}")
+    yield namespace
+    for table in spark.sql(f"SHOW TABLES IN {namespace}").collect():
+        spark.sql(f"DROP TABLE IF EXISTS {namespace}.`{table.tableName}` PURGE")
+    spark.sql(f"DROP NAMESPACE {namespace}")
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A Prefect API over a database of its own; every test that runs a flow asks for it."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    # The heartbeat thread would cost a second at the end of every flow.
+    with (
+        prefect_test_harness(server_startup_timeout=90),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A running PostgreSQL with no data in it."""
+    from blocks.embedded_postgres import EmbeddedPostgres
+
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
