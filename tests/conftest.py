@@ -48,14 +48,15 @@ def pytest_unconfigure() -> None:
 
 def spark_settings(warehouse: Path) -> dict[str, str]:
     """A Spark as small as the tests' tables, with one Iceberg catalog named `lake`."""
+    from blocks.spark_logging import JVM_LOG_OPTION
+
     return {
         "spark.driver.memory": "2g",
         "spark.jars.packages": ",".join(PACKAGES),
-        "spark.log.level": "ERROR",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
-        "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
+        "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC {JVM_LOG_OPTION}",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.default.parallelism": "2",
@@ -86,8 +87,10 @@ def spark(warehouse: Path) -> Iterator[SparkSession]:
     from pyspark.sql import SparkSession
 
     from blocks.java_home import ensure_java
+    from blocks.spark_logging import silence_query_loggers
 
     ensure_java()
+    silence_query_loggers()
     builder = SparkSession.builder.master("local[2]").appName("strandline-tests")
     for name, value in spark_settings(warehouse).items():
         builder = builder.config(name, value)
