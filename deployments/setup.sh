@@ -71,14 +71,16 @@ locked() {
         inside { print }' requirements.lock
 }
 
-# Runs a step quietly; when it fails, shows how it failed and what usually helps.
-step() {
+show_log() { tail -n 6 "$log" | cut -c 1-200 | sed 's/^/  | /' >&2; }
+
+# Fetches quietly; when it fails, shows how it failed and what usually helps.
+fetch() {
     if ! "$@" >>"$log" 2>&1; then
-        tail -n 6 "$log" | cut -c 1-200 | sed 's/^/  | /' >&2
+        show_log
         stop "packages could not be installed." \
-            "Is the network there? Behind a mirror, set PIP_INDEX_URL (pip's own configuration" \
-            "is honoured too). Then run the same command again: what is done stays done." \
-            "Everything that was said is in $log."
+            "Is the network there, and room on the disk? Behind a mirror, set PIP_INDEX_URL (pip's" \
+            "own configuration is honoured too). Then run the same command again: what is done" \
+            "stays done. Everything that was said is in $log."
     fi
 }
 
@@ -104,7 +106,7 @@ borrow_pip_settings
 if ! "$venv/bin/uv" --version >/dev/null 2>&1; then
     say "Fetching uv, the installer"
     locked uv >"$venv/uv.lock"
-    step "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    fetch "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
         --require-hashes --requirement "$venv/uv.lock"
 fi
 
@@ -112,8 +114,12 @@ say "Installing the locked packages (minutes the first time, then cached)"
 VIRTUAL_ENV=$PWD/$venv
 UV_NO_CONFIG=1
 export VIRTUAL_ENV UV_NO_CONFIG
-step "$venv/bin/uv" pip sync --quiet --require-hashes requirements.lock
-step "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .
+fetch "$venv/bin/uv" pip sync --quiet --require-hashes requirements.lock
+if ! "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable . >>"$log" 2>&1; then
+    show_log
+    stop "Strandline itself could not be installed into $venv." \
+        "Is this a complete checkout? git status shows what is missing or changed."
+fi
 rm -f "$venv/uv.lock"
 
 touch "$stamp"

@@ -113,7 +113,7 @@ def test_without_a_network_the_message_names_the_log_and_leaves_no_stamp(clone: 
 
     assert outcome.returncode == 1
     assert "Temporary failure in name resolution" in outcome.stderr
-    assert "Is the network there?" in outcome.stderr
+    assert "Is the network there" in outcome.stderr
     assert "name resolution" in (clone / ".venv" / "setup.log").read_text()
     assert not (clone / ".venv" / ".ready").exists()
 
