@@ -4,8 +4,6 @@ PYTHON ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-PARTS  := contracts history blocks tasks flows deployments strandline demo
-FILES  := $(PARTS) benchmarks tests
 
 # The parent shell's environment must not leak into the project's own.
 unexport PYTHONPATH VIRTUAL_ENV
@@ -30,15 +28,15 @@ test: $(READY) ## Run the tests and print the coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term
 
 check: $(READY) ## Format, lint, types, layers, contracts
-	@$(BIN)/ruff format --check --quiet $(FILES)
-	@$(BIN)/ruff check --quiet $(FILES)
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/strandline contracts check
 
 fix: $(READY) ## Format and repair what ruff can repair
-	@$(BIN)/ruff check --fix --quiet $(FILES) || true
-	@$(BIN)/ruff format --quiet $(FILES)
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
 
 bench-%: $(READY) ## Run one benchmark, for instance `make bench-history`
 	@$(BIN)/python -m benchmarks.$*
