@@ -1,0 +1,12 @@
+"""SCD2 history of change events in an Apache Iceberg table; usable on its own.
+
+`load_changes` takes a DataFrame of change events and a table name. The history it leaves is a
+function of the set of accepted events alone: their order, their batches, repeats and crashes do
+not change it.
+"""
+
+from history.loading import load_changes
+from history.report import LoadReport
+from history.settings import HistorySettings
+
+__all__ = ["HistorySettings", "LoadReport", "load_changes"]

@@ -1,0 +1,73 @@
+"""Column expressions that the whole engine shares: names taken literally, values made comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyspark.sql import Column, Window, WindowSpec
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+
+def quoted(name: str) -> str:
+    """The name as a SQL identifier, whatever it contains (dots, spaces, backticks)."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def named(name: str) -> Column:
+    """The column of exactly that name; dots in it do not reach into a struct."""
+    return F.col(quoted(name))
+
+
+def comparable(value: Column, kind: T.DataType) -> Column:
+    """The value in a form whose `<=>` means equality.
+
+    Spark compares NaN with NaN and -0.0 with 0.0 as equal, and structs and arrays by value, but
+    not maps: a map becomes its entries in the order of their keys, at any depth.
+    """
+    if not _has_map(kind):
+        return value
+    if isinstance(kind, T.MapType):
+        entries = F.transform(
+            F.map_entries(value),
+            lambda entry: F.struct(
+                comparable(entry["key"], kind.keyType).alias("key"),
+                comparable(entry["value"], kind.valueType).alias("value"),
+            ),
+        )
+        return F.array_sort(entries)
+    if isinstance(kind, T.ArrayType):
+        return F.transform(value, lambda item: comparable(item, kind.elementType))
+    if isinstance(kind, T.StructType):
+        parts = [comparable(value[f.name], f.dataType).alias(f.name) for f in kind.fields]
+        return F.when(value.isNotNull(), F.struct(*parts))
+    return value
+
+
+def _has_map(kind: T.DataType) -> bool:
+    if isinstance(kind, T.MapType):
+        return True
+    if isinstance(kind, T.ArrayType):
+        return _has_map(kind.elementType)
+    if isinstance(kind, T.StructType):
+        return any(_has_map(field.dataType) for field in kind.fields)
+    return False
+
+
+def content(names: Iterable[str], schema: T.StructType) -> Column:
+    """One struct of the named columns, comparable as a whole."""
+    parts = [
+        comparable(named(name), schema[name].dataType).alias(f"c{position}")
+        for position, name in enumerate(names)
+    ]
+    return F.struct(*parts) if parts else F.struct(F.lit(0).alias("c0"))
+
+
+def per(*names: str) -> WindowSpec:
+    """A window over all rows that agree in the named columns."""
+    return Window.partitionBy(*[named(name) for name in names])
+
+
+def whole(window: WindowSpec) -> WindowSpec:
+    """The same window with a frame from its first to its last row."""
+    return window.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)

@@ -1,0 +1,46 @@
+"""The gate: which rows of a batch are events at all.
+
+A row without a key or a sequence, or with an operation nobody knows, is refused with a reason and
+never holds up the others.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from history.columns import named
+from history.settings import HistorySettings
+
+UPSERT = "upsert"
+DELETE = "delete"
+CONTESTED = "contested"
+
+REASONS = "__reasons"
+_REASON = "array<struct<check:string,column:string>>"
+
+
+def gated(changes: DataFrame, settings: HistorySettings) -> DataFrame:
+    """The changes with `__op` (their operation) and `__reasons` (why a row is refused, or empty).
+
+    Reasons: `key_present` and `sequence_present` for nulls, `operation_known`.
+    """
+    operation = F.lit(UPSERT)
+    known = F.lit(True)
+    if settings.operation is not None:
+        given = F.lower(F.trim(named(settings.operation)))
+        operation = F.coalesce(given, F.lit(UPSERT))
+        known = operation.isin(UPSERT, DELETE)
+    failed = [
+        F.when(named(name).isNull(), _reason("key_present", name)) for name in settings.key
+    ]
+    sequence = named(settings.sequence)
+    failed.append(F.when(sequence.isNull(), _reason("sequence_present", settings.sequence)))
+    failed.append(F.when(~known, _reason("operation_known", settings.operation or "")))
+    reasons = F.filter(F.array(*failed), lambda reason: reason.isNotNull()).cast(_REASON)
+    gated_frame = changes.withColumns({"__op": operation, REASONS: reasons})
+    return gated_frame.drop(settings.operation) if settings.operation else gated_frame
+
+
+def _reason(check: str, column: str) -> Column:
+    return F.struct(F.lit(check).alias("check"), F.lit(column).alias("column"))

@@ -1,0 +1,225 @@
+"""Which stored rows a batch concerns, and what it would change: reading, but no writing.
+
+Keys whose new events all lie behind everything known of them need their open version only; the
+whole history is read for the others.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from history.columns import content, named, per, quoted, whole
+from history.events import DELETE
+from history.settings import HistorySettings
+from history.table import Published, kept_events
+from history.timeline import KEPT, MAIN, NEW, decided, planned, ranked
+
+
+def gathered(
+    spark: SparkSession,
+    events: DataFrame,
+    table: str,
+    settings: HistorySettings,
+    state: Published,
+    columns: tuple[str, ...],
+) -> DataFrame:
+    """The new events and every stored row they have to be seen with, ranked instant by instant.
+
+    Args:
+        spark: The session to read with.
+        events: Accepted events: event columns and `__op`.
+        table: The history table.
+        settings: How it is kept.
+        state: The published state to plan against.
+        columns: The event columns.
+    """
+    schema = events.schema
+    main = spark.read.option("snapshot-id", str(state.snapshot_id)).table(table)
+    keys = events.select(*[named(name) for name in settings.key]).distinct()
+    current = _stored(main.where(named(settings.is_current)), settings, columns, schema)
+    current = _of_keys(current, keys, settings)
+    kept = _kept(spark, table, state, columns, schema)
+    kept = None if kept is None else _of_keys(kept, keys, settings)
+
+    latest = _latest_known(current, kept, settings)
+    new = _marked(events.withColumns({"__origin": F.lit(NEW), "__main": _no_main(schema, settings, columns)}))
+    new = _with_lateness(new, current, kept, latest, settings, columns)
+    flags = new.where(F.col("__late")).select(*[named(n) for n in settings.key]).distinct()
+
+    whole_main = _of_keys(_stored(main, settings, columns, schema), flags, settings)
+    narrow = _anti_keys(current, flags, settings)
+    if not settings.overwritten(columns):
+        narrow = _narrowed(narrow, settings, columns, schema)
+    parts = [
+        new,
+        _marked(whole_main, late=True),
+        _marked(narrow),
+    ]
+    if kept is not None:
+        parts.append(_marked(_of_keys(kept, flags, settings), late=True))
+        parts.append(_marked(_after_anchor(_anti_keys(kept, flags, settings), current, settings)))
+    stacked = parts[0]
+    for part in parts[1:]:
+        stacked = stacked.unionByName(part, allowMissingColumns=True)
+    return ranked(stacked, settings, columns)
+
+
+def instants(ranked_events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+    """The plan: one row an instant with its actions (see `history.timeline.planned`)."""
+    return planned(decided(ranked_events, settings, columns), settings, columns)
+
+
+def _main_struct(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+    rest = [named(n).alias(f"r{i}") for i, n in enumerate(settings.overwritten(columns))]
+    return F.struct(
+        named(settings.valid_from).alias("valid_from"),
+        named(settings.valid_to).alias("valid_to"),
+        named(settings.is_current).alias("is_current"),
+        F.struct(*(rest or [F.lit(0).alias("r0")])).alias("rest"),
+    )
+
+
+def _no_main(schema: T.StructType, settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+    kind = schema[settings.sequence].dataType.simpleString()
+    rest = [
+        f"r{i}:{schema[n].dataType.simpleString()}"
+        for i, n in enumerate(settings.overwritten(columns))
+    ] or ["r0:int"]
+    text = f"struct<valid_from:{kind},valid_to:{kind},is_current:boolean,rest:struct<{','.join(rest)}>>"
+    return F.lit(None).cast(text)
+
+
+def _stored(
+    main: DataFrame, settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType
+) -> DataFrame:
+    return main.select(
+        *[named(name).cast(schema[name].dataType).alias(name) for name in columns],
+        F.lit("upsert").alias("__op"),
+        F.lit(MAIN).alias("__origin"),
+        _main_struct(settings, columns).alias("__main"),
+    )
+
+
+def _kept(
+    spark: SparkSession,
+    table: str,
+    state: Published,
+    columns: tuple[str, ...],
+    schema: T.StructType,
+) -> DataFrame | None:
+    if state.kept_snapshot is None:
+        return None
+    frame = spark.read.option("snapshot-id", str(state.kept_snapshot)).table(kept_events(table))
+    return frame.select(
+        *[named(name).cast(schema[name].dataType).alias(name) for name in columns],
+        F.col("__op"),
+        F.lit(KEPT).alias("__origin"),
+    )
+
+
+def _marked(frame: DataFrame, *, late: bool = False) -> DataFrame:
+    return frame.withColumns({"__late": F.lit(late), "__behind": F.lit(False)})
+
+
+def _same_key(left: str, right: str, settings: HistorySettings) -> Column:
+    condition = F.lit(True)
+    for name in settings.key:
+        one, other = f"{left}.{quoted(name)}", f"{right}.{quoted(name)}"
+        condition = condition & (F.col(one) == F.col(other))
+    return condition
+
+
+def _of_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
+    return frame.alias("f").join(keys.alias("k"), _same_key("f", "k", settings), "left_semi")
+
+
+def _anti_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
+    return frame.alias("f").join(keys.alias("k"), _same_key("f", "k", settings), "left_anti")
+
+
+def _narrowed(
+    frame: DataFrame, settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType
+) -> DataFrame:
+    """Only what an anchor is asked for; its other values stay where they are, in the table."""
+    asked = {*settings.key, settings.sequence, *settings.tie_breaker, *settings.compared(columns)}
+    return frame.withColumns(
+        {
+            name: F.lit(None).cast(schema[name].dataType)
+            for name in columns
+            if name not in asked and "." not in name
+        }
+    )
+
+
+def _latest_known(
+    current: DataFrame, kept: DataFrame | None, settings: HistorySettings
+) -> DataFrame:
+    known = [named(name) for name in settings.key]
+    stored = current.select(*known, named(settings.sequence).alias("__last"))
+    if kept is not None:
+        stored = stored.union(kept.select(*known, named(settings.sequence).alias("__last")))
+    return stored.groupBy(*known).agg(F.max("__last").alias("__last"))
+
+
+def _with_lateness(
+    new: DataFrame,
+    current: DataFrame,
+    kept: DataFrame | None,
+    latest: DataFrame,
+    settings: HistorySettings,
+    columns: tuple[str, ...],
+) -> DataFrame:
+    """Sets `__behind` and `__late`. An exact repeat of a known event makes nothing late."""
+    schema = new.schema
+    told = [settings.sequence, *settings.tie_breaker, *settings.compared(columns)]
+    told += [*settings.overwritten(columns)]
+    seen = F.struct(F.col("__op"), content(told, schema).alias("said")).alias("__seen")
+    keys = [named(name) for name in settings.key]
+    known = current.select(*keys, seen)
+    if kept is not None:
+        known = known.union(kept.select(*keys, seen))
+    joined = (
+        new.withColumn("__seen", seen)
+        .alias("n")
+        .join(latest.alias("l"), _same_key("n", "l", settings), "left")
+        .select("n.*", "l.__last")
+    )
+    matched = joined.alias("n").join(
+        known.select(*keys, F.col("__seen").alias("__known")).distinct().alias("k"),
+        _same_key("n", "k", settings) & F.col("n.__seen").eqNullSafe(F.col("k.__known")),
+        "left",
+    )
+    flagged = matched.select(
+        *[F.col(f"n.{quoted(name)}") for name in columns],
+        F.col("n.__op"),
+        F.col("n.__origin"),
+        F.col("n.__main"),
+        F.coalesce(
+            F.col("k.__known").isNull()
+            & (F.col(f"n.{quoted(settings.sequence)}") <= F.col("n.__last")),
+            F.lit(False),
+        ).alias("__behind"),
+    )
+    return flagged.withColumn("__late", F.max("__behind").over(whole(per(*settings.key))))
+
+
+def _after_anchor(
+    kept: DataFrame, current: DataFrame, settings: HistorySettings
+) -> DataFrame:
+    """Kept events from the open version on; without one, from the newest delete on."""
+    sequence = named(settings.sequence)
+    keys = [named(name) for name in settings.key]
+    anchor = current.select(*keys, sequence.alias("__from"))
+    joined = (
+        kept.alias("f")
+        .join(anchor.alias("a"), _same_key("f", "a", settings), "left")
+        .select("f.*", "a.__from")
+    )
+    newest_delete = F.max(F.when(F.col("__op") == DELETE, sequence)).over(whole(per(*settings.key)))
+    begin = F.coalesce(F.col("__from"), newest_delete)
+    bounded = joined.withColumn("__begin", begin)
+    return bounded.where(F.col("__begin").isNull() | (sequence >= F.col("__begin"))).drop(
+        "__from", "__begin"
+    )

@@ -1,0 +1,75 @@
+"""Refused rows as rows of a quarantine table: what, why and when, each refused row once.
+
+One table serves every history. `row` is the event as JSON in the form it came in, so a pipeline
+that protects columns before it calls the engine has them protected here too.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from history.columns import named, quoted
+from history.events import REASONS
+from history.settings import HistorySettings
+from history.table import exists
+
+_REASON = T.StructType(
+    [T.StructField("check", T.StringType()), T.StructField("column", T.StringType())]
+)
+QUARANTINE_SCHEMA = T.StructType(
+    [
+        T.StructField("target_table", T.StringType()),
+        T.StructField("batch_id", T.StringType()),
+        T.StructField("source_table", T.StringType()),
+        T.StructField("row_digest", T.StringType()),
+        T.StructField("record_key", T.StringType()),
+        T.StructField("reasons", T.ArrayType(_REASON)),
+        T.StructField("row", T.StringType()),
+        T.StructField("refused_at", T.TimestampType()),
+        T.StructField("released_at", T.TimestampType()),
+    ]
+)
+
+
+def refused_rows(
+    refused: DataFrame,
+    settings: HistorySettings,
+    columns: tuple[str, ...],
+    *,
+    table: str,
+    batch_id: str,
+    source: str,
+    refused_at: datetime,
+) -> DataFrame:
+    """Refused events (event columns and `__reasons`) in the quarantine's columns."""
+    told = {*settings.key, settings.sequence, *settings.tie_breaker, *settings.compared(columns)}
+    digested = [named(name) for name in columns if name in told]
+    return refused.select(
+        F.lit(table).alias("target_table"),
+        F.lit(batch_id).alias("batch_id"),
+        F.lit(source).alias("source_table"),
+        F.sha2(F.to_json(F.struct(*digested), {"ignoreNullFields": "false"}), 256).alias(
+            "row_digest"
+        ),
+        F.to_json(F.struct(*[named(name) for name in settings.key])).alias("record_key"),
+        F.col(REASONS).alias("reasons"),
+        F.to_json(F.struct(*[named(name) for name in columns])).alias("row"),
+        F.lit(refused_at).cast("timestamp").alias("refused_at"),
+        F.lit(None).cast("timestamp").alias("released_at"),
+    )
+
+
+def quarantine(spark: SparkSession, rows: DataFrame, name: str) -> None:
+    """Append the rows that the quarantine does not hold already; creates it if need be."""
+    if not exists(spark, name):
+        empty = spark.createDataFrame([], QUARANTINE_SCHEMA)
+        empty.writeTo(name).using("iceberg").tableProperty("format-version", "3").create()
+    held = spark.table(name).where(F.col("released_at").isNull())
+    once = rows.dropDuplicates(["target_table", "row_digest"])
+    fresh = once.join(held, ["target_table", "row_digest"], "left_anti")
+    columns = [F.col(quoted(field.name)) for field in QUARANTINE_SCHEMA.fields]
+    fresh.select(*columns).writeTo(name).append()

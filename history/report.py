@@ -1,0 +1,43 @@
+"""What one load did to a history table, as plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """Counts of one batch.
+
+    Attributes:
+        batch_id: The batch these counts belong to.
+        snapshot_id: The table's snapshot after the load; None only if there never was one.
+        published: Whether the load changed the table (False: an empty difference or a replay).
+        events: Distinct events that were accepted and not known before.
+        opened: Versions added to the table.
+        closed: Versions that were open before the load and are closed after it.
+        deleted: Delete events among the new ones.
+        unchanged: New events that state what the version before them states already.
+        late: New events that lie before the latest known event of their key.
+        repeated: Events that the table knew already, or that occur twice in the batch.
+        superseded: Events that lost their instant to one with a greater tie-breaker.
+        refused: Rows that were not accepted, by reason.
+        surrogate_high_water: The greatest surrogate key in use after the load.
+        attempts: How often the load was planned (more than 1: another writer came first).
+    """
+
+    batch_id: str
+    snapshot_id: int | None
+    published: bool
+    events: int = 0
+    opened: int = 0
+    closed: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    late: int = 0
+    repeated: int = 0
+    superseded: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
+    surrogate_high_water: int = 0
+    attempts: int = 1

@@ -1,0 +1,131 @@
+"""How one history table is kept: which columns identify, order, compare and date its versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from contracts.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistorySettings:
+    """The settings of `history.load_changes`.
+
+    Attributes:
+        key: Columns that together identify a record; any types but maps, never null.
+        sequence: The column that orders the changes of a key (timestamp, date or number).
+        tracked: Columns whose change opens a version (type 2). None: every attribute. The other
+            attributes are overwritten within their version (type 1).
+        fingerprint: A column that changes exactly when a tracked column does. It is compared in
+            their place, which lets tracked columns hold random tokens.
+        carried: Attributes that are neither compared nor overwritten: a version keeps those of
+            the event that opened it (batch id, load time, row score).
+        operation: A column saying 'upsert' or 'delete'; None: every event is an upsert.
+        tie_breaker: Columns that decide between events of one key and one sequence; the greatest
+            wins. Without them, differing events of one instant are all refused.
+        first_valid_from: A column that dates the first version of a key when it lies before the
+            sequence.
+        remember_unchanged: Keep events that open no version, so that an event arriving later can
+            still take its place before them. Switch off only where nothing can arrive late.
+        valid_from: Name of the interval's inclusive start.
+        valid_to: Name of the interval's exclusive end.
+        is_current: Name of the flag of open versions.
+        surrogate_key: Name of the bigint that identifies a version; None for none.
+        recorded_at: Name of a timestamp of when the version was written; None for none.
+        changed_at: Name of a timestamp of when the row was last changed; None for none.
+        open_end: The end of an open version; None stands for null. Timestamps only.
+        partitioning: Iceberg partition terms for a table that has yet to be created.
+    """
+
+    key: tuple[str, ...]
+    sequence: str
+    tracked: tuple[str, ...] | None = None
+    fingerprint: str | None = None
+    carried: tuple[str, ...] = ()
+    operation: str | None = None
+    tie_breaker: tuple[str, ...] = ()
+    first_valid_from: str | None = None
+    remember_unchanged: bool = True
+    valid_from: str = "valid_from"
+    valid_to: str = "valid_to"
+    is_current: str = "is_current"
+    surrogate_key: str | None = "surrogate_key"
+    recorded_at: str | None = None
+    changed_at: str | None = None
+    open_end: datetime | None = None
+    partitioning: tuple[str, ...] = ("is_current",)
+
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """The columns that a load fills itself and that events therefore must not bring."""
+        names = (
+            self.surrogate_key,
+            self.valid_from,
+            self.valid_to,
+            self.is_current,
+            self.recorded_at,
+            self.changed_at,
+        )
+        return tuple(name for name in names if name is not None)
+
+    def event_columns(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The columns of an event that are stored: all but the operation."""
+        return tuple(name for name in columns if name != self.operation)
+
+    def attributes(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The columns that are neither key, order nor operation."""
+        taken = {*self.key, self.sequence, *self.tie_breaker, self.operation, self.first_valid_from}
+        return tuple(name for name in columns if name not in taken)
+
+    def compared(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The columns whose change opens a version, as they are compared."""
+        if self.fingerprint is not None:
+            return (self.fingerprint,)
+        if self.tracked is not None:
+            return self.tracked
+        return tuple(name for name in self.attributes(columns) if name not in self.carried)
+
+    def overwritten(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The type-1 columns: attributes that are neither tracked, carried nor the fingerprint."""
+        if self.tracked is None:
+            return ()
+        kept = {*self.tracked, *self.carried, self.fingerprint}
+        return tuple(name for name in self.attributes(columns) if name not in kept)
+
+    def check(self, columns: Sequence[str], where: str) -> None:
+        """Refuse settings that do not fit the columns of the events.
+
+        Raises:
+            SettingsError: A named column is missing, named twice or reserved.
+        """
+        for setting in fields(self):
+            if setting.name in _NEW_COLUMNS:
+                continue
+            value = getattr(self, setting.name)
+            names = (value,) if isinstance(value, str) else value
+            if not isinstance(names, tuple):
+                continue
+            missing = sorted(set(names) - set(columns))
+            if missing and setting.name != "partitioning":
+                raise SettingsError(
+                    where=where,
+                    expected=f"the columns that `{setting.name}` names among the events' columns",
+                    found=f"no column {', '.join(missing)}",
+                    next_step=f"Correct `{setting.name}` or add the column to the events.",
+                )
+        clash = sorted({*self.filled, *_RESERVED} & set(columns))
+        if not self.key or clash or len({name.lower() for name in columns}) < len(columns):
+            raise SettingsError(
+                where=where,
+                expected="a key, distinct column names, and none of the names a load fills itself",
+                found=f"key {list(self.key)}, clashing names {clash}",
+                next_step="Name at least one key column and rename what clashes.",
+            )
+
+
+_NEW_COLUMNS = frozenset(
+    {"valid_from", "valid_to", "is_current", "surrogate_key", "recorded_at", "changed_at"}
+)
+_RESERVED = frozenset({"__op", "__origin", "__main", "__content", "__latest", "__late", "__batch"})

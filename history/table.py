@@ -1,0 +1,204 @@
+"""The tables of one history: the versions, the kept events beside them, and what was published.
+
+The versions' table holds versions only, so any engine reads it without a filter. Events that show
+no version of their own lie in `<table>__kept_events`; the snapshot of it that belongs to a state
+of the versions is written in that state's snapshot summary, so publishing one publishes both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from contracts.errors import SchemaDriftError, SettingsError
+from history.columns import named
+from history.settings import HistorySettings
+
+BATCH_ID = "strandline.batch-id"
+DIGEST = "strandline.batch-digest"
+WATERMARK = "strandline.watermark"
+HIGH_WATER = "strandline.surrogate-high-water"
+KEPT_SNAPSHOT = "strandline.kept-snapshot-id"
+
+_PROPERTIES = {
+    "format-version": "3",
+    "write.merge.mode": "merge-on-read",
+    "write.update.mode": "merge-on-read",
+    "write.delete.mode": "merge-on-read",
+    "write.parquet.compression-codec": "zstd",
+    "write.distribution-mode": "none",
+}
+_TERM = re.compile(r"^(?:(\w+)\()?\s*([^(),]+?)\s*(?:,\s*(\d+))?\s*\)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The published state of a history table, read from its own snapshots.
+
+    `properties` are the Strandline entries of the newest snapshot that has any.
+    """
+
+    snapshot_id: int
+    properties: Mapping[str, str]
+    batches: frozenset[str]
+
+    @property
+    def high_water(self) -> int:
+        """The greatest surrogate key ever drawn."""
+        return int(self.properties.get(HIGH_WATER, "0"))
+
+    @property
+    def kept_snapshot(self) -> int | None:
+        """The snapshot of the kept events that belongs to this state; None: none were kept."""
+        text = self.properties.get(KEPT_SNAPSHOT, "")
+        return int(text) if text else None
+
+
+def kept_events(table: str) -> str:
+    """The identifier of the kept events' table."""
+    return f"{table}__kept_events"
+
+
+def exists(spark: SparkSession, table: str) -> bool:
+    """Whether the catalog has the table."""
+    try:
+        return bool(spark.catalog.tableExists(table))
+    except AnalysisException:
+        return False
+
+
+def published(spark: SparkSession, table: str) -> Published | None:
+    """The table's published state; None when it has no snapshot yet."""
+    rows = spark.sql(
+        f"SELECT s.snapshot_id, s.summary FROM {table}.history h "  # noqa: S608
+        f"JOIN {table}.snapshots s ON h.snapshot_id = s.snapshot_id "
+        "WHERE h.is_current_ancestor ORDER BY h.made_current_at DESC, s.committed_at DESC"
+    ).collect()
+    if not rows:
+        return None
+    summaries = [dict(row.summary or {}) for row in rows]
+    ours = next((summary for summary in summaries if BATCH_ID in summary), {})
+    return Published(
+        snapshot_id=rows[0].snapshot_id,
+        properties={name: text for name, text in ours.items() if name.startswith("strandline.")},
+        batches=frozenset(summary[BATCH_ID] for summary in summaries if BATCH_ID in summary),
+    )
+
+
+def history_schema(events: T.StructType, settings: HistorySettings) -> T.StructType:
+    """The versions' schema for events of the given schema."""
+    kept = settings.event_columns(events.fieldNames())
+    kind = events[settings.sequence].dataType
+    fields = [T.StructField(name, events[name].dataType) for name in kept]
+    if settings.surrogate_key is not None:
+        fields.insert(0, T.StructField(settings.surrogate_key, T.LongType()))
+    fields.append(T.StructField(settings.valid_from, kind))
+    fields.append(T.StructField(settings.valid_to, kind))
+    fields.append(T.StructField(settings.is_current, T.BooleanType()))
+    stamps = [name for name in (settings.recorded_at, settings.changed_at) if name is not None]
+    fields.extend(T.StructField(name, T.TimestampType()) for name in stamps)
+    return T.StructType(fields)
+
+
+def ensure_table(
+    spark: SparkSession, table: str, events: T.StructType, settings: HistorySettings
+) -> Published:
+    """Create the table if need be, check that the events fit it, and return its state.
+
+    Raises:
+        SchemaDriftError: Columns of the table and of the events differ.
+    """
+    wanted = history_schema(events, settings)
+    if not exists(spark, table):
+        _create(spark.createDataFrame([], wanted), table, settings.partitioning)
+    found = spark.table(table).schema
+    _compare(table, wanted, found)
+    state = published(spark, table)
+    if state is None:
+        # A branch needs a snapshot to start from, and two first loads need one to race for.
+        spark.createDataFrame([], found).writeTo(table).append()
+        state = published(spark, table)
+    if state is None:
+        raise SchemaDriftError(
+            where=table,
+            expected="a first snapshot after an empty append",
+            found="none",
+            next_step="Check that the catalog accepts commits.",
+        )
+    return state
+
+
+def ensure_kept(spark: SparkSession, table: str, events: T.StructType) -> int:
+    """Create the kept events' table if need be; its first snapshot is returned."""
+    name = kept_events(table)
+    if not exists(spark, name):
+        _create(spark.createDataFrame([], events), name, ())
+    if published(spark, name) is None:
+        spark.createDataFrame([], events).writeTo(name).append()
+    state = published(spark, name)
+    return state.snapshot_id if state else 0
+
+
+def _create(empty: DataFrame, table: str, partitioning: tuple[str, ...]) -> None:
+    writer = empty.writeTo(table).using("iceberg")
+    for name, text in _PROPERTIES.items():
+        writer = writer.tableProperty(name, text)
+    if partitioning:
+        first, *others = [partition_term(term) for term in partitioning]
+        writer = writer.partitionedBy(first, *others)
+    try:
+        writer.create()
+    except AnalysisException as error:
+        if error.getCondition() != "TABLE_OR_VIEW_ALREADY_EXISTS":
+            raise
+
+
+def partition_term(term: str) -> Column:
+    """An Iceberg partition term: a column, or years/months/days/hours/bucket of one."""
+    found = _TERM.match(term)
+    function, name, count = found.groups() if found else (None, term, None)
+    if function is None:
+        return named(name)
+    transforms = {
+        "years": F.partitioning.years,
+        "months": F.partitioning.months,
+        "days": F.partitioning.days,
+        "hours": F.partitioning.hours,
+    }
+    if function == "bucket" and count is not None:
+        return F.partitioning.bucket(int(count), named(name))
+    if function not in transforms:
+        raise SettingsError(
+            where=f"partition term {term}",
+            expected="a column, or years, months, days, hours or bucket(column, N)",
+            found=f"the function {function}",
+            next_step="Correct `partitioning`.",
+        )
+    return transforms[function](named(name))
+
+
+def _compare(table: str, wanted: T.StructType, found: T.StructType) -> None:
+    have = {field.name: field.dataType for field in found.fields}
+    need = {field.name: field.dataType for field in wanted.fields}
+    missing = sorted(set(need) - set(have))
+    surplus = sorted(set(have) - set(need))
+    other = sorted(name for name in need if name in have and not _alike(need[name], have[name]))
+    if missing or surplus or other:
+        raise SchemaDriftError(
+            where=table,
+            expected="a history table with the columns of the events",
+            found=f"columns it lacks {missing}, columns it has beyond them {surplus}, "
+            f"columns of another type {other}",
+            next_step="Align the events or the contract with the table; nothing was written.",
+        )
+
+
+def _alike(one: T.DataType, other: T.DataType) -> bool:
+    """Equal but for nullability, which Iceberg tables loosen."""
+    return one.simpleString() == other.simpleString()

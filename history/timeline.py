@@ -1,0 +1,214 @@
+"""The pure heart: from the known and the new events of some keys to what has to change.
+
+Events of a key are laid on one line. At each instant one event counts: the one with the greatest
+tie-breaker; equal ones are one; differing ones that nothing decides between contest the instant
+and none of them counts. An upsert that differs from the event before it opens a version, which
+ends where the next version or a delete begins. Nothing here depends on when an event arrived.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from history.columns import content, named, per, whole
+from history.events import CONTESTED, DELETE, UPSERT
+from history.settings import HistorySettings
+
+NEW, KEPT, MAIN = 0, 1, 2
+"""`__origin` of a row: of this batch, a kept event, a version of the table."""
+
+
+def ranked(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+    """The events of each instant in the order in which they may claim it.
+
+    Args:
+        events: Rows of the event columns, `__op`, `__origin`, `__late` (their key has events that
+            arrive behind known ones), `__behind` (this is one) and `__main`: the stored dates of
+            a version, null for other rows.
+        settings: How the table is kept.
+        columns: The event columns.
+
+    Returns:
+        The rows with `__rank`, `__tied` (as strong as the first), `__same` (says what the first
+        says) and `__contested` (nothing decides between the strongest).
+    """
+    schema = events.schema
+    upsert = F.col("__op") == UPSERT
+    said = F.struct(
+        F.col("__op").alias("op"),
+        F.when(upsert, content(settings.compared(columns), schema)).alias("tracked"),
+        F.when(upsert, content(settings.overwritten(columns), schema)).alias("rest"),
+    )
+    instant = per(*settings.key, settings.sequence)
+    everyone = whole(instant)
+    # A contested mark outranks the events it condemns; stored rows outrank equal new ones, and a
+    # kept event its version's row, whose type-1 values may already be a later event's.
+    rank = instant.orderBy(
+        *[named(name).desc_nulls_last() for name in settings.tie_breaker],
+        (F.col("__op") == CONTESTED).desc(),
+        F.when(F.col("__origin") == KEPT, 0).when(F.col("__origin") == MAIN, 1).otherwise(2),
+    )
+    shadowed = (F.col("__origin") == MAIN) & F.col("__kept")
+    return (
+        events.withColumns({"__said": said, "__ties": content(settings.tie_breaker, schema)})
+        .withColumn("__kept", F.max(F.col("__origin") == KEPT).over(everyone))
+        .withColumn("__rank", F.row_number().over(rank))
+        .withColumn("__top", F.first(F.struct("__said", "__ties")).over(whole(rank)))
+        .withColumn("__tied", F.col("__ties").eqNullSafe(F.col("__top")["__ties"]) & ~shadowed)
+        .withColumn("__same", F.col("__said").eqNullSafe(F.col("__top")["__said"]))
+        .withColumn("__contest", F.max(F.col("__tied") & ~F.col("__same")).over(everyone))
+        .withColumn(
+            "__contested",
+            F.col("__contest") | (F.col("__top")["__said"]["op"] == CONTESTED),
+        )
+    )
+
+
+def conflicting(events: DataFrame) -> DataFrame:
+    """Of ranked events, those that have to be refused: the strongest of contested instants."""
+    claims = F.col("__tied") & (F.col("__op") != CONTESTED)
+    return events.where(F.col("__contested") & claims)
+
+
+def decided(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+    """One row an instant: the event that counts there, from ranked events.
+
+    Returns:
+        The winner's row, its `__op` being 'contested' where none can win, with `__main` of the
+        instant's version if there is one, `__kept` (the instant has a kept event), `__replaced`
+        (a stored row lost the instant) and the counts `__new`, `__repeated`, `__superseded`,
+        `__refused` of new events.
+    """
+    everyone = whole(per(*settings.key, settings.sequence))
+    is_new = F.col("__origin") == NEW
+    agrees = F.col("__tied") & F.col("__same") & ~F.col("__contested")
+    first = events.withColumns(
+        {
+            "__main": F.first("__main", ignorenulls=True).over(everyone),
+            "__behind": F.max("__behind").over(everyone),
+            "__stored": F.max(~is_new & agrees).over(everyone),
+            "__had": F.max(~is_new & (F.col("__op") != CONTESTED)).over(everyone),
+            "__claims": F.sum((is_new & F.col("__tied")).cast("int")).over(everyone),
+            "__superseded": F.sum((is_new & ~F.col("__tied")).cast("int")).over(everyone),
+        }
+    ).where(F.col("__rank") == 1)
+    contested, claims = F.col("__contested"), F.col("__claims")
+    fresh = F.when(contested | F.col("__stored") | (claims == 0), 0).otherwise(1)
+    return first.select(
+        *[named(name) for name in columns],
+        F.when(contested, F.lit(CONTESTED)).otherwise(F.col("__op")).alias("__op"),
+        F.col("__main"),
+        F.col("__late"),
+        F.col("__behind"),
+        F.col("__kept"),
+        # A mark that is confirmed replaces nothing; one that is overruled does.
+        (
+            (F.col("__had") & ~F.col("__stored"))
+            | (F.col("__kept") & ~contested & ~F.col("__stored"))
+        ).alias("__replaced"),
+        F.when(contested, claims).otherwise(0).alias("__refused"),
+        fresh.alias("__new"),
+        F.when(contested, 0).otherwise(claims - fresh).alias("__repeated"),
+        F.col("__superseded"),
+    )
+
+
+def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+    """What each instant is in the history that should be, and what that means for the tables.
+
+    Adds `valid_from`, `valid_to`, `is_current` under the settings' names, `__latest` (the type-1
+    values the version shows), `__opens`, `__unchanged`, and the actions: `__action` on the
+    history table ('add', 'update', 'remove', 'replace') and `__keep` on the kept events ('add',
+    'remove', 'replace'), null for nothing.
+    """
+    schema = instants.schema
+    sequence = named(settings.sequence)
+    line = per(*settings.key, "__counts").orderBy(sequence)
+    upsert = F.col("__op") == UPSERT
+    onwards = line.rowsBetween(1, Window.unboundedFollowing)
+    rest = F.struct(*[named(n).alias(f"r{i}") for i, n in enumerate(settings.overwritten(columns))])
+    told = (
+        instants.withColumn("__counts", F.col("__op") != CONTESTED)
+        .withColumn("__tracked", F.when(upsert, content(settings.compared(columns), schema)))
+        .withColumn("__before", F.lag("__op").over(line))
+        .withColumn("__was", F.lag("__tracked").over(line))
+    )
+    differs = F.col("__before").isNull() | (F.col("__before") == DELETE)
+    differs = differs | ~F.col("__tracked").eqNullSafe(F.col("__was"))
+    opens = F.col("__counts") & upsert & differs
+    edge = opens | (F.col("__op") == DELETE)
+    told = (
+        told.withColumn("__opens", opens)
+        .withColumn("__end", F.first(F.when(edge, sequence), ignorenulls=True).over(onwards))
+        .withColumn("__stretch", F.sum(edge.cast("int")).over(line))
+    )
+    stretch = whole(per(*settings.key, "__counts", "__stretch").orderBy(sequence))
+    latest = F.last(rest).over(stretch) if settings.overwritten(columns) else F.lit(None)
+    told = told.withColumn("__latest", latest)
+    current = F.col("__end").isNull()
+    told = told.withColumns(
+        {
+            settings.valid_from: _start(settings),
+            settings.valid_to: F.when(current, _open_end(settings, schema)).otherwise(
+                F.col("__end")
+            ),
+            settings.is_current: current,
+            "__unchanged": F.col("__counts") & upsert & ~F.col("__opens"),
+        }
+    )
+    return told.withColumns(
+        {"__action": _action(settings, columns), "__keep": _keep(settings, columns)}
+    )
+
+
+def _open_end(settings: HistorySettings, schema: object) -> Column:
+    end = F.lit(settings.open_end) if settings.open_end is not None else F.lit(None)
+    return end.cast(schema[settings.sequence].dataType)  # type: ignore[index]
+
+
+def _start(settings: HistorySettings) -> Column:
+    """The version's start. Known versions of keys without late events keep theirs: the events
+    before them were not read."""
+    sequence = named(settings.sequence)
+    start = sequence
+    if settings.first_valid_from is not None:
+        first = F.least(named(settings.first_valid_from), sequence)
+        start = F.when(F.col("__before").isNull(), F.coalesce(first, sequence)).otherwise(sequence)
+    known = F.col("__main").isNotNull() & ~F.col("__late")
+    return F.when(known, F.col("__main")["valid_from"]).otherwise(start)
+
+
+def _action(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+    main = F.col("__main")
+    same = (
+        main["valid_from"].eqNullSafe(named(settings.valid_from))
+        & main["valid_to"].eqNullSafe(named(settings.valid_to))
+        & main["is_current"].eqNullSafe(named(settings.is_current))
+    )
+    if settings.overwritten(columns):
+        same = same & main["rest"].eqNullSafe(F.col("__latest"))
+    return (
+        F.when(~F.col("__opens"), F.when(main.isNotNull(), F.lit("remove")))
+        .when(main.isNull(), F.lit("add"))
+        .when(F.col("__replaced"), F.lit("replace"))
+        .when(~same, F.lit("update"))
+    )
+
+
+def _keep(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+    """Deletes, contested instants and (if remembered) equal events are kept, and the event of a
+    version that shows a later event's type-1 values."""
+    hidden = ~F.col("__opens")
+    if not settings.remember_unchanged:
+        hidden = hidden & ~F.col("__unchanged")
+    if settings.overwritten(columns):
+        rest = F.struct(
+            *[named(n).alias(f"r{i}") for i, n in enumerate(settings.overwritten(columns))]
+        )
+        hidden = hidden | (F.col("__opens") & ~rest.eqNullSafe(F.col("__latest")))
+    return (
+        F.when(F.col("__kept") & F.col("__replaced") & hidden, F.lit("replace"))
+        .when(F.col("__kept") & F.col("__replaced"), F.lit("remove"))
+        .when(hidden & ~F.col("__kept"), F.lit("add"))
+    )
