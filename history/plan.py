@@ -36,7 +36,7 @@ def gathered(
         columns: The event columns.
     """
     schema = events.schema
-    main = spark.read.option("snapshot-id", str(state.snapshot_id)).table(table)
+    main = spark.read.option("versionAsOf", str(state.snapshot_id)).table(table)
     keys = events.select(*[named(name) for name in settings.key]).distinct()
     current = _stored(main.where(named(settings.is_current)), settings, columns, schema)
     current = _of_keys(current, keys, settings)
@@ -111,7 +111,7 @@ def _kept(
 ) -> DataFrame | None:
     if state.kept_snapshot is None:
         return None
-    frame = spark.read.option("snapshot-id", str(state.kept_snapshot)).table(kept_events(table))
+    frame = spark.read.option("versionAsOf", str(state.kept_snapshot)).table(kept_events(table))
     return frame.select(
         *[named(name).cast(schema[name].dataType).alias(name) for name in columns],
         F.col("__op"),
@@ -179,7 +179,12 @@ def _with_lateness(
     keys = [named(name) for name in settings.key]
     known = current.select(*keys, seen)
     if kept is not None:
-        known = known.union(kept.select(*keys, seen))
+        # Where an event is kept, its version's row may show a later event's type-1 values.
+        same = _same_key("c", "k", settings) & (
+            F.col(f"c.{quoted(settings.sequence)}") == F.col(f"k.{quoted(settings.sequence)}")
+        )
+        plain = current.alias("c").join(kept.alias("k"), same, "left_anti")
+        known = plain.select(*keys, seen).union(kept.select(*keys, seen))
     joined = (
         new.withColumn("__seen", seen)
         .alias("n")
