@@ -10,7 +10,7 @@ unexport PYTHONPATH VIRTUAL_ENV
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix lock clean
+.PHONY: help setup test check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -20,26 +20,19 @@ help: ## Show this list
 
 setup: $(READY) ## Build .venv from the lock file (every other task does it by itself)
 
-demo: $(READY) ## Load a year of real flights into governed history and look at it
-	@$(BIN)/python -m demo
-
 ##@ Change
 test: $(READY) ## Run the tests and print the coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term
 
-check: $(READY) ## Format, lint, types, layers, contracts
+check: $(READY) ## Format, lint, types, layers
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/strandline contracts check
 
 fix: $(READY) ## Format and repair what ruff can repair
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
-
-bench-%: $(READY) ## Run one benchmark, for instance `make bench-history`
-	@$(BIN)/python -m benchmarks.$*
 
 ##@ House
 lock: $(READY) ## Resolve the dependencies anew into requirements.lock

@@ -38,7 +38,8 @@ def broken_rules(versions: DataFrame, settings: HistorySettings) -> DataFrame:
     rules = {
         "one_current": current & (F.col("__opens") > 1),
         "ends_after_start": end.isNotNull() & (start >= end),
-        "overlap": F.col("__was").isNotNull() & (F.col("__end").isNull() | (F.col("__end") > start)),
+        "overlap": F.col("__was").isNotNull()
+        & (F.col("__end").isNull() | (F.col("__end") > start)),
         "flag_agrees": current.isNull() | (current != _is_open(end, settings)),
         "neighbours_differ": adjacent & F.col("__said").eqNullSafe(F.col("__was")),
     }

@@ -31,9 +31,7 @@ def gated(changes: DataFrame, settings: HistorySettings) -> DataFrame:
         given = F.lower(F.trim(named(settings.operation)))
         operation = F.coalesce(given, F.lit(UPSERT))
         known = operation.isin(UPSERT, DELETE)
-    failed = [
-        F.when(named(name).isNull(), _reason("key_present", name)) for name in settings.key
-    ]
+    failed = [F.when(named(name).isNull(), _reason("key_present", name)) for name in settings.key]
     sequence = named(settings.sequence)
     failed.append(F.when(sequence.isNull(), _reason("sequence_present", settings.sequence)))
     failed.append(F.when(~known, _reason("operation_known", settings.operation or "")))

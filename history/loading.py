@@ -7,20 +7,20 @@ from dataclasses import replace
 from datetime import datetime
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import CommitConflictError
 from history import branches
 from history.audit import audit
 from history.columns import named
-from history.events import CONTESTED, DELETE, REASONS, gated
+from history.events import DELETE, REASONS, gated
 from history.plan import gathered, instants
 from history.refusal import quarantine as keep_refused
 from history.refusal import refused_rows
 from history.report import LoadReport
 from history.settings import HistorySettings
-from history.table import Published, ensure_table, kept_events
+from history.table import Published, ensure_table
 from history.timeline import conflicting
 from history.writing import Numbered, write_kept, write_versions
 
@@ -91,7 +91,7 @@ def load_changes(
                 raise
             state = ensure_table(spark, table, schema, settings)
             continue
-        refused = _refusals(judged, conflicts, report)
+        refused = _refusals(judged, conflicts)
         counts = {row.check: row["count"] for row in _by_reason(refused).collect()}
         if counts:
             shaped = refused_rows(
@@ -101,7 +101,8 @@ def load_changes(
             keep_refused(spark, shaped, target)
         load.release()
         return replace(report, refused=counts, attempts=attempt)
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    message = "the last attempt returns or raises"
+    raise AssertionError(message)
 
 
 class _Load:
@@ -131,7 +132,7 @@ class _Load:
             gathered(self.spark, events, self.table, self.settings, state, self.columns)
         )
         plan = self._hold(instants(ranked, self.settings, self.columns))
-        report = self._counted(plan, state)
+        report = self._counted(events, plan, state)
         self.say("planned")
         conflicts = conflicting(ranked)
         if not report.published:
@@ -172,24 +173,24 @@ class _Load:
         self._persisted.append(held)
         return held
 
-    def _counted(self, plan: DataFrame, state: Published) -> LoadReport:
+    def _counted(self, events: DataFrame, plan: DataFrame, state: Published) -> LoadReport:
         action, main = F.col("__action"), F.col("__main")
         still_open = named(self.settings.is_current) & action.isin("update", "replace")
         new = F.col("__new") > 0
 
-        def count(condition: object) -> object:
-            return F.count(F.when(condition, 1))  # type: ignore[arg-type]
+        def count(condition: Column) -> Column:
+            return F.count(F.when(condition, 1))
 
         row = plan.agg(
             F.count(F.coalesce("__action", "__keep")).alias("changes"),
             F.coalesce(F.sum("__new"), F.lit(0)).alias("events"),
-            F.coalesce(F.sum("__repeated"), F.lit(0)).alias("repeated"),
+            F.coalesce(F.sum("__refused"), F.lit(0)).alias("conflicting"),
             F.coalesce(F.sum("__superseded"), F.lit(0)).alias("superseded"),
-            count(action.isin("add", "replace")).alias("opened"),  # type: ignore[attr-defined]
-            count(main["is_current"] & action.isNotNull() & ~still_open).alias("closed"),  # type: ignore[attr-defined]
-            count(new & (F.col("__op") == DELETE)).alias("deleted"),  # type: ignore[attr-defined]
-            count(new & F.col("__unchanged")).alias("unchanged"),  # type: ignore[attr-defined]
-            count(new & F.col("__behind")).alias("late"),  # type: ignore[attr-defined]
+            count(action.isin("add", "replace")).alias("opened"),
+            count(main["is_current"] & action.isNotNull() & ~still_open).alias("closed"),
+            count(new & (F.col("__op") == DELETE)).alias("deleted"),
+            count(new & F.col("__unchanged")).alias("unchanged"),
+            count(new & F.col("__behind")).alias("late"),
         ).collect()[0]
         return LoadReport(
             batch_id=self.batch_id,
@@ -201,14 +202,13 @@ class _Load:
             deleted=row.deleted,
             unchanged=row.unchanged,
             late=row.late,
-            repeated=row.repeated,
+            repeated=events.count() - row.events - row.superseded - row.conflicting,
             superseded=row.superseded,
             surrogate_high_water=state.high_water,
         )
 
 
-def _refusals(judged: DataFrame, conflicts: DataFrame, report: LoadReport) -> DataFrame:
-    del report
+def _refusals(judged: DataFrame, conflicts: DataFrame) -> DataFrame:
     reason = F.array(F.struct(F.lit("decided").alias("check"), F.lit("").alias("column")))
     columns = [name for name in judged.columns if name not in {"__op", REASONS}]
     kept = [named(name) for name in columns]
@@ -221,5 +221,3 @@ def _refusals(judged: DataFrame, conflicts: DataFrame, report: LoadReport) -> Da
 def _by_reason(refused: DataFrame) -> DataFrame:
     return refused.select(F.explode(REASONS).alias("r")).groupBy("r.check").count()
 
-
-__all__ = ["CONTESTED", "kept_events", "load_changes"]

@@ -44,7 +44,9 @@ def gathered(
     kept = None if kept is None else _of_keys(kept, keys, settings)
 
     latest = _latest_known(current, kept, settings)
-    new = _marked(events.withColumns({"__origin": F.lit(NEW), "__main": _no_main(schema, settings, columns)}))
+    new = _marked(
+        events.withColumns({"__origin": F.lit(NEW), "__main": _no_main(schema, settings, columns)})
+    )
     new = _with_lateness(new, current, kept, latest, settings, columns)
     flags = new.where(F.col("__late")).select(*[named(n) for n in settings.key]).distinct()
 
@@ -66,7 +68,9 @@ def gathered(
     return ranked(stacked, settings, columns)
 
 
-def instants(ranked_events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+def instants(
+    ranked_events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
+) -> DataFrame:
     """The plan: one row an instant with its actions (see `history.timeline.planned`)."""
     return planned(decided(ranked_events, settings, columns), settings, columns)
 
@@ -171,7 +175,7 @@ def _with_lateness(
     settings: HistorySettings,
     columns: tuple[str, ...],
 ) -> DataFrame:
-    """Sets `__behind` and `__late`. An exact repeat of a known event makes nothing late."""
+    """Sets `__behind` and `__late`, and leaves out exact repeats of known events."""
     schema = new.schema
     told = [settings.sequence, *settings.tie_breaker, *settings.compared(columns)]
     told += [*settings.overwritten(columns)]
@@ -196,23 +200,20 @@ def _with_lateness(
         _same_key("n", "k", settings) & F.col("n.__seen").eqNullSafe(F.col("k.__known")),
         "left",
     )
-    flagged = matched.select(
+    # What is known already adds nothing, and what it was compared with need not be read.
+    flagged = matched.where(F.col("k.__known").isNull()).select(
         *[F.col(f"n.{quoted(name)}") for name in columns],
         F.col("n.__op"),
         F.col("n.__origin"),
         F.col("n.__main"),
-        F.coalesce(
-            F.col("k.__known").isNull()
-            & (F.col(f"n.{quoted(settings.sequence)}") <= F.col("n.__last")),
-            F.lit(False),
-        ).alias("__behind"),
+        F.coalesce(F.col(f"n.{quoted(settings.sequence)}") <= F.col("n.__last"), F.lit(False)).alias(
+            "__behind"
+        ),
     )
     return flagged.withColumn("__late", F.max("__behind").over(whole(per(*settings.key))))
 
 
-def _after_anchor(
-    kept: DataFrame, current: DataFrame, settings: HistorySettings
-) -> DataFrame:
+def _after_anchor(kept: DataFrame, current: DataFrame, settings: HistorySettings) -> DataFrame:
     """Kept events from the open version on; without one, from the newest delete on."""
     sequence = named(settings.sequence)
     keys = [named(name) for name in settings.key]

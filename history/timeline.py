@@ -77,7 +77,7 @@ def decided(events: DataFrame, settings: HistorySettings, columns: tuple[str, ..
     Returns:
         The winner's row, its `__op` being 'contested' where none can win, with `__main` of the
         instant's version if there is one, `__kept` (the instant has a kept event), `__replaced`
-        (a stored row lost the instant) and the counts `__new`, `__repeated`, `__superseded`,
+        (a stored row lost the instant) and the counts `__new`, `__superseded`,
         `__refused` of new events.
     """
     everyone = whole(per(*settings.key, settings.sequence))
@@ -109,7 +109,6 @@ def decided(events: DataFrame, settings: HistorySettings, columns: tuple[str, ..
         ).alias("__replaced"),
         F.when(contested, claims).otherwise(0).alias("__refused"),
         fresh.alias("__new"),
-        F.when(contested, 0).otherwise(claims - fresh).alias("__repeated"),
         F.col("__superseded"),
     )
 

@@ -71,9 +71,7 @@ def write_kept(load: _Load, plan: DataFrame, state: Published) -> int | None:
     if actions & {"replace", "remove"}:
         view = _view(load, rows.where(keep.isin("replace", "remove")), "kept")
         condition = _match(load.settings)
-        spark.sql(
-            f"MERGE INTO {target} t USING {view} s ON {condition} WHEN MATCHED THEN DELETE"
-        )
+        spark.sql(f"MERGE INTO {target} t USING {view} s ON {condition} WHEN MATCHED THEN DELETE")
     if actions & {"add", "replace"}:
         branches.append(shaped.where(keep.isin("add", "replace")), target, {})
     pinned = branches.head(spark, table, load.branch)

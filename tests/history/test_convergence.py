@@ -39,7 +39,10 @@ def some_events(seed: int, keys: int = 120) -> list[Event]:
 
 
 def load(
-    spark: SparkSession, table: str, batches: list[list[Event]], settings: HistorySettings = SETTINGS
+    spark: SparkSession,
+    table: str,
+    batches: list[list[Event]],
+    settings: HistorySettings = SETTINGS,
 ) -> None:
     for number, batch in enumerate(batches):
         rows = [(e.key, e.at, e.tracked, e.rest, e.operation, e.tie) for e in batch]
@@ -103,3 +106,59 @@ def test_a_replayed_batch_makes_no_snapshot(spark: SparkSession, lake_namespace:
     load(spark, table, [[], events])
 
     assert spark.sql(f"SELECT snapshot_id FROM {table}.snapshots").count() == before
+
+
+def test_a_batch_published_before_is_known_by_its_id(spark: SparkSession, lake_namespace: str):
+    table = f"{lake_namespace}.t"
+    changes = spark.createDataFrame([(1, 1, "a", 0, "upsert", 0)], SCHEMA)
+    first = load_changes(spark, changes, table, SETTINGS, batch_id="b", batch_time=NOW)
+    other = spark.createDataFrame([(2, 1, "a", 0, "upsert", 0)], SCHEMA)
+
+    again = load_changes(spark, other, table, SETTINGS, batch_id="b", batch_time=NOW)
+
+    assert (first.published, first.opened) == (True, 1)
+    assert (again.published, again.snapshot_id) == (False, first.snapshot_id)
+    assert found(spark, table) == [(1, "a", 0, 1, None)]
+
+
+def test_refused_rows_lie_in_quarantine_once_with_reasons(spark: SparkSession, lake_namespace: str):
+    table = f"{lake_namespace}.t"
+    rows = [
+        (None, 1, "a", 0, "upsert", 0),
+        (1, None, "a", 0, "upsert", 0),
+        (2, 1, "a", 0, "truncate", 0),
+        (3, 1, "a", 0, "upsert", 0),
+        (3, 1, "b", 0, "upsert", 0),
+        (4, 1, "a", 0, "upsert", 0),
+    ]
+    changes = spark.createDataFrame(rows, SCHEMA)
+
+    report = load_changes(spark, changes, table, SETTINGS, batch_id="b1", batch_time=NOW)
+    load_changes(spark, changes, table, SETTINGS, batch_id="b2", batch_time=NOW)
+
+    reasons = {"key_present": 1, "sequence_present": 1, "operation_known": 1, "decided": 2}
+    assert report.refused == reasons
+    assert spark.table(f"{table}__quarantine").count() == 5
+    assert found(spark, table) == [(4, "a", 0, 1, None)]
+
+
+def test_a_stale_writer_is_refused_and_plans_anew(spark: SparkSession, lake_namespace: str):
+    table = f"{lake_namespace}.t"
+    load(spark, table, [[Event(1, 1, "a")]])
+    raced = []
+
+    def intrude(step: str) -> None:
+        if step == "audited" and not raced:
+            raced.append(step)
+            changes = spark.createDataFrame([(1, 3, "c", 0, "upsert", 0)], SCHEMA)
+            load_changes(spark, changes, table, SETTINGS, batch_id="other", batch_time=NOW)
+
+    changes = spark.createDataFrame([(1, 2, "b", 0, "upsert", 0)], SCHEMA)
+    report = load_changes(
+        spark, changes, table, SETTINGS, batch_id="mine", batch_time=NOW, announce=intrude
+    )
+
+    assert report.attempts == 2
+    assert found(spark, table) == [(1, "a", 0, 1, 2), (1, "b", 0, 2, 3), (1, "c", 0, 3, None)]
+    branches = spark.sql(f"SELECT name FROM {table}.refs WHERE type = 'BRANCH'").collect()
+    assert [branch.name for branch in branches] == ["main"]

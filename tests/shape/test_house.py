@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 import subprocess
 import sys
@@ -9,7 +8,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("contracts", "history", "blocks", "tasks", "flows", "deployments", "strandline", "demo")
@@ -78,16 +76,6 @@ def test_the_lock_knows_every_dependency_of_the_project():
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
     assert names - set(re.findall(r"^([a-z0-9.-]+)==", lock, flags=re.MULTILINE)) == set()
-
-
-def test_every_deployment_names_a_flow_that_can_be_imported():
-    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-
-    assert deployments
-    for deployment in deployments:
-        path, flow = deployment["entrypoint"].split(":")
-        module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
-        assert callable(getattr(module, flow)), deployment["name"]
 
 
 def test_every_decision_is_listed_and_every_listed_decision_is_there():
