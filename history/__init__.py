@@ -5,6 +5,8 @@ function of the set of accepted events alone: their order, their batches, repeat
 not change it.
 """
 
+from __future__ import annotations
+
 from history.loading import load_changes
 from history.report import LoadReport
 from history.settings import HistorySettings

@@ -1,4 +1,4 @@
-"""Column expressions that the whole engine shares: names taken literally, values made comparable."""
+"""Column expressions the whole engine shares: names taken literally, values made comparable."""
 
 from __future__ import annotations
 

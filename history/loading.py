@@ -27,7 +27,7 @@ from history.writing import Numbered, write_kept, write_versions
 Announce = Callable[[str], None]
 
 
-def load_changes(
+def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
     spark: SparkSession,
     changes: DataFrame,
     table: str,
@@ -82,25 +82,18 @@ def load_changes(
         return LoadReport(
             batch_id, state.snapshot_id, published=False, surrogate_high_water=state.high_water
         )
-    target = quarantine or f"{table}__quarantine"
+    refusal = _Refusal(spark, judged, quarantine or f"{table}__quarantine", source)
     for attempt in range(1, attempts + 1):
         try:
-            report, conflicts = load.attempt(events, state)
+            report = load.attempt(events, state, refusal)
         except CommitConflictError:
             if attempt == attempts:
                 raise
             state = ensure_table(spark, table, schema, settings)
             continue
-        refused = _refusals(judged, conflicts)
-        counts = {row.check: row["count"] for row in _by_reason(refused).collect()}
-        if counts:
-            shaped = refused_rows(
-                refused, settings, columns,
-                table=table, batch_id=batch_id, source=source, refused_at=batch_time,
-            )  # fmt: skip
-            keep_refused(spark, shaped, target)
-        load.release()
-        return replace(report, refused=counts, attempts=attempt)
+        finally:
+            load.release()
+        return replace(report, attempts=attempt)
     message = "the last attempt returns or raises"
     raise AssertionError(message)
 
@@ -125,18 +118,18 @@ class _Load:
         self.branch = branches.branch_name(batch_id)
         self._persisted: list[DataFrame] = []
 
-    def attempt(self, events: DataFrame, state: Published) -> tuple[LoadReport, DataFrame]:
-        """Plan against a state, write, audit and publish; also the conflicting events."""
-        self.release()
+    def attempt(self, events: DataFrame, state: Published, refusal: _Refusal) -> LoadReport:
+        """Plan against a state, keep what is refused, write, audit and publish."""
         ranked = self._hold(
             gathered(self.spark, events, self.table, self.settings, state, self.columns)
         )
         plan = self._hold(instants(ranked, self.settings, self.columns))
         report = self._counted(events, plan, state)
         self.say("planned")
-        conflicts = conflicting(ranked)
+        # Before publishing: once it is published, the batch is known and nothing of it runs again.
+        report = replace(report, refused=refusal.keep(self, conflicting(ranked)))
         if not report.published:
-            return report, conflicts
+            return report
         numbered = Numbered.of(plan, self.settings, state.high_water)
         try:
             kept = write_kept(self, plan, state)
@@ -153,10 +146,7 @@ class _Load:
         snapshot = branches.head(self.spark, self.table, "main")
         self.clean()
         self.say("published")
-        return (
-            replace(report, snapshot_id=snapshot, surrogate_high_water=numbered.high_water),
-            conflicts,
-        )
+        return replace(report, snapshot_id=snapshot, surrogate_high_water=numbered.high_water)
 
     def clean(self) -> None:
         """Drop the branches of this load that nothing published needs."""
@@ -208,16 +198,33 @@ class _Load:
         )
 
 
-def _refusals(judged: DataFrame, conflicts: DataFrame) -> DataFrame:
-    reason = F.array(F.struct(F.lit("decided").alias("check"), F.lit("").alias("column")))
-    columns = [name for name in judged.columns if name not in {"__op", REASONS}]
-    kept = [named(name) for name in columns]
-    contested = conflicts.select(
-        *kept, reason.cast("array<struct<check:string,column:string>>").alias(REASONS)
-    )
-    return judged.where(F.size(REASONS) > 0).select(*kept, F.col(REASONS)).unionByName(contested)
+class _Refusal:
+    """The refused rows of one batch on their way into quarantine."""
 
+    def __init__(self, spark: SparkSession, judged: DataFrame, target: str, source: str) -> None:
+        self.spark, self.judged, self.target, self.source = spark, judged, target, source
 
-def _by_reason(refused: DataFrame) -> DataFrame:
-    return refused.select(F.explode(REASONS).alias("r")).groupBy("r.check").count()
-
+    def keep(self, load: _Load, conflicts: DataFrame) -> dict[str, int]:
+        """Append what was refused, each row once; returns the counts by reason."""
+        columns = [named(name) for name in load.columns]
+        reason = F.array(F.struct(F.lit("decided").alias("check"), F.lit("").alias("column")))
+        reasons = reason.cast("array<struct<check:string,column:string>>").alias(REASONS)
+        refused = (
+            self.judged.where(F.size(REASONS) > 0)
+            .select(*columns, F.col(REASONS))
+            .unionByName(conflicts.select(*columns, reasons))
+        )
+        by_reason = refused.select(F.explode(REASONS).alias("r")).groupBy("r.check").count()
+        counts = {row.check: row["count"] for row in by_reason.collect()}
+        if counts:
+            shaped = refused_rows(
+                refused,
+                load.settings,
+                load.columns,
+                table=load.table,
+                batch_id=load.batch_id,
+                source=self.source,
+                refused_at=load.batch_time,
+            )
+            keep_refused(self.spark, shaped, self.target)
+        return counts

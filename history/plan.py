@@ -91,8 +91,8 @@ def _no_main(schema: T.StructType, settings: HistorySettings, columns: tuple[str
         f"r{i}:{schema[n].dataType.simpleString()}"
         for i, n in enumerate(settings.overwritten(columns))
     ] or ["r0:int"]
-    text = f"struct<valid_from:{kind},valid_to:{kind},is_current:boolean,rest:struct<{','.join(rest)}>>"
-    return F.lit(None).cast(text)
+    dates = f"valid_from:{kind},valid_to:{kind},is_current:boolean"
+    return F.lit(None).cast(f"struct<{dates},rest:struct<{','.join(rest)}>>")
 
 
 def _stored(
@@ -206,9 +206,9 @@ def _with_lateness(
         F.col("n.__op"),
         F.col("n.__origin"),
         F.col("n.__main"),
-        F.coalesce(F.col(f"n.{quoted(settings.sequence)}") <= F.col("n.__last"), F.lit(False)).alias(
-            "__behind"
-        ),
+        F.coalesce(
+            F.col(f"n.{quoted(settings.sequence)}") <= F.col("n.__last"), F.lit(False)
+        ).alias("__behind"),
     )
     return flagged.withColumn("__late", F.max("__behind").over(whole(per(*settings.key))))
 

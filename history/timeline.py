@@ -168,7 +168,8 @@ def _open_end(settings: HistorySettings, schema: object) -> Column:
 
 def _start(settings: HistorySettings) -> Column:
     """The version's start. Known versions of keys without late events keep theirs: the events
-    before them were not read."""
+    before them were not read.
+    """
     sequence = named(settings.sequence)
     start = sequence
     if settings.first_valid_from is not None:
@@ -197,7 +198,8 @@ def _action(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
 
 def _keep(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
     """Deletes, contested instants and (if remembered) equal events are kept, and the event of a
-    version that shows a later event's type-1 values."""
+    version that shows a later event's type-1 values.
+    """
     hidden = ~F.col("__opens")
     if not settings.remember_unchanged:
         hidden = hidden & ~F.col("__unchanged")

@@ -22,19 +22,18 @@ SETTINGS = HistorySettings(
 def some_events(seed: int, keys: int = 120) -> list[Event]:
     """Event sets with every trouble: nulls, equal repeats, deletes, reinsertions, ties."""
     chance = random.Random(seed)  # noqa: S311
-    events = []
-    for key in range(keys):
-        for _ in range(chance.randint(1, 7)):
-            events.append(
-                Event(
-                    key=key,
-                    at=chance.randint(1, 6),
-                    tracked=chance.choice(["a", "b", None]),
-                    rest=chance.choice([0, 1, None]),
-                    operation=chance.choice(["upsert", "upsert", "upsert", "delete"]),
-                    tie=chance.choice([0, 0, 1]),
-                )
-            )
+    events = [
+        Event(
+            key=key,
+            at=chance.randint(1, 6),
+            tracked=chance.choice(["a", "b", None]),
+            rest=chance.choice([0, 1, None]),
+            operation=chance.choice(["upsert", "upsert", "upsert", "delete"]),
+            tie=chance.choice([0, 0, 1]),
+        )
+        for key in range(keys)
+        for _ in range(chance.randint(1, 7))
+    ]
     return events + chance.sample(events, keys // 4)
 
 
@@ -100,12 +99,12 @@ def test_a_replayed_batch_makes_no_snapshot(spark: SparkSession, lake_namespace:
     table = f"{lake_namespace}.t"
     events = some_events(9, keys=20)
     load(spark, table, [events])
-    before = spark.sql(f"SELECT snapshot_id FROM {table}.snapshots").count()
+    before = spark.table(f"{table}.snapshots").count()
 
     load(spark, table, [events])
     load(spark, table, [[], events])
 
-    assert spark.sql(f"SELECT snapshot_id FROM {table}.snapshots").count() == before
+    assert spark.table(f"{table}.snapshots").count() == before
 
 
 def test_a_batch_published_before_is_known_by_its_id(spark: SparkSession, lake_namespace: str):
@@ -160,5 +159,5 @@ def test_a_stale_writer_is_refused_and_plans_anew(spark: SparkSession, lake_name
 
     assert report.attempts == 2
     assert found(spark, table) == [(1, "a", 0, 1, 2), (1, "b", 0, 2, 3), (1, "c", 0, 3, None)]
-    branches = spark.sql(f"SELECT name FROM {table}.refs WHERE type = 'BRANCH'").collect()
+    branches = spark.table(f"{table}.refs").where("type = 'BRANCH'").collect()
     assert [branch.name for branch in branches] == ["main"]
