@@ -1,4 +1,4 @@
-"""Branches of one load: written aside, published by moving main, swept when left behind."""
+"""Branches of one load: written aside, published by moving main."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from contracts.errors import CommitConflictError
-from history.table import exists, kept_events
 
 _PREFIX = "audit_"
 
@@ -64,20 +63,6 @@ def publish(spark: SparkSession, table: str, branch: str) -> None:
             found="that another writer published first",
             next_step="Run the load again; it is planned anew on what was published.",
         ) from None
-
-
-def sweep(spark: SparkSession, table: str) -> int:
-    """Drop the audit branches that earlier runs left behind; returns how many."""
-    dropped = 0
-    for name in (table, kept_events(table)):
-        if not exists(spark, name):
-            continue
-        refs = spark.sql(f"SELECT name FROM {name}.refs WHERE type = 'BRANCH'").collect()  # noqa: S608
-        for ref in refs:
-            if ref.name.startswith(_PREFIX):
-                drop(spark, name, ref.name)
-                dropped += 1
-    return dropped
 
 
 @contextmanager

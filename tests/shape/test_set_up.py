@@ -164,5 +164,5 @@ def test_make_help_lists_every_task(tmp_path: Path):
         text=True,
         check=True,
     )
-    for task in ("demo", "test", "check", "setup", "lock", "clean"):
+    for task in ("test", "check", "setup", "lock", "clean"):
         assert f"make {task} " in outcome.stdout
