@@ -5,14 +5,12 @@ Only the versions of the keys a batch touched are looked at, in one pass.
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.errors import AuditError
-from history.columns import content, named, quoted
+from history.columns import content, named, per, same, whole
 from history.settings import HistorySettings
-
-_WHOLE = (Window.unboundedPreceding, Window.unboundedFollowing)
 
 
 def broken_rules(versions: DataFrame, settings: HistorySettings) -> DataFrame:
@@ -26,8 +24,8 @@ def broken_rules(versions: DataFrame, settings: HistorySettings) -> DataFrame:
     start, end = named(settings.valid_from), named(settings.valid_to)
     current = named(settings.is_current)
     bare = settings.event_columns([name for name in columns if name not in settings.filled])
-    line = Window.partitionBy(*[named(name) for name in settings.key]).orderBy(start, end)
-    everything = Window.partitionBy(*[named(name) for name in settings.key]).rowsBetween(*_WHOLE)
+    line = per(*settings.key).orderBy(start, end)
+    everything = whole(per(*settings.key))
     told = versions.withColumns(
         {
             "__said": content(settings.compared(bare), versions.schema),
@@ -58,10 +56,9 @@ def audit(
     Raises:
         AuditError: A rule is broken; the message names the rules and how many rows break them.
     """
-    condition: Column = F.lit(True)
-    for name in settings.key:
-        condition = condition & (F.col(f"v.{quoted(name)}") == F.col(f"k.{quoted(name)}"))
-    concerned = versions.alias("v").join(touched.alias("k"), condition, "left_semi")
+    concerned = versions.alias("v").join(
+        touched.alias("k"), same("v", "k", settings.key), "left_semi"
+    )
     counts = broken_rules(concerned, settings).collect()[0].asDict()
     broken = {rule: count for rule, count in counts.items() if count}
     if broken:

@@ -71,3 +71,18 @@ def per(*names: str) -> WindowSpec:
 def whole(window: WindowSpec) -> WindowSpec:
     """The same window with a frame from its first to its last row."""
     return window.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+
+
+def same(left: str, right: str, names: Iterable[str]) -> Column:
+    """Two aliased frames agree in the named columns, none of which is null."""
+    condition = F.lit(True)
+    for name in names:
+        one, other = f"{left}.{quoted(name)}", f"{right}.{quoted(name)}"
+        condition = condition & (F.col(one) == F.col(other))
+    return condition
+
+
+def numbered(names: Iterable[str]) -> Column:
+    """One struct of the named columns as they are, its fields r0, r1, ... in their order."""
+    parts = [named(name).alias(f"r{position}") for position, name in enumerate(names)]
+    return F.struct(*(parts or [F.lit(0).alias("r0")]))

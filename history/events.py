@@ -17,7 +17,7 @@ DELETE = "delete"
 CONTESTED = "contested"
 
 REASONS = "__reasons"
-_REASON = "array<struct<check:string,column:string>>"
+REASONS_TYPE = "array<struct<check:string,column:string>>"
 
 
 def gated(changes: DataFrame, settings: HistorySettings) -> DataFrame:
@@ -31,14 +31,15 @@ def gated(changes: DataFrame, settings: HistorySettings) -> DataFrame:
         given = F.lower(F.trim(named(settings.operation)))
         operation = F.coalesce(given, F.lit(UPSERT))
         known = operation.isin(UPSERT, DELETE)
-    failed = [F.when(named(name).isNull(), _reason("key_present", name)) for name in settings.key]
+    failed = [F.when(named(name).isNull(), reason("key_present", name)) for name in settings.key]
     sequence = named(settings.sequence)
-    failed.append(F.when(sequence.isNull(), _reason("sequence_present", settings.sequence)))
-    failed.append(F.when(~known, _reason("operation_known", settings.operation or "")))
-    reasons = F.filter(F.array(*failed), lambda reason: reason.isNotNull()).cast(_REASON)
+    failed.append(F.when(sequence.isNull(), reason("sequence_present", settings.sequence)))
+    failed.append(F.when(~known, reason("operation_known", settings.operation or "")))
+    reasons = F.filter(F.array(*failed), lambda each: each.isNotNull()).cast(REASONS_TYPE)
     gated_frame = changes.withColumns({"__op": operation, REASONS: reasons})
     return gated_frame.drop(settings.operation) if settings.operation else gated_frame
 
 
-def _reason(check: str, column: str) -> Column:
+def reason(check: str, column: str) -> Column:
+    """One reason for a refusal: the check that failed and the column it failed on."""
     return F.struct(F.lit(check).alias("check"), F.lit(column).alias("column"))

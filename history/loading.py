@@ -14,7 +14,7 @@ from contracts.errors import CommitConflictError
 from history import branches
 from history.audit import audit
 from history.columns import named
-from history.events import DELETE, REASONS, gated
+from history.events import DELETE, REASONS, REASONS_TYPE, gated, reason
 from history.plan import gathered, instants
 from history.refusal import quarantine as keep_refused
 from history.refusal import refused_rows
@@ -130,7 +130,7 @@ class _Load:
         report = replace(report, refused=refusal.keep(self, conflicting(ranked)))
         if not report.published:
             return report
-        numbered = Numbered.of(plan, self.settings, state.high_water)
+        numbered = Numbered.of(plan, self.settings, state.high_water, report.opened)
         try:
             kept = write_kept(self, plan, state)
             write_versions(self, numbered, state, kept)
@@ -207,8 +207,7 @@ class _Refusal:
     def keep(self, load: _Load, conflicts: DataFrame) -> dict[str, int]:
         """Append what was refused, each row once; returns the counts by reason."""
         columns = [named(name) for name in load.columns]
-        reason = F.array(F.struct(F.lit("decided").alias("check"), F.lit("").alias("column")))
-        reasons = reason.cast("array<struct<check:string,column:string>>").alias(REASONS)
+        reasons = F.array(reason("decided", "")).cast(REASONS_TYPE).alias(REASONS)
         refused = (
             self.judged.where(F.size(REASONS) > 0)
             .select(*columns, F.col(REASONS))

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history.columns import content, named, per, quoted, whole
+from history.columns import content, named, numbered, per, quoted, same, whole
 from history.events import DELETE
 from history.settings import HistorySettings
 from history.table import Published, kept_events
@@ -76,12 +76,11 @@ def instants(
 
 
 def _main_struct(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
-    rest = [named(n).alias(f"r{i}") for i, n in enumerate(settings.overwritten(columns))]
     return F.struct(
         named(settings.valid_from).alias("valid_from"),
         named(settings.valid_to).alias("valid_to"),
         named(settings.is_current).alias("is_current"),
-        F.struct(*(rest or [F.lit(0).alias("r0")])).alias("rest"),
+        numbered(settings.overwritten(columns)).alias("rest"),
     )
 
 
@@ -127,20 +126,12 @@ def _marked(frame: DataFrame, *, late: bool = False) -> DataFrame:
     return frame.withColumns({"__late": F.lit(late), "__behind": F.lit(False)})
 
 
-def _same_key(left: str, right: str, settings: HistorySettings) -> Column:
-    condition = F.lit(True)
-    for name in settings.key:
-        one, other = f"{left}.{quoted(name)}", f"{right}.{quoted(name)}"
-        condition = condition & (F.col(one) == F.col(other))
-    return condition
-
-
 def _of_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
-    return frame.alias("f").join(keys.alias("k"), _same_key("f", "k", settings), "left_semi")
+    return frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "left_semi")
 
 
 def _anti_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
-    return frame.alias("f").join(keys.alias("k"), _same_key("f", "k", settings), "left_anti")
+    return frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "left_anti")
 
 
 def _narrowed(
@@ -184,20 +175,18 @@ def _with_lateness(
     known = current.select(*keys, seen)
     if kept is not None:
         # Where an event is kept, its version's row may show a later event's type-1 values.
-        same = _same_key("c", "k", settings) & (
-            F.col(f"c.{quoted(settings.sequence)}") == F.col(f"k.{quoted(settings.sequence)}")
-        )
-        plain = current.alias("c").join(kept.alias("k"), same, "left_anti")
+        instant = same("c", "k", (*settings.key, settings.sequence))
+        plain = current.alias("c").join(kept.alias("k"), instant, "left_anti")
         known = plain.select(*keys, seen).union(kept.select(*keys, seen))
     joined = (
         new.withColumn("__seen", seen)
         .alias("n")
-        .join(latest.alias("l"), _same_key("n", "l", settings), "left")
+        .join(latest.alias("l"), same("n", "l", settings.key), "left")
         .select("n.*", "l.__last")
     )
     matched = joined.alias("n").join(
         known.select(*keys, F.col("__seen").alias("__known")).distinct().alias("k"),
-        _same_key("n", "k", settings) & F.col("n.__seen").eqNullSafe(F.col("k.__known")),
+        same("n", "k", settings.key) & F.col("n.__seen").eqNullSafe(F.col("k.__known")),
         "left",
     )
     # What is known already adds nothing, and what it was compared with need not be read.
@@ -220,7 +209,7 @@ def _after_anchor(kept: DataFrame, current: DataFrame, settings: HistorySettings
     anchor = current.select(*keys, sequence.alias("__from"))
     joined = (
         kept.alias("f")
-        .join(anchor.alias("a"), _same_key("f", "a", settings), "left")
+        .join(anchor.alias("a"), same("f", "a", settings.key), "left")
         .select("f.*", "a.__from")
     )
     newest_delete = F.max(F.when(F.col("__op") == DELETE, sequence)).over(whole(per(*settings.key)))

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from history.columns import content, named, per, whole
+from history.columns import content, named, numbered, per, whole
 from history.events import CONTESTED, DELETE, UPSERT
 from history.settings import HistorySettings
 
@@ -126,7 +127,7 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
     line = per(*settings.key, "__counts").orderBy(sequence)
     upsert = F.col("__op") == UPSERT
     onwards = line.rowsBetween(1, Window.unboundedFollowing)
-    rest = F.struct(*[named(n).alias(f"r{i}") for i, n in enumerate(settings.overwritten(columns))])
+    rest = numbered(settings.overwritten(columns))
     told = (
         instants.withColumn("__counts", F.col("__op") != CONTESTED)
         .withColumn("__tracked", F.when(upsert, content(settings.compared(columns), schema)))
@@ -161,9 +162,9 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
     )
 
 
-def _open_end(settings: HistorySettings, schema: object) -> Column:
+def _open_end(settings: HistorySettings, schema: T.StructType) -> Column:
     end = F.lit(settings.open_end) if settings.open_end is not None else F.lit(None)
-    return end.cast(schema[settings.sequence].dataType)  # type: ignore[index]
+    return end.cast(schema[settings.sequence].dataType)
 
 
 def _start(settings: HistorySettings) -> Column:
@@ -204,9 +205,7 @@ def _keep(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
     if not settings.remember_unchanged:
         hidden = hidden & ~F.col("__unchanged")
     if settings.overwritten(columns):
-        rest = F.struct(
-            *[named(n).alias(f"r{i}") for i, n in enumerate(settings.overwritten(columns))]
-        )
+        rest = numbered(settings.overwritten(columns))
         hidden = hidden | (F.col("__opens") & ~rest.eqNullSafe(F.col("__latest")))
     return (
         F.when(F.col("__kept") & F.col("__replaced") & hidden, F.lit("replace"))

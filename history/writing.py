@@ -32,15 +32,16 @@ class Numbered:
     high_water: int
 
     @classmethod
-    def of(cls, plan: DataFrame, settings: HistorySettings, high_water: int) -> Numbered:
-        """Number the versions that open, in the order of key and sequence.
+    def of(
+        cls, plan: DataFrame, settings: HistorySettings, high_water: int, count: int
+    ) -> Numbered:
+        """Number the `count` versions that open, in the order of key and sequence.
 
         Small batches get consecutive numbers; large ones are numbered in buckets side by side,
         which leaves gaps but needs no single task to sort them all.
         """
         opening = F.col("__action").isin("add", "replace")
         order = [named(name) for name in (*settings.key, settings.sequence)]
-        count = plan.where(opening).count()
         buckets = 1 if count <= _SMALL else _BUCKETS
         bucket = F.pmod(F.xxhash64(*[named(name).cast("string") for name in settings.key]), buckets)
         rank = F.row_number().over(Window.partitionBy("__bucket", "__opening").orderBy(*order))
