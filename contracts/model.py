@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -90,11 +90,17 @@ class Protection:
 
 @dataclass(frozen=True, slots=True)
 class SourceColumn:
-    """One column the source must have. `type` is a Spark SQL type name."""
+    """One column the source must have. `type` is a Spark SQL type name.
+
+    From CONFIDENTIAL on, or when a protected target column is made of it, it is encrypted wherever
+    a source row is kept (the quarantine).
+    """
 
     name: str
     type: str
     nullable: bool = True
+    classification: Classification = Classification.INTERNAL
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +108,16 @@ class Column:
     """One column of the target table.
 
     `type` is the Spark SQL type of the clear value; an encrypted or pseudonymised column is
-    stored in the type that `contracts.schema.stored_type` gives. `sources` are source column
-    names; empty for a column that Strandline generates.
+    stored in the type that `contracts.schema.stored_type` gives. `physical_type` is the type as
+    the specification words it. `sources` are source column names; empty for a column that
+    Strandline generates.
     """
 
     name: str
     type: str
     nullable: bool
     transformation: Transformation
+    physical_type: str = ""
     sources: tuple[str, ...] = ()
     classification: Classification = Classification.INTERNAL
     protection: Protection | None = None
@@ -167,10 +175,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """How versions are kept. Column names are target columns, except where said.
+    """How versions are kept. All names are target columns.
 
-    `tie_breaker` and `first_valid_from` name source columns; the latter dates a key's first
-    version. `remember_unchanged` keeps equal events so that late ones can land before them.
+    `first_valid_from` dates a key's first version. `remember_unchanged` keeps equal events so that
+    late ones can land before them. `open_end` is the end of an open version; None stands for null.
     """
 
     tracked: tuple[str, ...]
@@ -178,6 +186,7 @@ class History:
     first_valid_from: str | None = None
     remember_unchanged: bool = True
     absent: Absence = Absence.KEEP
+    open_end: datetime | None = None
     partitioning: tuple[str, ...] = ("is_current",)
 
 
@@ -192,13 +201,17 @@ class ServiceLevel:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """Everything Strandline needs to know about one target table."""
+    """Everything Strandline needs to know about one target table.
+
+    `name` is the contract's own name, its file's stem; `table` is what the target is called.
+    """
 
     name: str
     version: str
     description: str
     owner: str
     namespace: str
+    table: str
     source: Source
     columns: tuple[Column, ...]
     key: tuple[str, ...]
@@ -207,6 +220,11 @@ class Contract:
     quality_threshold: float = 0.95
     service_level: ServiceLevel = ServiceLevel()
     retention_days: int | None = None
+
+    @property
+    def target(self) -> str:
+        """The target below its catalog: `namespace.table`."""
+        return f"{self.namespace}.{self.table}"
 
     def column(self, name: str) -> Column:
         """The target column of that name; KeyError when there is none."""
@@ -221,3 +239,26 @@ class Contract:
             if column.transformation.name == transformation:
                 return column
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerColumn:
+    """One column of a table that Strandline itself appends to. `type` is a Spark SQL type."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A table of the runs themselves (lineage, metrics, quarantine): columns, no source."""
+
+    name: str
+    version: str
+    description: str
+    owner: str
+    columns: tuple[LedgerColumn, ...]
+    partitioning: tuple[str, ...] = ()
+    retention_days: int | None = None
