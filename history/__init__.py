@@ -7,8 +7,18 @@ not change it.
 
 from __future__ import annotations
 
-from history.loading import load_changes
+from history.batch import Batch, Written
+from history.loading import audit_changes, load_changes, publish_changes, write_changes
 from history.report import LoadReport
 from history.settings import HistorySettings
 
-__all__ = ["HistorySettings", "LoadReport", "load_changes"]
+__all__ = [
+    "Batch",
+    "HistorySettings",
+    "LoadReport",
+    "Written",
+    "audit_changes",
+    "load_changes",
+    "publish_changes",
+    "write_changes",
+]

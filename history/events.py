@@ -16,6 +16,13 @@ UPSERT = "upsert"
 DELETE = "delete"
 CONTESTED = "contested"
 
+KEY_PRESENT = "key_present"
+SEQUENCE_PRESENT = "sequence_present"
+OPERATION_KNOWN = "operation_known"
+GATE_REASONS = (KEY_PRESENT, SEQUENCE_PRESENT, OPERATION_KNOWN)
+CONFLICT = "decided"
+"""The reason of events of one instant that differ and that no tie-breaker decides between."""
+
 REASONS = "__reasons"
 REASONS_TYPE = "array<struct<check:string,column:string>>"
 
@@ -31,10 +38,10 @@ def gated(changes: DataFrame, settings: HistorySettings) -> DataFrame:
         given = F.lower(F.trim(named(settings.operation)))
         operation = F.coalesce(given, F.lit(UPSERT))
         known = operation.isin(UPSERT, DELETE)
-    failed = [F.when(named(name).isNull(), reason("key_present", name)) for name in settings.key]
+    failed = [F.when(named(name).isNull(), reason(KEY_PRESENT, name)) for name in settings.key]
     sequence = named(settings.sequence)
-    failed.append(F.when(sequence.isNull(), reason("sequence_present", settings.sequence)))
-    failed.append(F.when(~known, reason("operation_known", settings.operation or "")))
+    failed.append(F.when(sequence.isNull(), reason(SEQUENCE_PRESENT, settings.sequence)))
+    failed.append(F.when(~known, reason(OPERATION_KNOWN, settings.operation or "")))
     reasons = F.filter(F.array(*failed), lambda each: each.isNotNull()).cast(REASONS_TYPE)
     gated_frame = changes.withColumns({"__op": operation, REASONS: reasons})
     return gated_frame.drop(settings.operation) if settings.operation else gated_frame

@@ -1,26 +1,39 @@
-"""Loading a batch of change events into a history table: plan, write aside, audit, publish."""
+"""Loading a batch of change events into a history table: plan, write aside, audit, publish.
+
+The three steps can be taken one by one (a pipeline shows and retries them apart), or at once by
+`load_changes`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from contracts.errors import CommitConflictError
+from contracts.errors import AuditError, CommitConflictError
 from history import branches
 from history.audit import audit
+from history.batch import Batch, Written
 from history.columns import named
-from history.events import DELETE, REASONS, REASONS_TYPE, gated, reason
+from history.events import (
+    CONFLICT,
+    DELETE,
+    GATE_REASONS,
+    REASONS,
+    REASONS_TYPE,
+    gated,
+    reason,
+)
 from history.plan import gathered, instants
 from history.refusal import quarantine as keep_refused
 from history.refusal import refused_rows
 from history.report import LoadReport
 from history.settings import HistorySettings
-from history.table import Published, ensure_table
+from history.table import WATERMARK, Published, ensure_table
 from history.timeline import conflicting
 from history.writing import Numbered, write_kept, write_versions
 
@@ -37,6 +50,7 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
     batch_time: datetime,
     quarantine: str | None = None,
     source: str = "",
+    watermark: str | None = None,
     properties: Mapping[str, str] | None = None,
     attempts: int = 5,
     announce: Announce | None = None,
@@ -57,9 +71,10 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
         batch_time: When the batch was taken, for the time stamps; timezone-aware.
         quarantine: The table that refused rows are appended to; default `<table>__quarantine`.
         source: The name of the source, for the quarantine.
-        properties: Further entries for the snapshot summary (a watermark, a digest).
+        watermark: How far the source has been read; a load that moves it is always published.
+        properties: Further entries for the snapshot summary (a digest, a run id).
         attempts: How often to plan anew when other writers publish first.
-        announce: Called with 'planned', 'written', 'audited', 'published' as the load proceeds.
+        announce: Called with 'written', 'audited', 'published' as the load proceeds.
 
     Returns:
         What was opened, closed, found unchanged, late, deleted, repeated and refused.
@@ -70,160 +85,199 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
         AuditError: The result broke a rule; nothing was published.
         CommitConflictError: Other writers came first `attempts` times.
     """
-    columns = settings.event_columns(changes.columns)
-    settings.check(changes.columns, table)
-    judged = gated(changes, settings)
-    events = judged.where(F.size(REASONS) == 0).drop(REASONS)
-    schema = events.select(*[named(name) for name in columns]).schema
+    batch = Batch(
+        table=table,
+        settings=settings,
+        id=batch_id,
+        time=batch_time,
+        quarantine=quarantine or f"{table}__quarantine",
+        source=source,
+        watermark=watermark,
+        properties=properties or {},
+    )
     say = announce or (lambda _step: None)
-    load = _Load(spark, table, settings, columns, batch_id, batch_time, dict(properties or {}), say)
-    state = ensure_table(spark, table, schema, settings)
-    if batch_id in state.batches:
-        return LoadReport(
-            batch_id, state.snapshot_id, published=False, surrogate_high_water=state.high_water
-        )
-    refusal = _Refusal(spark, judged, quarantine or f"{table}__quarantine", source)
-    for attempt in range(1, attempts + 1):
+    keys = changes.select(*[named(name) for name in settings.key]).distinct()
+    attempt = 1
+    while True:
+        written = write_changes(spark, changes, batch)
+        say("written")
+        audit_changes(spark, keys, batch, written)
+        say("audited")
         try:
-            report = load.attempt(events, state, refusal)
+            report = publish_changes(spark, batch, written)
         except CommitConflictError:
             if attempt == attempts:
                 raise
-            state = ensure_table(spark, table, schema, settings)
+            attempt += 1
             continue
-        finally:
-            load.release()
+        say("published")
         return replace(report, attempts=attempt)
-    message = "the last attempt returns or raises"
-    raise AssertionError(message)
 
 
-class _Load:
-    """One batch on its way into one table."""
+def write_changes(spark: SparkSession, changes: DataFrame, batch: Batch) -> Written:
+    """Plan the batch against what is published, keep what is refused, and write it aside.
 
-    def __init__(
-        self,
-        spark: SparkSession,
-        table: str,
-        settings: HistorySettings,
-        columns: tuple[str, ...],
-        batch_id: str,
-        batch_time: datetime,
-        properties: dict[str, str],
-        say: Announce,
-    ) -> None:
-        self.spark, self.table, self.settings, self.columns = spark, table, settings, columns
-        self.batch_id, self.batch_time, self.properties = batch_id, batch_time, properties
-        self.say = say
-        self.branch = branches.branch_name(batch_id)
-        self._persisted: list[DataFrame] = []
-
-    def attempt(self, events: DataFrame, state: Published, refusal: _Refusal) -> LoadReport:
-        """Plan against a state, keep what is refused, write, audit and publish."""
-        ranked = self._hold(
-            gathered(self.spark, events, self.table, self.settings, state, self.columns)
-        )
-        plan = self._hold(instants(ranked, self.settings, self.columns))
-        report = self._counted(events, plan, state)
-        self.say("planned")
-        # Before publishing: once it is published, the batch is known and nothing of it runs again.
-        report = replace(report, refused=refusal.keep(self, conflicting(ranked)))
-        if not report.published:
-            return report
-        numbered = Numbered.of(plan, self.settings, state.high_water, report.opened)
-        try:
-            kept = write_kept(self, plan, state)
-            write_versions(self, numbered, state, kept)
-            self.say("written")
-            written = self.spark.table(branches.branch_of(self.table, self.branch))
-            touched = plan.select(*[named(name) for name in self.settings.key]).distinct()
-            audit(written, touched, self.settings, where=self.table)
-            self.say("audited")
-            branches.publish(self.spark, self.table, self.branch)
-        except CommitConflictError:
-            self.clean()
-            raise
-        snapshot = branches.head(self.spark, self.table, "main")
-        self.clean()
-        self.say("published")
-        return replace(report, snapshot_id=snapshot, surrogate_high_water=numbered.high_water)
-
-    def clean(self) -> None:
-        """Drop the branches of this load that nothing published needs."""
-        branches.drop(self.spark, self.table, self.branch)
-
-    def release(self) -> None:
-        """Give back the memory of the plan."""
-        for frame in self._persisted:
-            frame.unpersist()
-        self._persisted.clear()
-
-    def _hold(self, frame: DataFrame) -> DataFrame:
-        held = frame.persist(StorageLevel.MEMORY_AND_DISK)
-        self._persisted.append(held)
-        return held
-
-    def _counted(self, events: DataFrame, plan: DataFrame, state: Published) -> LoadReport:
-        action, main = F.col("__action"), F.col("__main")
-        still_open = named(self.settings.is_current) & action.isin("update", "replace")
-        new = F.col("__new") > 0
-
-        def count(condition: Column) -> Column:
-            return F.count(F.when(condition, 1))
-
-        row = plan.agg(
-            F.count(F.coalesce("__action", "__keep")).alias("changes"),
-            F.coalesce(F.sum("__new"), F.lit(0)).alias("events"),
-            F.coalesce(F.sum("__refused"), F.lit(0)).alias("conflicting"),
-            F.coalesce(F.sum("__superseded"), F.lit(0)).alias("superseded"),
-            count(action.isin("add", "replace")).alias("opened"),
-            count(main["is_current"] & action.isNotNull() & ~still_open).alias("closed"),
-            count(new & (F.col("__op") == DELETE)).alias("deleted"),
-            count(new & F.col("__unchanged")).alias("unchanged"),
-            count(new & F.col("__behind")).alias("late"),
-        ).collect()[0]
-        return LoadReport(
-            batch_id=self.batch_id,
-            snapshot_id=state.snapshot_id,
-            published=row.changes > 0,
-            events=row.events,
-            opened=row.opened,
-            closed=row.closed,
-            deleted=row.deleted,
-            unchanged=row.unchanged,
-            late=row.late,
-            repeated=events.count() - row.events - row.superseded - row.conflicting,
-            superseded=row.superseded,
-            surrogate_high_water=state.high_water,
-        )
+    Nothing that readers see has changed afterwards. For arguments and errors see `load_changes`.
+    """
+    settings = batch.settings
+    columns = settings.event_columns(changes.columns)
+    settings.check(changes.columns, batch.table)
+    judged = gated(changes, settings)
+    events = judged.where(F.size(REASONS) == 0).drop(REASONS)
+    schema = events.select(*[named(name) for name in columns]).schema
+    state = ensure_table(spark, batch.table, schema, settings)
+    if batch.id in state.batches:
+        known = LoadReport(batch.id, state.snapshot_id, published=False)
+        return Written(replace(known, surrogate_high_water=state.high_water), on_branch=False)
+    ranked = gathered(spark, events, batch.table, settings, state, columns)
+    ranked = ranked.persist(StorageLevel.MEMORY_AND_DISK)
+    plan = instants(ranked, settings, columns).persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        return _written(spark, _Planned(batch, columns, state, judged, ranked, plan))
+    finally:
+        plan.unpersist()
+        ranked.unpersist()
 
 
-class _Refusal:
-    """The refused rows of one batch on their way into quarantine."""
+def audit_changes(spark: SparkSession, keys: DataFrame, batch: Batch, written: Written) -> None:
+    """Check the versions of the given keys on the batch's branch; a failure drops the branch.
 
-    def __init__(self, spark: SparkSession, judged: DataFrame, target: str, source: str) -> None:
-        self.spark, self.judged, self.target, self.source = spark, judged, target, source
+    Raises:
+        AuditError: A rule of the history is broken.
+    """
+    if not written.on_branch:
+        return
+    versions = spark.table(branches.branch_of(batch.table, batch.branch))
+    try:
+        audit(versions, keys, batch.settings, where=batch.table)
+    except AuditError:
+        branches.drop(spark, batch.table, batch.branch)
+        raise
 
-    def keep(self, load: _Load, conflicts: DataFrame) -> dict[str, int]:
-        """Append what was refused, each row once; returns the counts by reason."""
-        columns = [named(name) for name in load.columns]
-        reasons = F.array(reason("decided", "")).cast(REASONS_TYPE).alias(REASONS)
-        refused = (
-            self.judged.where(F.size(REASONS) > 0)
-            .select(*columns, F.col(REASONS))
-            .unionByName(conflicts.select(*columns, reasons))
-        )
-        by_reason = refused.select(F.explode(REASONS).alias("r")).groupBy("r.check").count()
-        counts = {row.check: row["count"] for row in by_reason.collect()}
-        if counts:
-            shaped = refused_rows(
-                refused,
-                load.settings,
-                load.columns,
-                table=load.table,
-                batch_id=load.batch_id,
-                source=self.source,
-                refused_at=load.batch_time,
-            )
-            keep_refused(self.spark, shaped, self.target)
-        return counts
+
+def publish_changes(spark: SparkSession, batch: Batch, written: Written) -> LoadReport:
+    """Move main to the batch's branch, in one step for every reader, and drop the branch.
+
+    Raises:
+        CommitConflictError: Another writer published first; plan and write the batch anew.
+    """
+    if not written.on_branch:
+        return written.report
+    try:
+        branches.publish(spark, batch.table, batch.branch)
+    finally:
+        branches.drop(spark, batch.table, batch.branch)
+    snapshot = branches.head(spark, batch.table, "main")
+    return replace(written.report, snapshot_id=snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A batch with everything that was found out about it."""
+
+    batch: Batch
+    columns: tuple[str, ...]
+    state: Published
+    judged: DataFrame
+    ranked: DataFrame
+    plan: DataFrame
+
+
+def _written(spark: SparkSession, planned: _Planned) -> Written:
+    batch, state, columns, plan = planned.batch, planned.state, planned.columns, planned.plan
+    counts = _counts(planned)
+    moved = batch.watermark is not None and batch.watermark != state.properties.get(WATERMARK)
+    refused = _judged_counts(planned.judged)
+    accepted = refused.pop("accepted", 0)
+    if counts.conflicting:
+        refused[CONFLICT] = conflicting(planned.ranked).count()
+    # Before publishing: once it is published, the batch is known and nothing of it runs again.
+    _keep_refused(spark, planned, refused)
+    report = replace(
+        _report(batch, state, counts, published=counts.changes > 0 or moved),
+        repeated=accepted - counts.events - counts.superseded - counts.conflicting,
+        refused=refused,
+    )
+    if not report.published:
+        return Written(report, on_branch=False)
+    numbered = Numbered.of(plan, batch.settings, state.high_water, report.opened)
+    keeps, actions = frozenset(counts.keeps), frozenset(counts.actions)
+    kept = write_kept(spark, batch, plan, columns, state, keeps)
+    write_versions(spark, batch, numbered, columns, state, kept, actions)
+    return Written(replace(report, surrogate_high_water=numbered.high_water), on_branch=True)
+
+
+def _counts(planned: _Planned) -> Row:
+    settings = planned.batch.settings
+    action, main = F.col("__action"), F.col("__main")
+    still_open = named(settings.is_current) & action.isin("update", "replace")
+    new = F.col("__new") > 0
+
+    def count(condition: Column) -> Column:
+        return F.count(F.when(condition, 1))
+
+    def total(name: str) -> Column:
+        return F.coalesce(F.sum(name), F.lit(0))
+
+    return planned.plan.agg(
+        F.count(F.coalesce("__action", "__keep")).alias("changes"),
+        F.collect_set("__action").alias("actions"),
+        F.collect_set("__keep").alias("keeps"),
+        total("__new").alias("events"),
+        total("__refused").alias("conflicting"),
+        total("__superseded").alias("superseded"),
+        count(action.isin("add", "replace")).alias("opened"),
+        count(main["is_current"] & action.isNotNull() & ~still_open).alias("closed"),
+        count(new & (F.col("__op") == DELETE)).alias("deleted"),
+        count(new & F.col("__unchanged")).alias("unchanged"),
+        count(new & F.col("__behind")).alias("late"),
+    ).collect()[0]
+
+
+def _report(batch: Batch, state: Published, counts: Row, *, published: bool) -> LoadReport:
+    return LoadReport(
+        batch_id=batch.id,
+        snapshot_id=state.snapshot_id,
+        published=published,
+        events=counts.events,
+        opened=counts.opened,
+        closed=counts.closed,
+        deleted=counts.deleted,
+        unchanged=counts.unchanged,
+        late=counts.late,
+        superseded=counts.superseded,
+        surrogate_high_water=state.high_water,
+    )
+
+
+def _judged_counts(judged: DataFrame) -> dict[str, int]:
+    """How many rows the gate let pass ('accepted'), and how many each of its reasons stopped."""
+
+    def stopped_by(name: str) -> Column:
+        return F.count(F.when(F.exists(REASONS, lambda each: each["check"] == F.lit(name)), 1))
+
+    accepted = F.count(F.when(F.size(REASONS) == 0, 1)).alias("accepted")
+    row = judged.agg(accepted, *[stopped_by(name).alias(name) for name in GATE_REASONS])
+    return {name: count for name, count in row.collect()[0].asDict().items() if count}
+
+
+def _keep_refused(spark: SparkSession, planned: _Planned, counts: dict[str, int]) -> None:
+    """Append what was refused to the quarantine, each row once."""
+    batch = planned.batch
+    columns = [named(name) for name in planned.columns]
+    refused = planned.judged.where(F.size(REASONS) > 0).select(*columns, F.col(REASONS))
+    if CONFLICT in counts:
+        reasons = F.array(reason(CONFLICT, "")).cast(REASONS_TYPE).alias(REASONS)
+        refused = refused.unionByName(conflicting(planned.ranked).select(*columns, reasons))
+    if not counts:
+        return
+    shaped = refused_rows(
+        refused,
+        batch.settings,
+        planned.columns,
+        table=batch.table,
+        batch_id=batch.id,
+        source=batch.source,
+        refused_at=batch.time,
+    )
+    keep_refused(spark, shaped, batch.quarantine)

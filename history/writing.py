@@ -7,18 +7,23 @@ never shuffled. Two commits on a branch are one change for readers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from history import branches
+from history.batch import Batch
 from history.columns import named, quoted
 from history.settings import HistorySettings
-from history.table import BATCH_ID, HIGH_WATER, KEPT_SNAPSHOT, Published, ensure_kept, kept_events
-
-if TYPE_CHECKING:
-    from history.loading import _Load
+from history.table import (
+    BATCH_ID,
+    HIGH_WATER,
+    KEPT_SNAPSHOT,
+    WATERMARK,
+    Published,
+    ensure_kept,
+    kept_events,
+)
 
 _SMALL = 100_000
 _BUCKETS = 64
@@ -56,52 +61,81 @@ class Numbered:
         return cls(numbered, int(top))
 
 
-def write_kept(load: _Load, plan: DataFrame, state: Published) -> int | None:
-    """Write the kept events' changes on their own branch; returns the snapshot to pin."""
-    keep = F.col("__keep")
-    rows = plan.where(keep.isNotNull())
-    actions = {row["__keep"] for row in rows.select("__keep").distinct().collect()}
+def write_kept(
+    spark: SparkSession,
+    batch: Batch,
+    plan: DataFrame,
+    columns: tuple[str, ...],
+    state: Published,
+    actions: frozenset[str],
+) -> int | None:
+    """Write the kept events' changes on their own branch; returns the snapshot to pin.
+
+    Args:
+        spark: The session.
+        batch: What is loaded.
+        plan: One row an instant, see `history.timeline.planned`.
+        columns: The event columns.
+        state: The published state that the plan was made against.
+        actions: The kinds of `__keep` that occur in the plan.
+    """
     if not actions:
         return state.kept_snapshot
-    columns = [named(name) for name in load.columns]
-    shaped = rows.select(*columns, F.col("__op"))
-    base = ensure_kept(load.spark, load.table, shaped.schema)
-    table, spark = kept_events(load.table), load.spark
-    branches.start(spark, table, load.branch, state.kept_snapshot or base)
-    target = branches.branch_of(table, load.branch)
+    keep = F.col("__keep")
+    rows = plan.where(keep.isNotNull()).select(
+        *[named(name) for name in columns], F.col("__op"), keep
+    )
+    shaped = rows.drop("__keep")
+    base = ensure_kept(spark, batch.table, shaped.schema)
+    table = kept_events(batch.table)
+    branches.start(spark, table, batch.branch, state.kept_snapshot or base)
+    target = branches.branch_of(table, batch.branch)
     if actions & {"replace", "remove"}:
-        view = _view(load, rows.where(keep.isin("replace", "remove")), "kept")
-        condition = _match(load.settings)
+        view = _view(batch, rows.where(keep.isin("replace", "remove")), "kept")
+        condition = _match(batch.settings)
         spark.sql(f"MERGE INTO {target} t USING {view} s ON {condition} WHEN MATCHED THEN DELETE")
     if actions & {"add", "replace"}:
-        branches.append(shaped.where(keep.isin("add", "replace")), target, {})
-    pinned = branches.head(spark, table, load.branch)
+        branches.append(rows.where(keep.isin("add", "replace")).drop("__keep"), target, {})
+    pinned = branches.head(spark, table, batch.branch)
     # The tag keeps the snapshot readable however the branches end; it is pinned by main below.
     spark.sql(f"ALTER TABLE {table} CREATE OR REPLACE TAG `kept_{pinned}` AS OF VERSION {pinned}")
-    branches.drop(spark, table, load.branch)
+    branches.drop(spark, table, batch.branch)
     return pinned
 
 
-def write_versions(load: _Load, numbered: Numbered, state: Published, kept: int | None) -> None:
-    """Write the versions' changes on the audit branch, with the batch in the summary."""
-    spark, settings = load.spark, load.settings
+def write_versions(
+    spark: SparkSession,
+    batch: Batch,
+    numbered: Numbered,
+    columns: tuple[str, ...],
+    state: Published,
+    kept: int | None,
+    actions: frozenset[str],
+) -> None:
+    """Write the versions' changes on the audit branch, with the batch in the summary.
+
+    `kept` is the kept events' snapshot to pin, `actions` the kinds of `__action` that occur in the
+    plan; the rest as for `write_kept`.
+    """
+    watermark = {} if batch.watermark is None else {WATERMARK: batch.watermark}
     properties = {
-        **load.properties,
-        BATCH_ID: load.batch_id,
+        **batch.properties,
+        **watermark,
+        BATCH_ID: batch.id,
         HIGH_WATER: str(numbered.high_water),
         KEPT_SNAPSHOT: str(kept or ""),
     }
-    branches.start(spark, load.table, load.branch, state.snapshot_id)
-    target = branches.branch_of(load.table, load.branch)
+    branches.start(spark, batch.table, batch.branch, state.snapshot_id)
+    target = branches.branch_of(batch.table, batch.branch)
     plan, action = numbered.plan, F.col("__action")
-    actions = {row["__action"] for row in plan.select("__action").distinct().collect()}
     if actions & {"update", "remove", "replace"}:
-        view = _view(load, plan.where(action.isin("update", "remove", "replace")), "plan")
+        changed = plan.where(action.isin("update", "remove", "replace"))
+        view = _view(batch, changed, "plan")
         with branches.summary(spark, properties):
-            spark.sql(_merge(target, view, settings, load.columns, actions))
-    opening = _opened(load, plan.where(action.isin("add", "replace")))
-    if actions & {"add", "replace"} or actions <= {None}:
-        # An empty append carries the summary when only kept events changed.
+            spark.sql(_merge(target, view, batch.settings, columns, actions))
+    if actions & {"add", "replace"} or not actions:
+        # An empty append carries the summary when only kept events or the watermark changed.
+        opening = _opened(batch, plan.where(action.isin("add", "replace")), columns)
         branches.append(opening, target, properties)
 
 
@@ -110,7 +144,7 @@ def _merge(
     view: str,
     settings: HistorySettings,
     columns: tuple[str, ...],
-    actions: set[str | None],
+    actions: frozenset[str],
 ) -> str:
     changed = [settings.valid_from, settings.valid_to, settings.is_current]
     sets = [f"t.{quoted(name)} = s.{quoted(name)}" for name in changed]
@@ -133,14 +167,14 @@ def _match(settings: HistorySettings) -> str:
     return " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in names)
 
 
-def _opened(load: _Load, rows: DataFrame) -> DataFrame:
-    settings = load.settings
+def _opened(batch: Batch, rows: DataFrame, columns: tuple[str, ...]) -> DataFrame:
+    settings = batch.settings
     latest = {
         name: F.col("__latest")[f"r{position}"]
-        for position, name in enumerate(settings.overwritten(load.columns))
+        for position, name in enumerate(settings.overwritten(columns))
     }
-    shown = [latest.get(name, named(name)).alias(name) for name in load.columns]
-    now = F.lit(load.batch_time).cast("timestamp")
+    shown = [latest.get(name, named(name)).alias(name) for name in columns]
+    now = F.lit(batch.time).cast("timestamp")
     stamps = [name for name in (settings.recorded_at, settings.changed_at) if name is not None]
     numbers = []
     if settings.surrogate_key is not None:
@@ -155,7 +189,7 @@ def _opened(load: _Load, rows: DataFrame) -> DataFrame:
     )
 
 
-def _view(load: _Load, rows: DataFrame, kind: str) -> str:
-    name = f"strandline_{kind}_{load.branch}"
-    rows.withColumn("__now", F.lit(load.batch_time).cast("timestamp")).createOrReplaceTempView(name)
+def _view(batch: Batch, rows: DataFrame, kind: str) -> str:
+    name = f"strandline_{kind}_{batch.branch}"
+    rows.withColumn("__now", F.lit(batch.time).cast("timestamp")).createOrReplaceTempView(name)
     return name

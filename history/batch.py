@@ -1,0 +1,53 @@
+"""One batch on its way into one history table, said once for every step of the load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from history import branches
+from history.report import LoadReport
+from history.settings import HistorySettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What is loaded, whereto and how.
+
+    Attributes:
+        table: `catalog.namespace.name` of the history.
+        settings: How its versions are kept.
+        id: Names the batch; a batch that was published before changes nothing.
+        time: When it was taken, for the time stamps; timezone-aware.
+        quarantine: The table that refused rows are appended to.
+        source: The source's name, for the quarantine.
+        watermark: How far the source has been read, as text. A load that moves it is published
+            even if no version changes, so that the next one need not read the same again.
+        properties: Further entries for the snapshot summary.
+    """
+
+    table: str
+    settings: HistorySettings
+    id: str
+    time: datetime
+    quarantine: str
+    source: str = ""
+    watermark: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def branch(self) -> str:
+        """The branch that the batch is written on before it is published."""
+        return branches.branch_name(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A batch that lies on its audit branch, with what publishing it will have done.
+
+    `on_branch` is False when there was nothing to write: the report is final then.
+    """
+
+    report: LoadReport
+    on_branch: bool
