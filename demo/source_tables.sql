@@ -1,0 +1,155 @@
+-- The source database of the demo, after spec 3.1, in PostgreSQL's words.
+-- Every statement may be run again. Times are UTC, in TIMESTAMP columns without a zone.
+
+CREATE SCHEMA IF NOT EXISTS source_schema;
+
+-- PostgreSQL wants the partition column in the primary key.
+CREATE TABLE IF NOT EXISTS source_schema.new_source_table (
+    id                  BIGINT NOT NULL CHECK (id > 0),
+    column1             VARCHAR(100) NOT NULL,
+    column2             VARCHAR(255),
+    column3             DECIMAL(10, 2),
+    status              VARCHAR(20) DEFAULT 'ACTIVE', -- any value: bad ones occur in real life
+    created_date        TIMESTAMP NOT NULL,
+    updated_date        TIMESTAMP,
+    created_by          VARCHAR(50),
+    updated_by          VARCHAR(50),
+    data_classification VARCHAR(20) DEFAULT 'INTERNAL'
+        CHECK (data_classification IN ('PUBLIC', 'INTERNAL', 'CONFIDENTIAL', 'RESTRICTED')),
+    checksum            VARCHAR(64) CHECK (length(checksum) = 64),
+    version_number      INTEGER DEFAULT 1 CHECK (version_number >= 1),
+    PRIMARY KEY (id, created_date)
+) PARTITION BY RANGE (created_date);
+
+CREATE TABLE IF NOT EXISTS source_schema.p_2024_01 PARTITION OF source_schema.new_source_table
+    FOR VALUES FROM (MINVALUE) TO ('2024-02-01');
+CREATE TABLE IF NOT EXISTS source_schema.p_2024_02 PARTITION OF source_schema.new_source_table
+    FOR VALUES FROM ('2024-02-01') TO ('2024-03-01');
+CREATE TABLE IF NOT EXISTS source_schema.p_2024_03 PARTITION OF source_schema.new_source_table
+    FOR VALUES FROM ('2024-03-01') TO ('2024-04-01');
+CREATE TABLE IF NOT EXISTS source_schema.p_future PARTITION OF source_schema.new_source_table
+    DEFAULT;
+
+CREATE INDEX IF NOT EXISTS idx_created_date_status
+    ON source_schema.new_source_table (created_date, status);
+CREATE INDEX IF NOT EXISTS idx_column1_hash
+    ON source_schema.new_source_table USING HASH (column1);
+CREATE INDEX IF NOT EXISTS idx_updated_date
+    ON source_schema.new_source_table (updated_date) WHERE updated_date IS NOT NULL;
+
+-- What the application writes into `checksum`, against accidents: whoever guesses the values can
+-- compute it.
+CREATE OR REPLACE FUNCTION source_schema.row_checksum(
+    id BIGINT, column1 TEXT, column2 TEXT, column3 NUMERIC
+) RETURNS VARCHAR(64) STABLE LANGUAGE SQL
+    RETURN encode(sha256(convert_to(concat_ws('|', id, column1, column2, column3), 'UTF8')), 'hex');
+
+CREATE TABLE IF NOT EXISTS source_schema.data_lineage (
+    lineage_id             BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source_table           VARCHAR(100),
+    target_table           VARCHAR(100),
+    record_id              BIGINT,
+    transformation_applied VARCHAR(500),
+    processed_timestamp    TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+    batch_id               VARCHAR(100),
+    data_quality_score     DECIMAL(5, 2)
+);
+
+CREATE TABLE IF NOT EXISTS source_schema.existing_table_1 (
+    id            INTEGER PRIMARY KEY,
+    code          VARCHAR(4) NOT NULL UNIQUE,
+    name          VARCHAR(120) NOT NULL,
+    latitude      DOUBLE PRECISION NOT NULL CHECK (latitude BETWEEN -90 AND 90),
+    longitude     DOUBLE PRECISION NOT NULL CHECK (longitude BETWEEN -180 AND 180),
+    altitude_feet INTEGER NOT NULL,
+    time_zone     VARCHAR(60),
+    updated_date  TIMESTAMP NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS source_schema.airports (
+    code      VARCHAR(3) PRIMARY KEY,
+    name      VARCHAR(120) NOT NULL,
+    time_zone VARCHAR(60)
+);
+
+CREATE TABLE IF NOT EXISTS source_schema.planes (
+    tail_number  VARCHAR(10) PRIMARY KEY,
+    manufacturer VARCHAR(60) NOT NULL,
+    model        VARCHAR(40) NOT NULL,
+    built_year   INTEGER CHECK (built_year BETWEEN 1903 AND 2013),
+    engines      INTEGER NOT NULL CHECK (engines > 0),
+    seats        INTEGER NOT NULL CHECK (seats > 0),
+    engine_kind  VARCHAR(30) NOT NULL
+);
+
+-- One row per scheduled flight, with what is known of its aircraft.
+CREATE TABLE IF NOT EXISTS source_schema.aircraft (
+    flight_id           BIGINT NOT NULL CHECK (flight_id > 0),
+    tail_number         VARCHAR(10),          -- null: cancelled before an aircraft was assigned
+    carrier             VARCHAR(2) NOT NULL,
+    flight_number       INTEGER NOT NULL,
+    origin              VARCHAR(3) NOT NULL,
+    destination         VARCHAR(3) NOT NULL,  -- four of them are not in `airports`
+    scheduled_departure TIMESTAMP NOT NULL,
+    departed_at         TIMESTAMP,            -- null: cancelled, or not known to have landed yet
+    arrived_at          TIMESTAMP,
+    distance_miles      INTEGER NOT NULL CHECK (distance_miles > 0),
+    manufacturer        VARCHAR(60),          -- null from here to engine_kind: not in `planes`
+    model               VARCHAR(40),
+    built_year          INTEGER,
+    engines             INTEGER,
+    seats               INTEGER,
+    engine_kind         VARCHAR(30),
+    created_date        TIMESTAMP NOT NULL,
+    updated_date        TIMESTAMP NOT NULL,
+    PRIMARY KEY (flight_id, created_date),
+    CHECK (arrived_at > departed_at),
+    CHECK (updated_date >= created_date)
+) PARTITION BY RANGE (created_date);
+
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_2013_01 PARTITION OF source_schema.aircraft
+    FOR VALUES FROM ('2013-01-01') TO ('2013-02-01');
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_2013_02 PARTITION OF source_schema.aircraft
+    FOR VALUES FROM ('2013-02-01') TO ('2013-03-01');
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_2013_03 PARTITION OF source_schema.aircraft
+    FOR VALUES FROM ('2013-03-01') TO ('2013-04-01');
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_2013_04 PARTITION OF source_schema.aircraft
+    FOR VALUES FROM ('2013-04-01') TO ('2013-05-01');
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_2013_05 PARTITION OF source_schema.aircraft
+    FOR VALUES FROM ('2013-05-01') TO ('2013-06-01');
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_2013_06 PARTITION OF source_schema.aircraft
+    FOR VALUES FROM ('2013-06-01') TO ('2013-07-01');
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_2013_07 PARTITION OF source_schema.aircraft
+    FOR VALUES FROM ('2013-07-01') TO ('2013-08-01');
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_2013_08 PARTITION OF source_schema.aircraft
+    FOR VALUES FROM ('2013-08-01') TO ('2013-09-01');
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_2013_09 PARTITION OF source_schema.aircraft
+    FOR VALUES FROM ('2013-09-01') TO ('2013-10-01');
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_2013_10 PARTITION OF source_schema.aircraft
+    FOR VALUES FROM ('2013-10-01') TO ('2013-11-01');
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_2013_11 PARTITION OF source_schema.aircraft
+    FOR VALUES FROM ('2013-11-01') TO ('2013-12-01');
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_2013_12 PARTITION OF source_schema.aircraft
+    FOR VALUES FROM ('2013-12-01') TO ('2014-01-01');
+-- The last evening in New York is already the next year in UTC.
+CREATE TABLE IF NOT EXISTS source_schema.aircraft_later PARTITION OF source_schema.aircraft DEFAULT;
+
+CREATE INDEX IF NOT EXISTS idx_aircraft_updated_date ON source_schema.aircraft (updated_date);
+
+-- The completed log, from which the table above is brought to any moment. No part of the source:
+-- it knows the future. Unlogged: a crash empties it, and it is filled again from the package.
+CREATE SCHEMA IF NOT EXISTS carrier_log;
+
+CREATE UNLOGGED TABLE IF NOT EXISTS carrier_log.flights (
+    flight_id           BIGINT NOT NULL,
+    tail_number         VARCHAR(10),
+    carrier             VARCHAR(2) NOT NULL,
+    flight_number       INTEGER NOT NULL,
+    origin              VARCHAR(3) NOT NULL,
+    destination         VARCHAR(3) NOT NULL,
+    scheduled_departure TIMESTAMP NOT NULL,
+    departed_at         TIMESTAMP,
+    arrived_at          TIMESTAMP,
+    distance_miles      INTEGER NOT NULL,
+    completed_at        TIMESTAMP
+);
