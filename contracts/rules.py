@@ -44,9 +44,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "required": Rule(Scope.ROW, 1, "is not null"),
         "not_blank": Rule(Scope.ROW, 1, "has more than white space in it"),
-        "max_length": Rule(
-            Scope.ROW, 1, "has at most {length} characters", {"length": "integer"}
-        ),
+        "max_length": Rule(Scope.ROW, 1, "has at most {length} characters", {"length": "integer"}),
         "in_set": Rule(Scope.ROW, 1, "is one of {values}", {"values": "list"}),
         "between": Rule(
             Scope.ROW,

@@ -1,0 +1,64 @@
+"""What is wrong with a contract file: every problem with its place, collected and never raised.
+
+Promise: readers go on after a problem, so that one look at a file shows all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to correct.
+
+    Attributes:
+        file: The name of the contract file.
+        path: Where in the file, such as
+            `schema[0].properties[3].customProperties.strandline.transformation`; empty for the
+            file as a whole.
+        message: What is wrong.
+        suggestion: What would be right; empty when nothing better can be said.
+    """
+
+    file: str
+    path: str
+    message: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.path}: " if self.path else ""
+        hint = f" ({self.suggestion})" if self.suggestion else ""
+        return f"{place}{self.message}{hint}"
+
+
+@dataclass(slots=True)
+class Report:
+    """The problems of one file in the order they were found; a repeated one is kept once."""
+
+    file: str
+    found: list[Problem] = field(default_factory=list)
+
+    def add(self, path: str, message: str, suggestion: str = "") -> None:
+        """Note a problem."""
+        problem = Problem(self.file, path, message, suggestion)
+        if problem not in self.found:
+            self.found.append(problem)
+
+    def knows(self, path: str) -> bool:
+        """Whether a problem was found at exactly this place."""
+        return any(problem.path == path for problem in self.found)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A suggestion for a word that is not among the known ones."""
+    words = sorted(set(known))
+    close = get_close_matches(word, words, n=1)
+    if not close:
+        folded = {name.casefold(): name for name in words}
+        close = [folded[word.casefold()]] if word.casefold() in folded else []
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known: {', '.join(words)}" if words else ""
