@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from contracts.column_types import holds, is_numeric, is_text
+from contracts.column_types import family, holds, is_numeric, is_text
 from contracts.model import Column, Contract, Severity, SourceColumn
 from contracts.problem import did_you_mean
 from contracts.section import Section, is_number
@@ -20,12 +20,19 @@ _FIXED = {
     "retention_date": ("date",),
 }
 _OF_SEQUENCE = ("sequence", "valid_from", "valid_to")
-_DEMANDS: Mapping[str, tuple[Callable[[str], bool], str]] = {
-    "trim": (is_text, "text"),
-    "upper_trim": (is_text, "text"),
-    "trim_or_default": (is_text, "text"),
-    "decode": (is_text, "text"),
-    "round_within": (is_numeric, "a number"),
+
+
+def _is_code(kind: str) -> bool:
+    return family(kind) in ("string", "integer")
+
+
+_Test = Callable[[str], bool]
+_DEMANDS: Mapping[str, tuple[_Test, str, _Test]] = {
+    "trim": (is_text, "text", is_text),
+    "upper_trim": (is_text, "text", is_text),
+    "trim_or_default": (is_text, "text", is_text),
+    "decode": (_is_code, "text or whole numbers", is_text),
+    "round_within": (is_numeric, "a number", is_numeric),
 }
 _MAX_SCALE = 38
 _NULL_SAFE = ("literal", "decode", "trim_or_default", "default_if_null")
@@ -82,11 +89,11 @@ def _check_types(column: Column, section: Section, used: list[SourceColumn]) -> 
     name = column.transformation.name
     demand = _DEMANDS.get(name)
     if demand is not None:
-        fits, word = demand
-        if not all(fits(source.type) for source in used):
+        reads, word, gives = demand
+        if not all(reads(source.type) for source in used):
             section.problem("transformSourceObjects", f"{name} reads {word}")
-        if not fits(column.type):
-            section.problem("physicalType", f"{name} gives {word}")
+        if not gives(column.type):
+            section.problem("physicalType", f"{column.type} is not what {name} gives")
         return
     for source in used:
         if not holds(column.type, source.type):
@@ -138,7 +145,7 @@ def _check_nulls(
         if check.severity is Severity.REFUSE and check.columns
     }
     present = [not c.nullable or ("required", c.name) in refusing for c in used]
-    if name in ("trim", "upper_trim"):
+    if name == "trim":
         present = [
             there and ("not_blank", c.name) in refusing
             for there, c in zip(present, used, strict=True)
