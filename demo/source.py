@@ -8,17 +8,21 @@ and a cancelled flight stays as it is. Doing a step again, or going back in time
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import resources
 from typing import LiteralString
 
 import pandas as pd
 import psycopg
 import pyarrow as pa
+from psycopg.sql import SQL, Identifier
 from pyarrow import csv
 from pydantic import SecretStr
 
+from contracts.errors import SourceUnavailableError
 from demo.flights import airports, flight_rows, naive_utc, planes
 
 __all__ = [
@@ -31,10 +35,10 @@ __all__ = [
     "fill_until",
 ]
 
-GENERATED_UNTIL = datetime(2024, 5, 1)  # noqa: DTZ001 - a TIMESTAMP without a zone, as in the table
+GENERATED_UNTIL = datetime(2024, 5, 1, tzinfo=UTC)
 """The moment at which `fill_new_source_table` leaves its table."""
 
-GENERATED_CHANGED = datetime(2024, 5, 3)  # noqa: DTZ001
+GENERATED_CHANGED = datetime(2024, 5, 3, tzinfo=UTC)
 """The moment at which `change_new_source_table` leaves it."""
 
 _ROWS_FIRST, _ROWS_LATER = 100_000, 1_653
@@ -89,8 +93,11 @@ def create(dsn: SecretStr) -> None:
     """Create the tables (spec 3.1) where they are not there yet, and fill the reference tables.
 
     `dsn` is a PostgreSQL connection string in libpq's form, here and below.
+
+    Raises:
+        SourceUnavailableError: The database does not answer; so do all functions below.
     """
-    with psycopg.connect(dsn.get_secret_value()) as connection:
+    with _connected(dsn) as connection:
         connection.execute(_statements("source_tables.sql"))
         if _is_empty(connection, "SELECT FROM source_schema.existing_table_1 LIMIT 1"):
             _fill_reference_tables(connection)
@@ -106,7 +113,7 @@ def fill_until(dsn: SecretStr, moment: datetime) -> Filled:
         SettingsError: `moment` has no time zone.
     """
     at = {"moment": naive_utc(moment)}
-    with psycopg.connect(dsn.get_secret_value()) as connection:
+    with _connected(dsn) as connection:
         if _is_empty(connection, "SELECT FROM carrier_log.flights LIMIT 1"):
             _copy(connection, "carrier_log.flights", flight_rows())
         # Corrections first: what is inserted next already has its state at the moment.
@@ -117,15 +124,15 @@ def fill_until(dsn: SecretStr, moment: datetime) -> Filled:
 
 def fill_new_source_table(dsn: SecretStr) -> Filled:
     """Generate `new_source_table` as it stands at `GENERATED_UNTIL`: 100,000 rows."""
-    with psycopg.connect(dsn.get_secret_value()) as connection:
+    with _connected(dsn) as connection:
         inserted = _generate(connection, 1, _ROWS_FIRST, GENERATED_UNTIL)
     return Filled(inserted, 0)
 
 
 def change_new_source_table(dsn: SecretStr) -> Filled:
     """Bring `new_source_table` to `GENERATED_CHANGED`: two rows in a hundred change, some come."""
-    span = {"since": GENERATED_UNTIL, "until": GENERATED_CHANGED}
-    with psycopg.connect(dsn.get_secret_value()) as connection:
+    span = {"since": naive_utc(GENERATED_UNTIL), "until": naive_utc(GENERATED_CHANGED)}
+    with _connected(dsn) as connection:
         corrected = connection.execute(_statements("generated_changes.sql"), span).rowcount
         inserted = _generate(
             connection, _ROWS_FIRST + 1, _ROWS_FIRST + _ROWS_LATER, GENERATED_CHANGED
@@ -133,8 +140,24 @@ def change_new_source_table(dsn: SecretStr) -> Filled:
     return Filled(inserted, corrected)
 
 
+@contextmanager
+def _connected(dsn: SecretStr) -> Iterator[psycopg.Connection]:
+    """One transaction: committed at the end, rolled back by an error."""
+    try:
+        connection = psycopg.connect(dsn.get_secret_value())
+    except psycopg.OperationalError as error:
+        raise SourceUnavailableError(
+            where="the demo's source database",
+            expected="a PostgreSQL that answers at the given address",
+            found=type(error).__name__,
+            next_step="Start the database, or look into its log, and try again.",
+        ) from error
+    with connection:
+        yield connection
+
+
 def _generate(connection: psycopg.Connection, first_id: int, last_id: int, until: datetime) -> int:
-    span = {"first_id": first_id, "last_id": last_id, "until": until}
+    span = {"first_id": first_id, "last_id": last_id, "until": naive_utc(until)}
     return connection.execute(_statements("generated_rows.sql"), span).rowcount
 
 
@@ -166,7 +189,7 @@ def _fill_reference_tables(connection: psycopg.Connection) -> None:
     )
 
 
-def _copy(connection: psycopg.Connection, relation: LiteralString, rows: pd.DataFrame) -> None:
+def _copy(connection: psycopg.Connection, relation: str, rows: pd.DataFrame) -> None:
     """COPY the frame into the columns of its names; whole numbers stay whole beside nulls."""
     table = pa.Table.from_pandas(rows.convert_dtypes(), preserve_index=False)
     table = table.cast(
@@ -177,9 +200,10 @@ def _copy(connection: psycopg.Connection, relation: LiteralString, rows: pd.Data
     )
     content = io.BytesIO()
     csv.write_csv(table, content)
-    columns = psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, table.column_names))
-    statement = psycopg.sql.SQL("COPY " + relation + " ({}) FROM STDIN (FORMAT csv, HEADER)")
-    with connection.cursor() as cursor, cursor.copy(statement.format(columns)) as copy:
+    statement = SQL("COPY {} ({}) FROM STDIN (FORMAT csv, HEADER)").format(
+        Identifier(*relation.split(".")), SQL(", ").join(map(Identifier, table.column_names))
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(content.getbuffer())
 
 
