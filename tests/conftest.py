@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ os.environ.update(
 )
 for _inherited in ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_PROFILE", "SPARK_REMOTE"):
     os.environ.pop(_inherited, None)
+# Spark's Python workers need this environment's packages, not those of the first python3.
+os.environ["PYSPARK_PYTHON"] = sys.executable
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

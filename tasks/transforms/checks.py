@@ -1,0 +1,212 @@
+"""The row checks of a contract as one bit mask per row, and what follows from it.
+
+Promise: the mask is never null, and a null value fails only the checks that ask for presence. Bit
+i is set when `row_checks(contract)[i]` failed. Counts over all rows come out of the write that
+carries the mask (`pyspark.sql.Observation`), so judging needs no job of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from contracts.errors import ContractError
+from contracts.model import Check, Contract, Severity
+from contracts.rules import RULES, Scope
+from history.columns import named
+from tasks.handoff import Finding
+from tasks.transforms.presence import implicit_checks, implicit_failures
+from tasks.transforms.rules import Subject, broken
+
+MOST_CHECKS = 63
+"""So many bits of a bigint can be set without turning its sign."""
+
+REASONS_TYPE = "array<struct<check:string,column:string>>"
+
+
+def row_checks(contract: Contract) -> tuple[Check, ...]:
+    """The checks of one row, in the order of their bits.
+
+    First the implicit ones (`tasks.transforms.presence`), then the contract's row and reference
+    checks as declared.
+
+    Raises:
+        ContractError: There are more than 63.
+    """
+    declared = [check for check in contract.checks if RULES[check.rule].scope is not Scope.SET]
+    checks = (*implicit_checks(contract), *declared)
+    if len(checks) > MOST_CHECKS:
+        raise ContractError(
+            where=f"contract {contract.name}",
+            expected=f"at most {MOST_CHECKS} row and reference checks, implicit ones included",
+            found=f"{len(checks)}",
+            next_step="Split the contract, or state several conditions in one check.",
+        )
+    return checks
+
+
+def failed_checks(contract: Contract, *, as_of: datetime, ignored: Column) -> Column:
+    """The bit mask of the checks that a source row failed, BIGINT, never null.
+
+    An expression over source columns and the marks of `with_references`. `as_of` (timezone-aware)
+    is the time of extraction. A row that is `ignored` says nothing, so it needs no sequence.
+    """
+    kinds = {column.name: column.type for column in contract.source.columns}
+    failures = list(implicit_failures(contract, ignored=ignored))
+    for position, check in _numbered(contract)[len(failures) :]:
+        failures.append(broken(check, Subject(kinds, as_of, reference_mark(position))))
+    none = F.lit(0).cast("bigint")
+    bits = [
+        F.when(failed, F.lit(1 << position).cast("bigint")).otherwise(none)
+        for position, failed in enumerate(failures)
+    ]
+    return reduce(lambda mask, bit: mask.bitwiseOR(bit), bits, none)
+
+
+def reference_mark(position: int) -> str:
+    """The column by which `with_references` says that a row's reference is known."""
+    return f"__known_{position}"
+
+
+def with_references(
+    frame: DataFrame, contract: Contract, references: Mapping[str, DataFrame]
+) -> DataFrame:
+    """The source rows, each once, with a boolean `__known_<i>` per reference check.
+
+    `references` are the referenced relations by the name that the checks give them. Their distinct
+    values are broadcast. A null is not known; `failed_checks` lets it pass.
+
+    Raises:
+        ContractError: A relation that a check names is not among them.
+    """
+    kinds = {column.name: column.type for column in contract.source.columns}
+    for position, check in enumerate(row_checks(contract)):
+        if RULES[check.rule].scope is not Scope.REFERENCE:
+            continue
+        relation = str(check.arguments["relation"])
+        if relation not in references:
+            raise ContractError(
+                where=f"check {check.id} of contract {contract.name}",
+                expected=f"the relation {relation} to compare with",
+                found=f"only {', '.join(sorted(references)) or 'none'}",
+                next_step="Name a relation that the source connection can read.",
+            )
+        (name,) = check.columns
+        held = f"__value_{position}"
+        value = named(str(check.arguments["column"])).try_cast(kinds[name])
+        values = references[relation].select(value.alias(held)).where(named(held).isNotNull())
+        joined = frame.join(F.broadcast(values.distinct()), named(name) == named(held), "left")
+        known = named(held).isNotNull()
+        frame = joined.withColumn(reference_mark(position), known).drop(held)
+    return frame
+
+
+def refusing(contract: Contract, mask: Column) -> Column:
+    """Whether a check of severity REFUSE failed; never null for a mask that isn't."""
+    bits = sum(1 << position for position, check in _numbered(contract) if _refuses(check))
+    return mask.bitwiseAND(F.lit(bits).cast("bigint")) != 0
+
+
+def reasons(contract: Contract, mask: Column) -> Column:
+    """The failed checks as `array<struct<check:string,column:string>>`, refusing ones first.
+
+    `column` is the check's source columns, joined by a comma and a space. Empty for a good row.
+    """
+    ordered = sorted(_numbered(contract), key=lambda pair: not _refuses(pair[1]))
+    each = [
+        F.when(
+            _failed(mask, position),
+            F.struct(
+                F.lit(check.id).alias("check"), F.lit(", ".join(check.columns)).alias("column")
+            ),
+        )
+        for position, check in ordered
+    ]
+    return F.filter(F.array(*each), lambda reason: reason.isNotNull()).cast(REASONS_TYPE)
+
+
+def row_score(contract: Contract, mask: Column) -> Column:
+    """The weighted share of its checks that the row passed, DECIMAL(5,2), 0 to 1 (spec 6.1)."""
+    total = sum((_weight(check) for check in row_checks(contract)), Decimal(0))
+    if not total:
+        return F.lit(Decimal(1)).cast("decimal(5,2)")
+    lost = F.lit(Decimal(0))
+    for position, check in _numbered(contract):
+        share = F.lit(_weight(check) / total).cast("decimal(20,18)")
+        lost = lost + F.when(_failed(mask, position), share).otherwise(F.lit(Decimal(0)))
+    return F.round(F.greatest(F.lit(1) - lost, F.lit(Decimal(0))), 2).cast("decimal(5,2)")
+
+
+def counts(contract: Contract, mask: Column) -> list[Column]:
+    """Aggregates for an Observation: `rows`, and `failed_<i>` per check.
+
+    Rows whose mask is null are not counted: null it for rows that shall not be judged.
+    """
+    failed = [
+        F.count_if(_failed(mask, position)).alias(f"failed_{position}")
+        for position, _ in _numbered(contract)
+    ]
+    return [F.count(mask).alias("rows"), *failed]
+
+
+def findings(contract: Contract, observed: Mapping[str, int]) -> tuple[Finding, ...]:
+    """What the observed counts say about each check, in the order of the bits."""
+    return tuple(
+        Finding(
+            check=check.id,
+            columns=check.columns,
+            severity=check.severity.value,
+            failed=observed[f"failed_{position}"],
+            evaluated=observed["rows"],
+            weight=check.weight,
+        )
+        for position, check in _numbered(contract)
+    )
+
+
+def score(found: Iterable[Finding]) -> float | None:
+    """The score of a batch: 1 - sum(weight * failed) / sum(weight * evaluated).
+
+    None when nothing was evaluated: a batch without rows is neither good nor bad.
+    """
+    judged = tuple(found)
+    evaluated = sum(each.weight * each.evaluated for each in judged)
+    if not evaluated:
+        return None
+    return 1.0 - sum(each.weight * each.failed for each in judged) / evaluated
+
+
+def duplicates(stage: DataFrame, columns: Sequence[str]) -> DataFrame:
+    """One row, `surplus`: how many rows repeat another in all of the columns (rule `unique`).
+
+    A row with a null in one of them repeats nothing.
+    """
+    complete = stage
+    for name in columns:
+        complete = complete.where(named(name).isNotNull())
+    groups = complete.groupBy(*[named(name) for name in columns]).agg(
+        F.count(F.lit(1)).alias("__rows")
+    )
+    surplus = F.coalesce(F.sum(F.col("__rows") - 1), F.lit(0).cast("bigint"))
+    return groups.agg(surplus.alias("surplus"))
+
+
+def _numbered(contract: Contract) -> tuple[tuple[int, Check], ...]:
+    return tuple(enumerate(row_checks(contract)))
+
+
+def _refuses(check: Check) -> bool:
+    return check.severity is Severity.REFUSE
+
+
+def _failed(mask: Column, position: int) -> Column:
+    return mask.bitwiseAND(F.lit(1 << position).cast("bigint")) != 0
+
+
+def _weight(check: Check) -> Decimal:
+    return Decimal(str(check.weight))

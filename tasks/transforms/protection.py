@@ -1,0 +1,114 @@
+"""Clear target columns to their stored form, and whole source rows for the quarantine.
+
+Promise: nothing a contract calls sensitive leaves here in the clear, neither in the target's
+columns nor in the copy of a refused row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from contracts.keys import ProtectionKeys
+from contracts.model import Classification, Contract, ProtectionKind
+from history.columns import named
+from tasks.transforms.encryption import token
+from tasks.transforms.masking import masked
+from tasks.transforms.pseudonym import pseudonymised
+
+_SENSITIVE = frozenset({Classification.CONFIDENTIAL, Classification.RESTRICTED})
+_JSON: Mapping[str, str] = {
+    "ignoreNullFields": "false",
+    "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
+    "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
+    "timeZone": "UTC",
+}
+
+
+def protected(
+    frame: DataFrame, contract: Contract, keys: ProtectionKeys, *, table: str
+) -> DataFrame:
+    """The frame with every protected target column in its stored form, the others as they are.
+
+    Encrypted columns become BINARY, pseudonyms and masks STRING (`contracts.schema.stored_type`).
+    `table` is what tokens and pseudonyms are bound to; it must be the same on every run. All
+    encrypted columns cross to Python in the same Arrow batches. Not deterministic: write the
+    result once and read that.
+    """
+    by_kind: dict[ProtectionKind, list[str]] = {kind: [] for kind in ProtectionKind}
+    replaced: dict[str, Column] = {}
+    for column in contract.columns:
+        if column.protection is None:
+            continue
+        by_kind[column.protection.kind].append(column.name)
+        if column.protection.kind is ProtectionKind.MASK:
+            replaced[column.name] = masked(named(column.name), column.protection.keep)
+    for name in by_kind[ProtectionKind.ENCRYPT]:
+        replaced[name] = token(
+            named(name),
+            kind=contract.column(name).type,
+            key=keys.encryption,
+            table=table,
+            column=name,
+        )
+    names = by_kind[ProtectionKind.PSEUDONYMISE]
+    if names:
+        frame = pseudonymised(
+            frame, {name: named(name) for name in names}, keys.pseudonym.material, table=table
+        )
+    return frame.withColumns(replaced) if replaced else frame
+
+
+def sensitive_sources(contract: Contract) -> frozenset[str]:
+    """The source columns that may not lie anywhere in the clear.
+
+    Those classified CONFIDENTIAL or RESTRICTED, and those that a protected or so classified target
+    column is made of.
+    """
+    own = {each.name for each in contract.source.columns if each.classification in _SENSITIVE}
+    feeding = {
+        name
+        for column in contract.columns
+        if column.protection is not None or column.classification in _SENSITIVE
+        for name in column.sources
+    }
+    return frozenset(own | feeding)
+
+
+def source_row(contract: Contract, keys: ProtectionKeys, *, table: str, refused: Column) -> Column:
+    """The source row as a JSON object of its source columns, for refused rows; null for others.
+
+    An expression over source columns. Each sensitive value is replaced by its encryption token in
+    base64url without padding, bound to the column name `source:<name>`; the values of rows that
+    are not refused do not cross to Python at all. Timestamps are in UTC, in microseconds.
+    """
+    sensitive = sensitive_sources(contract)
+    parts = []
+    for column in contract.source.columns:
+        value = named(column.name)
+        if column.name in sensitive:
+            value = _as_text(
+                token(
+                    F.when(refused, value),
+                    kind=column.type,
+                    key=keys.encryption,
+                    table=table,
+                    column=f"source:{column.name}",
+                )
+            )
+        parts.append(value.alias(column.name))
+    return F.when(refused, F.to_json(F.struct(*parts), dict(_JSON)))
+
+
+def _as_text(sealed: Column) -> Column:
+    """Base64url without padding (RFC 4648, section 5)."""
+    return F.translate(F.base64(sealed), "+/=\r\n", "-_")
+
+
+def from_text(text: Column) -> Column:
+    """The token back out of its base64url text."""
+    standard = F.translate(text, "-_", "+/")
+    padding = F.repeat(F.lit("="), (F.lit(4) - F.char_length(text) % 4) % 4)
+    return F.unbase64(F.concat(standard, padding))
