@@ -67,10 +67,12 @@ def flight_rows() -> pd.DataFrame:
 
     - `scheduled_departure`: the scheduled hour, which the data has in UTC, plus the minute.
     - `departed_at`: the delay later; null for a cancelled flight.
-    - `arrived_at`: the first time after departure at which the clock at the destination shows
-      `arr_time`. Four destinations have no zone in `airports`; there it is departure plus air
-      time, the taxiing being unknown. Null for a flight without air time: it was diverted, or its
-      landing was never recorded, and the day that `arr_time` belongs to is not in the data.
+    - `arrived_at`: the first time after departure at which a clock, set by the time of the
+      destination when the flight departs, shows `arr_time`. (One flight of the year lands just
+      after clocks went forward; its landing is recorded as if they had not.) Four destinations
+      have no zone in `airports`; there it is departure plus air time, the taxiing being unknown.
+      Null for a flight without air time: it was diverted, or its landing was never recorded, and
+      the day that `arr_time` belongs to is not in the data.
     - `completed_at`, when the row got its times: at the landing; without one, at the end of the
       month after the flight's, when the carrier reports; never for a cancelled flight.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
 from demo.flights import flight_rows
@@ -35,19 +35,17 @@ def log():
 @pytest.fixture(scope="module")
 def database(postgres):
     """Makes databases of the module's own on the shared server and drops them afterwards."""
-    server = postgres.dsn.get_secret_value()
     names = []
 
     def make() -> SecretStr:
         names.append(f"demo_{uuid.uuid4().hex[:12]}")
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{names[-1]}"')
-        return SecretStr(make_conninfo(server, dbname=names[-1]))
+        postgres.create_database(names[-1])
+        return postgres.dsn_of(names[-1])
 
     yield make
-    with psycopg.connect(server, autocommit=True) as connection:
+    with psycopg.connect(postgres.dsn.get_secret_value(), autocommit=True) as connection:
         for name in names:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
 
 @pytest.fixture(scope="session")
