@@ -11,10 +11,13 @@ __all__ = ["BLOCK_DOCUMENTATION", "KEY_LOGO", "STORAGE_LOGO"]
 BLOCK_DOCUMENTATION: Final = HttpUrl("https://docs.prefect.io/v3/concepts/blocks")
 """How blocks are made, saved and loaded."""
 
-_LOGOS = "https://cdn.sanity.io/images/3ugk85nk/production/"
+_LOGOS = (
+    "https://raw.githubusercontent.com/PrefectHQ/prefect/"
+    "420d0d6a78bb6df1fc18bcf188fdad43c1d22ea9/assets/block-logos"
+)
 
-STORAGE_LOGO: Final = HttpUrl(f"{_LOGOS}ad39089fa66d273b943394a68f003f7a19aa850e-48x48.png")
+STORAGE_LOGO: Final = HttpUrl(f"{_LOGOS}/filesystem.png")
 """Prefect's own mark for a place where data lies."""
 
-KEY_LOGO: Final = HttpUrl(f"{_LOGOS}c6f20e556dd16effda9df16551feecfb5822092b-48x48.png")
+KEY_LOGO: Final = HttpUrl(f"{_LOGOS}/secret.png")
 """Prefect's own mark for a secret."""

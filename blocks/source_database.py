@@ -1,0 +1,152 @@
+"""A database that tables are read from.
+
+Promise: a failure to reach it and a refusal by it are told apart, since the first passes by itself
+and the second does not; neither's message carries a credential.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol, Self
+
+from prefect.blocks.core import Block
+from pydantic import ConfigDict, Field, HttpUrl, SecretStr, model_validator
+
+from blocks.embedded_postgres import running_postgres
+from blocks.postgresql_dialect import PostgresqlSource
+from blocks.prefect_pages import BLOCK_DOCUMENTATION, STORAGE_LOGO
+
+__all__ = ["SourceDatabase"]
+
+
+class Source(Protocol):
+    """What a dialect has to know."""
+
+    def jdbc_options(self) -> dict[str, str]:
+        """For Spark's JDBC reader."""
+        ...
+
+    def check(self) -> None:
+        """Connect."""
+        ...
+
+    def columns(self, schema: str, table: str) -> dict[str, str]:
+        """Names and types."""
+        ...
+
+    def query_row(self, statement: str) -> tuple[object, ...]:
+        """One row."""
+        ...
+
+
+class SourceDatabase(Block):
+    """A relational database whose tables Strandline keeps the history of.
+
+    Sessions are read-only. A table's contract names this block by its connection: the connection
+    `source_db_conn` is the block `source-db-conn`.
+
+    Example:
+        Load the block and see that the database can be reached:
+        ```python
+        from blocks.source_database import SourceDatabase
+
+        source = SourceDatabase.load("BLOCK_NAME")
+        source.check()
+        ```
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    _block_type_name = "Strandline Source Database"
+    _block_type_slug = "strandline-source-database"
+    _documentation_url: ClassVar[HttpUrl] = BLOCK_DOCUMENTATION
+    _logo_url: ClassVar[HttpUrl] = STORAGE_LOGO
+
+    dialect: Literal["postgresql"] = Field(
+        default="postgresql", description="Which database system it is."
+    )
+    host: str = Field(default="127.0.0.1", description="Host name or address of the server.")
+    port: int = Field(default=5432, ge=1, le=65535, description="TCP port of the server.")
+    database: str = Field(default="postgres", min_length=1, description="Name of the database.")
+    user: str = Field(default="", description="The user to log in as; reading is all it needs.")
+    password: SecretStr = Field(default=SecretStr(""), description="The password of the user.")
+    ssl_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
+        default="prefer", description="How the connection is encrypted, in PostgreSQL's words."
+    )
+    connect_timeout_seconds: int = Field(
+        default=10, ge=1, le=600, description="How long to wait for a connection, in seconds."
+    )
+    statement_timeout_seconds: int = Field(
+        default=1800, ge=1, description="How long one statement may run, in seconds."
+    )
+    embedded_directory: Path | None = Field(
+        default=None,
+        description=(
+            "Directory of an embedded PostgreSQL that is started on demand; host, port, user and "
+            "password are then its own."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _knows_who_asks(self) -> Self:
+        if self.embedded_directory is None and not self.user:
+            message = "a user is needed, or the directory of an embedded database"
+            raise ValueError(message)
+        return self
+
+    def jdbc_options(self) -> dict[str, str]:
+        """Options for `spark.read.format("jdbc")`; the password is among them, the url has none.
+
+        Raises:
+            EnvironmentUnfitError: The embedded database does not start.
+        """
+        return self._source().jdbc_options()
+
+    def check(self) -> None:
+        """See that the database answers and lets the user in.
+
+        Raises:
+            SourceUnavailableError: It does not answer.
+            SourceAccessError: It refuses the user, the password or the database.
+        """
+        self._source().check()
+
+    def columns(self, schema: str, table: str) -> dict[str, str]:
+        """The columns of a table in their order, each with its type as the database writes it.
+
+        Raises:
+            SchemaDriftError: There is no such table; near matches are named.
+            SourceUnavailableError: The database does not answer.
+            SourceAccessError: It refuses access.
+        """
+        return self._source().columns(schema, table)
+
+    def query_row(self, sql: str) -> tuple[object, ...]:
+        """The first row of a small query (bounds, counts); empty when there is none.
+
+        Raises:
+            SchemaDriftError: A table or column is missing.
+            SettingsError: The statement is wrong.
+            SourceUnavailableError: The database does not answer in time.
+            SourceAccessError: It refuses access.
+        """
+        return self._source().query_row(sql)
+
+    def _source(self) -> Source:
+        host, port, user, password = self.host, self.port, self.user, self.password
+        if self.embedded_directory is not None:
+            server = running_postgres(self.embedded_directory)
+            host, port, user, password = server.host, server.port, server.user, server.password
+        return _DIALECTS[self.dialect](
+            host=host,
+            port=port,
+            database=self.database,
+            user=user,
+            password=password.get_secret_value(),
+            ssl_mode=self.ssl_mode,
+            connect_timeout=self.connect_timeout_seconds,
+            statement_timeout=self.statement_timeout_seconds,
+        )
+
+
+_DIALECTS: dict[str, type[PostgresqlSource]] = {"postgresql": PostgresqlSource}
