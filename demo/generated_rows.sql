@@ -6,7 +6,7 @@
 --   unknown status           8   mod(id, 125) = 23
 --   negative amount          4   mod(id, 250) = 37
 --   amount out of range      2   mod(id, 500) = 53
---   updated before created   5   mod(id, 200) = 71
+--   updated before created   5   mod(id, 200) = 71, by an hour: a clock of the other season
 -- and, without being wrong: canaries among the names (mod(id, 100) = 3), names and amounts that are
 -- missing, stray spaces, rows that were never updated.
 WITH drawn AS (
@@ -65,7 +65,7 @@ generated AS MATERIALIZED (
         END AS status,
         created_date,
         CASE
-            WHEN mod(id, 200) = 71 THEN created_date - INTERVAL '1 day'
+            WHEN mod(id, 200) = 71 THEN created_date - INTERVAL '1 hour'
             WHEN mod(id, 10) = 9 THEN NULL
             ELSE date_trunc(
                 'second',

@@ -206,6 +206,21 @@ def test_the_change_touches_two_rows_in_a_hundred_and_adds_some(changed, ask):
     ]
 
 
+def test_everything_that_came_or_changed_lies_past_what_was_there(changed, ask):
+    dsn, _ = changed
+    assert ask(
+        dsn,
+        """
+        SELECT
+            (SELECT max(coalesce(updated_date, created_date)) FROM source_schema.earlier)
+            < min(coalesce(t.updated_date, t.created_date))
+        FROM source_schema.new_source_table AS t
+        LEFT JOIN source_schema.earlier AS e ON e.id = t.id
+        WHERE t IS DISTINCT FROM e
+        """,
+    ) == [(True,)]
+
+
 def test_some_rows_turn_inactive_and_pending_ones_active_and_amounts_change(changed, ask):
     dsn, _ = changed
     turns = {
