@@ -1,0 +1,277 @@
+"""Where the history tables live: an Iceberg catalog and its warehouse.
+
+Promise: every secret is a Spark property whose name Spark's own redaction covers, so it shows
+neither in the event log nor in `SET`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from prefect.blocks.core import Block
+from prefect_aws import AwsCredentials
+from psycopg.conninfo import make_conninfo
+from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
+
+from blocks import lakehouse_checks
+from blocks.embedded_postgres import EmbeddedPostgres, running_postgres
+from blocks.prefect_pages import BLOCK_DOCUMENTATION, STORAGE_LOGO
+
+__all__ = ["ICEBERG_EXTENSIONS", "Lakehouse"]
+
+ICEBERG_EXTENSIONS = "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
+"""For `spark.sql.extensions`: procedures, branches, row-level writes."""
+
+_RUNTIME = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0"
+_AWS = "org.apache.iceberg:iceberg-aws-bundle:1.12.0"
+_POSTGRESQL_DRIVER = "org.postgresql:postgresql:42.7.8"
+_SQLITE_DRIVER = "org.xerial:sqlite-jdbc:3.50.3.0"
+
+_POSTGRESQL, _SQLITE = "jdbc:postgresql://", "jdbc:sqlite:"
+_DATABASE = "lakehouse"
+_S3 = ("s3://", "s3a://", "s3n://")
+
+
+class Lakehouse(Block):
+    """An Apache Iceberg catalog and the warehouse in which it keeps the tables.
+
+    `jdbc` keeps the catalog in a database (an embedded PostgreSQL if you like), `glue` in AWS,
+    `rest` behind Iceberg's REST protocol, `hive` in a Hive metastore.
+
+    Example:
+        Load the block and see that the catalog and the warehouse can be used:
+        ```python
+        from blocks.lakehouse import Lakehouse
+
+        lakehouse = Lakehouse.load("BLOCK_NAME")
+        lakehouse.check()
+        ```
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    _block_type_name = "Strandline Lakehouse"
+    _block_type_slug = "strandline-lakehouse"
+    _documentation_url: ClassVar[HttpUrl] = BLOCK_DOCUMENTATION
+    _logo_url: ClassVar[HttpUrl] = STORAGE_LOGO
+
+    catalog: str = Field(
+        default="lake",
+        pattern=r"^[a-z][a-z0-9_]*$",
+        description="The catalog's name in Spark, the first part of every table's name.",
+    )
+    kind: Literal["jdbc", "glue", "rest", "hive"] = Field(
+        default="jdbc", description="What keeps the catalog."
+    )
+    warehouse: str = Field(
+        description="Where the tables' files lie: a directory, or a URI such as s3://bucket/path."
+    )
+    uri: str | None = Field(
+        default=None,
+        description=(
+            "Address of the catalog: jdbc:postgresql://host:5432/database or jdbc:sqlite:FILE "
+            "(jdbc), https://host/path (rest), thrift://host:9083 (hive)."
+        ),
+    )
+    user: str | None = Field(default=None, description="The user of a jdbc catalog's database.")
+    password: SecretStr | None = Field(default=None, description="The password of that user.")
+    embedded_directory: Path | None = Field(
+        default=None,
+        description=(
+            "Directory of an embedded PostgreSQL that is started on demand and keeps the jdbc "
+            "catalog; uri, user and password are then its own."
+        ),
+    )
+    token: SecretStr | None = Field(
+        default=None, description="Bearer token of a rest catalog, if it asks for one."
+    )
+    region: str | None = Field(default=None, description="AWS region of Glue and S3.")
+    glue_endpoint: str | None = Field(
+        default=None, description="Address of Glue, where it is not the region's own."
+    )
+    s3_endpoint: str | None = Field(
+        default=None, description="Address of S3, where it is not the region's own."
+    )
+    s3_path_style: bool = Field(
+        default=False, description="Name buckets in the path, as S3's stand-ins want it."
+    )
+    aws_credentials: AwsCredentials | None = Field(
+        default=None,
+        description="Credentials for Glue and S3; without them AWS's own chain decides.",
+    )
+    minimum_free_mb: int = Field(
+        default=500, ge=0, description="Free disk space a local warehouse needs, in megabytes."
+    )
+
+    @field_validator("uri")
+    @classmethod
+    def _names_nobody(cls, uri: str | None) -> str | None:
+        authority = (uri or "").partition("//")[2].partition("/")[0]
+        if uri is not None and ("@" in authority or "password=" in uri.lower()):
+            message = "the uri is shown in messages: give user and password in their own fields"
+            raise ValueError(message)
+        return uri
+
+    @model_validator(mode="after")
+    def _knows_its_catalog(self) -> Self:
+        if self.kind == "jdbc":
+            known = (self.uri or "").startswith((_POSTGRESQL, _SQLITE))
+            if self.embedded_directory is None and not known:
+                message = "a jdbc catalog needs a postgresql or sqlite uri, or embedded_directory"
+                raise ValueError(message)
+        elif self.kind != "glue" and self.uri is None:
+            message = f"a {self.kind} catalog needs a uri"
+            raise ValueError(message)
+        return self
+
+    def spark_configuration(self) -> dict[str, str]:
+        """The Spark properties that make this catalog known; secrets are among them.
+
+        Raises:
+            EnvironmentUnfitError: The embedded PostgreSQL does not start.
+        """
+        prefix = f"spark.sql.catalog.{self.catalog}"
+        properties = {
+            # A cached table would hide what another session or run has published meanwhile.
+            "cache-enabled": "false",
+            "warehouse": self.warehouse_uri,
+            **self._catalog_properties(),
+            **(self._aws_properties() if self.uses_aws else {}),
+        }
+        return {
+            prefix: "org.apache.iceberg.spark.SparkCatalog",
+            **{f"{prefix}.{name}": value for name, value in properties.items()},
+        }
+
+    def packages(self) -> tuple[str, ...]:
+        """Maven coordinates of the jars this catalog needs in Spark."""
+        packages = [_RUNTIME]
+        if self.kind == "jdbc":
+            sqlite = self.embedded_directory is None and (self.uri or "").startswith(_SQLITE)
+            packages.append(_SQLITE_DRIVER if sqlite else _POSTGRESQL_DRIVER)
+        if self.uses_aws:
+            packages.append(_AWS)
+        return tuple(packages)
+
+    def process_environment(self) -> dict[str, str]:
+        """What Spark's JVM has to find in its environment, credentials included.
+
+        Iceberg's Glue client takes credentials from AWS's own chain only.
+        """
+        if not self.uses_aws:
+            return {}
+        names = {
+            "s3.access-key-id": "AWS_ACCESS_KEY_ID",
+            "s3.secret-access-key": "AWS_SECRET_ACCESS_KEY",
+            "s3.session-token": "AWS_SESSION_TOKEN",
+            "client.region": "AWS_REGION",
+        }
+        properties = self._aws_properties()
+        return {names[name]: value for name, value in properties.items() if name in names}
+
+    def check(self) -> None:
+        """See that a run could read and write here.
+
+        Raises:
+            EnvironmentUnfitError: The warehouse's directory can't be written or its disk is full.
+            LakehouseUnavailableError: The catalog or the storage does not answer.
+            SettingsError: It refuses the credentials, or there is no such database or bucket.
+        """
+        directory = self.local_warehouse
+        if directory is not None:
+            lakehouse_checks.directory(directory, minimum_free_mb=self.minimum_free_mb)
+        elif self.uses_aws and self.warehouse.startswith(_S3):
+            bucket = self.warehouse.partition("://")[2].partition("/")[0]
+            lakehouse_checks.bucket(self._aws_client("s3"), bucket)
+        self._check_catalog()
+
+    @property
+    def local_warehouse(self) -> Path | None:
+        """The warehouse as a directory of this machine; None when it lies elsewhere."""
+        if self.warehouse.startswith("file:"):
+            return Path("/" + self.warehouse.removeprefix("file:").lstrip("/"))
+        return None if "://" in self.warehouse else Path(self.warehouse).expanduser().absolute()
+
+    @property
+    def warehouse_uri(self) -> str:
+        """The warehouse as Spark is told it."""
+        directory = self.local_warehouse
+        return self.warehouse.rstrip("/") if directory is None else directory.as_uri()
+
+    @property
+    def uses_aws(self) -> bool:
+        """Whether Glue or S3 is involved."""
+        return self.kind == "glue" or self.warehouse.startswith(_S3)
+
+    def _embedded(self) -> EmbeddedPostgres | None:
+        if self.kind != "jdbc" or self.embedded_directory is None:
+            return None
+        server = running_postgres(self.embedded_directory)
+        server.create_database(_DATABASE)
+        return server
+
+    def _catalog_properties(self) -> dict[str, str]:
+        if self.kind == "glue":
+            return {"type": "glue"} | _given({"glue.endpoint": self.glue_endpoint})
+        if self.kind != "jdbc":
+            return {"type": self.kind} | _given({"uri": self.uri, "token": _text(self.token)})
+        uri, user, password = self.uri, self.user, self.password
+        if (server := self._embedded()) is not None:
+            uri = f"{_POSTGRESQL}{server.host}:{server.port}/{_DATABASE}"
+            user, password = server.user, server.password
+        return {"type": "jdbc", "jdbc.schema-version": "V1"} | _given(
+            {"uri": uri, "jdbc.user": user, "jdbc.password": _text(password)}
+        )
+
+    def _aws_properties(self) -> dict[str, str]:
+        given = {
+            "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+            "client.region": self.region,
+            "s3.endpoint": self.s3_endpoint,
+            "s3.path-style-access": "true" if self.s3_path_style else None,
+        }
+        if self.aws_credentials is not None:
+            found = self.aws_credentials.get_boto3_session().get_credentials()
+            if found is not None:
+                keys = found.get_frozen_credentials()
+                given["s3.access-key-id"] = keys.access_key
+                given["s3.secret-access-key"] = keys.secret_key
+                given["s3.session-token"] = keys.token
+        return _given(given)
+
+    def _aws_client(self, service: Literal["s3", "glue"]) -> lakehouse_checks.AwsClient:
+        credentials = self.aws_credentials or AwsCredentials()
+        return lakehouse_checks.aws_client(
+            credentials.get_boto3_session(),
+            service,
+            region=self.region,
+            endpoint=self.s3_endpoint if service == "s3" else self.glue_endpoint,
+        )
+
+    def _check_catalog(self) -> None:
+        if (server := self._embedded()) is not None:
+            lakehouse_checks.postgresql(server.dsn_of(_DATABASE))
+        elif self.kind == "glue":
+            lakehouse_checks.glue(self._aws_client("glue"))
+        elif self.kind == "rest":
+            lakehouse_checks.rest(self.uri or "", self.token)
+        elif self.kind == "hive":
+            lakehouse_checks.hive(self.uri or "")
+        elif (self.uri or "").startswith(_SQLITE):
+            lakehouse_checks.sqlite(Path((self.uri or "").removeprefix(_SQLITE).partition("?")[0]))
+        else:
+            dsn = make_conninfo(
+                (self.uri or "").removeprefix("jdbc:"),
+                user=self.user,
+                password=_text(self.password),
+            )
+            lakehouse_checks.postgresql(SecretStr(dsn))
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def _given(properties: dict[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in properties.items() if value is not None}

@@ -1,0 +1,202 @@
+"""Where Spark runs, and the sessions on it.
+
+Promise: one Spark per process, whoever asks and however often. Each lakehouse gets a session in
+which its catalog is known, and sessions do not see each other's settings.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from prefect.blocks.core import Block
+from pydantic import ConfigDict, Field, HttpUrl, SecretStr, model_validator
+from pyspark.sql import SparkSession
+
+from blocks import spark_connection, spark_launch, spark_sessions
+from blocks.java_home import ensure_java
+from blocks.lakehouse import ICEBERG_EXTENSIONS, Lakehouse
+from blocks.prefect_pages import BLOCK_DOCUMENTATION, STORAGE_LOGO
+from blocks.spark_logging import JVM_LOG_OPTION, silence_query_loggers
+from contracts.errors import EnvironmentUnfitError
+
+__all__ = ["SparkRuntime"]
+
+_JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+_LOOPBACK = "127.0.0.1"
+_STARTING = threading.Lock()
+
+
+class SparkRuntime(Block):
+    """Where Spark runs: in this process's own JVM, on a cluster, or behind Spark Connect.
+
+    Example:
+        Load the block and open a session on a lakehouse:
+        ```python
+        from blocks.lakehouse import Lakehouse
+        from blocks.spark_runtime import SparkRuntime
+
+        runtime = SparkRuntime.load("BLOCK_NAME")
+        spark = runtime.session(Lakehouse.load("LAKEHOUSE_NAME"))
+        ```
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    _block_type_name = "Strandline Spark Runtime"
+    _block_type_slug = "strandline-spark-runtime"
+    _documentation_url: ClassVar[HttpUrl] = BLOCK_DOCUMENTATION
+    _logo_url: ClassVar[HttpUrl] = STORAGE_LOGO
+
+    kind: Literal["local", "master", "connect"] = Field(
+        default="local",
+        description="In this machine's JVM (local), on a cluster (master) or by Spark Connect.",
+    )
+    master: str = Field(
+        default="local[*]",
+        description=(
+            "local[N] (local), spark://host:7077 or k8s://... (master), sc://host:15002 "
+            "(connect; local[N] there starts a server of one's own)."
+        ),
+    )
+    connect_token: SecretStr | None = Field(
+        default=None, description="Bearer token of a Spark Connect server; it needs TLS."
+    )
+    driver_memory: str = Field(
+        default="2g", pattern=r"^\d+[mg]$", description="Heap of the driver, such as 2g."
+    )
+    shuffle_partitions: int = Field(
+        default=8, ge=1, description="Partitions of a shuffle before adaptive planning joins them."
+    )
+    executor_memory: str | None = Field(
+        default=None, pattern=r"^\d+[mg]$", description="Heap of each executor on a cluster."
+    )
+    executor_cores: int | None = Field(
+        default=None, ge=1, description="Cores of each executor on a cluster."
+    )
+    executor_instances: int | None = Field(
+        default=None, ge=1, description="How many executors a cluster is asked for."
+    )
+    ui: bool = Field(default=False, description="Whether Spark's own web pages are served.")
+    packages: tuple[str, ...] = Field(
+        default=(), description="Maven coordinates of further jars, group:artifact:version."
+    )
+    configuration: dict[str, str] = Field(
+        default_factory=dict,
+        description="Further Spark properties; they win over Strandline's. Keep secrets out.",
+    )
+    log_directory: Path = Field(
+        default=Path(".strandline/logs"),
+        description="Where all that the JVM writes is kept, a file per process.",
+    )
+
+    @model_validator(mode="after")
+    def _master_fits_kind(self) -> Self:
+        local = self.master.startswith("local")
+        fits = {
+            "local": local,
+            "master": not local and not self.master.startswith("sc://"),
+            "connect": local or self.master.startswith("sc://"),
+        }
+        if not fits[self.kind] or "token=" in self.master:
+            message = f"the master does not fit kind {self.kind}, or it holds a token"
+            raise ValueError(message)
+        return self
+
+    def session(
+        self, lakehouse: Lakehouse, *source_packages: str, shared: bool = True
+    ) -> SparkSession:
+        """A session that knows the lakehouse's catalog; the first call starts Spark.
+
+        Args:
+            lakehouse: Its catalog becomes known under its name.
+            source_packages: Maven coordinates of the source's JDBC driver.
+            shared: Give everyone who asks alike the same session. Otherwise a session of the
+                caller's own, whose settings (snapshot properties) nobody else sees or changes.
+
+        Raises:
+            EnvironmentUnfitError: There is no Java that fits, or Spark does not start.
+            SettingsError: Spark runs already, and not as this block needs it.
+        """
+        silence_query_loggers()
+        packages = tuple(dict.fromkeys((*lakehouse.packages(), *source_packages, *self.packages)))
+        wanted = {**self._session_settings(), **lakehouse.spark_configuration()}
+        with _STARTING:
+            if self.master.startswith("sc://"):
+                return spark_connection.connect(
+                    self.master, self.connect_token, wanted, shared=shared
+                )
+            running = spark_launch.running_session()
+            if running is None:
+                running = self._launch(packages, lakehouse)
+            spark_sessions.check(running, self.master, packages)
+            if self.kind == "connect":
+                return spark_connection.connect_locally(running, wanted, shared=shared)
+            return spark_sessions.fitting(running, wanted, shared=shared)
+
+    def _launch(self, packages: tuple[str, ...], lakehouse: Lakehouse) -> SparkSession:
+        ensure_java()
+        settings = {
+            "spark.app.name": "strandline",
+            "spark.master": self.master,
+            "spark.jars.packages": ",".join(packages),
+            "spark.sql.extensions": ICEBERG_EXTENSIONS,
+            "spark.driver.memory": self.driver_memory,
+            "spark.ui.enabled": str(self.ui).lower(),
+            "spark.ui.showConsoleProgress": "false",
+            **self._executor_settings(),
+            **(spark_connection.local_server() if self.kind == "connect" else {}),
+            **self._session_settings(),
+        }
+        settings[_JAVA_OPTIONS] = " ".join(
+            ("-Duser.timezone=UTC", JVM_LOG_OPTION, self.configuration.get(_JAVA_OPTIONS, ""))
+        ).strip()
+        with spark_launch.environment(self._environment() | lakehouse.process_environment()):
+            return spark_launch.launch(
+                settings, lakehouse.spark_configuration(), log=self._log_file()
+            )
+
+    def _session_settings(self) -> dict[str, str]:
+        """What each session is given, whenever it is opened."""
+        return {
+            "spark.sql.adaptive.enabled": "true",
+            "spark.sql.ansi.enabled": "true",
+            "spark.sql.session.timeZone": "UTC",
+            "spark.sql.shuffle.partitions": str(self.shuffle_partitions),
+            **{name: text for name, text in self.configuration.items() if name != _JAVA_OPTIONS},
+        }
+
+    def _executor_settings(self) -> dict[str, str]:
+        if self.master.startswith("local"):
+            # Spark would look for the host's own name and listen there.
+            return {"spark.driver.host": _LOOPBACK, "spark.driver.bindAddress": _LOOPBACK}
+        sizes = {
+            "spark.executor.memory": self.executor_memory,
+            "spark.executor.cores": self.executor_cores,
+            "spark.executor.instances": self.executor_instances,
+        }
+        return {
+            "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
+            **{name: str(size) for name, size in sizes.items() if size is not None},
+        }
+
+    def _environment(self) -> dict[str, str]:
+        if not self.master.startswith("local"):
+            return {}
+        python = os.environ.get("PYSPARK_PYTHON", sys.executable)
+        return {"SPARK_LOCAL_IP": _LOOPBACK, "PYSPARK_PYTHON": python}
+
+    def _log_file(self) -> Path:
+        try:
+            self.log_directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EnvironmentUnfitError(
+                where=f"log directory {self.log_directory}",
+                expected="a directory that can be made",
+                found=error.strerror or type(error).__name__,
+                next_step="Correct `log_directory` in the Spark block.",
+            ) from error
+        return self.log_directory / f"spark-{os.getpid()}.log"
