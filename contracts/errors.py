@@ -7,7 +7,9 @@
     │   ├── SourceUnavailableError    the database did not answer
     │   ├── LakehouseUnavailableError the catalog or the storage did not answer
     │   ├── CommitConflictError       another writer published first
-    │   └── TableBusyError            another run holds this table
+    │   ├── TableBusyError            another run holds this table
+    │   ├── LoadTimedOutError         the load took longer than it may
+    │   └── StepFailedError           Spark gave up on a step
     ├── FixableError              somebody has to change something first
     │   ├── ContractError             the contract file is broken or contradicts itself
     │   ├── SettingsError             a block or an argument is missing or wrong
@@ -37,12 +39,14 @@ __all__ = [
     "FixableError",
     "KeyUnavailableError",
     "LakehouseUnavailableError",
+    "LoadTimedOutError",
     "QualityGateError",
     "RetryableError",
     "SchemaDriftError",
     "SettingsError",
     "SourceAccessError",
     "SourceUnavailableError",
+    "StepFailedError",
     "StrandlineError",
     "TableBusyError",
 ]
@@ -98,6 +102,14 @@ class CommitConflictError(RetryableError):
 
 class TableBusyError(RetryableError):
     """Another run is loading this table."""
+
+
+class LoadTimedOutError(RetryableError):
+    """The load took longer than its settings allow; nothing was published."""
+
+
+class StepFailedError(RetryableError):
+    """Spark gave up on a step for a reason that is none of the others."""
 
 
 class FixableError(StrandlineError):

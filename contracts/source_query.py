@@ -44,7 +44,7 @@ def source_query(
         SettingsError: The dialect is unknown, or a bound is of a type that has no literal.
         ContractError: `within` is given, and the contract has no partition column.
     """
-    dialects = _Dialect(dialect)
+    dialects = Dialect(dialect)
     columns = ",\n  ".join(dialects.quoted(column.name) for column in contract.source.columns)
     conditions = [*_watermark_bounds(contract, after, until, dialects)]
     if within is not None:
@@ -67,7 +67,7 @@ def bounds_query(
     Raises:
         SettingsError: The dialect is unknown.
     """
-    dialects = _Dialect(dialect)
+    dialects = Dialect(dialect)
     partition = contract.source.partition_column
     column = dialects.quoted(partition) if partition else "NULL"
     marks = [dialects.quoted(name) for name in contract.source.watermark]
@@ -82,7 +82,7 @@ def bounds_query(
     )
 
 
-class _Dialect:
+class Dialect:
     """How one database quotes names and writes literals."""
 
     def __init__(self, name: str) -> None:
@@ -119,7 +119,7 @@ class _Dialect:
         )
 
 
-def _from(contract: Contract, dialect: _Dialect) -> str:
+def _from(contract: Contract, dialect: Dialect) -> str:
     return f"FROM {dialect.quoted(contract.source.schema)}.{dialect.quoted(contract.source.table)}"
 
 
@@ -128,7 +128,7 @@ def _where(conditions: list[str]) -> str:
 
 
 def _watermark_bounds(
-    contract: Contract, after: datetime | None, until: datetime | None, dialect: _Dialect
+    contract: Contract, after: datetime | None, until: datetime | None, dialect: Dialect
 ) -> list[str]:
     """COALESCE of the watermark columns within the bounds, written so that indexes can serve it.
 
@@ -147,7 +147,7 @@ def _watermark_bounds(
     return [cases[0] if len(cases) == 1 else "(" + " OR ".join(f"({c})" for c in cases) + ")"]
 
 
-def _range(column: str, low: object, high: object, dialect: _Dialect) -> list[str]:
+def _range(column: str, low: object, high: object, dialect: Dialect) -> list[str]:
     conditions = []
     if low is not None:
         conditions.append(f"{column} >= {dialect.literal(low)}")

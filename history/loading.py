@@ -6,6 +6,7 @@ The three steps can be taken one by one (a pipeline shows and retries them apart
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -31,7 +32,7 @@ from history.events import (
 from history.plan import gathered, instants
 from history.refusal import quarantine as keep_refused
 from history.refusal import refused_rows
-from history.report import LoadReport
+from history.report import REPORT, LoadReport
 from history.settings import HistorySettings
 from history.table import WATERMARK, Published, ensure_table
 from history.timeline import conflicting
@@ -203,7 +204,8 @@ def _written(spark: SparkSession, planned: _Planned) -> Written:
     numbered = Numbered.of(plan, batch.settings, state.high_water, report.opened)
     keeps, actions = frozenset(counts.keeps), frozenset(counts.actions)
     kept = write_kept(spark, batch, plan, columns, state, keeps)
-    write_versions(spark, batch, numbered, columns, state, kept, actions)
+    told = replace(batch, properties={**batch.properties, REPORT: json.dumps(report.counts())})
+    write_versions(spark, told, numbered, columns, state, kept, actions)
     return Written(replace(report, surrogate_high_water=numbered.high_water), on_branch=True)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+
+REPORT = "strandline.report"
+"""The entry of the snapshot summary that holds the counts of the batch, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,10 @@ class LoadReport:
     refused: Mapping[str, int] = field(default_factory=dict)
     surrogate_high_water: int = 0
     attempts: int = 1
+
+    def counts(self) -> dict[str, object]:
+        """What the batch did, without what identifies it: the numbers worth keeping."""
+        told = asdict(self)
+        for name in ("batch_id", "snapshot_id", "published", "surrogate_high_water", "attempts"):
+            del told[name]
+        return told

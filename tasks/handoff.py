@@ -5,11 +5,28 @@ Frozen and picklable, so that Prefect may keep, show and resend them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from history.report import LoadReport
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What one load has to read: bounds and slices, found without reading a row.
+
+    `query` selects the rows, `slices` are conditions that cut them into parts to be read side by
+    side, each row in one of them. `after` is the published watermark (None: the first load or a
+    full one), `until` the greatest watermark at the moment of asking, `rows` how many there are
+    in between, overlap included.
+    """
+
+    query: str
+    slices: tuple[str, ...]
+    after: datetime | None
+    until: datetime | None
+    rows: int
+    first_load: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +59,6 @@ class StagedBatch:
     repeated: int
     watermark: datetime | None
     findings: tuple[Finding, ...] = ()
-    refused_by_reason: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +85,10 @@ class LoadSummary:
     staged: StagedBatch
     verdict: Verdict
     report: LoadReport
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    memory_mb: float = 0.0
+    cpu_percent: float = 0.0
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """From taking the batch to having recorded it."""
+        return (self.ended - self.started).total_seconds()

@@ -7,9 +7,10 @@ and no value that was lost because it did not fit the target's type.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column
-from pyspark.sql import functions as F
 
 from contracts.model import Check, Contract, Severity
 from contracts.model import Column as TargetColumn
@@ -59,7 +60,8 @@ def _fails(contract: Contract, check: Check, column: TargetColumn) -> Column:
     missing = mapped_column(contract, column).isNull()
     if check.id != VALUE_FITS:
         return missing
-    return missing & F.coalesce(*[named(name) for name in column.sources]).isNotNull()
+    # Not a coalesce, which would cast the sources to one type and raise where one does not fit.
+    return missing & reduce(or_, [named(name).isNotNull() for name in column.sources])
 
 
 def _judged(contract: Contract) -> Iterator[tuple[Check, TargetColumn | None]]:

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from contracts.model import Argument, Check, Scalar
 from history.columns import named
-from tasks.transforms.typed_values import constant, is_float
+from tasks.transforms.typed_values import constant, is_float, is_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +83,25 @@ def _matches(check: Check, _subject: Subject) -> Column:
     return ~named(check.columns[0]).cast("string").rlike(pattern)
 
 
-def _not_after(check: Check, _subject: Subject) -> Column:
-    first, second = check.columns
-    return named(first) > named(second)
+def _not_after(check: Check, subject: Subject) -> Column:
+    first, second = (_instant(name, subject) for name in check.columns)
+    return first > second
 
 
 def _not_in_future(check: Check, subject: Subject) -> Column:
     seconds = float(str(check.arguments.get("tolerance_seconds", 0)))
     latest = F.lit(subject.as_of + timedelta(seconds=seconds)).cast("timestamp")
-    return named(check.columns[0]) > latest
+    return _instant(check.columns[0], subject) > latest
 
 
 def _references(check: Check, subject: Subject) -> Column:
     return named(check.columns[0]).isNotNull() & ~named(subject.mark)
+
+
+def _instant(name: str, subject: Subject) -> Column:
+    """The column; text as a timestamp, for comparing it as it is would raise or be by letters."""
+    value = named(name)
+    return value.try_cast("timestamp") if is_text(subject.kinds[name]) else value
 
 
 def _values(argument: Argument) -> tuple[Scalar, ...]:

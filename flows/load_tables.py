@@ -1,0 +1,119 @@
+"""Load several tables side by side; one that fails never stops another.
+
+`python -m flows.load_tables CONTRACT...` runs it from the shell.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from contracts.errors import SettingsError, StrandlineError
+from flows.load_table import loaded, started, this_run
+from flows.page import show_load
+from tasks.handoff import LoadSummary
+from tasks.opening import known_contracts, limits, opened
+
+
+@dataclass(frozen=True, slots=True)
+class TableOutcome:
+    """How one table's load ended: with a summary, or with the error that stopped it."""
+
+    contract: str
+    summary: LoadSummary | None
+    error: StrandlineError | None
+
+    @property
+    def state(self) -> str:
+        """'published', 'unchanged', or the kind of error."""
+        if self.summary is not None:
+            return "published" if self.summary.report.published else "unchanged"
+        return type(self.error).__name__
+
+
+class TablesFailedError(StrandlineError):
+    """Some tables could not be loaded; the others were.
+
+    `outcomes` says how each of them ended; the exit code is that of the first failure.
+    """
+
+    outcomes: tuple[TableOutcome, ...] = ()
+
+    @classmethod
+    def of(cls, outcomes: Sequence[TableOutcome]) -> TablesFailedError:
+        """The error about the outcomes, at least one of which failed."""
+        failures = [(each.contract, each.error) for each in outcomes if each.error is not None]
+        error = cls(
+            where="load-tables",
+            expected=f"all {len(outcomes)} tables to be loaded",
+            found=f"{len(failures)} failed: "
+            + "; ".join(f"{name}: {type(reason).__name__}" for name, reason in failures),
+            next_step="The other tables are loaded. Each failure was told with its own next step.",
+        )
+        error.outcomes = tuple(outcomes)
+        error.exit_code = failures[0][1].exit_code
+        return error
+
+
+@flow(name="load-tables", persist_result=False)
+def load_tables(contracts: list[str], settings: str = "default") -> tuple[TableOutcome, ...]:
+    """Load the tables of several contracts, a few at a time.
+
+    Args:
+        contracts: Names of contracts, or of their target tables.
+        settings: The name of the run settings block; it says how many run side by side and how
+            long each may take.
+
+    Raises:
+        TablesFailedError: At least one of them failed. All others were loaded.
+    """
+    names = known_contracts(contracts, settings)
+    if not names:
+        raise SettingsError(
+            where="load-tables",
+            expected="at least one contract",
+            found="none",
+            next_step="Name the contracts to load; strandline contracts list shows them.",
+        )
+    outcomes = _side_by_side(names, settings)
+    for outcome in outcomes:
+        if outcome.summary is not None:
+            show_load(outcome.summary)
+    create_table_artifact(
+        table=[{"contract": each.contract, "state": each.state} for each in outcomes],
+        key="load-tables",
+        description="How each table's load ended",
+    )
+    if any(each.error is not None for each in outcomes):
+        raise TablesFailedError.of(outcomes)
+    return outcomes
+
+
+def _side_by_side(names: Sequence[str], settings: str) -> tuple[TableOutcome, ...]:
+    """Tasks and not subflows: a subflow waits a second for its heartbeat to end."""
+    most = limits(settings).side_by_side
+    with ThreadPoolTaskRunner[TableOutcome](max_workers=most) as runner:
+        futures = [
+            runner.submit(load_one, {"contract": name, "settings": settings}) for name in names
+        ]
+        return tuple(future.result() for future in futures)
+
+
+@task(name="load-one", task_run_name="load-{contract}", cache_policy=NO_CACHE, persist_result=False)
+def load_one(contract: str, settings: str) -> TableOutcome:
+    """Load one table; what stops it is an outcome, not an exception."""
+    try:
+        with opened(contract, settings, run_id=this_run(contract), started=started()) as load:
+            return TableOutcome(contract, loaded(load), None)
+    except StrandlineError as error:
+        return TableOutcome(contract, None, error)
+
+
+if __name__ == "__main__":
+    load_tables(sys.argv[1:])

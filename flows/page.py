@@ -1,0 +1,59 @@
+"""What a flow run's page shows: the counts and the findings of each load, as artifacts."""
+
+from __future__ import annotations
+
+import re
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from tasks.handoff import LoadSummary
+
+
+def show_load(summary: LoadSummary) -> None:
+    """Put the summary of a load and its findings on the run's page."""
+    name = re.sub(r"[^a-z0-9-]+", "-", summary.contract.lower())
+    create_markdown_artifact(
+        markdown=summary_markdown(summary),
+        key=f"load-{name}",
+        description=f"What batch {summary.batch_id} did to {summary.target}",
+    )
+    if summary.verdict.findings:
+        create_table_artifact(
+            table=[
+                {
+                    "check": finding.check,
+                    "columns": ", ".join(finding.columns),
+                    "severity": finding.severity,
+                    "failed": finding.failed,
+                    "evaluated": finding.evaluated,
+                }
+                for finding in summary.verdict.findings
+            ],
+            key=f"findings-{name}",
+            description=f"How the checks of {summary.contract} went",
+        )
+
+
+def summary_markdown(summary: LoadSummary) -> str:
+    """The counts of a load as Markdown."""
+    staged, report, verdict = summary.staged, summary.report, summary.verdict
+    score = "not evaluated" if verdict.score is None else f"{verdict.score:.2%}"
+    state = "published" if report.published else "nothing to publish"
+    rows = (
+        ("rows read", staged.rows_read),
+        ("rows refused", staged.refused + sum(report.refused.values())),
+        ("rows that say nothing", staged.ignored),
+        ("rows known already", staged.repeated + report.repeated),
+        ("versions opened", report.opened),
+        ("versions closed", report.closed),
+        ("late events", report.late),
+        ("deletes", report.deleted),
+    )
+    lines = "\n".join(f"| {label} | {count:,} |" for label, count in rows)
+    return (
+        f"## {summary.target}: {state}\n\n"
+        f"Batch `{summary.batch_id}`, {summary.elapsed_seconds:.1f} s, "
+        f"quality {score} (at least {verdict.threshold:.0%} wanted).\n\n"
+        f"| | count |\n|---|---:|\n{lines}\n\n"
+        f"See the versions of one key: `strandline history {summary.contract} KEY`\n"
+    )

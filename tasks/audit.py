@@ -1,0 +1,23 @@
+"""Audit: check the rules of history on the branch, for the keys that the batch touched."""
+
+from __future__ import annotations
+
+from history import Written, audit_changes
+from tasks.handoff import StagedBatch, Verdict
+from tasks.merge import batch_of, staged_keys
+from tasks.run import Run
+from tasks.step import Figures, step
+
+
+def _figures(_: None) -> Figures:
+    return {}
+
+
+@step("audit", figures=_figures)
+def audit(run: Run, staged: StagedBatch, verdict: Verdict, written: Written) -> None:
+    """Refuse to publish a history that breaks a rule.
+
+    Raises:
+        AuditError: A rule is broken; the branch is dropped and main is as it was.
+    """
+    audit_changes(run.spark, staged_keys(run, staged), batch_of(run, staged, verdict), written)

@@ -1,0 +1,54 @@
+"""A limit on how long a load may take, which also ends what Spark is doing for it.
+
+A Python timeout can't reach into the JVM: the thread waits there for Spark. So the Spark jobs are
+tagged, and when the time is up they are interrupted, which wakes the thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.sql import SparkSession
+
+from contracts.errors import LoadTimedOutError, StrandlineError
+
+
+@contextmanager
+def within(spark: SparkSession, minutes: float, *, where: str, tag: str) -> Iterator[None]:
+    """Let the body take at most so many minutes.
+
+    Raises:
+        LoadTimedOutError: It took longer; its Spark jobs were interrupted.
+    """
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        spark.interruptTag(tag)
+
+    timer = threading.Timer(minutes * 60, end)
+    timer.daemon = True
+    spark.addTag(tag)
+    timer.start()
+    try:
+        yield
+        if over.is_set():
+            raise _late(where, minutes)
+    except StrandlineError as error:
+        if over.is_set() and not isinstance(error, LoadTimedOutError):
+            raise _late(where, minutes) from None
+        raise
+    finally:
+        timer.cancel()
+        spark.removeTag(tag)
+
+
+def _late(where: str, minutes: float) -> LoadTimedOutError:
+    return LoadTimedOutError(
+        where=where,
+        expected=f"a load of at most {minutes:g} minutes",
+        found="that it was still going on",
+        next_step="Raise `table_minutes` of the run settings, or find out what slowed it down.",
+    )

@@ -1,0 +1,53 @@
+"""A contract as the settings of the history engine."""
+
+from __future__ import annotations
+
+from contracts.errors import ContractError
+from contracts.model import Contract
+from history import HistorySettings
+
+OPERATION = "_op"
+"""The staged column that says 'upsert' or 'delete'."""
+
+_CARRIED = ("batch_id", "row_score", "retention_date")
+
+
+def history_settings(contract: Contract) -> HistorySettings:
+    """The settings under which the contract's target is kept."""
+    history = contract.history
+    return HistorySettings(
+        key=contract.key,
+        sequence=_needed(contract, "sequence"),
+        tracked=history.tracked,
+        fingerprint=_named(contract, "fingerprint"),
+        carried=tuple(name for each in _CARRIED if (name := _named(contract, each))),
+        operation=OPERATION,
+        tie_breaker=history.tie_breaker,
+        first_valid_from=history.first_valid_from,
+        remember_unchanged=history.remember_unchanged,
+        valid_from=_needed(contract, "valid_from"),
+        valid_to=_needed(contract, "valid_to"),
+        is_current=_needed(contract, "is_current"),
+        surrogate_key=_named(contract, "surrogate_key"),
+        recorded_at=_named(contract, "recorded_at"),
+        changed_at=_named(contract, "changed_at"),
+        open_end=history.open_end,
+        partitioning=history.partitioning,
+    )
+
+
+def _named(contract: Contract, transformation: str) -> str | None:
+    column = contract.generated(transformation)
+    return None if column is None else column.name
+
+
+def _needed(contract: Contract, transformation: str) -> str:
+    name = _named(contract, transformation)
+    if name is None:
+        raise ContractError(
+            where=contract.name,
+            expected=f"a column that is filled by `{transformation}`",
+            found="none",
+            next_step="Run `strandline contracts check`.",
+        )
+    return name

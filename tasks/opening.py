@@ -1,0 +1,117 @@
+"""Opening a load: everything that must be there before the first step, and its end.
+
+Promise: what is missing or wrong (a contract, a block, a key ring, Java, room on the disk, another
+run on the table) is told before anything is read or written.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from blocks import directory
+from blocks.run_settings import RunSettings
+from contracts.errors import StrandlineError
+from contracts.loader import TABLES, find_contract
+from tasks.deadline import within
+from tasks.faults import translated
+from tasks.ledgers import ensure_ledgers
+from tasks.leftovers import clear, remember
+from tasks.record import record_failure, record_unrecorded
+from tasks.run import Run, batch_name
+from tasks.table_lock import holding
+from tasks.usage import UsageWatch
+
+_starting = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run, and the watch over what it costs."""
+
+    run: Run
+    watch: UsageWatch
+
+
+@contextmanager
+def opened(contract: str, settings: str, *, run_id: str, started: datetime) -> Iterator[Opened]:
+    """A run of the contract with its table held; a failure inside is recorded, then raised.
+
+    Args:
+        contract: The name of a contract, or of its target table.
+        settings: The name of the run settings block.
+        run_id: The flow run's id.
+        started: When the flow run first started; a retry has the same.
+    """
+    where = directory.settings(settings)
+    found = find_contract(contract, contracts_folder(where))
+    source = directory.source(found.source.connection)
+    where.lakehouse.check()
+    target = f"{where.lakehouse.catalog}.{found.target}"
+    with holding(where.state_directory, target, run_id=run_id):
+        run = Run(
+            contract=found,
+            settings=where,
+            source=source,
+            spark=session(where),
+            batch_id=batch_name(run_id, started),
+            run_id=run_id,
+            started=started,
+        )
+        watch = UsageWatch()
+        with translated(found.name, "open"):
+            _prepare(run)
+        limit = within(run.spark, where.table_minutes, where=found.name, tag=run.batch_id)
+        with _recorded_if_failed(run, watch), limit:
+            yield Opened(run, watch)
+        with translated(found.name, "close"):
+            clear(run)
+
+
+def known_contracts(names: Sequence[str], settings: str) -> tuple[str, ...]:
+    """The contracts of those names, each once; an unknown one is told before any is loaded."""
+    folder = contracts_folder(directory.settings(settings))
+    return tuple(dict.fromkeys(find_contract(name, folder).name for name in names))
+
+
+def limits(settings: str) -> RunSettings:
+    """The settings of that name, for how many loads may run and how long."""
+    return directory.settings(settings)
+
+
+def contracts_folder(settings: RunSettings) -> Path:
+    """Where the contracts lie: the settings' directory, else the ones that come along."""
+    return settings.contracts_directory or TABLES
+
+
+def session(settings: RunSettings) -> SparkSession:
+    """A Spark session of its own over the process's one Spark."""
+    with _starting:
+        return settings.spark.session(settings.lakehouse).newSession()
+
+
+def _prepare(run: Run) -> None:
+    ensure_ledgers(run.spark, run.settings)
+    clear(run)
+    record_unrecorded(run)
+    remember(run)
+
+
+@contextmanager
+def _recorded_if_failed(run: Run, watch: UsageWatch) -> Iterator[None]:
+    try:
+        yield
+    except StrandlineError as error:
+        # The failure itself matters more than a record of it that can't be written.
+        with suppress(PySparkException, Py4JError):
+            record_failure(run, error, watch)
+            clear(run)
+        raise

@@ -1,0 +1,113 @@
+"""Protect: the one pass over the source, in which rows are judged and protected, then staged.
+
+Promise: nothing that the contract calls sensitive is written in the clear, here or later, and no
+row leaves the source a second time in this run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F
+
+from contracts.model import Contract, LoadKind
+from history.columns import named
+from history.table import exists
+from tasks.handoff import Extraction, StagedBatch
+from tasks.run import Run
+from tasks.source_rows import references, source_rows
+from tasks.step import Figures, step
+from tasks.transforms import staging
+from tasks.transforms.checks import findings
+
+_PROPERTIES = {
+    "format-version": "3",
+    "write.spark.fanout.enabled": "true",
+    "write.distribution-mode": "none",
+    "write.parquet.compression-codec": "zstd",
+}
+
+
+def _figures(batch: StagedBatch) -> Figures:
+    return {
+        "rows read": batch.rows_read,
+        "refused": batch.refused,
+        "ignored": batch.ignored,
+        "staged": batch.staged,
+    }
+
+
+@step("protect", figures=_figures)
+def protect(run: Run, extraction: Extraction) -> StagedBatch:
+    """Read, judge, map, fingerprint and protect the rows, and write them to the stage once.
+
+    Raises:
+        KeyUnavailableError: The table has a history, and its keys are not in the key ring.
+        SourceUnavailableError: The database went away meanwhile.
+    """
+    contract = run.contract
+    keys = run.settings.key_ring.keys_for(contract.target, create=extraction.first_load)
+    observation = Observation(f"{contract.name}-{run.batch_id}")
+    frame = staging.staged(
+        source_rows(run, extraction),
+        contract,
+        keys,
+        staging.Origin(run.batch_id, run.started, contract.target),
+        references=references(run),
+        known=_known(run, contract),
+        observation=observation,
+    )
+    _write(run, frame)
+    seen = observation.get
+    return _batch(run, contract, seen, extraction)
+
+
+def _known(run: Run, contract: Contract) -> DataFrame | None:
+    """The open versions that a full load compares with; an incremental one reads few repeats."""
+    columns = staging.compared_when_known(contract)
+    full = contract.source.load is LoadKind.FULL
+    if not (full and columns and exists(run.spark, run.target)):
+        return None
+    current = contract.generated("is_current")
+    if current is None:
+        return None
+    open_versions = run.spark.table(run.target).where(named(current.name))
+    return open_versions.select(*[named(name) for name in columns])
+
+
+def _write(run: Run, frame: DataFrame) -> None:
+    run.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {run.stage.rpartition('.')[0]}")
+    writer = frame.writeTo(run.stage).using("iceberg").partitionedBy(F.col(staging.KIND))
+    for name, text in _PROPERTIES.items():
+        writer = writer.tableProperty(name, text)
+    writer.createOrReplace()
+
+
+def _batch(
+    run: Run, contract: Contract, seen: Mapping[str, object], extraction: Extraction
+) -> StagedBatch:
+    def count(kind: str) -> int:
+        return int(str(seen[f"kind_{kind}"]))
+
+    judged = {name: value for name, value in seen.items() if isinstance(value, int)}
+    newest = seen[staging.WATERMARK]
+    return StagedBatch(
+        table=run.stage,
+        rows_read=judged["rows"],
+        staged=count(staging.EVENT),
+        refused=count(staging.REFUSED),
+        ignored=count(staging.IGNORED),
+        repeated=count(staging.REPEATED),
+        watermark=_latest(newest, extraction.after),
+        findings=findings(contract, judged),
+    )
+
+
+def _latest(newest: object, after: datetime | None) -> datetime | None:
+    """The watermark never moves back: an overlap alone may hold older rows only."""
+    read = newest.replace(tzinfo=UTC) if isinstance(newest, datetime) else None
+    if read is None or after is None:
+        return read or after
+    return max(read, after)

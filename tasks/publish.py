@@ -1,0 +1,23 @@
+"""Publish: move the target's main to the audited branch, in one step for every reader."""
+
+from __future__ import annotations
+
+from history import LoadReport, Written, publish_changes
+from tasks.handoff import StagedBatch, Verdict
+from tasks.merge import batch_of
+from tasks.run import Run
+from tasks.step import Figures, step
+
+
+def _figures(report: LoadReport) -> Figures:
+    return {"versions opened": report.opened}
+
+
+@step("publish", figures=_figures)
+def publish(run: Run, staged: StagedBatch, verdict: Verdict, written: Written) -> LoadReport:
+    """Make the batch visible.
+
+    Raises:
+        CommitConflictError: Another writer published first; merge and audit again.
+    """
+    return publish_changes(run.spark, batch_of(run, staged, verdict), written)

@@ -1,0 +1,43 @@
+"""A step of a load as a Prefect task that says when it begins and ends.
+
+Steps are never cached and their results never persisted: they hand on tables, and what a table
+holds is decided by its snapshot, not by a copy of an earlier answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.faults import translated
+from tasks.progress import announce
+from tasks.run import Run
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Figures = Mapping[str, int | float]
+"""Counts of a step that are worth showing, by what they count."""
+Step = Callable[Concatenate[Run, P], R]
+
+
+def step(
+    name: str, figures: Callable[[R], Figures]
+) -> Callable[[Step[P, R]], Task[Concatenate[Run, P], R]]:
+    """Make a function of a run a step called `name`; `figures` picks what is worth showing."""
+
+    def made(function: Step[P, R]) -> Task[Concatenate[Run, P], R]:
+        @wraps(function)
+        def told(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
+            announce(run.contract.name, name, "begun")
+            with translated(run.contract.name, name):
+                result = function(run, *args, **kwargs)
+            announce(run.contract.name, name, "done", figures(result))
+            return result
+
+        return task(name=name, cache_policy=NO_CACHE, persist_result=False)(told)
+
+    return made
