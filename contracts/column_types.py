@@ -27,9 +27,7 @@ _PLAIN = {
     "binary": ("binary", "bytea", "varbinary", "blob"),
 }  # fmt: skip
 _SPARK = {word: spark for spark, words in _PLAIN.items() for word in words}
-_SIZED = re.compile(
-    r"^(?P<word>[a-z][a-z0-9 ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?(?P<rest> .+)?$"
-)
+_SIZED = re.compile(r"^([a-z][a-z0-9 ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)( [a-z ]+)?)?$")
 _DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
 _MAX_PRECISION = 38
 _RANKS = ("tinyint", "smallint", "int", "bigint")

@@ -99,6 +99,8 @@ def _check_load(contract: Contract, source: Section, history: Section) -> None:
     marks = [kinds[name] for name in origin.watermark if kinds.get(name)]
     if any(not is_temporal(kind) for kind in marks):
         source.problem("watermark", "must be made of dates or timestamps")
+    if source.report.knows(source.at("load")):
+        return
     if origin.load is LoadKind.FULL:
         if origin.overlap:
             source.problem("overlap", "a full load reads everything", "leave it out")

@@ -150,9 +150,11 @@ def read_times(root: Section) -> tuple[ServiceLevel, int | None]:
             if hint.startswith("did"):
                 entry.problem("property", f"unknown property {name}", hint)
             continue
-        unit = seconds_of(entry.text("unit"))
+        word = entry.text("unit")
+        unit = seconds_of(word)
         if unit is None:
-            entry.problem("unit", "must be a unit of time", "h or d")
+            if word:
+                entry.problem("unit", f"unknown unit of time {word}", "h or d")
             continue
         if name in seconds:
             entry.problem("property", f"{name} occurs twice")
