@@ -16,7 +16,9 @@
     │   ├── SourceAccessError         the database refuses the credentials or the permission
     │   ├── SchemaDriftError          the source or the target no longer fits the contract
     │   ├── KeyUnavailableError       a protection key is missing
-    │   └── EnvironmentUnfitError     Java, disk space or a directory is not as needed
+    │   ├── EnvironmentUnfitError     Java, disk space or a directory is not as needed
+    │   ├── UsageError                a command was typed in a way it can't be understood
+    │   └── NotFoundError             nothing has the name or the key that was asked for
     └── DataError                 the data has to be looked at
         ├── QualityGateError          the batch scored below its threshold
         ├── EmptyBatchError           the source returned no rows where some were promised
@@ -40,6 +42,7 @@ __all__ = [
     "KeyUnavailableError",
     "LakehouseUnavailableError",
     "LoadTimedOutError",
+    "NotFoundError",
     "QualityGateError",
     "RetryableError",
     "SchemaDriftError",
@@ -49,6 +52,7 @@ __all__ = [
     "StepFailedError",
     "StrandlineError",
     "TableBusyError",
+    "UsageError",
 ]
 
 
@@ -140,6 +144,18 @@ class KeyUnavailableError(FixableError):
 
 class EnvironmentUnfitError(FixableError):
     """Java, disk space or a directory is not as a run needs it."""
+
+
+class UsageError(FixableError):
+    """A command was typed in a way it can't be understood."""
+
+    exit_code = 64  # EX_USAGE
+
+
+class NotFoundError(FixableError):
+    """Nothing has the name or the key that was asked for."""
+
+    exit_code = 66  # EX_NOINPUT
 
 
 class DataError(StrandlineError):
