@@ -7,17 +7,23 @@ holds (keys) travels pickled with it and is in no plan.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column
-from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+from pyspark.sql.pandas import functions
 
 Batch = Callable[[pa.Array], pa.Array]
+"""It must carry the annotations `pa.Array`, by which Spark knows what it takes."""
+
+# PySpark's stubs demand the function's kind as an argument; at run time that is deprecated.
+_arrow_udf: Any = functions.arrow_udf
 
 
 def by_batch(function: Batch, kind: str) -> Callable[[Column], Column]:
     """The function over a column, giving values of Spark SQL type `kind`."""
-    return arrow_udf(function, kind, ArrowUDFType.SCALAR)
+    udf: Callable[[Column], Column] = _arrow_udf(function, kind)
+    return udf
 
 
 def once_by_batch(function: Batch, kind: str) -> Callable[[Column], Column]:
@@ -25,4 +31,5 @@ def once_by_batch(function: Batch, kind: str) -> Callable[[Column], Column]:
 
     Spark is told that it isn't deterministic, so it neither repeats nor reorders it.
     """
-    return arrow_udf(function, kind, ArrowUDFType.SCALAR).asNondeterministic()
+    udf: Callable[[Column], Column] = _arrow_udf(function, kind).asNondeterministic()
+    return udf

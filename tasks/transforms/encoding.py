@@ -110,6 +110,7 @@ def _plain(value: Column, kind: T.DataType) -> Column:
 
 
 _ATOMS: tuple[tuple[type[T.DataType], str, Callable[[Column, T.DataType], Column]], ...] = (
+    (T.NullType, "n", _printed),
     (T.IntegralType, "n", _printed),
     (T.DecimalType, "n", _plain),
     (T.FractionalType, "f", lambda value, _: F.xxhash64(value.cast("double")).cast("string")),
