@@ -1,0 +1,120 @@
+"""The command `strandline`: which commands there are, and how they end.
+
+Promise: an error that Strandline knows ends in one panel and its own exit code, an interruption in
+one line and 130; only what nobody foresaw shows a traceback. `--help` loads neither Spark nor
+Prefect: a command's module is imported when the command is run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError, UnknownCommandError
+
+from contracts.errors import StrandlineError, UsageError
+from contracts.problem import did_you_mean
+from strandline.error_panel import error_panel
+from strandline.screen import Screen
+
+INTERRUPTED = 130
+
+_QUIET = {
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # The default of 20 s is short for a machine that also starts Spark.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+}
+
+_COMMANDS = {
+    "run": ("load_command:run", "Load what is new in the sources of contracts."),
+    "history": ("lake_commands:history", "Show the versions of one key on a time line."),
+    "status": ("lake_commands:status", "Show where each table stands."),
+    "runs": ("lake_commands:runs", "Show how the last loads went."),
+    "quarantine": ("lake_commands:quarantine", "Show which rows were refused, and why."),
+    "contracts": ("contract_commands:app", "Check, list and show contracts."),
+}
+
+app = App(
+    name="strandline",
+    help="Governed history of operational tables in an Apache Iceberg lakehouse.",
+    version=lambda: version("strandline"),
+    help_format="plaintext",
+    print_error=False,
+    exit_on_error=False,
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+for _position, (_name, (_place, _help)) in enumerate(_COMMANDS.items()):
+    app.command(f"strandline.{_place}", name=_name, help=_help, sort_key=_position)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code is returned.
+
+    Args:
+        arguments: What was typed after `strandline`; default: the process's own arguments.
+    """
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    quiet_libraries(verbose="--verbose" in typed)
+    try:
+        code = app(typed)
+    except CycloptsError as error:
+        return _told(_usage(error), typed)
+    except StrandlineError as error:
+        return _told(error, typed)
+    except KeyboardInterrupt:
+        Screen.of().err.print("stopped; nothing half-done is visible to readers")
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0
+
+
+def quiet_libraries(*, verbose: bool) -> None:
+    """Keep Prefect's own lines off the terminal; a server that is there gets them all the same.
+
+    It reads the environment when it is first imported. What the user has set stays.
+    """
+    for name, text in _QUIET.items():
+        os.environ.setdefault(name, text)
+    if not verbose:
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+
+def _usage(error: CycloptsError) -> UsageError:
+    command = " ".join(("strandline", *(error.command_chain or ())))
+    return UsageError(
+        where=command,
+        expected="a command as its help describes it",
+        found=_wrong(error),
+        next_step=f"{command} --help",
+    )
+
+
+def _wrong(error: CycloptsError) -> str:
+    if isinstance(error, UnknownCommandError) and error.unused_tokens and not error.command_chain:
+        # The library's own wording would import every command to look for similar names.
+        name = error.unused_tokens[0]
+        return f"no command {name}; {did_you_mean(name, _COMMANDS)}"
+    return str(error).strip()
+
+
+def _told(error: StrandlineError, typed: Sequence[str]) -> int:
+    screen = Screen.of(as_json="--json" in typed)
+    if screen.as_json:
+        screen.answer({"error": error_data(error)})
+    screen.err.print(error_panel(error, width=screen.err.width))
+    return error.exit_code
+
+
+def error_data(error: StrandlineError) -> dict[str, object]:
+    """An error in plain values, for `--json`."""
+    return {
+        "kind": type(error).__name__,
+        "where": error.where,
+        "expected": error.expected,
+        "found": error.found,
+        "next_step": error.next_step,
+        "exit_code": error.exit_code,
+    }

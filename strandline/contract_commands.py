@@ -1,0 +1,171 @@
+"""`strandline contracts`: check them, list them, show one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import RenderableType
+from rich.text import Text
+
+from contracts.errors import ContractError
+from contracts.loader import TABLES, find_contract, load_contracts
+from contracts.model import Contract
+from strandline.contract_check import SHIPPED, Checked, check_paths
+from strandline.listing import Heading, listing
+from strandline.screen import AsJson, Screen
+from strandline.wording import many
+
+Folder = Annotated[
+    Path, Parameter(help="The folder of the contracts; those that come along by default.")
+]
+
+_CONTRACTS = (
+    Heading("contract"),
+    Heading("target"),
+    Heading("source"),
+    Heading("load"),
+    Heading("key"),
+    Heading("checks", number=True),
+)
+_COLUMNS = (
+    Heading("column"),
+    Heading("type"),
+    Heading("null"),
+    Heading("made of"),
+    Heading("protection"),
+    Heading("meaning", prose=True),
+)
+
+app = App(name="contracts", help="The contracts: what each table promises.")
+
+
+@app.command
+def check(*paths: Path, json: AsJson = False) -> int:
+    """Report every problem of the contracts.
+
+    Args:
+        paths: Contract files, or folders of them; those that come along by default.
+    """
+    screen = Screen.of(as_json=json)
+    checked = check_paths(paths or SHIPPED)
+    broken = [each for each in checked if each.problems]
+    found = sum(len(each.problems) for each in broken)
+    data = {"problems": found, "files": [_told(each) for each in checked]}
+    parts = [line for each in broken for line in _problem_lines(each)]
+    total = many(len(checked), "contract")
+    if found:
+        parts.append(Text(f"{many(found, 'problem')} in {len(broken)} of {total}", "bold red"))
+    else:
+        parts.append(Text(f"{total}, no problems", style="green"))
+    screen.answer(data, *parts)
+    return ContractError.exit_code if found else 0
+
+
+@app.command(name="list")
+def list_contracts(*, folder: Folder = TABLES, json: AsJson = False) -> None:
+    """List the contracts: target, source, key."""
+    screen = Screen.of(as_json=json)
+    contracts = load_contracts(folder).values()
+    rows = [
+        (
+            Text(each.name, style="bold"),
+            each.target,
+            each.source.relation,
+            str(each.source.load),
+            ", ".join(each.key),
+            str(len(each.checks)),
+        )
+        for each in contracts
+    ]
+    data = [
+        {
+            "contract": each.name,
+            "version": each.version,
+            "target": each.target,
+            "source": each.source.relation,
+            "load": str(each.source.load),
+            "key": each.key,
+            "checks": len(each.checks),
+        }
+        for each in contracts
+    ]
+    screen.answer(data, listing(_CONTRACTS, rows, width=screen.out.width))
+
+
+@app.command
+def show(
+    name: str,
+    *,
+    folder: Folder = TABLES,
+    markdown: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Show a contract as a data dictionary.
+
+    Args:
+        name: The name of a contract, or of its target table.
+        markdown: Print Markdown, with all there is to say of each column.
+    """
+    # Types alone need Spark's Python part, which `check` and `list` do without.
+    from contracts.schema import data_dictionary  # noqa: PLC0415
+
+    screen = Screen.of()
+    contract = find_contract(name, folder)
+    if markdown:
+        screen.out.file.write(data_dictionary(contract))
+        return
+    for part in _dictionary(contract, width=screen.out.width):
+        screen.out.print(part)
+
+
+def _dictionary(contract: Contract, *, width: int) -> list[RenderableType]:
+    title = Text.assemble((contract.target, "bold"), f"  version {contract.version}")
+    origin = Text(
+        f"from {contract.source.relation}, key {', '.join(contract.key)}, "
+        f"owned by {contract.owner}",
+        style="dim",
+    )
+    rows = [
+        (
+            Text(column.name, style="bold" if column.name in contract.key else ""),
+            column.physical_type or column.type,
+            "yes" if column.nullable else "no",
+            ", ".join(column.sources),
+            str(column.protection.kind) if column.protection else "",
+            " ".join(column.description.split()),
+        )
+        for column in contract.columns
+    ]
+    about = Text(" ".join(contract.description.split()))
+    return [title, origin, about, listing(_COLUMNS, rows, width=width)]
+
+
+def _told(checked: Checked) -> dict[str, object]:
+    return {
+        "file": str(checked.path),
+        "problems": [
+            {"path": each.path, "message": each.message, "suggestion": each.suggestion}
+            for each in checked.problems
+        ],
+    }
+
+
+def _problem_lines(checked: Checked) -> Sequence[RenderableType]:
+    lines: list[RenderableType] = [Text(_short(checked.path), style="bold")]
+    for problem in checked.problems:
+        line = Text("  ")
+        if problem.path:
+            line.append(f"{problem.path}: ", style="cyan")
+        line.append(problem.message)
+        if problem.suggestion:
+            line.append(f" ({problem.suggestion})", style="dim")
+        lines.append(line)
+    return [*lines, Text()]
+
+
+def _short(path: Path) -> str:
+    """Relative to where the command runs, if that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)

@@ -1,0 +1,35 @@
+"""An error as people read it: where, what was expected, what was found, what to do next."""
+
+from __future__ import annotations
+
+from rich.box import ROUNDED
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from contracts.errors import StrandlineError
+
+_NARROW = 50
+
+
+def error_panel(error: StrandlineError, *, width: int) -> RenderableType:
+    """The error in a frame; without one, and label above text, where there is little room."""
+    parts = (
+        ("where", error.where, "bold"),
+        ("expected", error.expected, ""),
+        ("found", error.found.strip("\n"), ""),
+        ("next step", error.next_step, "bold"),
+    )
+    title = Text(type(error).__name__, style="bold red")
+    if width < _NARROW:
+        lines = [
+            Text.assemble((f"{label}: ", "dim"), (text, style)) for label, text, style in parts
+        ]
+        return Group(title, *lines)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text, style in parts:
+        grid.add_row(label, Text(text, style=style))
+    return Panel(grid, title=title, title_align="left", border_style="red", box=ROUNDED)

@@ -1,0 +1,155 @@
+"""The versions of one key, read from the table that holds its history.
+
+Promise: the key's values stay out of the query plan, and what is encrypted never leaves Spark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from contracts.model import Contract
+from contracts.transformations import TRANSFORMATIONS
+from history.columns import named, same
+from strandline.record_key import KeyValue
+from tasks.history_settings import history_settings
+
+ENCRYPTED = "encrypted"
+Moment: TypeAlias = Any
+"""What orders the versions, of one type in one table: timestamps most often, dates or numbers."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version: it holds from `start` (included) to `end` (excluded; None while it is open).
+
+    `values` are the business columns, `record` what the load says of the version itself.
+    """
+
+    start: Moment
+    end: Moment | None
+    values: Mapping[str, object]
+    record: Mapping[str, object]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no later version is known and no delete either."""
+        return self.end is None
+
+    def holds_at(self, moment: Moment) -> bool:
+        """Whether this is what held at that moment."""
+        return bool(self.start <= moment and (self.end is None or moment < self.end))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHistory:
+    """The versions of one key, oldest first.
+
+    `tracked` are the columns whose change opens a version. `earlier` tells that older versions
+    were left out.
+    """
+
+    contract: str
+    table: str
+    key: Mapping[str, object]
+    tracked: tuple[str, ...]
+    versions: tuple[Version, ...]
+    earlier: bool = False
+
+
+def one_key(versions: DataFrame, key: Mapping[str, KeyValue], contract: Contract) -> DataFrame:
+    """A frame of the one key in the types of the target, to join with; one row."""
+    schema = T.StructType([versions.schema[name] for name in contract.key])
+    return versions.sparkSession.createDataFrame([tuple(key[n] for n in contract.key)], schema)
+
+
+def read_key(
+    versions: DataFrame, wanted: DataFrame, contract: Contract, *, table: str, limit: int
+) -> KeyHistory:
+    """The newest `limit` versions of the key.
+
+    Args:
+        versions: The history table.
+        wanted: One row with the key as the table stores it.
+        contract: What the table promises.
+        table: What the table is called.
+        limit: The most versions to read.
+
+    Returns:
+        The versions; none when the table does not know the key. The key is told as it is stored.
+    """
+    settings = history_settings(contract)
+    # Joined and not compared with a literal: a literal would show in the query plan.
+    found = versions.alias("v").join(
+        F.broadcast(wanted).alias("k"), same("v", "k", settings.key), "left_semi"
+    )
+    columns = [
+        _readable(field.name, field.dataType, contract).alias(field.name)
+        for field in versions.schema.fields
+    ]
+    rows = (
+        found.orderBy(named(settings.valid_from).desc()).select(*columns).limit(limit + 1).collect()
+    )
+    kinds = {field.name: field.dataType for field in versions.schema.fields}
+    read = [_version(row.asDict(), kinds, contract) for row in rows]
+    latest = read[:limit][::-1]
+    return KeyHistory(
+        contract=contract.name,
+        table=table,
+        key={name: latest[-1].record[name] for name in contract.key} if latest else {},
+        tracked=contract.history.tracked,
+        versions=tuple(latest),
+        earlier=len(read) > limit,
+    )
+
+
+def _readable(name: str, kind: T.DataType, contract: Contract) -> Column:
+    """Timestamps as microseconds: as such they would come in the zone of this machine."""
+    column = named(name)
+    if isinstance(kind, T.TimestampType):
+        return F.unix_micros(column)
+    if isinstance(kind, T.BinaryType):
+        protected = {each.name for each in contract.columns if each.protection is not None}
+        told = F.lit(ENCRYPTED) if name in protected else F.hex(column)
+        return F.when(column.isNotNull(), told)
+    return column
+
+
+def _version(
+    row: Mapping[str, object], kinds: Mapping[str, T.DataType], contract: Contract
+) -> Version:
+    settings = history_settings(contract)
+    cells = {name: _cell(cell, kinds[name]) for name, cell in row.items()}
+    start, end = cells.pop(settings.valid_from), cells.pop(settings.valid_to)
+    is_open = cells.pop(settings.is_current)
+    business = _business(contract)
+    return Version(
+        start=start,
+        end=None if is_open else end,
+        values={name: cell for name, cell in cells.items() if name in business},
+        record={name: cell for name, cell in cells.items() if name not in business},
+    )
+
+
+def _business(contract: Contract) -> frozenset[str]:
+    """What is said of the record: neither its key nor a column that the load fills itself."""
+    return frozenset(
+        column.name
+        for column in contract.columns
+        if column.name not in contract.key
+        and not TRANSFORMATIONS[column.transformation.name].generated
+    )
+
+
+def _cell(value: object, kind: T.DataType) -> object:
+    if isinstance(kind, T.TimestampType) and isinstance(value, int):
+        return _EPOCH + timedelta(microseconds=value)
+    return value

@@ -1,0 +1,125 @@
+"""The pages of status, runs and quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from strandline.ledger_reading import Quarantine, RunMetrics, TableStatus
+from strandline.listing import Heading, listing
+from strandline.wording import NOTHING, count, duration, many, second, share
+
+_STATE_STYLES = {
+    "published": "green", "unchanged": "green", "refused": "yellow", "failed": "red",
+}  # fmt: skip
+
+_STATUS = (
+    Heading("contract"),
+    Heading("last load"),
+    Heading("published (UTC)"),
+    Heading("versions", number=True),
+    Heading("open", number=True),
+    Heading("quality", number=True),
+    Heading("watermark (UTC)"),
+    Heading("last batch"),
+)
+_RUNS = (
+    Heading("started (UTC)"),
+    Heading("contract"),
+    Heading("state"),
+    Heading("read", number=True),
+    Heading("refused", number=True),
+    Heading("opened", number=True),
+    Heading("closed", number=True),
+    Heading("quality", number=True),
+    Heading("took", number=True),
+    Heading("batch"),
+)
+_REASONS = (Heading("rows", number=True), Heading("check"), Heading("column"))
+_REFUSED = (
+    Heading("refused (UTC)"),
+    Heading("key"),
+    Heading("reasons", prose=True),
+    Heading("batch"),
+)
+_ROW = Heading("row", prose=True)
+
+
+def status_page(statuses: Sequence[TableStatus], *, width: int) -> RenderableType:
+    """One line per contract."""
+    rows = [
+        (
+            Text(each.contract, style="bold"),
+            state_text(each.last_run.state if each.last_run else None, exists=each.exists),
+            second(each.published_at),
+            count(each.versions),
+            count(each.open_versions),
+            share(each.last_run.data_quality_score if each.last_run else None),
+            second(each.watermark),
+            each.batch_id or NOTHING,
+        )
+        for each in statuses
+    ]
+    return listing(_STATUS, rows, width=width)
+
+
+def state_text(state: str | None, *, exists: bool) -> Text:
+    """How the last load ended, or why there is nothing to say."""
+    if state is None:
+        return Text("loaded elsewhere" if exists else "never loaded", style="dim")
+    return Text(state, style=_STATE_STYLES.get(state, ""))
+
+
+def runs_page(runs: Sequence[RunMetrics], *, width: int) -> RenderableType:
+    """One line per run, newest first."""
+    rows = [
+        (
+            second(run.start_time),
+            run.contract,
+            _ending(run),
+            count(run.rows_read),
+            count(run.rows_refused),
+            count(run.versions_opened),
+            count(run.versions_closed),
+            share(run.data_quality_score),
+            NOTHING if run.seconds is None else duration(run.seconds),
+            run.batch_id or NOTHING,
+        )
+        for run in runs
+    ]
+    return listing(_RUNS, rows, width=width)
+
+
+def _ending(run: RunMetrics) -> Text:
+    text = state_text(run.state, exists=True)
+    if run.error_kind:
+        text.append(f" {run.error_kind}", style="dim")
+    return text
+
+
+def quarantine_page(held: Quarantine, *, width: int) -> list[RenderableType]:
+    """Counts by reason first, then the newest rows."""
+    parts: list[RenderableType] = [
+        Text.assemble((held.table, "bold"), f"  {many(held.held, 'row')} held in quarantine")
+    ]
+    if not held.held:
+        return parts
+    counts = [(count(each.rows), each.check, each.column or NOTHING) for each in held.reasons]
+    parts.append(listing(_REASONS, counts, width=width))
+    with_rows = any(row.row is not None for row in held.newest)
+    rows = [
+        (
+            second(row.refused_at),
+            row.record_key or NOTHING,
+            ", ".join(row.reasons),
+            row.batch_id,
+            *([row.row or NOTHING] if with_rows else []),
+        )
+        for row in held.newest
+    ]
+    parts.append(listing((*_REFUSED, _ROW) if with_rows else _REFUSED, rows, width=width))
+    if len(held.newest) < held.held:
+        parts.append(Text(f"the newest {len(held.newest):,} are shown; --limit shows more", "dim"))
+    return parts

@@ -1,0 +1,76 @@
+"""Rows of values as a table where one fits, and as one block per row where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+_GAP = 2
+_LEAST_PROSE = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A column: its label, whether it holds numbers, and whether its text may be wrapped."""
+
+    label: str
+    number: bool = False
+    prose: bool = False
+
+
+Cell = str | Text
+
+
+def listing(
+    headings: Sequence[Heading], rows: Sequence[Sequence[Cell]], *, width: int
+) -> RenderableType:
+    """The rows under their headings, within `width` columns of text."""
+    texts = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    if _needed(headings, texts) <= width:
+        return _table(headings, texts)
+    return _blocks(headings, texts)
+
+
+def facts(pairs: Sequence[tuple[str, Cell]]) -> Table:
+    """Labels and values, one pair a line."""
+    grid = Table.grid(padding=(0, _GAP))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, cell in pairs:
+        grid.add_row(label, cell if isinstance(cell, Text) else Text(cell))
+    return grid
+
+
+def _needed(headings: Sequence[Heading], rows: Sequence[Sequence[Text]]) -> int:
+    total = _GAP
+    for position, heading in enumerate(headings):
+        widest = max([len(heading.label), *(row[position].cell_len for row in rows)])
+        total += min(widest, _LEAST_PROSE) + _GAP if heading.prose else widest + _GAP
+    return total
+
+
+def _table(headings: Sequence[Heading], rows: Sequence[Sequence[Text]]) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(
+            heading.label,
+            justify="right" if heading.number else "left",
+            no_wrap=not heading.prose,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _blocks(headings: Sequence[Heading], rows: Sequence[Sequence[Text]]) -> Group:
+    parts: list[RenderableType] = []
+    for row in rows:
+        pairs = [(heading.label, cell) for heading, cell in zip(headings, row, strict=True)]
+        parts.extend((facts(pairs), Text()))
+    return Group(*parts)

@@ -1,0 +1,172 @@
+"""The versions of one key as a timeline: a bar per version over a common axis, and what changed.
+
+Promise: a version that holds for however short a time has a bar, and a gap (the record was
+deleted and came back) is shown as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from strandline.key_history import KeyHistory, Moment, Version
+from strandline.listing import facts
+from strandline.wording import many, moment, value
+
+_BESIDE = 100
+_LEAST_BAR, _MOST_BAR = 10, 48
+_FROM_TO = 36
+_BLOCKS = ("█", "▶", "·", " → ")
+_ASCII = ("=", ">", ".", " > ")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the timeline: a version, or a gap between two (`version` is None)."""
+
+    start: Moment
+    end: Moment | None
+    version: Version | None
+    changed: tuple[str, ...] = ()
+
+
+def timeline(
+    history: KeyHistory, *, now: datetime, width: int, blocks: bool = True
+) -> RenderableType:
+    """The history drawn within `width` columns; `now` is where open versions end on the axis.
+
+    `blocks` is whether the terminal can show more than ASCII.
+    """
+    glyphs = _BLOCKS if blocks else _ASCII
+    axis = _Axis.of(history, now)
+    rows = list(_rows(history))
+    body = (
+        _beside(rows, axis, width=width, glyphs=glyphs)
+        if width >= _BESIDE
+        else _below(rows, axis, width=width, glyphs=glyphs)
+    )
+    return Group(_title(history), Text(), body, Text(), *_in_full(history.versions[-1]))
+
+
+def _title(history: KeyHistory) -> Text:
+    key = ", ".join(f"{name} {value(cell)}" for name, cell in history.key.items())
+    title = Text.assemble((history.table, "bold"), "  ", (key, "bold cyan"))
+    shown = many(len(history.versions), "version")
+    title.append(f"  {'the newest ' if history.earlier else ''}{shown}", style="dim")
+    return title
+
+
+def _rows(history: KeyHistory) -> Iterator[Row]:
+    before: Version | None = None
+    for version in history.versions:
+        if before is not None and before.end is not None and before.end < version.start:
+            yield Row(before.end, version.start, None)
+        yield Row(version.start, version.end, version, _changed(before, version, history.tracked))
+        before = version
+    if before is not None and before.end is not None:
+        yield Row(before.end, None, None)
+
+
+def _changed(
+    before: Version | None, version: Version, tracked: tuple[str, ...]
+) -> tuple[str, ...]:
+    names = [name for name in tracked if name in version.values]
+    if before is None:
+        return tuple(names)
+    return tuple(name for name in names if version.values[name] != before.values[name])
+
+
+def _beside(rows: list[Row], axis: _Axis, *, width: int, glyphs: tuple[str, ...]) -> Table:
+    room = min(_MOST_BAR, max(_LEAST_BAR, (width - _FROM_TO) // 3))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, width=room)
+    grid.add_column(overflow="fold")
+    for row in rows:
+        grid.add_row(_span(row, glyphs), _bar(row, axis, room, glyphs), _told(row))
+    return grid
+
+
+def _below(rows: list[Row], axis: _Axis, *, width: int, glyphs: tuple[str, ...]) -> Group:
+    room = min(_MOST_BAR, max(_LEAST_BAR, width - 1))
+    lines: list[Text] = []
+    for row in rows:
+        lines.extend((_span(row, glyphs), _bar(row, axis, room, glyphs), _told(row), Text()))
+    return Group(*lines[:-1])
+
+
+def _span(row: Row, glyphs: tuple[str, ...]) -> Text:
+    style = "dim" if row.version is None else "bold" if row.end is None else ""
+    still = "" if row.version is None else "open"
+    return Text(f"{moment(row.start)}{glyphs[3]}{still if row.end is None else moment(row.end)}", style)
+
+
+def _told(row: Row) -> Text:
+    if row.version is None:
+        return Text("no version: deleted, or out of the row filter", style="dim italic")
+    pairs = [(f"{name}=", value(row.version.values[name])) for name in row.changed]
+    parts = [
+        part
+        for position, (name, cell) in enumerate(pairs)
+        for part in ((" " if position else "") + name, (cell, "cyan"))
+    ]
+    return Text.assemble(*parts) if parts else Text("nothing that is shown here", style="dim")
+
+
+def _bar(row: Row, axis: _Axis, room: int, glyphs: tuple[str, ...]) -> Text:
+    first, last = axis.cells(row.start, row.end, room)
+    solid, arrow, gap, _ = glyphs
+    bar = Text(" " * first)
+    if row.version is None:
+        bar.append(gap * (last - first), style="dim")
+    elif row.end is None:
+        bar.append(solid * (last - first - 1) + arrow, style="green")
+    else:
+        bar.append(solid * (last - first), style="blue")
+    return bar
+
+
+def _in_full(latest: Version) -> list[RenderableType]:
+    heading = "holds now" if latest.is_open else "the last version, in full"
+    pairs = [(name, value(cell)) for name, cell in latest.values.items()]
+    return [Text(heading, style="bold"), facts(pairs)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """A stretch of moments as numbers."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, history: KeyHistory, now: datetime) -> _Axis:
+        marks = [_number(version.start) for version in history.versions]
+        marks += [_number(version.end) for version in history.versions if version.end is not None]
+        if isinstance(history.versions[0].start, date):
+            marks.append(_number(now))
+        return cls(min(marks), max(marks))
+
+    def cells(self, start: Moment, end: Moment | None, room: int) -> tuple[int, int]:
+        """The first cell of a bar and the one after its last, at least one apart."""
+        first = self._cell(_number(start), room)
+        last = room if end is None else self._cell(_number(end), room)
+        first = min(first, room - 1)
+        return first, max(last, first + 1)
+
+    def _cell(self, mark: float, room: int) -> int:
+        length = self.high - self.low
+        return round((mark - self.low) / length * room) if length > 0 else 0
+
+
+def _number(mark: Moment) -> float:
+    if isinstance(mark, datetime):
+        return mark.timestamp()
+    if isinstance(mark, date):
+        return datetime(mark.year, mark.month, mark.day, tzinfo=UTC).timestamp()
+    return float(mark)
