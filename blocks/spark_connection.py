@@ -11,6 +11,8 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from typing import TYPE_CHECKING, cast
+
 from pydantic import SecretStr
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -19,11 +21,15 @@ from blocks import spark_sessions
 from blocks.lakehouse import ICEBERG_EXTENSIONS
 from contracts.errors import EnvironmentUnfitError, SettingsError
 
+if TYPE_CHECKING:
+    from pyspark.sql.connect.session import SparkSession as RemoteSession
+
 __all__ = ["connect", "connect_locally", "local_server"]
 
 _PORT = 15002
 _SECONDS = 10
 _PORT_SETTING = "spark.connect.grpc.binding.port"
+_shared: dict[tuple[str, frozenset[tuple[str, str]]], RemoteSession] = {}
 _TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # noqa: S105 - its name
 
 
@@ -41,7 +47,9 @@ def connect(
     try:
         socket.create_connection((address.hostname or "", address.port or _PORT), _SECONDS).close()
     except OSError as error:
-        raise _unfit(where, "an answer", error.strerror or "no connection") from error
+        raise _unfit(
+            where, expected="an answer", found=error.strerror or "no connection"
+        ) from error
     if token is not None:
         url = f"{url.rstrip('/')}{'' if ';' in url else '/'};token={token.get_secret_value()}"
     return _open(where, url, wanted, shared=shared)
@@ -78,27 +86,33 @@ def connect_locally(
             found="one that does not",
             next_step="Stop that session first, or do this in a process of its own.",
         )
-    return _open("Spark Connect in this process", f"sc://127.0.0.1:{port}", wanted, shared=shared)
+    return _open("Spark Connect in this process", f"sc://localhost:{port}", wanted, shared=shared)
 
 
 def _open(where: str, url: str, wanted: Mapping[str, str], *, shared: bool) -> SparkSession:
-    # The public builder refuses a second kind of session beside the JVM's own.
+    # gRPC comes with an extra of its own; the public builder refuses a second kind of session.
     from pyspark.sql.connect.session import SparkSession as RemoteSession  # noqa: PLC0415
 
     # Functions such as F.col look here to know which kind of column to make.
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
-    builder = RemoteSession.builder.remote(url)
+    key = (url, frozenset(wanted.items()))
+    if shared and key in _shared and not _shared[key].is_stopped:
+        return cast("SparkSession", _shared[key])
     try:
-        session: SparkSession = builder.getOrCreate() if shared else builder.create()  # type: ignore[assignment]
+        session = RemoteSession.builder.remote(url).create()
         extensions = session.conf.get("spark.sql.extensions", "") or ""
         if ICEBERG_EXTENSIONS not in extensions:
-            raise _unfit(where, "Iceberg's session extensions", "none")
-        return spark_sessions.give(session, wanted)
+            raise _unfit(where, expected="Iceberg's session extensions", found="none")
+        spark_sessions.give(cast("SparkSession", session), wanted)
     except PySparkException as error:
-        raise _unfit(where, "a session that opens", error.getCondition() or "none") from None
+        found = error.getCondition() or type(error).__name__
+        raise _unfit(where, expected="a session that opens", found=found) from None
+    if shared:
+        _shared[key] = session
+    return cast("SparkSession", session)
 
 
-def _unfit(where: str, expected: str, found: str) -> EnvironmentUnfitError:
+def _unfit(where: str, *, expected: str, found: str) -> EnvironmentUnfitError:
     return EnvironmentUnfitError(
         where=where,
         expected=expected,

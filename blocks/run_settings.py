@@ -1,0 +1,68 @@
+"""What a run needs to know about its place: one block that names the others.
+
+Promise: with this block and a contract's name a load is determined; nothing else is looked up.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from prefect.blocks.core import Block
+from pydantic import ConfigDict, Field, HttpUrl
+
+from blocks.key_ring import LocalKeyRing
+from blocks.lakehouse import Lakehouse
+from blocks.prefect_pages import BLOCK_DOCUMENTATION, STORAGE_LOGO
+from blocks.spark_runtime import SparkRuntime
+
+__all__ = ["RunSettings"]
+
+_NAMESPACE = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$"
+
+
+class RunSettings(Block):
+    """Where a run computes, keeps its tables and its keys, and the limits it observes.
+
+    Example:
+        Load the block and open the run's Spark session:
+        ```python
+        from blocks.run_settings import RunSettings
+
+        settings = RunSettings.load("BLOCK_NAME")
+        spark = settings.spark.session(settings.lakehouse)
+        ```
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    _block_type_name = "Strandline Run Settings"
+    _block_type_slug = "strandline-run-settings"
+    _documentation_url: ClassVar[HttpUrl] = BLOCK_DOCUMENTATION
+    _logo_url: ClassVar[HttpUrl] = STORAGE_LOGO
+
+    spark: SparkRuntime = Field(description="Where Spark runs.")
+    lakehouse: Lakehouse = Field(description="Where the tables live.")
+    key_ring: LocalKeyRing = Field(description="The keys that protect the tables.")
+    contracts_directory: Path | None = Field(
+        default=None, description="Folder of contracts; without one, those that are shipped."
+    )
+    state_directory: Path = Field(
+        default=Path(".strandline"), description="Where locks and logs of this machine's runs lie."
+    )
+    governance_namespace: str = Field(
+        default="governance",
+        pattern=_NAMESPACE,
+        description="Namespace of the ledgers: lineage, metrics, quarantine.",
+    )
+    stage_namespace: str = Field(
+        default="stage",
+        pattern=_NAMESPACE,
+        description="Namespace of the tables in which batches wait to be judged.",
+    )
+    side_by_side: int = Field(
+        default=3, ge=1, description="How many tables one run loads at the same time."
+    )
+    table_minutes: int = Field(
+        default=30, ge=1, description="How long the load of one table may take, in minutes."
+    )
