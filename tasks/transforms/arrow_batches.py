@@ -21,15 +21,18 @@ _arrow_udf: Any = functions.arrow_udf
 
 
 def by_batch(function: Batch, kind: str) -> Callable[[Column], Column]:
-    """The function over a column, giving values of Spark SQL type `kind`."""
+    """The function over a column, giving values of Spark SQL type `kind`.
+
+    Equal input must give equal output: several mentions of the result are evaluated once.
+    """
     udf: Callable[[Column], Column] = _arrow_udf(function, kind)
     return udf
 
 
 def once_by_batch(function: Batch, kind: str) -> Callable[[Column], Column]:
-    """The same for a function that must not be evaluated once per mention of its result.
+    """The same for a function that gives something else each time.
 
-    Spark is told that it isn't deterministic, so it neither repeats nor reorders it.
+    Spark is told so. It then evaluates every mention of the result, and no mention twice.
     """
     udf: Callable[[Column], Column] = _arrow_udf(function, kind).asNondeterministic()
     return udf

@@ -105,7 +105,7 @@ def _printed(value: Column, _kind: T.DataType) -> Column:
 def _plain(value: Column, kind: T.DataType) -> Column:
     text = value.cast("string")
     if isinstance(kind, T.DecimalType) and kind.scale > 0:
-        return F.rtrim(F.rtrim(text, F.lit("0")), F.lit("."))
+        return F.regexp_replace(text, r"\.?0+$", "")
     return text
 
 

@@ -26,7 +26,7 @@ from pyspark.sql import Column, DataFrame
 
 from contracts.errors import DataError, KeyUnavailableError, SettingsError
 from contracts.keys import DataKey
-from tasks.transforms.arrow_batches import Batch, once_by_batch
+from tasks.transforms.arrow_batches import Batch, by_batch, once_by_batch
 from tasks.transforms.plaintext import plaintext, tag, value_of
 
 VERSION = 1
@@ -90,7 +90,7 @@ def decrypted(
     them made a token, with a `DataError` when a token was changed, or made for another table,
     column or kind of value.
     """
-    open_all = once_by_batch(_opening(keys, table, column_name, tag(kind)), "binary")
+    open_all = by_batch(_opening(keys, table, column_name, tag(kind)), "binary")
     return value_of(open_all(tokens), kind)
 
 
