@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, mod
 
 from blocks import lakehouse_checks
 from blocks.embedded_postgres import EmbeddedPostgres, running_postgres
+from blocks.postgresql_dialect import JDBC_DRIVER
 from blocks.prefect_pages import BLOCK_DOCUMENTATION, STORAGE_LOGO
 
 __all__ = ["ICEBERG_EXTENSIONS", "Lakehouse"]
@@ -25,7 +26,6 @@ ICEBERG_EXTENSIONS = "org.apache.iceberg.spark.extensions.IcebergSparkSessionExt
 
 _RUNTIME = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0"
 _AWS = "org.apache.iceberg:iceberg-aws-bundle:1.12.0"
-_POSTGRESQL_DRIVER = "org.postgresql:postgresql:42.7.8"
 _SQLITE_DRIVER = "org.xerial:sqlite-jdbc:3.50.3.0"
 
 _POSTGRESQL, _SQLITE = "jdbc:postgresql://", "jdbc:sqlite:"
@@ -149,7 +149,7 @@ class Lakehouse(Block):
         packages = [_RUNTIME]
         if self.kind == "jdbc":
             sqlite = self.embedded_directory is None and (self.uri or "").startswith(_SQLITE)
-            packages.append(_SQLITE_DRIVER if sqlite else _POSTGRESQL_DRIVER)
+            packages.append(_SQLITE_DRIVER if sqlite else JDBC_DRIVER)
         if self.uses_aws:
             packages.append(_AWS)
         return tuple(packages)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import LiteralString
+from typing import ClassVar, LiteralString
 from urllib.parse import quote
 
 import psycopg
@@ -24,7 +24,10 @@ from contracts.errors import (
     StrandlineError,
 )
 
-__all__ = ["PostgresqlSource"]
+__all__ = ["JDBC_DRIVER", "PostgresqlSource"]
+
+JDBC_DRIVER = "org.postgresql:postgresql:42.7.8"
+"""Maven coordinates of the driver that Spark and Iceberg use."""
 
 _APPLICATION = "strandline"
 
@@ -75,6 +78,8 @@ are about who asks."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresqlSource:
     """One database, and who asks it. Times are in seconds."""
+
+    packages: ClassVar[tuple[str, ...]] = (JDBC_DRIVER,)
 
     host: str
     port: int

@@ -102,6 +102,10 @@ class SourceDatabase(Block):
         """
         return self._source().jdbc_options()
 
+    def packages(self) -> tuple[str, ...]:
+        """Maven coordinates of the jars that Spark reads this database with."""
+        return _DIALECTS[self.dialect].packages
+
     def check(self) -> None:
         """See that the database answers and lets the user in.
 

@@ -9,9 +9,8 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
-from urllib.parse import urlsplit
-
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from pyspark.errors import PySparkException

@@ -29,6 +29,7 @@ _REASONS = (
     ("download failed", "a jar of spark.jars.packages could not be downloaded"),
     ("Could not reserve enough space", "not enough memory for the driver"),
     ("Initial heap size set to a larger value", "not enough memory for the driver"),
+    ("Too small maximum heap", "too little driver memory: Spark needs 472 MB at least"),
     ("Invalid maximum heap size", "a driver_memory that Java does not understand"),
     ("System memory", "too little driver memory: Spark needs 472 MB at least"),
     ("insufficient memory", "not enough memory for the driver"),
