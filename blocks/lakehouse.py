@@ -154,21 +154,21 @@ class Lakehouse(Block):
             packages.append(_AWS)
         return tuple(packages)
 
-    def process_environment(self) -> dict[str, str]:
-        """What Spark's JVM has to find in its environment, credentials included.
+    def driver_properties(self) -> dict[str, str]:
+        """What Spark's driver has to find among Java's system properties: AWS credentials.
 
-        Iceberg's Glue client takes credentials from AWS's own chain only.
+        Iceberg's Glue client takes them from AWS's own chain only, which is one for the whole
+        process: two Glue catalogs with different credentials need a process each.
         """
         if not self.uses_aws:
             return {}
         names = {
-            "s3.access-key-id": "AWS_ACCESS_KEY_ID",
-            "s3.secret-access-key": "AWS_SECRET_ACCESS_KEY",
-            "s3.session-token": "AWS_SESSION_TOKEN",
-            "client.region": "AWS_REGION",
+            "s3.access-key-id": "aws.accessKeyId",
+            "s3.secret-access-key": "aws.secretAccessKey",
+            "s3.session-token": "aws.sessionToken",
         }
-        properties = self._aws_properties()
-        return {names[name]: value for name, value in properties.items() if name in names}
+        given = self._aws_properties()
+        return {names[name]: text for name, text in given.items() if name in names}
 
     def check(self) -> None:
         """See that a run could read and write here.
@@ -191,7 +191,12 @@ class Lakehouse(Block):
         """The warehouse as a directory of this machine; None when it lies elsewhere."""
         if self.warehouse.startswith("file:"):
             return Path("/" + self.warehouse.removeprefix("file:").lstrip("/"))
-        return None if "://" in self.warehouse else Path(self.warehouse).expanduser().absolute()
+        named = self.kind == "rest" and not self.warehouse.startswith("/")  # the server knows it
+        return (
+            None
+            if named or "://" in self.warehouse
+            else Path(self.warehouse).expanduser().absolute()
+        )
 
     @property
     def warehouse_uri(self) -> str:

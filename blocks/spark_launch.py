@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 
 from contracts.errors import EnvironmentUnfitError
 
-__all__ = ["environment", "launch", "running_session"]
+__all__ = ["environment", "launch", "running_session", "tell_driver"]
 
 _REASONS = (
     ("UNRESOLVED DEPENDENCIES", "a jar of spark.jars.packages could not be resolved"),
@@ -83,6 +83,12 @@ def launch(
         _end(gateway)
         # Not `from error`: it carries the JVM's whole stack.
         raise _unfit(log, _reason(f"{error}\n{_written(log, begin)}")) from None
+
+
+def tell_driver(session: SparkSession, properties: Mapping[str, str]) -> None:
+    """Set system properties of the running JVM: they are in no command line and no event log."""
+    for name, text in properties.items():
+        session._jvm.java.lang.System.setProperty(name, text)  # type: ignore[union-attr]  # noqa: SLF001
 
 
 @contextmanager

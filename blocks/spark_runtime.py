@@ -133,6 +133,7 @@ class SparkRuntime(Block):
             if running is None:
                 running = self._launch(packages, lakehouse)
             spark_sessions.check(running, self.master, packages)
+            spark_launch.tell_driver(running, lakehouse.driver_properties())
             if self.kind == "connect":
                 return spark_connection.connect_locally(running, wanted, shared=shared)
             return spark_sessions.fitting(running, wanted, shared=shared)
@@ -154,7 +155,7 @@ class SparkRuntime(Block):
         settings[_JAVA_OPTIONS] = " ".join(
             ("-Duser.timezone=UTC", JVM_LOG_OPTION, self.configuration.get(_JAVA_OPTIONS, ""))
         ).strip()
-        with spark_launch.environment(self._environment() | lakehouse.process_environment()):
+        with spark_launch.environment(self._environment()):
             return spark_launch.launch(
                 settings, lakehouse.spark_configuration(), log=self._log_file()
             )
