@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from blocks import spark_sessions
 from blocks.lakehouse import ICEBERG_EXTENSIONS
+from blocks.spark_sessions import give, is_secret
 from contracts.errors import EnvironmentUnfitError, SettingsError
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def connect(
         ) from error
     if token is not None:
         url = f"{url.rstrip('/')}{'' if ';' in url else '/'};token={token.get_secret_value()}"
-    return _open(where, url, wanted, shared=shared)
+    # What the server knows itself need not travel, nor stand in the server's event log.
+    return _open(where, url, wanted, shared=shared, withhold=True)
 
 
 def local_server() -> dict[str, str]:
@@ -85,30 +86,57 @@ def connect_locally(
             found="one that does not",
             next_step="Stop that session first, or do this in a process of its own.",
         )
-    return _open("Spark Connect in this process", f"sc://localhost:{port}", wanted, shared=shared)
+    url = f"sc://localhost:{port}"
+    return _open("Spark Connect in this process", url, wanted, shared=shared, withhold=False)
 
 
-def _open(where: str, url: str, wanted: Mapping[str, str], *, shared: bool) -> SparkSession:
-    # gRPC comes with an extra of its own; the public builder refuses a second kind of session.
-    from pyspark.sql.connect.session import SparkSession as RemoteSession  # noqa: PLC0415
-
-    # Functions such as F.col look here to know which kind of column to make.
-    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+def _open(
+    where: str, url: str, wanted: Mapping[str, str], *, shared: bool, withhold: bool
+) -> SparkSession:
+    """A session with these properties; `withhold` the secrets of catalogs that the server knows."""
     key = (url, frozenset(wanted.items()))
     if shared and key in _shared and not _shared[key].is_stopped:
         return cast("SparkSession", _shared[key])
+    builder = _remote_builder()
+    # Functions such as F.col look here to know which kind of column to make.
+    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
     try:
-        session = RemoteSession.builder.remote(url).create()
-        extensions = session.conf.get("spark.sql.extensions", "") or ""
-        if ICEBERG_EXTENSIONS not in extensions:
+        session = builder.remote(url).create()
+        if ICEBERG_EXTENSIONS not in (session.conf.get("spark.sql.extensions", "") or ""):
             raise _unfit(where, expected="Iceberg's session extensions", found="none")
-        spark_sessions.give(cast("SparkSession", session), wanted)
+        sent = {
+            name: text
+            for name, text in wanted.items()
+            if not (withhold and is_secret(name) and _has_catalog(session, name))
+        }
+        give(cast("SparkSession", session), sent)
     except PySparkException as error:
         found = error.getCondition() or type(error).__name__
         raise _unfit(where, expected="a session that opens", found=found) from None
     if shared:
         _shared[key] = session
     return cast("SparkSession", session)
+
+
+def _has_catalog(session: RemoteSession, name: str) -> bool:
+    """Whether the server knows the catalog of this property; it shows no secret to ask for."""
+    catalog = ".".join(name.split(".")[:4])  # spark.sql.catalog.NAME
+    return session.conf.get(catalog, None) is not None
+
+
+def _remote_builder() -> RemoteSession.Builder:
+    """The public builder refuses a second kind of session beside the JVM's own."""
+    try:
+        # gRPC comes with an extra of its own.
+        from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415
+    except ImportError as error:
+        raise EnvironmentUnfitError(
+            where="Spark Connect",
+            expected="the packages that speak gRPC",
+            found="not all of them",
+            next_step="Install them: pip install 'strandline[connect]'",
+        ) from error
+    return SparkSession.builder
 
 
 def _unfit(where: str, *, expected: str, found: str) -> EnvironmentUnfitError:

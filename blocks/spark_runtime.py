@@ -133,6 +133,7 @@ class SparkRuntime(Block):
             if running is None:
                 running = self._launch(packages, lakehouse)
             spark_sessions.check(running, self.master, packages)
+            spark_sessions.conceal(running, wanted)
             spark_launch.tell_driver(running, lakehouse.driver_properties())
             if self.kind == "connect":
                 return spark_connection.connect_locally(running, wanted, shared=shared)

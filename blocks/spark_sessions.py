@@ -1,11 +1,12 @@
 """Sessions on a Spark that runs already.
 
 Promise: a session's settings are what was asked for, or the reason why they can't be is given;
-what other sessions were given stays as it is.
+what other sessions were given stays as it is. A secret among them is redacted in the event log.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from pyspark.errors import AnalysisException
@@ -14,8 +15,9 @@ from pyspark.sql import SparkSession
 from blocks.lakehouse import ICEBERG_EXTENSIONS
 from contracts.errors import SettingsError
 
-__all__ = ["check", "fitting", "give"]
+__all__ = ["check", "conceal", "fitting", "give", "is_secret"]
 
+_REDACTED = re.compile("(?i)secret|password|token|access[.]?key")
 _shared: dict[tuple[str, frozenset[tuple[str, str]]], SparkSession] = {}
 
 
@@ -40,6 +42,22 @@ def check(running: SparkSession, master: str, packages: tuple[str, ...]) -> None
         raise _other_spark(
             expected=f"the jars {', '.join(missing)}", found="a Spark that started without them"
         )
+
+
+def is_secret(name: str) -> bool:
+    """Whether Spark redacts a property of this name (spark.redaction.regex)."""
+    return _REDACTED.search(name) is not None
+
+
+def conceal(running: SparkSession, wanted: Mapping[str, str]) -> None:
+    """Have the secrets among a session's properties redacted in the event log.
+
+    Each job is logged with its session's properties, and of these Spark redacts only what its
+    start configuration names too. So it is given the names, with a word in place of the secret.
+    """
+    start = running._jsc.sc().conf()  # noqa: SLF001 - the names can't be declared otherwise
+    for name in filter(is_secret, wanted):
+        start.setIfMissing(name, "each session has its own")
 
 
 def fitting(running: SparkSession, wanted: Mapping[str, str], *, shared: bool) -> SparkSession:

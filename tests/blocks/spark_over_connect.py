@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import grpc
+from pydantic import SecretStr
 from pyspark.sql import functions as F
 
 from blocks.embedded_postgres import EmbeddedPostgres
@@ -45,6 +46,13 @@ def main() -> None:
     lies_apart = list((PLACE / "other").rglob("*.parquet")) != []
     alone = runtime.session(lakehouse, shared=False)
     say("sessions", runtime.session(lakehouse) is spark and alone is not spark and lies_apart)
+
+    # As if the server were elsewhere: it has the catalog's password, so none is sent.
+    port = spark.conf.get("spark.connect.grpc.binding.port")
+    elsewhere = runtime.model_copy(update={"master": f"sc://localhost:{port}"})
+    changed = lakehouse.model_copy(update={"password": SecretStr("not sent")})
+    away = elsewhere.session(changed)
+    say("elsewhere", sorted(row.i for row in away.table("lake.shop.t").collect()) == [0, 1, 2])
 
     # Another user of this machine, who can reach the port, has no token.
     say("protected", refused(spark))

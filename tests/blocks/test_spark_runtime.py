@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -108,6 +109,14 @@ def test_a_connect_server_that_does_not_answer_is_unfit(lakehouse):
     assert CANARY not in f"{caught.value!r}{caught.value.__cause__!r}"
 
 
+def test_spark_connect_without_its_packages_says_what_to_install(lakehouse, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyspark.sql.connect.session", None)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        runtime = SparkRuntime(kind="connect", master=f"sc://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(EnvironmentUnfitError, match=r"strandline\[connect\]"):
+            runtime.session(lakehouse)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -175,4 +184,9 @@ def test_it_speaks_spark_connect(tmp_path, postgres):
     outcome = run("spark_over_connect.py", tmp_path, str(postgres.directory))
 
     assert outcome.stderr == ""
-    assert outcome.stdout.splitlines() == ["connect: ok", "sessions: ok", "protected: ok"]
+    assert outcome.stdout.splitlines() == [
+        "connect: ok",
+        "sessions: ok",
+        "elsewhere: ok",
+        "protected: ok",
+    ]
