@@ -19,10 +19,10 @@ import os
 from pathlib import Path
 from typing import TypeVar
 
+import httpx
 from prefect.blocks.core import Block
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
-from pydantic import ValidationError
 
 from blocks.block_file import BlockFile, write_blocks
 from blocks.run_settings import RunSettings
@@ -112,19 +112,20 @@ def _load(kind: type[AnyBlock], name: str) -> AnyBlock:
     where = f"block {kind.get_block_type_slug()}/{name} on the Prefect server"
     try:
         loaded: AnyBlock = kind.load(name, _sync=True)  # type: ignore[call-arg, assignment]
-    except (ValueError, ObjectNotFound) as error:
-        wrong = isinstance(error, ValidationError)
-        raise SettingsError(
-            where=where,
-            expected="a block that fits this version of Strandline" if wrong else "a block",
-            found="one that does not fit" if wrong else "none",
-            next_step="Save it on the server's page of blocks, or register a block file.",
-        ) from None
-    except (PrefectHTTPStatusError, OSError) as error:
+    except (PrefectHTTPStatusError, httpx.HTTPError) as error:
         raise SettingsError(
             where=where,
             expected="an answer from the Prefect server",
             found=type(error).__name__,
             next_step="See that the server runs and that PREFECT_API_URL and its login are right.",
+        ) from None
+    except (ValueError, RuntimeError) as error:
+        # Prefect's own: a ValueError for no such block, a RuntimeError for one of another shape.
+        fits = isinstance(error, ValueError)
+        raise SettingsError(
+            where=where,
+            expected="a block" if fits else "a block that fits this version of Strandline",
+            found="none" if fits else "one that does not fit",
+            next_step="Save it on the server's page of blocks, or register a block file.",
         ) from None
     return loaded

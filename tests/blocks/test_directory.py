@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from blocks import directory
+from blocks.block_file import BlockFile
+from blocks.run_settings import RunSettings
+from contracts.errors import SettingsError
+
+CANARY = "canary-of-a-secret"
+KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch, tmp_path):
+    """No server and no file but what a test brings."""
+    monkeypatch.delenv(directory.VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        yield
+
+
+def written(text: str, mode: int = 0o600) -> Path:
+    path = Path(".strandline/blocks.yaml").absolute()
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def refusal(act) -> SettingsError:
+    with pytest.raises(SettingsError) as caught:
+        act()
+    shown = f"{caught.value!r}{caught.value.__cause__!r}"
+    assert CANARY not in shown
+    assert KEY not in shown
+    return caught.value
+
+
+def secrets_of(settings: RunSettings) -> tuple[str, str]:
+    credentials = settings.lakehouse.aws_credentials
+    return (
+        credentials.aws_secret_access_key.get_secret_value(),
+        settings.key_ring.key_encryption_key.get_secret_value(),
+    )
+
+
+def test_what_is_written_is_found_again(tmp_path, place):
+    path = directory.save_local(tmp_path / ".strandline" / "blocks.yaml", *place(side_by_side=5))
+    settings = directory.settings()
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert settings.side_by_side == 5
+    assert settings.contracts_directory is None
+    assert settings.spark.packages == ("org.example:more:1",)
+    assert settings.key_ring.path == Path("keys/ring.json")
+    assert secrets_of(settings) == (CANARY, KEY)
+    source = directory.source("source_db_conn")
+    assert source.user == "reader"
+    assert source.password.get_secret_value() == CANARY
+
+
+def test_a_block_that_several_hold_is_written_once_by_name(tmp_path, place):
+    path = directory.save_local(tmp_path / "blocks.yaml", *place())
+    document = yaml.safe_load(path.read_text())["run-settings"]["default"]
+
+    assert document["spark"] == document["lakehouse"] == document["key_ring"] == "local"
+    assert path.read_text().count(KEY) == 1
+
+
+def test_a_block_inside_another_is_written_there_when_it_has_no_name(tmp_path, place):
+    path = directory.save_local(tmp_path / "blocks.yaml", place()[-1])
+
+    assert BlockFile.read(path).block(RunSettings, "default").lakehouse.region is None
+    assert secrets_of(BlockFile.read(path).block(RunSettings, "default")) == (CANARY, KEY)
+
+
+def test_a_named_file_goes_before_the_usual_one_and_before_a_server(tmp_path, monkeypatch, place):
+    directory.save_local(tmp_path / ".strandline" / "blocks.yaml", *place(side_by_side=1))
+    named = directory.save_local(tmp_path / "named.yaml", *place(side_by_side=2))
+    assert directory.settings().side_by_side == 1
+    monkeypatch.setenv(directory.VARIABLE, str(named))
+
+    assert directory.settings().side_by_side == 2
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
+        assert directory.settings().side_by_side == 2
+
+
+@pytest.mark.parametrize(
+    ("connection", "name"),
+    [("source_db_conn", "source-db-conn"), (" CRM_Main ", "crm-main"), ("crm-main", "crm-main")],
+)
+def test_a_connection_is_a_block_of_its_name_with_dashes(connection, name):
+    assert directory.block_name(connection) == name
+
+
+def test_a_value_comes_from_the_environment_or_from_a_file(monkeypatch):
+    path = written(
+        """
+        source-database:
+          crm: {user: {env: CRM_USER}, password: {file: crm-password}}
+        """
+    )
+    (path.parent / "crm-password").write_text(f"{CANARY}\n")
+    monkeypatch.setenv("CRM_USER", "from-outside")
+    source = directory.source("crm")
+
+    assert source.user == "from-outside"
+    assert source.password.get_secret_value() == CANARY
+
+
+def test_without_a_secret_in_it_the_file_may_be_read_by_others(monkeypatch):
+    monkeypatch.setenv("CRM_PASSWORD", CANARY)
+    written("source-database: {crm: {user: reader, password: {env: CRM_PASSWORD}}}", mode=0o644)
+
+    assert directory.source("crm").password.get_secret_value() == CANARY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"source-database: {{crm: {{user: reader, password: {CANARY}}}}}",
+        f"lakehouse: {{l: {{kind: glue, aws_credentials: {{aws_secret_access_key: {CANARY}}}}}}}",
+    ],
+    ids=["a field", "a nested field"],
+)
+def test_a_secret_that_others_can_read_is_refused(text):
+    path = written(text, mode=0o640)
+
+    error = refusal(lambda: list(BlockFile.read(path).blocks()))
+    assert "0640" in error.found
+    assert f"chmod 600 {path}" in error.next_step
+
+
+def test_no_file_and_no_server_says_what_to_do():
+    error = refusal(directory.settings)
+
+    assert ".strandline/blocks.yaml" in error.where
+    assert directory.VARIABLE in error.next_step
+    assert "PREFECT_API_URL" in error.next_step
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (f"source-database:\n  crm:\n    password: '{CANARY}", "line 3"),
+        (f"- {CANARY}", "map of types"),
+        (f"sauce-database: {{crm: {{password: {CANARY}}}}}", "source-database"),
+        ("source-database: {crm: 5}", "map of types"),
+        ("source-database: {crm: {5: 5}}", "map of types"),
+        ("source-database: {other: {}}", "other"),
+        ("lakehouse: {}", "none of this type"),
+        (f"source-database: {{crm: {{user: u, pasword: {CANARY}}}}}", "pasword"),
+        (f"source-database: {{crm: {{user: u, port: {CANARY}}}}}", "port"),
+        (f"source-database: {{crm: {{password: {CANARY}}}}}", "user is needed"),
+        ("source-database: {crm: {user: {env: NOT_SET_ANYWHERE}}}", "NOT_SET_ANYWHERE"),
+        ("source-database: {crm: {user: {file: not-there}}}", "not-there"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_and_no_value_shown(text, named):
+    written(text)
+
+    assert named in str(refusal(lambda: directory.source("crm")))
+
+
+def test_a_missing_part_is_named_as_such():
+    written("run-settings: {default: {spark: here, lakehouse: there, key_ring: nowhere}}")
+
+    error = refusal(directory.settings)
+    assert "spark-runtime here" in error.where
+
+
+def test_a_file_that_is_no_text_is_an_error(monkeypatch, tmp_path):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    monkeypatch.setenv(directory.VARIABLE, str(tmp_path / "binary"))
+
+    assert "binary" in refusal(directory.settings).where
+
+
+def test_a_block_file_shows_nothing_of_its_content(tmp_path, place):
+    path = directory.save_local(tmp_path / "blocks.yaml", *place())
+
+    assert CANARY not in repr(BlockFile.read(path))
+
+
+def test_registering_needs_a_server(tmp_path, place):
+    path = directory.save_local(tmp_path / "blocks.yaml", *place())
+
+    assert "PREFECT_API_URL" in refusal(lambda: directory.register(path)).next_step
+
+
+def test_a_server_that_does_not_answer_is_named():
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
+        error = refusal(directory.settings)
+
+    assert "PREFECT_API_URL" in error.next_step
