@@ -46,21 +46,18 @@ def test_what_is_registered_is_found_again(registered):
     assert directory.source("source_db_conn").password.get_secret_value() == CANARY
 
 
-def test_registering_twice_is_as_once(registered, place, tmp_path):
+def test_registering_again_is_as_once_and_reaches_the_settings_that_name_the_block(
+    registered, tmp_path
+):
     first = directory.settings()
-    path = directory.save_local(tmp_path / "again.yaml", *place(side_by_side=5))
+    changed = SparkRuntime(master="local[7]")
+    path = directory.save_local(tmp_path / "again.yaml", ("local", changed))
 
-    assert directory.register(path) == registered
+    assert directory.register(path) == directory.register(path) == registered[2:3]
     again = directory.settings()
     assert again._block_document_id == first._block_document_id
     assert again.spark._block_document_id == first.spark._block_document_id
-    assert (first.side_by_side, again.side_by_side) == (3, 5)
-
-
-def test_a_changed_part_reaches_the_settings_that_name_it(registered):
-    SparkRuntime(master="local[7]").save("local", overwrite=True)
-
-    assert directory.settings().spark.master == "local[7]"
+    assert (first.spark.master, again.spark.master) == ("local[2]", "local[7]")
 
 
 def test_blocks_are_found_from_within_a_running_loop_too(registered):
