@@ -65,6 +65,8 @@ def launch(
     Raises:
         EnvironmentUnfitError: It does not start; the log file is named.
     """
+    if SparkContext._gateway is not None:  # noqa: SLF001
+        _end(SparkContext._gateway)  # noqa: SLF001 - its session was stopped, its jars are fixed
     conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
     begin = log.stat().st_size if log.exists() else 0
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

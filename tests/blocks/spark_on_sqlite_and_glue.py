@@ -116,6 +116,9 @@ def main() -> None:
     redacted = "spark.sql.catalog.glue.s3.secret" in shown and "lake.jdbc.password" in events
     say("secrets", redacted and CANARY not in seen)
     spark.stop()
+    again = runtime().session(sqlite)
+    say("started again", [row.i for row in again.table("lake.shop.t").collect()] == [2])
+    again.stop()
 
 
 OFFLINE = """<ivysettings>

@@ -176,6 +176,7 @@ def test_it_starts_quietly_after_starts_that_failed_and_writes_through_sqlite_an
         "sqlite: ok",
         "glue: ok",
         "secrets: ok",
+        "started again: ok",
     ]
 
 
