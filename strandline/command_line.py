@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError, UnknownCommandError
 
 from contracts.errors import StrandlineError, UsageError
 from contracts.problem import did_you_mean
-from strandline.error_panel import error_panel
+from strandline.error_panel import error_data, error_panel
 from strandline.screen import Screen
 
 INTERRUPTED = 130
@@ -106,15 +106,3 @@ def _told(error: StrandlineError, typed: Sequence[str]) -> int:
         screen.answer({"error": error_data(error)})
     screen.err.print(error_panel(error, width=screen.err.width))
     return error.exit_code
-
-
-def error_data(error: StrandlineError) -> dict[str, object]:
-    """An error in plain values, for `--json`."""
-    return {
-        "kind": type(error).__name__,
-        "where": error.where,
-        "expected": error.expected,
-        "found": error.found,
-        "next_step": error.next_step,
-        "exit_code": error.exit_code,
-    }

@@ -16,11 +16,17 @@ from contracts.loader import TABLES, find_contract, load_contracts
 from contracts.model import Contract
 from strandline.contract_check import SHIPPED, Checked, check_paths
 from strandline.listing import Heading, listing
-from strandline.screen import AsJson, Screen
+from strandline.screen import AsJson, Screen, TableName
 from strandline.wording import many
 
 Folder = Annotated[
-    Path, Parameter(help="The folder of the contracts; those that come along by default.")
+    Path | None, Parameter(help="A folder of contracts; those that come along by default.")
+]
+OfSettings = Annotated[
+    str | None, Parameter(help="The name of run settings: the contracts that they say.")
+]
+Paths = Annotated[
+    Path, Parameter(help="Contract files, or folders of them; those that come along by default.")
 ]
 
 _CONTRACTS = (
@@ -44,14 +50,11 @@ app = App(name="contracts", help="The contracts: what each table promises.")
 
 
 @app.command
-def check(*paths: Path, json: AsJson = False) -> int:
-    """Report every problem of the contracts.
-
-    Args:
-        paths: Contract files, or folders of them; those that come along by default.
-    """
+def check(*paths: Paths, settings: OfSettings = None, json: AsJson = False) -> int:
+    """Report every problem of the contracts."""
     screen = Screen.of(as_json=json)
-    checked = check_paths(paths or SHIPPED)
+    configured = () if settings is None else (_folder(None, settings),)
+    checked = check_paths((*paths, *configured) or SHIPPED)
     broken = [each for each in checked if each.problems]
     found = sum(len(each.problems) for each in broken)
     data = {"problems": found, "files": [_told(each) for each in checked]}
@@ -66,10 +69,12 @@ def check(*paths: Path, json: AsJson = False) -> int:
 
 
 @app.command(name="list")
-def list_contracts(*, folder: Folder = TABLES, json: AsJson = False) -> None:
+def list_contracts(
+    *, folder: Folder = None, settings: OfSettings = None, json: AsJson = False
+) -> None:
     """List the contracts: target, source, key."""
     screen = Screen.of(as_json=json)
-    contracts = load_contracts(folder).values()
+    contracts = load_contracts(_folder(folder, settings)).values()
     rows = [
         (
             Text(each.name, style="bold"),
@@ -98,27 +103,36 @@ def list_contracts(*, folder: Folder = TABLES, json: AsJson = False) -> None:
 
 @app.command
 def show(
-    name: str,
+    name: TableName,
     *,
-    folder: Folder = TABLES,
-    markdown: Annotated[bool, Parameter(negative="")] = False,
+    folder: Folder = None,
+    settings: OfSettings = None,
+    markdown: Annotated[
+        bool, Parameter(negative="", help="Print Markdown, with all there is to say of a column.")
+    ] = False,
 ) -> None:
-    """Show a contract as a data dictionary.
-
-    Args:
-        name: The name of a contract, or of its target table.
-        markdown: Print Markdown, with all there is to say of each column.
-    """
+    """Show a contract as a data dictionary."""
     # Types alone need Spark's Python part, which `check` and `list` do without.
     from contracts.schema import data_dictionary  # noqa: PLC0415
 
     screen = Screen.of()
-    contract = find_contract(name, folder)
+    contract = find_contract(name, _folder(folder, settings))
     if markdown:
         screen.out.file.write(data_dictionary(contract))
         return
     for part in _dictionary(contract, width=screen.out.width):
         screen.out.print(part)
+
+
+def _folder(folder: Path | None, settings: str | None) -> Path:
+    if folder is not None:
+        return folder
+    if settings is None:
+        return TABLES
+    # Blocks are Prefect's, which takes seconds to load: only where it was asked for.
+    from blocks import directory  # noqa: PLC0415
+
+    return directory.settings(settings).contracts_directory or TABLES
 
 
 def _dictionary(contract: Contract, *, width: int) -> list[RenderableType]:

@@ -33,3 +33,15 @@ def error_panel(error: StrandlineError, *, width: int) -> RenderableType:
     for label, text, style in parts:
         grid.add_row(label, Text(text, style=style))
     return Panel(grid, title=title, title_align="left", border_style="red", box=ROUNDED)
+
+
+def error_data(error: StrandlineError) -> dict[str, object]:
+    """An error in plain values, for `--json`."""
+    return {
+        "kind": type(error).__name__,
+        "where": error.where,
+        "expected": error.expected,
+        "found": error.found,
+        "next_step": error.next_step,
+        "exit_code": error.exit_code,
+    }

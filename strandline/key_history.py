@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.model import Contract
+from contracts.spark_types import data_type
 from contracts.transformations import TRANSFORMATIONS
 from history.columns import named, same
 from strandline.record_key import KeyValue
@@ -65,10 +66,12 @@ class KeyHistory:
     earlier: bool = False
 
 
-def one_key(versions: DataFrame, key: Mapping[str, KeyValue], contract: Contract) -> DataFrame:
-    """A frame of the one key in the types of the target, to join with; one row."""
-    schema = T.StructType([versions.schema[name] for name in contract.key])
-    return versions.sparkSession.createDataFrame([tuple(key[n] for n in contract.key)], schema)
+def one_key(spark: SparkSession, key: Mapping[str, KeyValue], contract: Contract) -> DataFrame:
+    """A frame of the one key, in the clear and in the contract's types, to join with."""
+    schema = T.StructType(
+        [T.StructField(name, data_type(contract.column(name).type)) for name in contract.key]
+    )
+    return spark.createDataFrame([tuple(key[name] for name in contract.key)], schema)
 
 
 def read_key(

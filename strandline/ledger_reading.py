@@ -248,4 +248,3 @@ def _moment(micros: Any) -> datetime | None:
 
 def _needed(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
-

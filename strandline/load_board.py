@@ -1,4 +1,4 @@
-"""Where each load stands, from what its steps announce; drawn on a terminal, told line by line else.
+"""Where each load stands, from what its steps announce: drawn on a terminal, else told in lines.
 
 Announcements come from several threads; what is drawn is always one consistent moment.
 """

@@ -22,8 +22,9 @@ AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON document and nothing else.")
 ]
 Settings = Annotated[str, Parameter(help="The name of the run settings.")]
+TableName = Annotated[str, Parameter(help="The name of a contract, or of its target table.")]
 
-_PIPE_WIDTH = 100
+_PIPE_WIDTH = 120
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,9 +72,7 @@ def _rows(history: KeyHistory) -> Iterator[Row]:
         yield Row(before.end, None, None)
 
 
-def _changed(
-    before: Version | None, version: Version, tracked: tuple[str, ...]
-) -> tuple[str, ...]:
+def _changed(before: Version | None, version: Version, tracked: tuple[str, ...]) -> tuple[str, ...]:
     names = [name for name in tracked if name in version.values]
     if before is None:
         return tuple(names)
@@ -103,7 +101,9 @@ def _below(rows: list[Row], axis: _Axis, *, width: int, glyphs: tuple[str, ...])
 def _span(row: Row, glyphs: tuple[str, ...]) -> Text:
     style = "dim" if row.version is None else "bold" if row.end is None else ""
     still = "" if row.version is None else "open"
-    return Text(f"{moment(row.start)}{glyphs[3]}{still if row.end is None else moment(row.end)}", style)
+    return Text(
+        f"{moment(row.start)}{glyphs[3]}{still if row.end is None else moment(row.end)}", style
+    )
 
 
 def _told(row: Row) -> Text:
@@ -115,7 +115,7 @@ def _told(row: Row) -> Text:
         for position, (name, cell) in enumerate(pairs)
         for part in ((" " if position else "") + name, (cell, "cyan"))
     ]
-    return Text.assemble(*parts) if parts else Text("nothing that is shown here", style="dim")
+    return Text.assemble(*parts) if parts else Text("a change that protection hides", style="dim")
 
 
 def _bar(row: Row, axis: _Axis, room: int, glyphs: tuple[str, ...]) -> Text:

@@ -1,0 +1,101 @@
+"""The lakehouse of some run settings, opened for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame, SparkSession
+
+from blocks import directory
+from blocks.run_settings import RunSettings
+from contracts.errors import NotFoundError
+from contracts.loader import find_contract, load_contracts
+from contracts.model import Contract, ProtectionKind
+from history.columns import named
+from history.table import exists
+from strandline.key_history import one_key
+from strandline.record_key import KeyValue
+from tasks.faults import translated
+from tasks.opening import contracts_folder, session
+from tasks.run import ledger_table
+from tasks.transforms.pseudonym import pseudonymised
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """The settings, and a Spark session that knows their catalog."""
+
+    settings: RunSettings
+    spark: SparkSession = field(repr=False)
+
+    def contracts(self) -> Mapping[str, Contract]:
+        """All contracts of the settings, by name."""
+        return load_contracts(contracts_folder(self.settings))
+
+    def contract(self, name: str) -> Contract:
+        """The contract of that name, or of the target table of that name."""
+        return contract_of(name, self.settings)
+
+    def target(self, contract: Contract) -> str:
+        """`catalog.namespace.table` of a contract."""
+        return f"{self.settings.lakehouse.catalog}.{contract.target}"
+
+    def versions(self, contract: Contract) -> DataFrame:
+        """The history table of a contract.
+
+        Raises:
+            NotFoundError: It was never loaded.
+        """
+        table = self.target(contract)
+        if not exists(self.spark, table):
+            raise NotFoundError(
+                where=table,
+                expected="a table that was loaded at least once",
+                found="no such table",
+                next_step=f"strandline run {contract.name}",
+            )
+        return self.spark.table(table)
+
+    def ledger(self, name: str) -> DataFrame | None:
+        """A ledger; None where nothing was ever recorded."""
+        table = ledger_table(self.settings, name)
+        return self.spark.table(table) if exists(self.spark, table) else None
+
+    def stored_key(
+        self, contract: Contract, versions: DataFrame, key: Mapping[str, KeyValue]
+    ) -> DataFrame:
+        """One row with the key as the table stores it: pseudonyms in place of what has them.
+
+        Raises:
+            KeyUnavailableError: A key column is pseudonymised, and its key is not there.
+        """
+        hidden = [
+            name
+            for name in contract.key
+            if (protection := contract.column(name).protection) is not None
+            and protection.kind is ProtectionKind.PSEUDONYMISE
+        ]
+        clear = one_key(versions.sparkSession, key, contract)
+        if not hidden:
+            return clear
+        keys = self.settings.key_ring.keys_for(contract.target, create=False)
+        return pseudonymised(
+            clear,
+            {name: named(name) for name in hidden},
+            keys.pseudonym.material,
+            table=contract.target,
+        )
+
+
+def open_lake(settings: str) -> Lake:
+    """The lakehouse of the run settings of that name; the first call starts Spark."""
+    found = directory.settings(settings)
+    found.lakehouse.check()
+    with translated(settings, "open"):
+        return Lake(found, session(found))
+
+
+def contract_of(name: str, settings: RunSettings) -> Contract:
+    """The contract of that name under some settings, found without Spark."""
+    return find_contract(name, contracts_folder(settings))

@@ -1,0 +1,205 @@
+"""`strandline history`, `status`, `runs` and `quarantine`: what the lakehouse says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from rich.text import Text
+
+from contracts.errors import NotFoundError, UsageError
+from contracts.model import Contract
+from strandline.key_history import KeyHistory, Moment, read_key
+from strandline.lake import Lake, open_lake
+from strandline.ledger_pages import quarantine_page, runs_page, status_page
+from strandline.ledger_reading import (
+    Quarantine,
+    read_last_runs,
+    read_quarantine,
+    read_runs,
+    read_status,
+)
+from strandline.record_key import example, key_values, moment_of
+from strandline.screen import AsJson, Screen, Settings, TableName
+from strandline.timeline import timeline
+from tasks.faults import translated
+
+Key = Annotated[
+    str,
+    Parameter(help="The business key: the bare value, or a=1,b=2 where several columns make it."),
+]
+AsOf = Annotated[
+    str | None,
+    Parameter(help="Show only what held at this moment, such as 2024-05-01T12:00 (UTC)."),
+]
+WithRows = Annotated[
+    bool,
+    Parameter(
+        negative="",
+        help="Show the rows themselves too, as they are kept: what is sensitive encrypted.",
+    ),
+]
+Limit = Annotated[int, Parameter(validator=Number(gte=1), help="The most to show.")]
+_ALL = 1_000_000
+
+
+def history(
+    table: TableName,
+    key: Key,
+    *,
+    as_of: AsOf = None,
+    limit: Limit = 50,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> None:
+    """Show the versions of one key on a time line."""
+    screen = Screen.of(as_json=json)
+    moment = None if as_of is None else moment_of(as_of)
+    with screen.waiting("Opening the lakehouse"):
+        lake = open_lake(settings)
+        contract = lake.contract(table)
+        wanted = key_values(key, contract)
+        with translated(contract.name, "history"):
+            versions = lake.versions(contract)
+            found = read_key(
+                versions,
+                lake.stored_key(contract, versions, wanted),
+                contract,
+                table=lake.target(contract),
+                limit=limit if moment is None else _ALL,
+            )
+    if not found.versions:
+        raise _unknown(contract, found)
+    shown = found if moment is None else at_moment(found, moment)
+    screen.answer(
+        history_data(shown),
+        timeline(
+            shown,
+            now=datetime.now(UTC),
+            width=screen.out.width,
+            blocks=screen.out.encoding.startswith("utf"),
+        ),
+    )
+
+
+def at_moment(found: KeyHistory, moment: datetime) -> KeyHistory:
+    """The history with only the version that held at the moment.
+
+    Raises:
+        NotFoundError: None did.
+        UsageError: The versions of the table are ordered by numbers, not by time.
+    """
+    first = found.versions[0].start
+    mark: Moment = moment
+    if not isinstance(first, date):
+        raise UsageError(
+            where=f"--as-of of {found.contract}",
+            expected="a table whose versions are ordered by time",
+            found="one whose versions are ordered by numbers",
+            next_step="Leave out --as-of.",
+        )
+    if not isinstance(first, datetime):
+        mark = moment.date()
+    held = tuple(version for version in found.versions if version.holds_at(mark))
+    if not held:
+        raise NotFoundError(
+            where=found.table,
+            expected="a version of this key that held at that moment",
+            found="none: the record was not there yet, or was deleted",
+            next_step="Leave out --as-of to see all versions.",
+        )
+    return replace(found, versions=held)
+
+
+def history_data(found: KeyHistory) -> dict[str, object]:
+    """The history in plain values, for `--json`."""
+    return {
+        "contract": found.contract,
+        "table": found.table,
+        "key": found.key,
+        "earlier_left_out": found.earlier,
+        "versions": [
+            {
+                "from": each.start,
+                "to": each.end,
+                "open": each.is_open,
+                "values": each.values,
+                "record": each.record,
+            }
+            for each in found.versions
+        ],
+    }
+
+
+def status(*, settings: Settings = "default", json: AsJson = False) -> None:
+    """Show where each table stands: versions, last load, watermark, quality."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting("Opening the lakehouse"):
+        lake = open_lake(settings)
+        contracts = lake.contracts()
+        with translated(settings, "status"):
+            ledger = lake.ledger("run_metrics")
+            last = read_last_runs(ledger) if ledger is not None else {}
+            found = [
+                read_status(lake.spark, each, lake.target(each), last.get(lake.target(each)))
+                for each in contracts.values()
+            ]
+    screen.answer({"tables": found}, status_page(found, width=screen.out.width))
+
+
+def runs(
+    contract: TableName | None = None,
+    *,
+    limit: Limit = 20,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> None:
+    """Show how the last loads went, newest first."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting("Opening the lakehouse"):
+        lake = open_lake(settings)
+        name = None if contract is None else lake.contract(contract).name
+        with translated(name or settings, "runs"):
+            ledger = lake.ledger("run_metrics")
+            found = read_runs(ledger, contract=name, limit=limit) if ledger is not None else []
+    if not found:
+        screen.answer({"runs": []}, Text(f"no runs so far; strandline run {name or 'CONTRACT'}"))
+        return
+    screen.answer({"runs": found}, runs_page(found, width=screen.out.width))
+
+
+def quarantine(
+    table: TableName,
+    *,
+    limit: Limit = 20,
+    rows: WithRows = False,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> None:
+    """Show which rows were refused, and why: counts by reason, then the newest rows."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting("Opening the lakehouse"):
+        lake = open_lake(settings)
+        contract = lake.contract(table)
+        with translated(contract.name, "quarantine"):
+            found = _held(lake, contract, limit=limit, rows=rows)
+    screen.answer(found, *quarantine_page(found, width=screen.out.width))
+
+
+def _held(lake: Lake, contract: Contract, *, limit: int, rows: bool) -> Quarantine:
+    ledger, table = lake.ledger("quarantine"), lake.target(contract)
+    if ledger is None:
+        return Quarantine(contract.name, table, held=0)
+    return read_quarantine(ledger, contract, table, limit=limit, rows=rows)
+
+
+def _unknown(contract: Contract, found: KeyHistory) -> NotFoundError:
+    return NotFoundError(
+        where=found.table,
+        expected=f"a version with this {' and '.join(contract.key)}",
+        found="none; values are compared exactly, upper and lower case included",
+        next_step=f"Correct the key: strandline history {contract.name} {example(contract)}",
+    )

@@ -1,0 +1,85 @@
+"""Real histories and ledgers for the command line to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from pyspark.sql import SparkSession
+
+from contracts.loader import LEDGERS, load_ledger
+from contracts.model import Contract, Protection
+from contracts.schema import create_ledger, create_table, event_schema
+from history import LoadReport, load_changes
+from tasks.history_settings import OPERATION, history_settings
+from tests.strandline.examples import NOW
+
+
+def load_events(
+    spark: SparkSession,
+    contract: Contract,
+    table: str,
+    events: Iterable[dict],
+    *,
+    batch_id: str = "b1",
+    quarantine: str | None = None,
+    watermark: datetime | None = None,
+) -> LoadReport:
+    """Load events of the contract, each a dict of the columns that matter, into the table."""
+    fields = event_schema(contract).fields
+    schema = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in fields)
+    usual = {"batch_id": batch_id, "data_quality_score": Decimal("1.00"), OPERATION: "upsert"}
+    rows = [
+        tuple((usual | event).get(name) for name in (*(f.name for f in fields), OPERATION))
+        for event in events
+    ]
+    spark.sql(create_table(contract, table))
+    return load_changes(
+        spark,
+        spark.createDataFrame(rows, f"{schema}, {OPERATION} string"),
+        table,
+        history_settings(contract),
+        batch_id=batch_id,
+        batch_time=NOW,
+        quarantine=quarantine,
+        source=contract.source.relation,
+        watermark=watermark.isoformat() if watermark else None,
+    )
+
+
+def flight(tail: str, at: datetime, airport: str, carrier: str = "UA", **more) -> dict:
+    """One movement of an aircraft."""
+    said = f"{airport}{carrier}"
+    return {
+        "tail_number": tail,
+        "departed_at": at,
+        "airport": airport,
+        "carrier": carrier,
+        "source_checksum": said,
+    } | more
+
+
+def create_ledgers(spark: SparkSession, namespace: str, *names: str) -> None:
+    """The ledgers as their contracts say."""
+    spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
+    for name in names:
+        ledger = load_ledger(LEDGERS / f"{name}.yaml")
+        spark.sql(create_ledger(ledger, f"{namespace}.{name}"))
+
+
+def append(spark: SparkSession, table: str, rows: Iterable[dict]) -> None:
+    """Append rows, each a dict of some of the columns."""
+    schema = spark.table(table).schema
+    values = [tuple(row.get(name) for name in schema.fieldNames()) for row in rows]
+    spark.createDataFrame(values, schema).writeTo(table).append()
+
+
+def protecting(contract: Contract, name: str, protection: Protection) -> Contract:
+    """The contract with that column protected."""
+    columns = tuple(
+        replace(column, protection=protection) if column.name == name else column
+        for column in contract.columns
+    )
+    return replace(contract, columns=columns)
