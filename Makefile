@@ -24,11 +24,12 @@ setup: $(READY) ## Build .venv from the lock file (every other task does it by i
 test: $(READY) ## Run the tests and print the coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term
 
-check: $(READY) ## Format, lint, types, layers
+check: $(READY) ## Format, lint, types, layers, contracts
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/strandline contracts check
 
 fix: $(READY) ## Format and repair what ruff can repair
 	@$(BIN)/ruff check --fix --quiet . || true
