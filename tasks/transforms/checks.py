@@ -55,6 +55,7 @@ def failed_checks(contract: Contract, *, as_of: datetime, ignored: Column) -> Co
 
     An expression over source columns and the marks of `with_references`. `as_of` (timezone-aware)
     is the time of extraction. A row that is `ignored` says nothing, so it needs no sequence.
+    Make it a column before `refusing`, `reasons` and the like mention it once per check.
     """
     kinds = {column.name: column.type for column in contract.source.columns}
     failures = list(implicit_failures(contract, ignored=ignored))

@@ -261,7 +261,8 @@ def test_sixty_three_checks_fit_and_one_more_is_refused(spark):
     full = plain_contract({"x": "int"}, (), many)
     mask = failed_checks(full, as_of=AS_OF, ignored=F.lit(False))
 
-    row = frame.select(mask.alias("m"), F.size(reasons(full, mask)).alias("n")).collect()[0]
+    judged = frame.withColumn("m", mask)
+    row = judged.select("m", F.size(reasons(full, F.col("m"))).alias("n")).collect()[0]
 
     assert (row.m, row.n) == (2**63 - 1, 63)
     with pytest.raises(ContractError, match="at most 63"):
