@@ -63,6 +63,9 @@ class RunSettings(Block):
     side_by_side: int = Field(
         default=3, ge=1, description="How many tables one run loads at the same time."
     )
+    slices: int = Field(
+        default=4, ge=1, description="How many connections read one source table side by side."
+    )
     table_minutes: int = Field(
         default=30, ge=1, description="How long the load of one table may take, in minutes."
     )

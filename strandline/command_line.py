@@ -1,8 +1,7 @@
 """The command `strandline`: which commands there are, and how they end.
 
 Promise: an error that Strandline knows ends in one panel and its own exit code, an interruption in
-one line and 130; only what nobody foresaw shows a traceback. `--help` loads neither Spark nor
-Prefect: a command's module is imported when the command is run.
+one line and 130; only what nobody foresaw shows a traceback. Help loads neither Spark nor Prefect.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from cyclopts import App, CycloptsError, UnknownCommandError
 
 from contracts.errors import StrandlineError, UsageError
 from contracts.problem import did_you_mean
+from strandline import commands, interruption
 from strandline.error_panel import error_data, error_panel
+from strandline.interruption import Interruption
 from strandline.screen import Screen
-
-INTERRUPTED = 130
 
 _QUIET = {
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
@@ -28,14 +27,7 @@ _QUIET = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
 }
 
-_COMMANDS = {
-    "run": ("load_command:run", "Load what is new in the sources of contracts."),
-    "history": ("lake_commands:history", "Show the versions of one key on a time line."),
-    "status": ("lake_commands:status", "Show where each table stands."),
-    "runs": ("lake_commands:runs", "Show how the last loads went."),
-    "quarantine": ("lake_commands:quarantine", "Show which rows were refused, and why."),
-    "contracts": ("contract_commands:app", "Check, list and show contracts."),
-}
+_COMMANDS = ("run", "history", "status", "runs", "quarantine", "contracts")
 
 app = App(
     name="strandline",
@@ -47,8 +39,14 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _position, (_name, (_place, _help)) in enumerate(_COMMANDS.items()):
-    app.command(f"strandline.{_place}", name=_name, help=_help, sort_key=_position)
+for _position, _name in enumerate(_COMMANDS[:-1]):
+    app.command(getattr(commands, _name), name=_name, sort_key=_position)
+app.command(
+    "strandline.contract_commands:app",
+    name="contracts",
+    help="Check, list and show contracts.",
+    sort_key=len(_COMMANDS),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,15 +57,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     typed = list(sys.argv[1:] if arguments is None else arguments)
     quiet_libraries(verbose="--verbose" in typed)
+    say = Screen.of().err.print
     try:
-        code = app(typed)
+        with Interruption(lambda: say("stopping ... (Ctrl-C again: at once)")):
+            code = app(typed)
     except CycloptsError as error:
         return _told(_usage(error), typed)
     except StrandlineError as error:
         return _told(error, typed)
     except KeyboardInterrupt:
-        Screen.of().err.print("stopped; nothing half-done is visible to readers")
-        return INTERRUPTED
+        say("stopped; readers see nothing that is half done")
+        return interruption.EXIT_CODE
     return code if isinstance(code, int) else 0
 
 

@@ -6,12 +6,11 @@ Promise: a file that can't be read is a problem like any other; nothing ends the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from contracts.errors import ContractError
 from contracts.loader import LEDGERS, TABLES, load_contract, problems
-from contracts.model import Contract
 from contracts.problem import Problem
 
 SHIPPED = (TABLES, LEDGERS)
@@ -20,17 +19,26 @@ SHIPPED = (TABLES, LEDGERS)
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One file and what is wrong with it."""
+    """One file and what is wrong with it; `target` is the table of a contract without problems."""
 
     path: Path
     problems: tuple[Problem, ...] = ()
+    target: str | None = None
 
 
 def check_paths(paths: Iterable[Path]) -> list[Checked]:
     """The outcome of each file; of folders, each `*.yaml` file in them."""
     checked = [each for path in paths for each in _under(path)]
-    shared = _shared_targets([each.path for each in checked if not each.problems])
-    return [Checked(each.path, each.problems + shared.get(each.path, ())) for each in checked]
+    owners: dict[str, list[Path]] = {}
+    for each in checked:
+        if each.target is not None:
+            owners.setdefault(each.target.lower(), []).append(each.path)
+    return [
+        each
+        if each.target is None
+        else replace(each, problems=_shared(each, owners[each.target.lower()]))
+        for each in checked
+    ]
 
 
 def _under(path: Path) -> list[Checked]:
@@ -45,37 +53,26 @@ def _under(path: Path) -> list[Checked]:
 
 def _check(path: Path) -> Checked:
     try:
-        return Checked(path, problems(path))
+        return Checked(path, target=load_contract(path).target)
     except ContractError as error:
-        unread = Problem(path.name, "", f"can't be read: {error.found}", error.next_step)
-        return Checked(path, (unread,))
-
-
-def _shared_targets(paths: Sequence[Path]) -> dict[Path, tuple[Problem, ...]]:
-    """Two contracts would take turns in rewriting one table."""
-    owners: dict[str, list[Path]] = {}
-    for path in paths:
-        contract = _contract(path)
-        if contract is not None:
-            owners.setdefault(contract.target.lower(), []).append(path)
-    return {
-        path: (
-            Problem(
-                path.name,
-                "schema[0].physicalName",
-                f"{', '.join(other.name for other in files if other is not path)} has this target",
-                "one contract per table: rename one, or remove it",
-            ),
-        )
-        for files in owners.values()
-        if len(files) > 1
-        for path in files
-    }
-
-
-def _contract(path: Path) -> Contract | None:
-    """None for a ledger, which has no target of its own."""
+        refusal = error
     try:
-        return load_contract(path)
+        # None for a ledger: it is no contract of a table, and nothing is wrong with it.
+        return Checked(path, problems(path))
     except ContractError:
-        return None
+        unread = f"can't be read: {refusal.found}"
+        return Checked(path, (Problem(path.name, "", unread, refusal.next_step),))
+
+
+def _shared(checked: Checked, owners: Sequence[Path]) -> tuple[Problem, ...]:
+    """Two contracts would take turns in rewriting one table."""
+    others = ", ".join(path.name for path in owners if path != checked.path)
+    if not others:
+        return ()
+    found = Problem(
+        checked.path.name,
+        "schema[0].physicalName",
+        f"{others} has this target",
+        "one contract per table: rename one, or remove it",
+    )
+    return (found,)

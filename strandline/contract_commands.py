@@ -32,16 +32,16 @@ Paths = Annotated[
 _CONTRACTS = (
     Heading("contract"),
     Heading("target"),
-    Heading("source"),
-    Heading("load"),
     Heading("key"),
-    Heading("checks", number=True),
+    Heading("source", spare=True),
+    Heading("load", spare=True),
+    Heading("checks", number=True, spare=True),
 )
 _COLUMNS = (
     Heading("column"),
     Heading("type"),
-    Heading("null"),
-    Heading("made of"),
+    Heading("null", spare=True),
+    Heading("made of", spare=True),
     Heading("protection"),
     Heading("meaning", prose=True),
 )
@@ -79,9 +79,9 @@ def list_contracts(
         (
             Text(each.name, style="bold"),
             each.target,
+            ", ".join(each.key),
             each.source.relation,
             str(each.source.load),
-            ", ".join(each.key),
             str(len(each.checks)),
         )
         for each in contracts
@@ -113,7 +113,7 @@ def show(
 ) -> None:
     """Show a contract as a data dictionary."""
     # Types alone need Spark's Python part, which `check` and `list` do without.
-    from contracts.schema import data_dictionary  # noqa: PLC0415
+    from contracts.schema import data_dictionary
 
     screen = Screen.of()
     contract = find_contract(name, _folder(folder, settings))
@@ -130,7 +130,7 @@ def _folder(folder: Path | None, settings: str | None) -> Path:
     if settings is None:
         return TABLES
     # Blocks are Prefect's, which takes seconds to load: only where it was asked for.
-    from blocks import directory  # noqa: PLC0415
+    from blocks import directory
 
     return directory.settings(settings).contracts_directory or TABLES
 

@@ -10,18 +10,22 @@ from rich.text import Text
 
 from contracts.errors import StrandlineError
 
-_NARROW = 50
+_NARROW, _WIDEST = 50, 100
 
 
-def error_panel(error: StrandlineError, *, width: int) -> RenderableType:
-    """The error in a frame; without one, and label above text, where there is little room."""
+def error_panel(error: StrandlineError, *, width: int, about: str = "") -> RenderableType:
+    """The error in a frame, or as lines where there is little room.
+
+    `about` names the contracts concerned, where there are several.
+    """
     parts = (
         ("where", error.where, "bold"),
         ("expected", error.expected, ""),
         ("found", error.found.strip("\n"), ""),
         ("next step", error.next_step, "bold"),
     )
-    title = Text(type(error).__name__, style="bold red")
+    title = Text(f"{about}: " if about else "", style="bold")
+    title.append(type(error).__name__, style="bold red")
     if width < _NARROW:
         lines = [
             Text.assemble((f"{label}: ", "dim"), (text, style)) for label, text, style in parts
@@ -32,7 +36,14 @@ def error_panel(error: StrandlineError, *, width: int) -> RenderableType:
     grid.add_column(overflow="fold")
     for label, text, style in parts:
         grid.add_row(label, Text(text, style=style))
-    return Panel(grid, title=title, title_align="left", border_style="red", box=ROUNDED)
+    return Panel(
+        grid,
+        title=title,
+        title_align="left",
+        border_style="red",
+        box=ROUNDED,
+        width=min(width, _WIDEST),
+    )
 
 
 def error_data(error: StrandlineError) -> dict[str, object]:

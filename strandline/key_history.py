@@ -102,14 +102,13 @@ def read_key(
         found.orderBy(named(settings.valid_from).desc()).select(*columns).limit(limit + 1).collect()
     )
     kinds = {field.name: field.dataType for field in versions.schema.fields}
-    read = [_version(row.asDict(), kinds, contract) for row in rows]
-    latest = read[:limit][::-1]
+    read = [{name: _cell(row[name], kind) for name, kind in kinds.items()} for row in rows]
     return KeyHistory(
         contract=contract.name,
         table=table,
-        key={name: latest[-1].record[name] for name in contract.key} if latest else {},
+        key={name: read[0][name] for name in contract.key} if read else {},
         tracked=contract.history.tracked,
-        versions=tuple(latest),
+        versions=tuple(_version(cells, contract) for cells in reversed(read[:limit])),
         earlier=len(read) > limit,
     )
 
@@ -126,19 +125,15 @@ def _readable(name: str, kind: T.DataType, contract: Contract) -> Column:
     return column
 
 
-def _version(
-    row: Mapping[str, object], kinds: Mapping[str, T.DataType], contract: Contract
-) -> Version:
+def _version(cells: Mapping[str, object], contract: Contract) -> Version:
     settings = history_settings(contract)
-    cells = {name: _cell(cell, kinds[name]) for name, cell in row.items()}
-    start, end = cells.pop(settings.valid_from), cells.pop(settings.valid_to)
-    is_open = cells.pop(settings.is_current)
     business = _business(contract)
+    told = {*contract.key, settings.valid_from, settings.valid_to, settings.is_current, *business}
     return Version(
-        start=start,
-        end=None if is_open else end,
+        start=cells[settings.valid_from],
+        end=None if cells[settings.is_current] else cells[settings.valid_to],
         values={name: cell for name, cell in cells.items() if name in business},
-        record={name: cell for name, cell in cells.items() if name not in business},
+        record={name: cell for name, cell in cells.items() if name not in told},
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
 
-from blocks import directory
 from blocks.run_settings import RunSettings
 from contracts.errors import NotFoundError
 from contracts.loader import find_contract, load_contracts
@@ -17,7 +16,7 @@ from history.table import exists
 from strandline.key_history import one_key
 from strandline.record_key import KeyValue
 from tasks.faults import translated
-from tasks.opening import contracts_folder, session
+from tasks.opening import contracts_folder
 from tasks.run import ledger_table
 from tasks.transforms.pseudonym import pseudonymised
 
@@ -32,10 +31,6 @@ class Lake:
     def contracts(self) -> Mapping[str, Contract]:
         """All contracts of the settings, by name."""
         return load_contracts(contracts_folder(self.settings))
-
-    def contract(self, name: str) -> Contract:
-        """The contract of that name, or of the target table of that name."""
-        return contract_of(name, self.settings)
 
     def target(self, contract: Contract) -> str:
         """`catalog.namespace.table` of a contract."""
@@ -88,14 +83,13 @@ class Lake:
         )
 
 
-def open_lake(settings: str) -> Lake:
-    """The lakehouse of the run settings of that name; the first call starts Spark."""
-    found = directory.settings(settings)
-    found.lakehouse.check()
-    with translated(settings, "open"):
-        return Lake(found, session(found))
-
-
 def contract_of(name: str, settings: RunSettings) -> Contract:
-    """The contract of that name under some settings, found without Spark."""
+    """The contract of that name, or of the target table of that name; found without Spark."""
     return find_contract(name, contracts_folder(settings))
+
+
+def open_lake(settings: RunSettings) -> Lake:
+    """The lakehouse of the run settings; the first call starts Spark."""
+    settings.lakehouse.check()
+    with translated(settings.lakehouse.catalog, "open"):
+        return Lake(settings, settings.spark.session(settings.lakehouse))

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from strandline.ledger_reading import Quarantine, RunMetrics, TableStatus
 from strandline.listing import Heading, listing
-from strandline.wording import NOTHING, count, duration, many, second, share
+from strandline.wording import NOTHING, count, duration, many, minute, second, share
 
 _STATE_STYLES = {
     "published": "green", "unchanged": "green", "refused": "yellow", "failed": "red",
@@ -22,27 +22,27 @@ _STATUS = (
     Heading("versions", number=True),
     Heading("open", number=True),
     Heading("quality", number=True),
-    Heading("watermark (UTC)"),
-    Heading("last batch"),
+    Heading("watermark (UTC)", spare=True),
+    Heading("batch published", spare=True),
 )
 _RUNS = (
     Heading("started (UTC)"),
     Heading("contract"),
     Heading("state"),
-    Heading("read", number=True),
+    Heading("read", number=True, spare=True),
     Heading("refused", number=True),
     Heading("opened", number=True),
-    Heading("closed", number=True),
-    Heading("quality", number=True),
+    Heading("closed", number=True, spare=True),
+    Heading("quality", number=True, spare=True),
     Heading("took", number=True),
-    Heading("batch"),
+    Heading("batch", spare=True),
 )
 _REASONS = (Heading("rows", number=True), Heading("check"), Heading("column"))
 _REFUSED = (
     Heading("refused (UTC)"),
     Heading("key"),
     Heading("reasons", prose=True),
-    Heading("batch"),
+    Heading("batch", spare=True),
 )
 _ROW = Heading("row", prose=True)
 
@@ -53,7 +53,7 @@ def status_page(statuses: Sequence[TableStatus], *, width: int) -> RenderableTyp
         (
             Text(each.contract, style="bold"),
             state_text(each.last_run.state if each.last_run else None, exists=each.exists),
-            second(each.published_at),
+            minute(each.published_at),
             count(each.versions),
             count(each.open_versions),
             share(each.last_run.data_quality_score if each.last_run else None),
@@ -76,7 +76,7 @@ def runs_page(runs: Sequence[RunMetrics], *, width: int) -> RenderableType:
     """One line per run, newest first."""
     rows = [
         (
-            second(run.start_time),
+            minute(run.start_time),
             run.contract,
             _ending(run),
             count(run.rows_read),

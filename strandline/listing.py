@@ -16,11 +16,16 @@ _LEAST_PROSE = 24
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A column: its label, whether it holds numbers, and whether its text may be wrapped."""
+    """A column: its label, and how it behaves.
+
+    A `number` is aligned to the right, `prose` may be wrapped, and where there is too little room
+    what is `spare` is left out, the last one first.
+    """
 
     label: str
     number: bool = False
     prose: bool = False
+    spare: bool = False
 
 
 Cell = str | Text
@@ -31,9 +36,17 @@ def listing(
 ) -> RenderableType:
     """The rows under their headings, within `width` columns of text."""
     texts = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
-    if _needed(headings, texts) <= width:
-        return _table(headings, texts)
-    return _blocks(headings, texts)
+    kept = list(range(len(headings)))
+    spare = [place for place in kept if headings[place].spare]
+    while spare and _needed(headings, texts, kept) > width:
+        kept.remove(spare.pop())
+    if _needed(headings, texts, kept) > width:
+        return _blocks(headings, texts)
+    left_out = [heading.label for place, heading in enumerate(headings) if place not in kept]
+    table = _table([headings[place] for place in kept], [[row[p] for p in kept] for row in texts])
+    if not left_out:
+        return table
+    return Group(table, Text(f"with more room: {', '.join(left_out)}", style="dim"))
 
 
 def facts(pairs: Sequence[tuple[str, Cell]]) -> Table:
@@ -46,11 +59,13 @@ def facts(pairs: Sequence[tuple[str, Cell]]) -> Table:
     return grid
 
 
-def _needed(headings: Sequence[Heading], rows: Sequence[Sequence[Text]]) -> int:
+def _needed(
+    headings: Sequence[Heading], rows: Sequence[Sequence[Text]], places: Sequence[int]
+) -> int:
     total = _GAP
-    for position, heading in enumerate(headings):
-        widest = max([len(heading.label), *(row[position].cell_len for row in rows)])
-        total += min(widest, _LEAST_PROSE) + _GAP if heading.prose else widest + _GAP
+    for place in places:
+        widest = max([len(headings[place].label), *(row[place].cell_len for row in rows)])
+        total += (min(widest, _LEAST_PROSE) if headings[place].prose else widest) + _GAP
     return total
 
 

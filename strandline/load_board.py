@@ -49,6 +49,7 @@ class LoadBoard:
         self._say = say
         self._lock = threading.Lock()
         self._loads = {name: _Load() for name in contracts}
+        self._made = clock()
         self._spinner = Spinner("dots", style="cyan")
 
     def __call__(self, progress: Progress) -> None:
@@ -70,8 +71,8 @@ class LoadBoard:
         narrow = options.max_width < _NARROW
         now = self._clock()
         grid = Table.grid(padding=(0, 2))
-        for position in range(4 if narrow else 5):
-            grid.add_column(no_wrap=position < (3 if narrow else 4))
+        for _ in range(4 if narrow else 5):
+            grid.add_column(no_wrap=True, overflow="ellipsis")
         with self._lock:
             for name, load in self._loads.items():
                 cells = (
@@ -115,7 +116,7 @@ class LoadBoard:
         if load.ended is not None:
             return Text("done", style="green")
         if load.begun is None:
-            told = "starting"
+            told = f"starting {duration(now - self._made)}"
         else:
             told = f"{load.current} {duration(now - load.step_begun)}" if load.current else "..."
         line = Table.grid(padding=(0, 1))

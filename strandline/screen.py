@@ -24,7 +24,7 @@ AsJson = Annotated[
 Settings = Annotated[str, Parameter(help="The name of the run settings.")]
 TableName = Annotated[str, Parameter(help="The name of a contract, or of its target table.")]
 
-_PIPE_WIDTH = 120
+_PIPE_WIDTH = 140
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from strandline.wording import many, moment, value
 _BESIDE = 100
 _LEAST_BAR, _MOST_BAR = 10, 48
 _FROM_TO = 36
+_TAIL = 0.25
 _BLOCKS = ("█", "▶", "·", " → ")
 _ASCII = ("=", ">", ".", " > ")
 
@@ -38,9 +39,10 @@ class Row:
 def timeline(
     history: KeyHistory, *, now: datetime, width: int, blocks: bool = True
 ) -> RenderableType:
-    """The history drawn within `width` columns; `now` is where open versions end on the axis.
+    """The history drawn within `width` columns.
 
-    `blocks` is whether the terminal can show more than ASCII.
+    Bars are to scale up to the last change; a quarter of that is left for what came after it, or
+    less if `now` is nearer. `blocks` is whether the terminal can show more than ASCII.
     """
     glyphs = _BLOCKS if blocks else _ASCII
     axis = _Axis.of(history, now)
@@ -80,7 +82,7 @@ def _changed(before: Version | None, version: Version, tracked: tuple[str, ...])
 
 
 def _beside(rows: list[Row], axis: _Axis, *, width: int, glyphs: tuple[str, ...]) -> Table:
-    room = min(_MOST_BAR, max(_LEAST_BAR, (width - _FROM_TO) // 3))
+    room = min(_MOST_BAR, max(_LEAST_BAR, (width - _FROM_TO) // 2))
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True, width=room)
@@ -139,7 +141,7 @@ def _in_full(latest: Version) -> list[RenderableType]:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """A stretch of moments as numbers."""
+    """The stretch of moments that is drawn, as numbers."""
 
     low: float
     high: float
@@ -148,9 +150,11 @@ class _Axis:
     def of(cls, history: KeyHistory, now: datetime) -> _Axis:
         marks = [_number(version.start) for version in history.versions]
         marks += [_number(version.end) for version in history.versions if version.end is not None]
+        low, high = min(marks), max(marks)
         if isinstance(history.versions[0].start, date):
-            marks.append(_number(now))
-        return cls(min(marks), max(marks))
+            # An old history would be squeezed into one cell by the years that have passed since.
+            high = min(_number(now), high + (high - low) * _TAIL) if high > low else _number(now)
+        return cls(low, max(high, *marks))
 
     def cells(self, start: Moment, end: Moment | None, room: int) -> tuple[int, int]:
         """The first cell of a bar and the one after its last, at least one apart."""

@@ -27,6 +27,11 @@ def moment(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+def minute(value: datetime | None) -> str:
+    """A moment of a run: to the minute, in UTC."""
+    return NOTHING if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
 def second(value: datetime | None) -> str:
     """A moment of a run: to the second, in UTC."""
     return NOTHING if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -6,7 +6,6 @@ run on the table) is told before anything is read or written.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pyspark.sql import SparkSession
 
 from blocks import directory
 from blocks.run_settings import RunSettings
+from blocks.source_database import SourceDatabase
 from contracts.errors import StrandlineError
 from contracts.loader import TABLES, find_contract
 from tasks.deadline import within
@@ -29,8 +29,6 @@ from tasks.record import record_failure, record_unrecorded
 from tasks.run import Run, batch_name
 from tasks.table_lock import holding
 from tasks.usage import UsageWatch
-
-_starting = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def opened(contract: str, settings: str, *, run_id: str, started: datetime) -> I
             contract=found,
             settings=where,
             source=source,
-            spark=session(where),
+            spark=session(where, source),
             batch_id=batch_name(run_id, started),
             run_id=run_id,
             started=started,
@@ -92,10 +90,9 @@ def contracts_folder(settings: RunSettings) -> Path:
     return settings.contracts_directory or TABLES
 
 
-def session(settings: RunSettings) -> SparkSession:
-    """A Spark session of its own over the process's one Spark."""
-    with _starting:
-        return settings.spark.session(settings.lakehouse).newSession()
+def session(settings: RunSettings, source: SourceDatabase) -> SparkSession:
+    """A Spark session of its own, which knows the source's driver, over the process's one Spark."""
+    return settings.spark.session(settings.lakehouse, *source.packages(), shared=False)
 
 
 def _prepare(run: Run) -> None:

@@ -12,10 +12,10 @@ from contracts.model import Protection, ProtectionKind
 from history.columns import named
 from strandline.key_history import one_key, read_key
 from strandline.lake import Lake
-from strandline.lake_commands import at_moment
+from strandline.lake_answers import at_moment
 from tasks.history_settings import OPERATION
 from tasks.transforms.pseudonym import pseudonymised
-from tests.strandline.examples import AIRCRAFT, ENHANCED, day
+from tests.strandline.examples import AIRCRAFT, ENHANCED, day, history_of, version
 from tests.strandline.lakes import flight, load_events, protecting
 
 
@@ -24,9 +24,11 @@ def read(spark, table, key, *, contract=AIRCRAFT, limit=50):
     return read_key(spark.table(table), wanted, contract, table=table, limit=limit)
 
 
-@pytest.fixture
-def aircraft(spark, lake_namespace):
-    table = f"{lake_namespace}.aircraft"
+@pytest.fixture(scope="module")
+def aircraft(spark):
+    namespace = "lake.key_history"
+    spark.sql(f"CREATE NAMESPACE {namespace}")
+    table = f"{namespace}.aircraft"
     load_events(
         spark,
         AIRCRAFT,
@@ -63,10 +65,11 @@ def test_the_key_is_told_as_it_is_stored(spark, aircraft):
 def test_columns_of_the_load_are_kept_apart_from_those_of_the_source(spark, aircraft):
     latest = read(spark, aircraft, {"tail_number": "N1"}).versions[-1]
 
-    assert {"airport", "carrier", "seats", "model"} <= set(latest.values)
+    assert set(latest.values) >= {"airport", "carrier", "seats", "model"}
     assert {"surrogate_key", "batch_id", "source_checksum", "recorded_at"} <= set(latest.record)
     assert latest.record["batch_id"] == "b1"
     assert set(latest.values).isdisjoint(latest.record)
+    assert {"tail_number", "valid_from"}.isdisjoint({*latest.values, *latest.record})
 
 
 def test_a_deleted_and_returned_key_has_a_gap(spark, aircraft):
@@ -178,7 +181,5 @@ def test_at_a_moment_only_what_held_then_is_left(spark, aircraft):
 
 
 def test_versions_ordered_by_numbers_held_at_no_time():
-    from tests.strandline.examples import history_of, version
-
     with pytest.raises(UsageError, match="--as-of"):
         at_moment(history_of(version(1, 2, airport="JFK")), day(0))

@@ -28,10 +28,10 @@ def a_run(start, contract="aircraft", **more) -> dict:
     } | more
 
 
-@pytest.fixture
-def ledger(spark, lake_namespace):
-    create_ledgers(spark, lake_namespace, "run_metrics")
-    table = f"{lake_namespace}.run_metrics"
+@pytest.fixture(scope="module")
+def ledger(spark):
+    create_ledgers(spark, "lake.run_ledger", "run_metrics")
+    table = "lake.run_ledger.run_metrics"
     failed = a_run(day(3), state="failed", error_kind="SourceUnavailableError", rows_read=None)
     runs = [a_run(day(1)), a_run(day(2), "airports"), failed | {"end_time": None}]
     append(spark, table, runs)
@@ -93,11 +93,11 @@ def test_the_status_of_a_table_that_is_not_there_says_so(spark, lake_namespace):
     assert found.versions is None
 
 
-@pytest.fixture
-def held(spark, lake_namespace):
+@pytest.fixture(scope="module")
+def held(spark):
     """Rows that the engine itself refused, and two that a check refused, one of them released."""
-    create_ledgers(spark, lake_namespace, "quarantine")
-    table, target = f"{lake_namespace}.quarantine", f"{lake_namespace}.aircraft"
+    create_ledgers(spark, "lake.refusals", "quarantine")
+    table, target = "lake.refusals.quarantine", "lake.refusals.aircraft"
     torn = [flight("N9", day(1), "JFK"), flight("N9", day(1), "LAX")]
     events = [flight("N1", day(0), "JFK"), *torn]
     report = load_events(spark, AIRCRAFT, target, events, quarantine=table)

@@ -70,6 +70,18 @@ def test_prose_is_wrapped_before_a_table_is_given_up():
     assert text.count("word") == 20
 
 
+def test_spare_columns_are_left_out_before_a_table_is_given_up_and_are_named():
+    headings = (Heading("name"), Heading("kind", spare=True), Heading("batch", spare=True))
+    rows = [("first", "a kind", "BATCH_20240501")]
+
+    assert "with more room" not in text_of(listing(headings, rows, width=60), width=60)
+    text = text_of(listing(headings, rows, width=22), width=22)
+    assert re.search(r"first +a kind\s*\n", text)
+    assert "with more room: batch" in " ".join(text.split())
+    tight = text_of(listing(headings, rows, width=12), width=12)
+    assert "with more room: kind, batch" in " ".join(tight.split())
+
+
 def test_status_shows_tables_that_were_never_loaded_too():
     loaded = TableStatus(
         "aircraft", "lake.s.aircraft", True, 8_000, 6_766, "b1", NOW, day(3), run_metrics()
@@ -80,7 +92,7 @@ def test_status_shows_tables_that_were_never_loaded_too():
     )
 
     assert re.search(
-        r"aircraft +published +2024-05-01 12:00:00 +8,000 +6,766 +98.76% +2024-01-04 00:00:00 +b1",
+        r"aircraft +published +2024-05-01 12:00 +8,000 +6,766 +98.76% +2024-01-04 00:00:00 +b1",
         text,
     )
     assert re.search(r"airports +never loaded +- +- +- +- +- +-", text)

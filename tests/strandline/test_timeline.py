@@ -39,15 +39,33 @@ def test_each_version_has_a_line_with_from_to_and_what_changed():
     assert "carrier" not in second
 
 
-def test_bars_lie_one_after_the_other_and_the_open_one_ends_at_the_edge():
-    lines = drawn(TWO)
-    first = bar_of(line_with(lines, "→ 2024-03-01"))
-    second = bar_of(line_with(lines, "→ open"))
+def test_bars_lie_one_after_the_other_to_scale_and_the_open_one_ends_at_the_edge():
+    lines = drawn(
+        history_of(
+            version(day(0), day(60), airport="JFK", carrier="UA"),
+            version(day(60), day(90), airport="LAX", carrier="UA"),
+            version(day(90), None, airport="BOS", carrier="UA"),
+        ),
+        width=160,
+    )
+    first, second, third = (bar_of(line_with(lines, f"airport={a}")) for a in ("JFK", "LAX", "BOS"))
 
     assert first[1] == second[0]
-    assert "▶" in line_with(lines, "→ open")
-    # 60 of the 121 days that the axis spans.
-    assert (first[1] - first[0]) / (second[1] - first[0]) == pytest.approx(60 / 121.5, abs=0.05)
+    assert second[1] == third[0]
+    assert (first[1] - first[0]) / (second[1] - second[0]) == pytest.approx(2, abs=0.2)
+    assert line_with(lines, "airport=BOS").count("▶") == 1
+    assert third[1] - first[0] == 48
+
+
+def test_the_years_since_the_last_change_do_not_squeeze_what_was_before():
+    old = history_of(
+        version(date(1990, 1, 1), date(1990, 1, 11), airport="JFK", carrier="UA"),
+        version(date(1990, 1, 11), None, airport="LAX", carrier="UA"),
+    )
+    lines = drawn(old, width=160)
+    first, second = (bar_of(line_with(lines, f"airport={a}")) for a in ("JFK", "LAX"))
+
+    assert (first[1] - first[0]) / (second[1] - first[0]) == pytest.approx(0.8, abs=0.03)
 
 
 def test_the_title_names_table_key_and_how_many_versions_there_are():

@@ -1,19 +1,17 @@
-"""`strandline history`, `status`, `runs` and `quarantine`: what the lakehouse says."""
+"""What the lakehouse says to `strandline history`, `status`, `runs` and `quarantine`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Annotated
 
-from cyclopts import Parameter
-from cyclopts.validators import Number
 from rich.text import Text
 
+from blocks import directory
 from contracts.errors import NotFoundError, UsageError
 from contracts.model import Contract
 from strandline.key_history import KeyHistory, Moment, read_key
-from strandline.lake import Lake, open_lake
+from strandline.lake import Lake, contract_of, open_lake
 from strandline.ledger_pages import quarantine_page, runs_page, status_page
 from strandline.ledger_reading import (
     Quarantine,
@@ -23,45 +21,23 @@ from strandline.ledger_reading import (
     read_status,
 )
 from strandline.record_key import example, key_values, moment_of
-from strandline.screen import AsJson, Screen, Settings, TableName
+from strandline.screen import Screen
 from strandline.timeline import timeline
 from tasks.faults import translated
 
-Key = Annotated[
-    str,
-    Parameter(help="The business key: the bare value, or a=1,b=2 where several columns make it."),
-]
-AsOf = Annotated[
-    str | None,
-    Parameter(help="Show only what held at this moment, such as 2024-05-01T12:00 (UTC)."),
-]
-WithRows = Annotated[
-    bool,
-    Parameter(
-        negative="",
-        help="Show the rows themselves too, as they are kept: what is sensitive encrypted.",
-    ),
-]
-Limit = Annotated[int, Parameter(validator=Number(gte=1), help="The most to show.")]
 _ALL = 1_000_000
 
 
 def history(
-    table: TableName,
-    key: Key,
-    *,
-    as_of: AsOf = None,
-    limit: Limit = 50,
-    settings: Settings = "default",
-    json: AsJson = False,
+    screen: Screen, table: str, key: str, *, as_of: str | None, limit: int, settings: str
 ) -> None:
-    """Show the versions of one key on a time line."""
-    screen = Screen.of(as_json=json)
+    """The versions of one key on a time line."""
     moment = None if as_of is None else moment_of(as_of)
+    where = directory.settings(settings)
+    contract = contract_of(table, where)
+    wanted = key_values(key, contract)
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lake(settings)
-        contract = lake.contract(table)
-        wanted = key_values(key, contract)
+        lake = open_lake(where)
         with translated(contract.name, "history"):
             versions = lake.versions(contract)
             found = read_key(
@@ -134,11 +110,11 @@ def history_data(found: KeyHistory) -> dict[str, object]:
     }
 
 
-def status(*, settings: Settings = "default", json: AsJson = False) -> None:
-    """Show where each table stands: versions, last load, watermark, quality."""
-    screen = Screen.of(as_json=json)
+def status(screen: Screen, *, settings: str) -> None:
+    """Where each table stands: versions, last load, watermark, quality."""
+    where = directory.settings(settings)
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lake(settings)
+        lake = open_lake(where)
         contracts = lake.contracts()
         with translated(settings, "status"):
             ledger = lake.ledger("run_metrics")
@@ -150,18 +126,12 @@ def status(*, settings: Settings = "default", json: AsJson = False) -> None:
     screen.answer({"tables": found}, status_page(found, width=screen.out.width))
 
 
-def runs(
-    contract: TableName | None = None,
-    *,
-    limit: Limit = 20,
-    settings: Settings = "default",
-    json: AsJson = False,
-) -> None:
-    """Show how the last loads went, newest first."""
-    screen = Screen.of(as_json=json)
+def runs(screen: Screen, contract: str | None, *, limit: int, settings: str) -> None:
+    """How the last loads went, newest first."""
+    where = directory.settings(settings)
+    name = None if contract is None else contract_of(contract, where).name
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lake(settings)
-        name = None if contract is None else lake.contract(contract).name
+        lake = open_lake(where)
         with translated(name or settings, "runs"):
             ledger = lake.ledger("run_metrics")
             found = read_runs(ledger, contract=name, limit=limit) if ledger is not None else []
@@ -171,19 +141,12 @@ def runs(
     screen.answer({"runs": found}, runs_page(found, width=screen.out.width))
 
 
-def quarantine(
-    table: TableName,
-    *,
-    limit: Limit = 20,
-    rows: WithRows = False,
-    settings: Settings = "default",
-    json: AsJson = False,
-) -> None:
-    """Show which rows were refused, and why: counts by reason, then the newest rows."""
-    screen = Screen.of(as_json=json)
+def quarantine(screen: Screen, table: str, *, limit: int, rows: bool, settings: str) -> None:
+    """Which rows were refused, and why: counts by reason, then the newest rows."""
+    where = directory.settings(settings)
+    contract = contract_of(table, where)
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lake(settings)
-        contract = lake.contract(table)
+        lake = open_lake(where)
         with translated(contract.name, "quarantine"):
             found = _held(lake, contract, limit=limit, rows=rows)
     screen.answer(found, *quarantine_page(found, width=screen.out.width))

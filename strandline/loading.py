@@ -8,39 +8,37 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
 
-from cyclopts import Parameter
 from rich.live import Live
 
 from blocks import directory
 from contracts.errors import StrandlineError
-from contracts.loader import find_contract
 from flows.load_table import load_table
 from flows.load_tables import TableOutcome, TablesFailedError, load_tables
 from strandline.error_panel import error_data, error_panel
+from strandline.interruption import heed
+from strandline.lake import contract_of
 from strandline.load_board import LoadBoard
 from strandline.load_summary import load_data, load_page
-from strandline.screen import AsJson, Screen, Settings, TableName
-from tasks.opening import contracts_folder, known_contracts
-from tasks.progress import listening
+from strandline.screen import Screen
+from strandline.temporary_server import start_temporary_server
+from tasks.opening import known_contracts
+from tasks.progress import Progress, listening
 
 
-def run(
-    *contracts: TableName,
-    settings: Settings = "default",
-    verbose: Annotated[
-        bool, Parameter(negative="", help="Show Prefect's own log as well.")
-    ] = False,
-    json: AsJson = False,
-) -> int:
-    """Load what is new in the sources of contracts into their histories."""
-    screen = Screen.of(as_json=json)
+def load(screen: Screen, contracts: Sequence[str], *, settings: str, verbose: bool) -> int:
+    """Load the contracts and tell how it went; the exit code is that of the first failure.
+
+    `verbose` leaves the terminal to Prefect's own log.
+    """
     names = known_contracts(contracts, settings)
-    with _watched(screen, names, quiet=verbose):
+    with _watched(screen, names, quiet=verbose), listening(_stop_if_interrupted):
+        start_temporary_server()
         outcomes = _loaded(names, settings)
-    _tell(screen, outcomes, settings)
     failed = [each.error for each in outcomes if each.error is not None]
+    if failed:
+        heed()
+    _tell(screen, outcomes, settings)
     return failed[0].exit_code if failed else 0
 
 
@@ -55,6 +53,11 @@ def _loaded(names: Sequence[str], settings: str) -> tuple[TableOutcome, ...]:
         return load_tables(list(names), settings)
     except TablesFailedError as error:
         return error.outcomes
+
+
+def _stop_if_interrupted(_progress: Progress) -> None:
+    """Spark tells an interruption as a failure of its own, which a step would try again after."""
+    heed()
 
 
 @contextmanager
@@ -79,13 +82,22 @@ def _watched(screen: Screen, names: Sequence[str], *, quiet: bool) -> Iterator[N
 
 def _tell(screen: Screen, outcomes: Sequence[TableOutcome], settings: str) -> None:
     summaries = [each.summary for each in outcomes if each.summary is not None]
-    folder = contracts_folder(directory.settings(settings))
-    contracts = {each.contract: find_contract(each.contract, folder) for each in summaries}
+    where = directory.settings(settings)
+    contracts = {each.contract: contract_of(each.contract, where) for each in summaries}
     data = {"loads": [_outcome_data(each) for each in outcomes]}
     screen.answer(data, *load_page(summaries, contracts, width=screen.out.width))
+    for error, names in _failures(outcomes):
+        about = names if len(outcomes) > 1 else ""
+        screen.err.print(error_panel(error, width=screen.err.width, about=about))
+
+
+def _failures(outcomes: Sequence[TableOutcome]) -> list[tuple[StrandlineError, str]]:
+    """Each error once, with the contracts that it stopped: one database stops all of its tables."""
+    found: dict[str, tuple[StrandlineError, list[str]]] = {}
     for each in outcomes:
         if each.error is not None:
-            screen.err.print(error_panel(each.error, width=screen.err.width))
+            found.setdefault(str(each.error), (each.error, []))[1].append(each.contract)
+    return [(error, ", ".join(names)) for error, names in found.values()]
 
 
 def _outcome_data(outcome: TableOutcome) -> dict[str, object]:

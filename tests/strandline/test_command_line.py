@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import StrandlineError
+from contracts.loader import LEDGERS, TABLES
+from strandline import command_line
+from strandline.command_line import main, quiet_libraries
+
+ROOT = Path(__file__).parents[2]
+
+
+def strandline(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The real command, with no terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "strandline", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_contracts_check_finds_nothing_wrong_with_those_that_come_along():
+    ended = strandline("contracts", "check", "--json")
+
+    assert ended.returncode == 0
+    assert ended.stderr == ""
+    told = json.loads(ended.stdout)
+    assert told["problems"] == 0
+    shipped = {*TABLES.glob("*.yaml"), *LEDGERS.glob("*.yaml")}
+    assert {Path(each["file"]) for each in told["files"]} == shipped
+
+
+def test_contracts_check_tells_every_problem_with_file_place_and_suggestion(tmp_path):
+    text = (TABLES / "aircraft.yaml").read_text()
+    text = text.replace("{name: upper_trim}", "{name: uper_trim}", 1)
+    (tmp_path / "aircraft.yaml").write_text(text.replace("tracked: [airport,", "tracked: [aiport,"))
+
+    people, machine = (
+        strandline("contracts", "check", str(tmp_path), *more) for more in ((), ("--json",))
+    )
+
+    assert people.returncode == machine.returncode == 78
+    assert "aircraft.yaml" in people.stdout
+    assert "did you mean upper_trim?" in people.stdout
+    assert "did you mean airport?" in people.stdout
+    assert people.stdout.splitlines()[-1].endswith("in 1 of 1 contract")
+    (told,) = json.loads(machine.stdout)["files"]
+    assert len(told["problems"]) == json.loads(machine.stdout)["problems"] >= 2
+    assert all(set(each) == {"path", "message", "suggestion"} for each in told["problems"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("run", "--help"),
+        ("history", "--help"),
+        ("contracts", "check"),
+        ("contracts", "list"),
+    ],
+)
+def test_what_needs_no_lakehouse_loads_no_spark(arguments: tuple[str, ...]):
+    program = (
+        "import sys; from strandline.command_line import main; code = main(sys.argv[1:]); "
+        "print(*sorted({'pyspark', 'prefect'} & set(sys.modules)), file=sys.stderr); sys.exit(code)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 0
+    assert ended.stderr.strip() == ""
+    assert ended.stdout
+
+
+def test_help_names_every_command(capsys):
+    assert main(["--help"]) == 0
+
+    told = capsys.readouterr().out
+    for name in ("run", "history", "status", "runs", "quarantine", "contracts"):
+        assert f" {name} " in told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("histroy", "aircraft", "N1"),
+        ("contracts", "chek"),
+        ("contracts", "check", "--jsn"),
+        ("contracts", "show"),
+    ],
+)
+def test_what_was_mistyped_is_a_panel_with_exit_code_64(capsys, arguments: tuple[str, ...]):
+    assert main(arguments) == 64
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "UsageError" in told.err
+    assert "--help" in told.err
+
+
+def test_a_mistyped_command_is_guessed(capsys):
+    main(["histroy"])
+
+    assert "did you mean history?" in capsys.readouterr().err
+
+
+def test_an_unknown_contract_is_a_panel_with_its_own_exit_code(capsys):
+    assert main(["contracts", "show", "airkraft"]) == 78
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "did you mean aircraft?" in told.err
+    assert "Traceback" not in told.err
+
+
+def test_with_json_an_error_is_a_document_too(capsys, tmp_path):
+    assert main(["contracts", "list", "--folder", str(tmp_path / "gone"), "--json"]) == 78
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["error"]["kind"] == "ContractError"
+    assert told["error"]["exit_code"] == 78
+
+
+def test_an_error_that_nobody_foresaw_keeps_its_traceback(monkeypatch):
+    def broken(typed):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(command_line, "app", broken)
+
+    with pytest.raises(ZeroDivisionError):
+        main(["status"])
+
+
+def test_an_interruption_ends_with_130_and_one_line(monkeypatch, capsys):
+    def interrupted(typed):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "app", interrupted)
+
+    assert main(["status"]) == 130
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1
+
+
+def test_every_known_error_ends_with_its_own_exit_code(monkeypatch, capsys):
+    parts = {"where": "w", "expected": "e", "found": "f", "next_step": "n"}
+
+    def kinds(of):
+        return [of, *(kind for sub in of.__subclasses__() for kind in kinds(sub))]
+
+    for kind in kinds(StrandlineError):
+
+        def failing(typed, kind=kind):
+            raise kind(**parts)
+
+        monkeypatch.setattr(command_line, "app", failing)
+        assert main([]) == kind.exit_code
+        assert kind.__name__ in capsys.readouterr().err
+
+
+def test_contracts_show_is_a_data_dictionary_for_people_or_in_markdown(capsys):
+    assert main(["contracts", "show", "target_schema.aircraft"]) == 0
+    people = capsys.readouterr().out
+    assert main(["contracts", "show", "aircraft", "--markdown"]) == 0
+    markdown = capsys.readouterr().out
+
+    assert "tail_number" in people
+    assert "Identifies the aircraft." in people
+    assert "| `tail_number` |" in markdown
+
+
+def test_contracts_list_names_target_and_key(capsys):
+    assert main(["contracts", "list", "--json"]) == 0
+
+    told = {each["contract"]: each for each in json.loads(capsys.readouterr().out)}
+    assert told["aircraft"]["target"] == "target_schema.aircraft"
+    assert told["aircraft"]["key"] == ["tail_number"]
+
+
+def test_colour_is_for_terminals_only():
+    assert "\x1b" not in strandline("contracts", "chek").stderr
+    assert "\x1b" not in strandline("contracts", "list", NO_COLOR="1", COLUMNS="40").stdout
+
+
+def test_what_the_user_says_of_logging_stays(monkeypatch):
+    monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "DEBUG")
+    monkeypatch.delenv("PREFECT_SERVER_ANALYTICS_ENABLED", raising=False)
+
+    quiet_libraries(verbose=False)
+
+    assert os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "DEBUG"
+    assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
