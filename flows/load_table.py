@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, uuid5
 
 from prefect import flow
@@ -75,7 +75,9 @@ def this_run(contract: str) -> str:
 
 def started() -> datetime:
     """When the flow run was to start: a retry of it names the same batch."""
-    return flow_run.get_scheduled_start_time()
+    start = flow_run.get_scheduled_start_time()
+    # Prefect's is a subclass of datetime, which Spark does not take for a timestamp.
+    return datetime.fromtimestamp(start.timestamp(), UTC)
 
 
 if __name__ == "__main__":
