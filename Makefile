@@ -10,13 +10,17 @@ unexport PYTHONPATH VIRTUAL_ENV
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check fix lock clean
+# The package of that name must not pass for the task's result.
+.PHONY: help demo setup test check fix lock clean
 
 ##@ Use
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z%-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## A year of real flights becomes governed history, in about a minute
+	@$(BIN)/python -m demo
 
 setup: $(READY) ## Build .venv from the lock file (every other task does it by itself)
 

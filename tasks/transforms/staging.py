@@ -149,11 +149,8 @@ def _fingerprinted(shaped: DataFrame, contract: Contract, keys: ProtectionKeys) 
         whole = F.lit(True)
         for value in values.values():
             whole = whole & value.isNotNull()
-        digested = fingerprint(shaped, values, key, name=set_digest(position))
         # A row with a null in one of the columns repeats nothing.
-        shaped = digested.withColumn(
-            set_digest(position), F.when(whole, F.col(set_digest(position)))
-        )
+        shaped = fingerprint(shaped, values, key, name=set_digest(position), only=whole)
     return shaped
 
 
@@ -210,14 +207,14 @@ def _chosen(kept: DataFrame, contract: Contract, keys: ProtectionKeys, origin: O
         SOURCE_ROW, source_row(contract, keys, table=origin.target, refused=refused)
     )
     every = {column.name: named(column.name) for column in contract.source.columns}
-    kept = fingerprint(kept, every, keys.fingerprint.material, name=DIGEST)
+    kept = fingerprint(kept, every, keys.fingerprint.material, name=DIGEST, only=refused)
     return kept.select(
         *columns,
         F.col(OPERATION),
         F.when(said, F.col(KIND)).otherwise(SEEN).alias(KIND),
         F.when(refused, reasons(contract, F.col("__mask"))).alias(REASONS),
         F.col(SOURCE_ROW),
-        F.when(refused, F.col(DIGEST)).alias(DIGEST),
+        F.col(DIGEST),
         *[F.col(name) for name in digests],
     )
 

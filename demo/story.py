@@ -1,0 +1,100 @@
+"""The demo itself: half a year, the other half, and the life of one aircraft."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.rule import Rule
+from rich.text import Text
+
+from blocks import directory
+from demo.flights import ALL_REPORTED, MID_YEAR
+from demo.places import Places, made_anew
+from demo.source import change_new_source_table, create, fill_new_source_table, fill_until
+from strandline import lake_answers
+from strandline.loading import load
+from strandline.screen import Screen
+from strandline.temporary_server import start_temporary_server
+
+CONTRACTS = ("aircraft", "new_source_table", "existing_table_1")
+AIRCRAFT = "N14228"
+_VERSIONS_SHOWN = 12
+
+
+def told(root: Path) -> int:
+    """Tell the story; the exit code is that of the first load that failed."""
+    began = time.monotonic()
+    screen = Screen.of()
+    with _step(screen, "PostgreSQL 18, empty, and the blocks that say where things live"):
+        places = made_anew(root)
+    with ThreadPoolExecutor(max_workers=2) as beside:
+        beside.submit(start_temporary_server)
+        spark = beside.submit(_start_spark, places)
+        _first_half(screen, places)
+        with _step(screen, "Spark and Prefect, started meanwhile"):
+            spark.result()
+    code = _loaded(screen, "January to June")
+    if code:
+        return code
+    _second_half(screen, places)
+    code = _loaded(screen, "July to December")
+    if code:
+        return code
+    screen.out.print(Rule(f"Where {AIRCRAFT} went, its last {_VERSIONS_SHOWN} versions"))
+    lake_answers.history(
+        screen, "aircraft", AIRCRAFT, as_of=None, limit=_VERSIONS_SHOWN, settings="default"
+    )
+    _next_steps(screen, places, time.monotonic() - began)
+    return 0
+
+
+def _start_spark(places: Places) -> None:
+    source = directory.source("source_db_conn")
+    places.settings.spark.session(places.settings.lakehouse, *source.packages())
+
+
+def _first_half(screen: Screen, places: Places) -> None:
+    dsn = places.postgres.dsn
+    with _step(screen, "The flights of 2013 as the database knew them on 1 July"):
+        create(dsn)
+        fill_until(dsn, MID_YEAR)
+    with _step(screen, "new_source_table: 100,000 generated rows with names and amounts"):
+        fill_new_source_table(dsn)
+
+
+def _second_half(screen: Screen, places: Places) -> None:
+    dsn = places.postgres.dsn
+    with _step(screen, "The rest of the year happens: late, corrected and new rows"):
+        fill_until(dsn, ALL_REPORTED)
+        change_new_source_table(dsn)
+
+
+def _loaded(screen: Screen, what: str) -> int:
+    screen.out.print(Rule(f"{what}: three tables into their history"))
+    return load(screen, CONTRACTS, settings="default", verbose=False)
+
+
+def _next_steps(screen: Screen, places: Places, seconds: float) -> None:
+    prefix = "" if places.found_by_default else f"{directory.VARIABLE}={places.block_file} "
+    command = f"{prefix}.venv/bin/strandline"
+    screen.out.print(Rule(f"Done in {seconds:.0f} s. Type next"))
+    for line in (
+        f"{command} history aircraft {AIRCRAFT} --as-of 2013-07-04T12:00",
+        f"{command} quarantine aircraft",
+        f"{command} status",
+        f"{command} run {' '.join(CONTRACTS)}   # again: changes nothing",
+        f"{command} contracts show new_source_table",
+    ):
+        screen.out.print(Text(f"  {line}"), soft_wrap=True)
+
+
+@contextmanager
+def _step(screen: Screen, text: str) -> Iterator[None]:
+    began = time.monotonic()
+    with screen.waiting(text):
+        yield
+    screen.err.print(Text(f"{text}  {time.monotonic() - began:.1f} s"))
