@@ -52,8 +52,6 @@ def _meaning(error: PySparkException | Py4JError, *, where: str) -> StrandlineEr
             found="none left",
             next_step="Free space under the warehouse and Spark's local directory, and run again.",
         )
-    if "PSQLException" in classes or "SQLTimeoutException" in classes:
-        return _of_the_source(where, told, text)
     if any(name in _LAKEHOUSE for name in classes):
         return LakehouseUnavailableError(
             where=where,
@@ -61,6 +59,8 @@ def _meaning(error: PySparkException | Py4JError, *, where: str) -> StrandlineEr
             found=told,
             next_step="Check the lakehouse block, then run again; nothing was published.",
         )
+    if "PSQLException" in classes or "SQLTimeoutException" in classes:
+        return _of_the_source(where, told, text)
     condition = error.getCondition() if isinstance(error, PySparkException) else None
     if condition in _DRIFT:
         return SchemaDriftError(

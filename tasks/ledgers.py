@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from pyspark.sql import DataFrame, SparkSession
 
 from blocks.run_settings import RunSettings
@@ -13,12 +15,23 @@ from tasks.run import ledger_table
 NAMES = ("data_lineage", "run_metrics", "quarantine")
 
 
-def ensure_ledgers(spark: SparkSession, settings: RunSettings) -> None:
-    """Create the ledgers that are not there yet, as their contracts say."""
+_making = threading.Lock()
+
+
+def ensure_places(spark: SparkSession, settings: RunSettings, namespace: str) -> None:
+    """Create what is not there yet: the namespaces of a run, the target's among them, and ledgers.
+
+    One load of a process at a time: a catalog in a database takes two that create the same for an
+    error.
+    """
+    with _making:
+        for name in (settings.governance_namespace, settings.stage_namespace, namespace):
+            spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {settings.lakehouse.catalog}.{name}")
+        _ensure_ledgers(spark, settings)
+
+
+def _ensure_ledgers(spark: SparkSession, settings: RunSettings) -> None:
     missing = [name for name in NAMES if not exists(spark, ledger_table(settings, name))]
-    if missing:
-        namespace = f"{settings.lakehouse.catalog}.{settings.governance_namespace}"
-        spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
     for name in missing:
         ledger = load_ledger(LEDGERS / f"{name}.yaml")
         spark.sql(create_ledger(ledger, ledger_table(settings, name)))

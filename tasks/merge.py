@@ -42,7 +42,6 @@ def merge(run: Run, staged: StagedBatch, verdict: Verdict) -> Written:
         SchemaDriftError: The target's columns are not those of the contract.
     """
     if not exists(run.spark, run.target):
-        run.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {run.target.rpartition('.')[0]}")
         run.spark.sql(create_table(run.contract, run.target))
     return write_changes(run.spark, _changes(run, staged), batch_of(run, staged, verdict))
 

@@ -23,7 +23,7 @@ from contracts.errors import StrandlineError
 from contracts.loader import TABLES, find_contract
 from tasks.deadline import within
 from tasks.faults import translated
-from tasks.ledgers import ensure_ledgers
+from tasks.ledgers import ensure_places
 from tasks.leftovers import clear, remember
 from tasks.record import record_failure, record_unrecorded
 from tasks.run import Run, batch_name
@@ -96,7 +96,7 @@ def session(settings: RunSettings, source: SourceDatabase) -> SparkSession:
 
 
 def _prepare(run: Run) -> None:
-    ensure_ledgers(run.spark, run.settings)
+    ensure_places(run.spark, run.settings, run.contract.namespace)
     clear(run)
     record_unrecorded(run)
     remember(run)

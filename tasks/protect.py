@@ -78,7 +78,6 @@ def _known(run: Run, contract: Contract) -> DataFrame | None:
 
 
 def _write(run: Run, frame: DataFrame) -> None:
-    run.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {run.stage.rpartition('.')[0]}")
     writer = frame.writeTo(run.stage).using("iceberg").partitionedBy(F.col(staging.KIND))
     for name, text in _PROPERTIES.items():
         writer = writer.tableProperty(name, text)
