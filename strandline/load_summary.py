@@ -21,7 +21,7 @@ _MANY = (
     Heading("ignored", number=True, spare=True),
     Heading("known", number=True, spare=True),
     Heading("opened", number=True),
-    Heading("closed", number=True),
+    Heading("closed", number=True, spare=True),
     Heading("late", number=True, spare=True),
     Heading("deleted", number=True, spare=True),
     Heading("quality", number=True),

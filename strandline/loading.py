@@ -67,7 +67,7 @@ def _watched(screen: Screen, names: Sequence[str], *, quiet: bool) -> Iterator[N
     With Prefect's own lines on the same terminal (`quiet`) nothing is drawn over them.
     """
     if not screen.err.is_terminal or quiet:
-        board = LoadBoard(names, time.monotonic, lambda line: screen.err.print(line, markup=False))
+        board = LoadBoard(names, time.monotonic, screen.log)
         with listening(board):
             yield
         return

@@ -55,6 +55,10 @@ class Screen:
         for part in parts:
             self.out.print(part)
 
+    def log(self, line: str) -> None:
+        """Say a line on standard error, however long it is."""
+        self.err.print(line, markup=False, soft_wrap=True)
+
     def waiting(self, text: str) -> Any:
         """A context in which a terminal shows that something is going on."""
         return self.err.status(text)

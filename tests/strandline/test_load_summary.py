@@ -65,6 +65,14 @@ def test_several_loads_are_lines_of_one_table():
     assert re.search(r"new_source_table\s+unchanged", text)
 
 
+def test_several_loads_fit_a_terminal_of_80_columns_by_leaving_out_the_lesser_counts():
+    text = page(summary(), summary("new_source_table"), width=80)
+
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+    assert re.search(r"aircraft +published +12,345 +7 +8,000 +98.76% +1 min 23 s", text)
+    assert "with more room: ignored, known, closed, late, deleted" in text
+
+
 def test_several_loads_on_a_narrow_terminal_are_blocks():
     text = page(summary(), summary("new_source_table"), width=40)
 
