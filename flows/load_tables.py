@@ -14,7 +14,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from contracts.errors import SettingsError, StrandlineError
+from contracts.errors import RetryableError, SettingsError, StrandlineError
 from flows.load_table import loaded, started, this_run
 from flows.page import show_load
 from tasks.handoff import LoadSummary
@@ -37,8 +37,8 @@ class TableOutcome:
         return type(self.error).__name__
 
 
-class TablesFailedError(StrandlineError):
-    """Some tables could not be loaded; the others were.
+class TablesFailedError(RetryableError):
+    """Some tables could not be loaded; the others were, and running again loads the rest.
 
     `outcomes` says how each of them ended; the exit code is that of the first failure.
     """

@@ -54,7 +54,7 @@ def protect(run: Run, extraction: Extraction) -> StagedBatch:
         source_rows(run, extraction),
         contract,
         keys,
-        staging.Origin(run.batch_id, run.started, contract.target),
+        staging.Origin(run.batch_id, run.started, contract.target, extraction.after),
         references=references(run),
         known=_known(run, contract),
         observation=observation,
@@ -94,7 +94,7 @@ def _batch(
     newest = seen[staging.WATERMARK]
     return StagedBatch(
         table=run.stage,
-        rows_read=judged["rows"],
+        rows_read=sum(count(kind) for kind in staging.KINDS),
         staged=count(staging.EVENT),
         refused=count(staging.REFUSED),
         ignored=count(staging.IGNORED),

@@ -38,6 +38,7 @@ EVENT, SEEN, REFUSED = "event", "seen", "refused"
 IGNORED, REPEATED = "ignored", "repeated"
 """What became of a row. Ignored and repeated rows are counted and not staged; where a full load
 closes what is absent, their keys are staged as `seen`."""
+KINDS = (EVENT, REFUSED, IGNORED, REPEATED)
 
 OPERATION, REASONS, SOURCE_ROW, DIGEST = "_op", "_reasons", "_source_row", "_digest"
 WATERMARK = "watermark"
@@ -47,12 +48,14 @@ WATERMARK = "watermark"
 class Origin:
     """What the columns that come from the run, and not from the row, are filled with.
 
-    `target` is what tokens and pseudonyms are bound to.
+    `target` is what tokens and pseudonyms are bound to. Rows whose watermark is at or before
+    `read_until` were read and judged by an earlier batch: they are judged, but not counted, again.
     """
 
     batch_id: str
     taken_at: datetime
     target: str
+    read_until: datetime | None = None
 
 
 def set_checks(contract: Contract) -> tuple[Check, ...]:
@@ -95,7 +98,7 @@ def staged(
     judged = _judged(with_references(rows, contract, references), contract, origin)
     shaped = _fingerprinted(_mapped(judged, contract, origin), contract, keys)
     sorted_out = _sorted_out(shaped, contract, known)
-    measured = sorted_out.observe(observation, *_measures(contract))
+    measured = sorted_out.observe(observation, *_measures(contract, origin))
     kept = measured.where(F.col(KIND).isin(*_staged_kinds(contract)))
     return protected(_chosen(kept, contract, keys, origin), contract, keys, table=origin.target)
 
@@ -178,11 +181,14 @@ def _sorted_out(shaped: DataFrame, contract: Contract, known: DataFrame | None) 
     return shaped.withColumn(KIND, kind)
 
 
-def _measures(contract: Contract) -> list[Column]:
-    kinds = (EVENT, REFUSED, IGNORED, REPEATED)
+def _measures(contract: Contract, origin: Origin) -> list[Column]:
+    mask = F.col("__mask")
+    if origin.read_until is not None:
+        unread = F.col(WATERMARK) > F.lit(origin.read_until)
+        mask = F.when(F.coalesce(unread, F.lit(True)), mask)
     return [
-        *counts(contract, F.col("__mask")),
-        *[F.count_if(F.col(KIND) == kind).alias(f"kind_{kind}") for kind in kinds],
+        *counts(contract, mask),
+        *[F.count_if(F.col(KIND) == kind).alias(f"kind_{kind}") for kind in KINDS],
         F.max(WATERMARK).alias(WATERMARK),
     ]
 
