@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
@@ -29,13 +28,12 @@ from history.events import (
     gated,
     reason,
 )
-from history.plan import gathered, instants
+from history.plan import contested, gathered, instants
 from history.refusal import quarantine as keep_refused
 from history.refusal import refused_rows
 from history.report import REPORT, LoadReport
 from history.settings import HistorySettings
 from history.table import WATERMARK, Published, ensure_table
-from history.timeline import conflicting
 from history.writing import Numbered, write_kept, write_versions
 
 Announce = Callable[[str], None]
@@ -128,16 +126,11 @@ def write_changes(spark: SparkSession, changes: DataFrame, batch: Batch) -> Writ
     schema = events.select(*[named(name) for name in columns]).schema
     state = ensure_table(spark, batch.table, schema, settings)
     if batch.id in state.batches:
-        known = LoadReport(batch.id, state.snapshot_id, published=False)
-        return Written(replace(known, surrogate_high_water=state.high_water), on_branch=False)
-    ranked = gathered(spark, events, batch.table, settings, state, columns)
-    ranked = ranked.persist(StorageLevel.MEMORY_AND_DISK)
-    plan = instants(ranked, settings, columns).persist(StorageLevel.MEMORY_AND_DISK)
-    try:
-        return _written(spark, _Planned(batch, columns, state, judged, ranked, plan))
-    finally:
-        plan.unpersist()
-        ranked.unpersist()
+        nothing = LoadReport(batch.id, state.snapshot_id, published=False)
+        return Written(replace(nothing, surrogate_high_water=state.high_water), on_branch=False)
+    known = gathered(spark, events, batch, state, columns, hold=_hold)
+    plan = _hold(instants(known, settings, columns))
+    return _written(spark, _Planned(batch, columns, state, judged, known, plan))
 
 
 def audit_changes(spark: SparkSession, keys: DataFrame, batch: Batch, written: Written) -> None:
@@ -172,6 +165,16 @@ def publish_changes(spark: SparkSession, batch: Batch, written: Written) -> Load
     return replace(written.report, snapshot_id=snapshot)
 
 
+def _hold(frame: DataFrame) -> DataFrame:
+    """The frame's rows without the plan that made them.
+
+    A cached frame keeps its plan, and every statement built on it is compared with all of that
+    plan again: for small batches that takes longer than anything else. Spark frees the rows when
+    nothing refers to them any more.
+    """
+    return frame.localCheckpoint(eager=True)
+
+
 @dataclass(frozen=True, slots=True)
 class _Planned:
     """A batch with everything that was found out about it."""
@@ -180,7 +183,7 @@ class _Planned:
     columns: tuple[str, ...]
     state: Published
     judged: DataFrame
-    ranked: DataFrame
+    events: DataFrame
     plan: DataFrame
 
 
@@ -191,7 +194,7 @@ def _written(spark: SparkSession, planned: _Planned) -> Written:
     refused = _judged_counts(planned.judged)
     accepted = refused.pop("accepted", 0)
     if counts.conflicting:
-        refused[CONFLICT] = conflicting(planned.ranked).count()
+        refused[CONFLICT] = _contested(planned).count()
     # Before publishing: once it is published, the batch is known and nothing of it runs again.
     _keep_refused(spark, planned, refused)
     report = replace(
@@ -252,6 +255,10 @@ def _report(batch: Batch, state: Published, counts: Row, *, published: bool) -> 
     )
 
 
+def _contested(planned: _Planned) -> DataFrame:
+    return contested(planned.events, planned.batch.settings, planned.columns)
+
+
 def _judged_counts(judged: DataFrame) -> dict[str, int]:
     """How many rows the gate let pass ('accepted'), and how many each of its reasons stopped."""
 
@@ -270,7 +277,7 @@ def _keep_refused(spark: SparkSession, planned: _Planned, counts: dict[str, int]
     refused = planned.judged.where(F.size(REASONS) > 0).select(*columns, F.col(REASONS))
     if CONFLICT in counts:
         reasons = F.array(reason(CONFLICT, "")).cast(REASONS_TYPE).alias(REASONS)
-        refused = refused.unionByName(conflicting(planned.ranked).select(*columns, reasons))
+        refused = refused.unionByName(_contested(planned).select(*columns, reasons))
     if not counts:
         return
     shaped = refused_rows(

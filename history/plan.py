@@ -6,73 +6,104 @@ whole history is read for the others.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import reduce
+
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from history.batch import Batch
 from history.columns import content, named, numbered, per, quoted, same, whole
 from history.events import DELETE
 from history.settings import HistorySettings
 from history.table import Published, kept_events
-from history.timeline import KEPT, MAIN, NEW, decided, planned, ranked
+from history.timeline import (
+    ALONE,
+    KEPT,
+    MAIN,
+    NEW,
+    conflicting,
+    crowded,
+    decided,
+    marked,
+    planned,
+    ranked,
+    undisputed,
+)
+
+Hold = Callable[[DataFrame], DataFrame]
+"""Keeps a frame's rows in memory, so that what is built on it need not build it again."""
 
 
 def gathered(
     spark: SparkSession,
     events: DataFrame,
-    table: str,
-    settings: HistorySettings,
+    batch: Batch,
     state: Published,
     columns: tuple[str, ...],
+    *,
+    hold: Hold,
 ) -> DataFrame:
-    """The new events and every stored row they have to be seen with, ranked instant by instant.
+    """The new events and every stored row they have to be seen with, marked where they are alone.
 
     Args:
         spark: The session to read with.
         events: Accepted events: event columns and `__op`.
-        table: The history table.
-        settings: How it is kept.
+        batch: What is loaded.
         state: The published state to plan against.
         columns: The event columns.
+        hold: Keeps what is used more than once.
     """
-    schema = events.schema
-    main = spark.read.option("versionAsOf", str(state.snapshot_id)).table(table)
-    keys = events.select(*[named(name) for name in settings.key]).distinct()
-    current = _stored(main.where(named(settings.is_current)), settings, columns, schema)
-    current = _of_keys(current, keys, settings)
-    kept = _kept(spark, table, state, columns, schema)
-    kept = None if kept is None else _of_keys(kept, keys, settings)
-
-    latest = _latest_known(current, kept, settings)
+    settings, schema = batch.settings, events.schema
     new = _marked(
         events.withColumns({"__origin": F.lit(NEW), "__main": _no_main(schema, settings, columns)})
     )
-    new = _with_lateness(new, current, kept, latest, settings, columns)
-    flags = new.where(F.col("__late")).select(*[named(n) for n in settings.key]).distinct()
+    if state.is_empty:
+        return hold(marked(new, settings))
+    main = spark.read.option("versionAsOf", str(state.snapshot_id)).table(batch.table)
+    keys = _keys_of(events, settings)
+    current = _stored(main.where(named(settings.is_current)), settings, columns, schema)
+    current = hold(_of_keys(current, keys, settings))
+    kept = _kept(spark, batch.table, state, columns, schema)
+    kept = None if kept is None else hold(_of_keys(kept, keys, settings))
+    new = hold(_with_lateness(new, current, kept, settings, columns))
 
-    whole_main = _of_keys(_stored(main, settings, columns, schema), flags, settings)
-    narrow = _anti_keys(current, flags, settings)
+    parts = [new]
+    known, remembered = current, kept
+    if new.where(F.col("__late")).limit(1).collect():
+        flags = hold(_keys_of(new.where(F.col("__late")), settings))
+        every = _of_keys(_stored(main, settings, columns, schema), flags, settings)
+        parts.append(_marked(every, late=True))
+        known = _anti_keys(current, flags, settings)
+        if kept is not None:
+            parts.append(_marked(_of_keys(kept, flags, settings), late=True))
+            remembered = _anti_keys(kept, flags, settings)
     if not settings.overwritten(columns):
-        narrow = _narrowed(narrow, settings, columns, schema)
-    parts = [
-        new,
-        _marked(whole_main, late=True),
-        _marked(narrow),
-    ]
-    if kept is not None:
-        parts.append(_marked(_of_keys(kept, flags, settings), late=True))
-        parts.append(_marked(_after_anchor(_anti_keys(kept, flags, settings), current, settings)))
-    stacked = parts[0]
-    for part in parts[1:]:
-        stacked = stacked.unionByName(part, allowMissingColumns=True)
-    return ranked(stacked, settings, columns)
+        known = _narrowed(known, settings, columns, schema)
+    parts.append(_marked(known))
+    if remembered is not None:
+        parts.append(_marked(_after_anchor(remembered, current, settings)))
+    stacked = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
+    return hold(marked(stacked, settings))
 
 
-def instants(
-    ranked_events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
-) -> DataFrame:
-    """The plan: one row an instant with its actions (see `history.timeline.planned`)."""
-    return planned(decided(ranked_events, settings, columns), settings, columns)
+def instants(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+    """The plan of marked events: one row an instant with its actions (`timeline.planned`)."""
+    winners = undisputed(events, columns)
+    if events.where(~F.col(ALONE)).limit(1).collect():
+        contests = ranked(crowded(events), settings, columns)
+        winners = winners.unionByName(decided(contests, settings, columns))
+    return planned(winners, settings, columns)
+
+
+def contested(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+    """Of marked events, those that have to be refused: nothing decides between them."""
+    return conflicting(ranked(crowded(events), settings, columns))
+
+
+def _keys_of(events: DataFrame, settings: HistorySettings) -> DataFrame:
+    return events.select(*[named(name) for name in settings.key]).distinct()
 
 
 def _main_struct(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
@@ -162,7 +193,6 @@ def _with_lateness(
     new: DataFrame,
     current: DataFrame,
     kept: DataFrame | None,
-    latest: DataFrame,
     settings: HistorySettings,
     columns: tuple[str, ...],
 ) -> DataFrame:
@@ -178,25 +208,26 @@ def _with_lateness(
         instant = same("c", "k", (*settings.key, settings.sequence))
         plain = current.alias("c").join(kept.alias("k"), instant, "left_anti")
         known = plain.select(*keys, seen).union(kept.select(*keys, seen))
-    joined = (
+    # What is known already adds nothing, and what it was compared with need not be read.
+    said = known.select(*keys, F.col("__seen").alias("__known"))
+    unknown = (
         new.withColumn("__seen", seen)
         .alias("n")
-        .join(latest.alias("l"), same("n", "l", settings.key), "left")
-        .select("n.*", "l.__last")
+        .join(
+            said.alias("k"),
+            same("n", "k", settings.key) & F.col("n.__seen").eqNullSafe(F.col("k.__known")),
+            "left_anti",
+        )
     )
-    matched = joined.alias("n").join(
-        known.select(*keys, F.col("__seen").alias("__known")).distinct().alias("k"),
-        same("n", "k", settings.key) & F.col("n.__seen").eqNullSafe(F.col("k.__known")),
-        "left",
-    )
-    # What is known already adds nothing, and what it was compared with need not be read.
-    flagged = matched.where(F.col("k.__known").isNull()).select(
+    latest = _latest_known(current, kept, settings)
+    placed = unknown.alias("n").join(latest.alias("l"), same("n", "l", settings.key), "left")
+    flagged = placed.select(
         *[F.col(f"n.{quoted(name)}") for name in columns],
         F.col("n.__op"),
         F.col("n.__origin"),
         F.col("n.__main"),
         F.coalesce(
-            F.col(f"n.{quoted(settings.sequence)}") <= F.col("n.__last"), F.lit(False)
+            F.col(f"n.{quoted(settings.sequence)}") <= F.col("l.__last"), F.lit(False)
         ).alias("__behind"),
     )
     return flagged.withColumn("__late", F.max("__behind").over(whole(per(*settings.key))))

@@ -41,10 +41,12 @@ _TERM = re.compile(r"^(?:(\w+)\()?\s*([^(),]+?)\s*(?:,\s*(\d+))?\s*\)?$")
 class Published:
     """The published state of a history table, read from its own snapshots.
 
-    `properties` are the Strandline entries of the newest snapshot that has any.
+    `properties` are the Strandline entries of the newest snapshot that has any; `rows` counts what
+    the data files hold, deleted rows included.
     """
 
     snapshot_id: int
+    rows: int
     properties: Mapping[str, str]
     batches: frozenset[str]
 
@@ -52,6 +54,11 @@ class Published:
     def high_water(self) -> int:
         """The greatest surrogate key ever drawn."""
         return int(self.properties.get(HIGH_WATER, "0"))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known yet: no version, and no event that was kept."""
+        return self.rows == 0 and self.kept_snapshot is None
 
     @property
     def kept_snapshot(self) -> int | None:
@@ -75,17 +82,20 @@ def exists(spark: SparkSession, table: str) -> bool:
 
 def published(spark: SparkSession, table: str) -> Published | None:
     """The table's published state; None when it has no snapshot yet."""
-    rows = spark.sql(
-        f"SELECT s.snapshot_id, s.summary FROM {table}.history h "  # noqa: S608
-        f"JOIN {table}.snapshots s ON h.snapshot_id = s.snapshot_id "
-        "WHERE h.is_current_ancestor ORDER BY h.made_current_at DESC, s.committed_at DESC"
-    ).collect()
-    if not rows:
+    main = spark.sql(f"SELECT snapshot_id FROM {table}.refs WHERE name = 'main'").collect()  # noqa: S608
+    if not main:
         return None
-    summaries = [dict(row.summary or {}) for row in rows]
+    found = spark.sql(f"SELECT snapshot_id, parent_id, summary FROM {table}.snapshots").collect()  # noqa: S608
+    snapshots = {row.snapshot_id: row for row in found}
+    summaries = []
+    ancestor = main[0].snapshot_id
+    while ancestor in snapshots:
+        summaries.append(dict(snapshots[ancestor].summary or {}))
+        ancestor = snapshots[ancestor].parent_id
     ours = next((summary for summary in summaries if BATCH_ID in summary), {})
     return Published(
-        snapshot_id=rows[0].snapshot_id,
+        snapshot_id=main[0].snapshot_id,
+        rows=int(summaries[0].get("total-records", 1)),
         properties={name: text for name, text in ours.items() if name.startswith("strandline.")},
         batches=frozenset(summary[BATCH_ID] for summary in summaries if BATCH_ID in summary),
     )

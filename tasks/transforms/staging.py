@@ -29,6 +29,7 @@ from tasks.transforms.checks import (
     with_references,
 )
 from tasks.transforms.fingerprint import fingerprint
+from tasks.transforms.keyed_hash import hashed
 from tasks.transforms.mapping import mapped, sequence, watermark
 from tasks.transforms.protection import protected, source_row
 from tasks.transforms.row_filter import meets
@@ -42,6 +43,7 @@ KINDS = (EVENT, REFUSED, IGNORED, REPEATED)
 
 OPERATION, REASONS, SOURCE_ROW, DIGEST = "_op", "_reasons", "_source_row", "_digest"
 WATERMARK = "watermark"
+_DOMAIN = "strandline refused row 1\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +214,9 @@ def _chosen(kept: DataFrame, contract: Contract, keys: ProtectionKeys, origin: O
     kept = kept.withColumn(
         SOURCE_ROW, source_row(contract, keys, table=origin.target, refused=refused)
     )
-    every = {column.name: named(column.name) for column in contract.source.columns}
-    kept = fingerprint(kept, every, keys.fingerprint.material, name=DIGEST, only=refused)
+    row = F.to_json(F.struct(*[named(column.name) for column in contract.source.columns]))
+    told = F.when(refused, F.concat(F.lit(_DOMAIN), row))
+    kept = hashed(kept, {DIGEST: told}, keys.fingerprint.material)
     return kept.select(
         *columns,
         F.col(OPERATION),
