@@ -1,5 +1,5 @@
 -- Rows `first_id` to `last_id` of new_source_table, as they stand at `until`.
--- One is created every 104.544 s from 2024-01-01 on: 100,000 by the end of April. Three Weyl
+-- One is created every 522.72 s from 2024-01-01 on: 20,000 by the end of April. Three Weyl
 -- sequences (an id times an odd constant, modulo 2^32) stand in for chance, so that every run makes
 -- the same rows. Real life is in them at stated ids, 23 in a thousand:
 --   blank column1            4   mod(id, 250) = 11
@@ -13,7 +13,7 @@ WITH drawn AS (
     SELECT
         id,
         date_trunc(
-            'second', TIMESTAMP '2024-01-01' + (id - 1) * INTERVAL '104.544 seconds'
+            'second', TIMESTAMP '2024-01-01' + (id - 1) * INTERVAL '522.72 seconds'
         ) AS created_date,
         mod(id * 2654435761, 4294967296) / 4294967296.0 :: DOUBLE PRECISION AS u,
         mod(id * 2246822519, 4294967296) / 4294967296.0 :: DOUBLE PRECISION AS v,

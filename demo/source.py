@@ -41,7 +41,7 @@ GENERATED_UNTIL = datetime(2024, 5, 1, tzinfo=UTC)
 GENERATED_CHANGED = datetime(2024, 5, 3, tzinfo=UTC)
 """The moment at which `change_new_source_table` leaves it."""
 
-_ROWS_FIRST, _ROWS_LATER = 100_000, 1_653
+_ROWS_FIRST, _ROWS_LATER = 20_000, 331
 
 _AIRPORTS_AS_OF = "2013-01-01"
 
@@ -103,8 +103,10 @@ def create(dsn: SecretStr) -> None:
             _fill_reference_tables(connection)
 
 
-def fill_until(dsn: SecretStr, moment: datetime) -> Filled:
+def fill_until(dsn: SecretStr, moment: datetime, carrier: str | None = None) -> Filled:
     """Bring `aircraft` to its state at `moment`, which is included.
+
+    The first call decides which flights there are at all: all of the year, or one carrier's.
 
     Rows scheduled since the last state are inserted in the shape they have at `moment`; rows of
     the last state whose times have become known are updated. One transaction.
@@ -115,7 +117,9 @@ def fill_until(dsn: SecretStr, moment: datetime) -> Filled:
     at = {"moment": naive_utc(moment)}
     with _connected(dsn) as connection:
         if _is_empty(connection, "SELECT FROM carrier_log.flights LIMIT 1"):
-            _copy(connection, "carrier_log.flights", flight_rows())
+            log = flight_rows()
+            chosen = log if carrier is None else log[log["carrier"] == carrier]
+            _copy(connection, "carrier_log.flights", chosen)
         # Corrections first: what is inserted next already has its state at the moment.
         corrected = connection.execute(_CORRECT, at).rowcount
         inserted = connection.execute(_INSERT, at).rowcount
@@ -123,7 +127,7 @@ def fill_until(dsn: SecretStr, moment: datetime) -> Filled:
 
 
 def fill_new_source_table(dsn: SecretStr) -> Filled:
-    """Generate `new_source_table` as it stands at `GENERATED_UNTIL`: 100,000 rows."""
+    """Generate `new_source_table` as it stands at `GENERATED_UNTIL`: 20,000 rows."""
     with _connected(dsn) as connection:
         inserted = _generate(connection, 1, _ROWS_FIRST, GENERATED_UNTIL)
     return Filled(inserted, 0)

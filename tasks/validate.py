@@ -20,7 +20,7 @@ from tasks.handoff import Finding, StagedBatch, Verdict
 from tasks.run import Run
 from tasks.step import Figures, step
 from tasks.transforms import staging
-from tasks.transforms.checks import duplicates, score
+from tasks.transforms.checks import duplicates, reasons, score
 
 _WORST = 3
 
@@ -72,7 +72,7 @@ def quarantined_rows(run: Run, refused: DataFrame) -> DataFrame:
         "source_table": F.lit(run.contract.source.relation),
         "row_digest": F.col(staging.DIGEST),
         "record_key": F.to_json(F.struct(*[named(name) for name in run.contract.key])),
-        "reasons": F.col(staging.REASONS),
+        "reasons": reasons(run.contract, F.col(staging.FAILED)),
         "row": F.col(staging.SOURCE_ROW),
         "refused_at": F.lit(run.started).cast("timestamp"),
         "released_at": F.lit(None).cast("timestamp"),

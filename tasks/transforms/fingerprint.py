@@ -7,6 +7,7 @@ column (null equals null). Without the key it says nothing about the row.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -18,30 +19,53 @@ from tasks.transforms.keyed_hash import hashed
 DOMAIN = "strandline fingerprint 1\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a fingerprint is made of: named values, and where it is wanted.
+
+    Where `only` is not true the fingerprint is null, and nothing is computed.
+    """
+
+    values: Mapping[str, Column]
+    only: Column | None = None
+
+
 def fingerprint(
+    frame: DataFrame, values: Mapping[str, Column], key: bytes, *, name: str
+) -> DataFrame:
+    """The frame with one fingerprint, as `fingerprints` makes them."""
+    return fingerprints(frame, {name: Fingerprint(values)}, key)
+
+
+def fingerprints(
     frame: DataFrame,
-    values: Mapping[str, Column],
+    wanted: Mapping[str, Fingerprint],
     key: bytes,
     *,
-    name: str,
-    only: Column | None = None,
+    messages: Mapping[str, Column] | None = None,
 ) -> DataFrame:
-    """The frame with `name`: HMAC-SHA-256 of the values, 64 lower-case hex digits (spec 4.1, 5).
+    """The frame with a column per fingerprint: HMAC-SHA-256 in 64 lower-case hex digits.
 
-    The message is `DOMAIN` and the row of `tasks.transforms.encoding`. Equal numbers have equal
-    fingerprints whatever their type: 1.10 = 1.1, 1 = 1.0 among exact numbers, -0.0 = 0.0 and NaN =
-    NaN among floats. The order of the mapping does not matter, the names do. Where `only` is not
-    true the fingerprint is null, and nothing is computed.
+    The message is `DOMAIN` and the row of `tasks.transforms.encoding` (spec 4.1, 5). Equal numbers
+    have equal fingerprints whatever their type: 1.10 = 1.1, 1 = 1.0 among exact numbers, -0.0 =
+    0.0 and NaN = NaN among floats. The order of the values does not matter, their names do.
+
+    Args:
+        frame: The rows.
+        wanted: The fingerprints by the name of their column.
+        key: The fingerprint key.
+        messages: Further messages to be hashed with the same key, as they are; the key enters the
+            plan once for all of them.
     """
-    schema = frame.select(*[value.alias(label) for label, value in values.items()]).schema
     # Columns of their own, so that Spark computes each value once and not per mention.
-    places = {label: f"__{name}_{position}" for position, label in enumerate(values)}
-    tagged = {
-        places[label]: encoding.tagged(value, field.dataType)
-        for (label, value), field in zip(values.items(), schema.fields, strict=True)
-    }
-    message = encoding.row({label: named(place) for label, place in places.items()})
-    prepared = frame.withColumns(tagged)
-    whole = F.concat(F.lit(DOMAIN), message)
-    keyed = hashed(prepared, {name: whole if only is None else F.when(only, whole)}, key)
-    return keyed.drop(*places.values())
+    tagged: dict[str, Column] = {}
+    hashable = dict(messages or {})
+    for name, each in wanted.items():
+        schema = frame.select(*[v.alias(label) for label, v in each.values.items()]).schema
+        places = {label: f"__{name}_{position}" for position, label in enumerate(each.values)}
+        for (label, value), field in zip(each.values.items(), schema.fields, strict=True):
+            tagged[places[label]] = encoding.tagged(value, field.dataType)
+        row = encoding.row({label: named(place) for label, place in places.items()})
+        whole = F.concat(F.lit(DOMAIN), row)
+        hashable[name] = whole if each.only is None else F.when(each.only, whole)
+    return hashed(frame.withColumns(tagged), hashable, key).drop(*tagged)

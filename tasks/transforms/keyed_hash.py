@@ -1,8 +1,11 @@
 """HMAC-SHA-256 (RFC 2104) inside the JVM, with a key that no plan shows.
 
 Promise: the key is in no literal, option or configuration. The two padded key blocks come out of
-a Python function as the one row of a scalar subquery, so plans, the event log and the UI show only
-a subquery; nothing is written to a local file on the way, as `createDataFrame` would do.
+a Python function as the one row of a broadcast relation, so plans, the event log and the UI show
+only a join; nothing is written to a local file on the way, as `createDataFrame` would do.
+
+A scalar subquery would do the same, but executors can't generate code around one that calls
+Python: they would interpret the whole projection, row by row.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from tasks.transforms.arrow_batches import Batch, by_batch
 
 BLOCK_OCTETS = 64
 _BLOCKS = "struct<inner:binary,outer:binary>"
+_COLUMN = "__key_blocks"
 
 
 def key_blocks(key: bytes) -> tuple[bytes, bytes]:
@@ -32,18 +36,18 @@ def hashed(frame: DataFrame, messages: Mapping[str, Column], key: bytes) -> Data
 
     Messages are text, hashed as UTF-8; null for null. A column of the same name is replaced.
     """
-    blocks = _blocks(frame.sparkSession, key)
+    keyed = frame.crossJoin(F.broadcast(_blocks(frame.sparkSession, key)))
+    blocks = F.col(_COLUMN)
     digests = {}
     for name, message in messages.items():
         inside = F.sha2(F.concat(blocks["inner"], message.cast("binary")), 256)
         digests[name] = F.sha2(F.concat(blocks["outer"], F.unhex(inside)), 256)
-    return frame.withColumns(digests)
+    return keyed.withColumns(digests).drop(_COLUMN)
 
 
-def _blocks(spark: SparkSession, key: bytes) -> Column:
+def _blocks(spark: SparkSession, key: bytes) -> DataFrame:
     bring = by_batch(_bringing(key), _BLOCKS)
-    one = spark.range(0, 1, 1, 1).select(bring(F.col("id")).alias("blocks"))
-    return one.scalar()
+    return spark.range(0, 1, 1, 1).select(bring(F.col("id")).alias(_COLUMN))
 
 
 def _bringing(key: bytes) -> Batch:

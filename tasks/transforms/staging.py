@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
@@ -23,13 +24,11 @@ from history.events import DELETE, UPSERT
 from tasks.transforms.checks import (
     counts,
     failed_checks,
-    reasons,
     refusing,
     row_score,
     with_references,
 )
-from tasks.transforms.fingerprint import fingerprint
-from tasks.transforms.keyed_hash import hashed
+from tasks.transforms.fingerprint import Fingerprint, fingerprints
 from tasks.transforms.mapping import mapped, sequence, watermark
 from tasks.transforms.protection import protected, source_row
 from tasks.transforms.row_filter import meets
@@ -41,7 +40,7 @@ IGNORED, REPEATED = "ignored", "repeated"
 closes what is absent, their keys are staged as `seen`."""
 KINDS = (EVENT, REFUSED, IGNORED, REPEATED)
 
-OPERATION, REASONS, SOURCE_ROW, DIGEST = "_op", "_reasons", "_source_row", "_digest"
+OPERATION, FAILED, SOURCE_ROW, DIGEST = "_op", "_failed", "_source_row", "_digest"
 WATERMARK = "watermark"
 _DOMAIN = "strandline refused row 1\n"
 
@@ -94,8 +93,8 @@ def staged(
             `watermark`.
 
     Returns:
-        The event columns in stored types, `_op`, `_kind`, `_reasons`, and for refused rows
-        `_source_row` (sensitive values encrypted) and `_digest`.
+        The event columns in stored types, `_op`, `_kind`, and for refused rows `_failed` (the bit
+        mask of `checks.row_checks`), `_source_row` (sensitive values encrypted) and `_digest`.
     """
     judged = _judged(with_references(rows, contract, references), contract, origin)
     shaped = _fingerprinted(_mapped(judged, contract, origin), contract, keys)
@@ -144,19 +143,21 @@ def _mapped(judged: DataFrame, contract: Contract, origin: Origin) -> DataFrame:
 
 
 def _fingerprinted(shaped: DataFrame, contract: Contract, keys: ProtectionKeys) -> DataFrame:
-    key = keys.fingerprint.material
+    """Adds everything that the fingerprint key makes: the key enters the plan once."""
+    wanted = {}
     column = contract.generated("fingerprint")
     if column is not None:
         tracked = {name: F.col(_clear(name)) for name in contract.history.tracked}
-        shaped = fingerprint(shaped, tracked, key, name=_clear(column.name))
+        wanted[_clear(column.name)] = Fingerprint(tracked)
     for position, check in enumerate(set_checks(contract)):
         values = {name: named(name) for name in check.columns}
-        whole = F.lit(True)
-        for value in values.values():
-            whole = whole & value.isNotNull()
         # A row with a null in one of the columns repeats nothing.
-        shaped = fingerprint(shaped, values, key, name=set_digest(position), only=whole)
-    return shaped
+        whole = reduce(lambda one, other: one & other, (v.isNotNull() for v in values.values()))
+        wanted[set_digest(position)] = Fingerprint(values, only=whole)
+    row = F.to_json(F.struct(*[named(column.name) for column in contract.source.columns]))
+    refused = F.when(F.col("__refused"), F.concat(F.lit(_DOMAIN), row))
+    key = keys.fingerprint.material
+    return fingerprints(shaped, wanted, key, messages={DIGEST: refused})
 
 
 def _sorted_out(shaped: DataFrame, contract: Contract, known: DataFrame | None) -> DataFrame:
@@ -205,26 +206,21 @@ def _chosen(kept: DataFrame, contract: Contract, keys: ProtectionKeys, origin: O
     """The stage's columns, target columns still in the clear; a seen row keeps its key only."""
     refused = F.col(KIND) == REFUSED
     said = F.col(KIND).isin(EVENT, REFUSED)
+    sees = contract.history.absent is Absence.CLOSE
     columns = []
     for field in event_schema(contract).fields:
         value = F.col(_clear(field.name))
-        kept_value = value if field.name in contract.key else F.when(said, value)
-        columns.append(kept_value.alias(field.name))
-    digests = [set_digest(position) for position, _ in enumerate(set_checks(contract))]
-    kept = kept.withColumn(
-        SOURCE_ROW, source_row(contract, keys, table=origin.target, refused=refused)
-    )
-    row = F.to_json(F.struct(*[named(column.name) for column in contract.source.columns]))
-    told = F.when(refused, F.concat(F.lit(_DOMAIN), row))
-    kept = hashed(kept, {DIGEST: told}, keys.fingerprint.material)
+        whole = not sees or field.name in contract.key
+        columns.append((value if whole else F.when(said, value)).alias(field.name))
+    row = source_row(contract, keys, table=origin.target, refused=refused)
     return kept.select(
         *columns,
         F.col(OPERATION),
-        F.when(said, F.col(KIND)).otherwise(SEEN).alias(KIND),
-        F.when(refused, reasons(contract, F.col("__mask"))).alias(REASONS),
-        F.col(SOURCE_ROW),
+        (F.when(said, F.col(KIND)).otherwise(SEEN) if sees else F.col(KIND)).alias(KIND),
+        F.when(refused, F.col("__mask")).alias(FAILED),
+        row.alias(SOURCE_ROW),
         F.col(DIGEST),
-        *[F.col(name) for name in digests],
+        *[F.col(set_digest(position)) for position, _ in enumerate(set_checks(contract))],
     )
 
 
