@@ -86,3 +86,19 @@ def numbered(names: Iterable[str]) -> Column:
     """One struct of the named columns as they are, its fields r0, r1, ... in their order."""
     parts = [named(name).alias(f"r{position}") for position, name in enumerate(names)]
     return F.struct(*(parts or [F.lit(0).alias("r0")]))
+
+
+_EXACT = {
+    "ignoreNullFields": "false",
+    "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
+    "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
+    "timeZone": "UTC",
+}
+
+
+def as_json(parts: Iterable[Column]) -> Column:
+    """One JSON object of the named parts, nulls included, moments in UTC to the microsecond.
+
+    Spark writes milliseconds unless told otherwise, which makes different moments one.
+    """
+    return F.to_json(F.struct(*parts), dict(_EXACT))

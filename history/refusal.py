@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history.columns import named, quoted
+from history.columns import as_json, named, quoted
 from history.events import REASONS
 from history.settings import HistorySettings
 from history.table import exists
@@ -52,12 +52,10 @@ def refused_rows(
         F.lit(table).alias("target_table"),
         F.lit(batch_id).alias("batch_id"),
         F.lit(source).alias("source_table"),
-        F.sha2(F.to_json(F.struct(*digested), {"ignoreNullFields": "false"}), 256).alias(
-            "row_digest"
-        ),
+        F.sha2(as_json(digested), 256).alias("row_digest"),
         F.to_json(F.struct(*[named(name) for name in settings.key])).alias("record_key"),
         F.col(REASONS).alias("reasons"),
-        F.to_json(F.struct(*[named(name) for name in columns])).alias("row"),
+        as_json(named(name) for name in columns).alias("row"),
         F.lit(refused_at).cast("timestamp").alias("refused_at"),
         F.lit(None).cast("timestamp").alias("released_at"),
     )

@@ -6,25 +6,17 @@ columns nor in the copy of a refused row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.keys import ProtectionKeys
 from contracts.model import Classification, Contract, ProtectionKind
-from history.columns import named
+from history.columns import as_json, named
 from tasks.transforms.encryption import token
 from tasks.transforms.masking import masked
 from tasks.transforms.pseudonym import pseudonymised
 
 _SENSITIVE = frozenset({Classification.CONFIDENTIAL, Classification.RESTRICTED})
-_JSON: Mapping[str, str] = {
-    "ignoreNullFields": "false",
-    "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
-    "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
-    "timeZone": "UTC",
-}
 
 
 def protected(
@@ -99,7 +91,7 @@ def source_row(contract: Contract, keys: ProtectionKeys, *, table: str, refused:
                 )
             )
         parts.append(value.alias(column.name))
-    return F.when(refused, F.to_json(F.struct(*parts), dict(_JSON)))
+    return F.when(refused, as_json(parts))
 
 
 def _as_text(sealed: Column) -> Column:

@@ -19,7 +19,7 @@ from contracts.model import Absence, Check, Contract
 from contracts.rules import RULES, Scope
 from contracts.schema import FILLED_BY_HISTORY, event_schema
 from contracts.transformations import TRANSFORMATIONS
-from history.columns import named
+from history.columns import as_json, named
 from history.events import DELETE, UPSERT
 from tasks.transforms.checks import (
     counts,
@@ -154,7 +154,7 @@ def _fingerprinted(shaped: DataFrame, contract: Contract, keys: ProtectionKeys) 
         # A row with a null in one of the columns repeats nothing.
         whole = reduce(lambda one, other: one & other, (v.isNotNull() for v in values.values()))
         wanted[set_digest(position)] = Fingerprint(values, only=whole)
-    row = F.to_json(F.struct(*[named(column.name) for column in contract.source.columns]))
+    row = as_json(named(column.name) for column in contract.source.columns)
     refused = F.when(F.col("__refused"), F.concat(F.lit(_DOMAIN), row))
     key = keys.fingerprint.material
     return fingerprints(shaped, wanted, key, messages={DIGEST: refused})
