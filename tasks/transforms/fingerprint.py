@@ -30,13 +30,6 @@ class Fingerprint:
     only: Column | None = None
 
 
-def fingerprint(
-    frame: DataFrame, values: Mapping[str, Column], key: bytes, *, name: str
-) -> DataFrame:
-    """The frame with one fingerprint, as `fingerprints` makes them."""
-    return fingerprints(frame, {name: Fingerprint(values)}, key)
-
-
 def fingerprints(
     frame: DataFrame,
     wanted: Mapping[str, Fingerprint],

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from blocks.java_home import ensure_java
 from contracts.keys import DataKey, ProtectionKeys
 from tasks.transforms.encryption import decrypted
-from tasks.transforms.fingerprint import fingerprint
+from tasks.transforms.fingerprint import Fingerprint, fingerprints
 from tasks.transforms.mapping import mapped
 from tasks.transforms.protection import protected, source_row
 from tests.transforms.examples import SOURCE_SCHEMA, TABLE, contract
@@ -42,12 +42,8 @@ def main(folder: Path) -> None:
     columns = {**mapped(people), "source_row": source_row(
         people, KEYS, table=TABLE, refused=F.col("status") == "ACTIVE")}  # fmt: skip
     targets = source.select(*[column.alias(name) for name, column in columns.items()])
-    keyed = fingerprint(
-        targets,
-        {name: F.col(name) for name in ("name", "amount", "email")},
-        KEYS.fingerprint.material,
-        name="source_checksum",
-    )
+    told = Fingerprint({name: F.col(name) for name in ("name", "amount", "email")})
+    keyed = fingerprints(targets, {"source_checksum": told}, KEYS.fingerprint.material)
     stage = protected(keyed, people, KEYS, table=TABLE)
     stage.explain(extended=True)
     stage.write.parquet(str(folder / "stage"), compression="uncompressed")

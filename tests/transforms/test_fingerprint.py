@@ -15,7 +15,7 @@ from pyspark.sql import types as T
 from contracts.errors import ContractError
 from history.columns import named
 from tasks.transforms.encoding import row, tagged
-from tasks.transforms.fingerprint import fingerprint
+from tasks.transforms.fingerprint import Fingerprint, fingerprints
 from tasks.transforms.keyed_hash import hashed, key_blocks
 from tests.transforms.encodings import reference_fingerprint
 
@@ -79,7 +79,7 @@ def test_a_fingerprint_is_that_of_the_plain_reference_for_every_type(spark, far_
         T.StructType([T.StructField("n", T.IntegerType()), *SCHEMA.fields]),
     )
 
-    keyed = fingerprint(frame, {name: named(name) for name in KINDS}, KEY, name="fp")
+    keyed = fingerprints(frame, {"fp": Fingerprint({name: named(name) for name in KINDS})}, KEY)
 
     assert keyed.columns == [*frame.columns, "fp"]
     assert [each.fp for each in keyed.select("n", "fp").orderBy("n").collect()] == [
@@ -127,7 +127,8 @@ def test_a_new_column_of_nulls_changes_no_fingerprint_and_order_does_not_matter(
     given_one = {"a": F.col("a"), "b": F.col("b")}
     more = {"b": F.col("b"), "new": F.lit(None).cast("date"), "a": F.col("a")}
 
-    both = fingerprint(fingerprint(frame, given_one, KEY, name="one"), more, KEY, name="other")
+    one = fingerprints(frame, {"one": Fingerprint(given_one)}, KEY)
+    both = fingerprints(one, {"other": Fingerprint(more)}, KEY)
 
     (found,) = both.collect()
     assert found.one == found.other
@@ -159,7 +160,7 @@ def test_every_nan_is_one_value(spark):
     other = struct.unpack("<d", struct.pack("<Q", 0xFFF8000000000001))[0]
     frame = spark.createDataFrame([(float("nan"),), (other,)], "d double")
 
-    found = fingerprint(frame, {"d": F.col("d")}, KEY, name="fp").collect()
+    found = fingerprints(frame, {"fp": Fingerprint({"d": F.col("d")})}, KEY).collect()
 
     assert found[0].fp == found[1].fp
 
@@ -173,8 +174,7 @@ def test_days_and_moments_of_one_day_differ(spark):
     frame = spark.createDataFrame([(date(1970, 1, 2),)], "d date")
     kinds = ("date", "timestamp", "timestamp_ntz")
 
-    keyed = frame
-    for kind in kinds:
-        keyed = fingerprint(keyed, {"d": F.col("d").cast(kind)}, KEY, name=kind)
+    wanted = {kind: Fingerprint({"d": F.col("d").cast(kind)}) for kind in kinds}
+    keyed = fingerprints(frame, wanted, KEY)
 
     assert len(set(keyed.select(*kinds).collect()[0])) == len(kinds)
