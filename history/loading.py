@@ -122,12 +122,13 @@ def write_changes(spark: SparkSession, changes: DataFrame, batch: Batch) -> Writ
     columns = settings.event_columns(changes.columns)
     settings.check(changes.columns, batch.table)
     judged = gated(changes, settings)
-    events = judged.where(F.size(REASONS) == 0).drop(REASONS)
-    schema = events.select(*[named(name) for name in columns]).schema
+    schema = judged.select(*[named(name) for name in columns]).schema
     state = ensure_table(spark, batch.table, schema, settings)
     if batch.id in state.batches:
         nothing = LoadReport(batch.id, state.snapshot_id, published=False)
         return Written(replace(nothing, surrogate_high_water=state.high_water), on_branch=False)
+    judged = _hold(judged)
+    events = judged.where(F.size(REASONS) == 0).drop(REASONS)
     known = gathered(spark, events, batch, state, columns, hold=_hold)
     plan = _hold(instants(known, settings, columns))
     return _written(spark, _Planned(batch, columns, state, judged, known, plan))

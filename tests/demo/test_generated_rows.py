@@ -201,9 +201,7 @@ def test_the_change_touches_two_rows_in_a_hundred_and_adds_some(changed, ask):
 
     assert done == Filled(inserted=331, corrected=420)
     assert touched == [(420,) * 5]
-    assert ask(dsn, "SELECT count(*), min(id) FROM source_schema.new_source_table") == [
-        (20_331, 1)
-    ]
+    assert ask(dsn, "SELECT count(*), min(id) FROM source_schema.new_source_table") == [(20_331, 1)]
 
 
 def test_everything_that_came_or_changed_lies_past_what_was_there(changed, ask):
