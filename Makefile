@@ -19,7 +19,7 @@ help: ## Show this list
 	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z%-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## A year of real flights becomes governed history, in about a minute
+demo: $(READY) ## A year of real flights becomes governed history, in about two minutes
 	@$(BIN)/python -m demo
 
 setup: $(READY) ## Build .venv from the lock file (every other task does it by itself)

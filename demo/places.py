@@ -22,11 +22,8 @@ from blocks.spark_runtime import SparkRuntime
 __all__ = ["Places", "made_anew"]
 
 _QUICK_START = {
-    # A minute of small jobs: the time that an optimising compiler takes never comes back.
+    # Two minutes of small jobs: the time that an optimising compiler takes never comes back.
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.autoBroadcastJoinThreshold": "64m",
 }
 
 
