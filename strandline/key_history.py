@@ -54,8 +54,8 @@ class Version:
 class KeyHistory:
     """The versions of one key, oldest first.
 
-    `tracked` are the columns whose change opens a version. `earlier` tells that older versions
-    were left out.
+    `tracked` are the columns whose change opens a version. `earlier` and `later` tell that older
+    and newer versions were left out.
     """
 
     contract: str
@@ -64,6 +64,7 @@ class KeyHistory:
     tracked: tuple[str, ...]
     versions: tuple[Version, ...]
     earlier: bool = False
+    later: bool = False
 
 
 def one_key(spark: SparkSession, key: Mapping[str, KeyValue], contract: Contract) -> DataFrame:

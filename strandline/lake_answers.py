@@ -87,7 +87,8 @@ def at_moment(found: KeyHistory, moment: datetime) -> KeyHistory:
             found="none: the record was not there yet, or was deleted",
             next_step="Leave out --as-of to see all versions.",
         )
-    return replace(found, versions=held)
+    newest = found.versions[-1]
+    return replace(found, versions=held, later=held[-1] is not newest)
 
 
 def history_data(found: KeyHistory) -> dict[str, object]:

@@ -52,7 +52,7 @@ def timeline(
         if width >= _BESIDE
         else _below(rows, axis, width=width, glyphs=glyphs)
     )
-    return Group(_title(history), Text(), body, Text(), *_in_full(history.versions[-1]))
+    return Group(_title(history), Text(), body, Text(), *_in_full(history))
 
 
 def _title(history: KeyHistory) -> Text:
@@ -70,7 +70,7 @@ def _rows(history: KeyHistory) -> Iterator[Row]:
             yield Row(before.end, version.start, None)
         yield Row(version.start, version.end, version, _changed(before, version, history.tracked))
         before = version
-    if before is not None and before.end is not None:
+    if before is not None and before.end is not None and not history.later:
         yield Row(before.end, None, None)
 
 
@@ -133,8 +133,10 @@ def _bar(row: Row, axis: _Axis, room: int, glyphs: tuple[str, ...]) -> Text:
     return bar
 
 
-def _in_full(latest: Version) -> list[RenderableType]:
-    heading = "holds now" if latest.is_open else "the last version, in full"
+def _in_full(history: KeyHistory) -> list[RenderableType]:
+    latest = history.versions[-1]
+    ended = "held then" if history.later else "the last version, in full"
+    heading = "holds now" if latest.is_open else ended
     pairs = [(name, value(cell)) for name, cell in latest.values.items()]
     return [Text(heading, style="bold"), facts(pairs)]
 

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from strandline.lake_answers import at_moment
 from strandline.timeline import timeline
 from tests.strandline.examples import NOW, day, history_of, text_of, version
 
@@ -103,6 +104,21 @@ def test_a_gap_is_shown_as_one_and_so_is_an_end_without_a_successor():
     assert [line.split(" ")[0] for line in gaps] == ["2024-01-11", "2024-01-31"]
     assert all("·" in line for line in gaps)
     assert "the last version, in full" in lines
+
+
+def test_what_held_at_a_moment_is_not_taken_for_the_end_of_the_record():
+    whole = history_of(
+        version(day(0), day(10), airport="JFK", carrier="UA"),
+        version(day(10), day(30), airport="LAX", carrier="UA"),
+    )
+
+    between = drawn(at_moment(whole, day(5)))
+    last = drawn(at_moment(whole, day(20)))
+
+    assert not [line for line in between if "no version" in line]
+    assert "held then" in between
+    assert [line for line in last if "no version" in line]
+    assert "the last version, in full" in last
 
 
 def test_a_change_that_only_a_protected_column_had_is_not_taken_for_none():
