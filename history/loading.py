@@ -33,7 +33,7 @@ from history.refusal import quarantine as keep_refused
 from history.refusal import refused_rows
 from history.report import REPORT, LoadReport
 from history.settings import HistorySettings
-from history.table import WATERMARK, Published, ensure_table
+from history.table import WATERMARK, Published, current_snapshot, ensure_table
 from history.writing import Numbered, write_kept, write_versions
 
 Announce = Callable[[str], None]
@@ -162,8 +162,8 @@ def publish_changes(spark: SparkSession, batch: Batch, written: Written) -> Load
         branches.publish(spark, batch.table, batch.branch)
     finally:
         branches.drop(spark, batch.table, batch.branch)
-    snapshot = branches.head(spark, batch.table, "main")
-    return replace(written.report, snapshot_id=snapshot)
+    snapshot = current_snapshot(spark, batch.table)
+    return replace(written.report, snapshot_id=snapshot or written.report.snapshot_id)
 
 
 def _hold(frame: DataFrame) -> DataFrame:

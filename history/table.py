@@ -80,21 +80,40 @@ def exists(spark: SparkSession, table: str) -> bool:
         return False
 
 
+def current_snapshot(spark: SparkSession, table: str) -> int | None:
+    """The snapshot that readers of the table see, asked without a job; None: there is none yet."""
+    row = spark.sql(f"SHOW TBLPROPERTIES {table} ('current-snapshot-id')").collect()[0]
+    return None if row.value == "none" else int(row.value)
+
+
 def published(spark: SparkSession, table: str) -> Published | None:
     """The table's published state; None when it has no snapshot yet."""
-    main = spark.sql(f"SELECT snapshot_id FROM {table}.refs WHERE name = 'main'").collect()  # noqa: S608
-    if not main:
+    current = current_snapshot(spark, table)
+    if current is None:
         return None
+    if (table, current) not in _STATES:
+        while len(_STATES) >= _MOST_STATES:
+            _STATES.pop(next(iter(_STATES)), None)
+        _STATES[table, current] = _read(spark, table, current)
+    return _STATES[table, current]
+
+
+_MOST_STATES = 100
+_STATES: dict[tuple[str, int], Published] = {}
+"""What was read of snapshots before: neither they nor what came before them ever changes."""
+
+
+def _read(spark: SparkSession, table: str, current: int) -> Published:
     found = spark.sql(f"SELECT snapshot_id, parent_id, summary FROM {table}.snapshots").collect()  # noqa: S608
     snapshots = {row.snapshot_id: row for row in found}
     summaries = []
-    ancestor = main[0].snapshot_id
+    ancestor = current
     while ancestor in snapshots:
         summaries.append(dict(snapshots[ancestor].summary or {}))
         ancestor = snapshots[ancestor].parent_id
     ours = next((summary for summary in summaries if BATCH_ID in summary), {})
     return Published(
-        snapshot_id=main[0].snapshot_id,
+        snapshot_id=current,
         rows=int(summaries[0].get("total-records", 1)),
         properties={name: text for name, text in ours.items() if name.startswith("strandline.")},
         batches=frozenset(summary[BATCH_ID] for summary in summaries if BATCH_ID in summary),
@@ -149,10 +168,9 @@ def ensure_kept(spark: SparkSession, table: str, events: T.StructType) -> int:
     name = kept_events(table)
     if not exists(spark, name):
         _create(spark.createDataFrame([], events), name, ())
-    if published(spark, name) is None:
+    if current_snapshot(spark, name) is None:
         spark.createDataFrame([], events).writeTo(name).append()
-    state = published(spark, name)
-    return state.snapshot_id if state else 0
+    return current_snapshot(spark, name) or 0
 
 
 def _create(empty: DataFrame, table: str, partitioning: tuple[str, ...]) -> None:

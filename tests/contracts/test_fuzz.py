@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -59,17 +60,26 @@ def damage(document, path, kind, other):
         owner[str(other)[:6]] = owner.pop(last)
 
 
+@dataclass(frozen=True)
+class Damaged:
+    """A contract with a few nodes deleted, replaced or renamed; its picture is those alone."""
+
+    document: dict[str, Any] = field(repr=False)
+    steps: list[tuple[str, Path, Any]]
+
+
 @st.composite
 def damages(draw, document):
-    """A copy of the document with a few nodes deleted, replaced or renamed."""
-    damaged = copy.deepcopy(document)
+    damaged = Damaged(copy.deepcopy(document), [])
     moved = st.sampled_from(places(document)).map(lambda path: reached(document, path))
     for _ in range(draw(st.integers(1, 4))):
-        below = [path for path in places(damaged) if path]
+        below = [path for path in places(damaged.document) if path]
         if below:
             kind = draw(st.sampled_from(["delete", "replace", "rename"]))
             other = copy.deepcopy(draw(st.one_of(ODD, moved)))
-            damage(damaged, draw(st.sampled_from(below)), kind, other)
+            path = draw(st.sampled_from(below))
+            damaged.steps.append((kind, path, copy.deepcopy(other)))
+            damage(damaged.document, path, kind, other)
     return damaged
 
 
@@ -99,9 +109,9 @@ def load(function, document, folder, stem):
 
 
 @FUZZ
-@given(document=damages(TABLE))
-def test_a_damaged_contract_is_a_contract_that_compiles_or_a_contract_error(document, tmp_path):
-    contract = load(load_contract, document, tmp_path, "new_source_table")
+@given(damaged=damages(TABLE))
+def test_a_damaged_contract_is_a_contract_that_compiles_or_a_contract_error(damaged, tmp_path):
+    contract = load(load_contract, damaged.document, tmp_path, "new_source_table")
 
     if contract is not None:
         assert isinstance(contract, Contract)
@@ -113,9 +123,9 @@ def test_a_damaged_contract_is_a_contract_that_compiles_or_a_contract_error(docu
 
 
 @FUZZ
-@given(document=damages(LEDGER))
-def test_a_damaged_ledger_is_a_ledger_or_a_contract_error(document, tmp_path):
-    ledger = load(load_ledger, document, tmp_path, "quarantine")
+@given(damaged=damages(LEDGER))
+def test_a_damaged_ledger_is_a_ledger_or_a_contract_error(damaged, tmp_path):
+    ledger = load(load_ledger, damaged.document, tmp_path, "quarantine")
 
     assert ledger is None or isinstance(ledger, Ledger)
 
