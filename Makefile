@@ -26,7 +26,7 @@ setup: $(READY) ## Build .venv from the lock file (every other task does it by i
 
 ##@ Change
 test: $(READY) ## Run the tests and print the coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term
 
 check: $(READY) ## Format, lint, types, layers, contracts
 	@$(BIN)/ruff format --check --quiet .

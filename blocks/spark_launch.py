@@ -19,6 +19,7 @@ from pyspark.errors import PySparkException
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
+from blocks.spark_jars import IVY, fetching
 from contracts.errors import EnvironmentUnfitError
 
 __all__ = ["environment", "launch", "running_session", "tell_driver"]
@@ -72,7 +73,8 @@ def launch(
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         start: Callable[..., Any] = launch_gateway
-        gateway = start(conf, {"stdout": descriptor, "stderr": descriptor})
+        with fetching(_packages(settings), Path(settings.get("spark.jars.ivy", IVY))):
+            gateway = start(conf, {"stdout": descriptor, "stderr": descriptor})
     except PySparkException:
         raise _unfit(log, _reason(_written(log, begin))) from None
     finally:
@@ -85,6 +87,10 @@ def launch(
         _end(gateway)
         # Not `from error`: it carries the JVM's whole stack.
         raise _unfit(log, _reason(f"{error}\n{_written(log, begin)}")) from None
+
+
+def _packages(settings: Mapping[str, str]) -> list[str]:
+    return [name for name in settings.get("spark.jars.packages", "").split(",") if name]
 
 
 def tell_driver(session: SparkSession, properties: Mapping[str, str]) -> None:

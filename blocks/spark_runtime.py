@@ -168,8 +168,8 @@ class SparkRuntime(Block):
             # What Spark infers of conditions grows exponentially with their aliases: planning
             # twenty checks of a row took five times as long as reading 100,000 rows.
             "spark.sql.constraintPropagation.enabled": "false",
-            # PySpark would tell Spark, by a dozen calls of the gateway, from which line of ours each
-            # column function is called. Two thirds of a small load's calls were these.
+            # PySpark would tell Spark by a dozen calls from which line each column function is
+            # called. Two thirds of all calls in a small load were these.
             "spark.python.sql.dataFrameDebugging.enabled": "false",
             # HotSpot compiles no method of more than 8,000 octets of bytecode: Spark's limit of
             # 65,535 leaves large steps to the interpreter.

@@ -15,6 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+# The same examples each time: what fails on one machine fails on the next. The nightly target
+# looks further, and elsewhere each night.
+settings.register_profile("everyday", derandomize=True, deadline=None, max_examples=40)
+settings.register_profile("nightly", deadline=None, max_examples=2_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
 # Prefect reads its settings when it is first imported, so they are set before any of our modules.
 PREFECT_HOME = tempfile.mkdtemp(prefix="strandline-prefect-")
@@ -98,6 +105,7 @@ def spark(warehouse: Path) -> Iterator[SparkSession]:
     from pyspark.sql import SparkSession
 
     from blocks.java_home import ensure_java
+    from blocks.spark_jars import fetching
     from blocks.spark_logging import silence_query_loggers
 
     ensure_java()
@@ -105,7 +113,8 @@ def spark(warehouse: Path) -> Iterator[SparkSession]:
     builder = SparkSession.builder.master("local[2]").appName("strandline-tests")
     for name, value in spark_settings(warehouse).items():
         builder = builder.config(name, value)
-    session = builder.getOrCreate()
+    with fetching(PACKAGES):
+        session = builder.getOrCreate()
     yield session
     session.stop()
 

@@ -91,8 +91,6 @@ class PlainDumper(yaml.SafeDumper):
 
 
 FUZZ = settings(
-    max_examples=100,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
