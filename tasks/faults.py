@@ -27,21 +27,31 @@ _NO_SPACE = re.compile(r"No space left on device")
 _SQL_STATE = re.compile(r"SQLSTATE:? ?([0-9A-Z]{5})|SQL state \[?([0-9A-Z]{5})")
 
 
+_UNTOUCHED = "Nothing was published."
+_STANDS = "What was published stands, and the next run makes up for the rest."
+
+
 @contextmanager
-def translated(contract: str, step: str) -> Iterator[None]:
+def translated(contract: str, step: str, *, publishes: bool = False) -> Iterator[None]:
     """Turn what Spark raises inside into an error of `contracts.errors`.
 
     The original is not chained: its text would be printed with the traceback.
+
+    Args:
+        contract: Where it happened.
+        step: In which step.
+        publishes: The step comes after or with publishing, so that something may be published.
     """
     try:
         yield
     except StrandlineError:
         raise
     except (PySparkException, Py4JError) as error:
-        raise _meaning(error, where=f"{contract}, step {step}") from None
+        state = _STANDS if publishes else _UNTOUCHED
+        raise _meaning(error, where=f"{contract}, step {step}", state=state) from None
 
 
-def _meaning(error: PySparkException | Py4JError, *, where: str) -> StrandlineError:
+def _meaning(error: PySparkException | Py4JError, *, where: str, state: str) -> StrandlineError:
     text = _text(error)
     classes = list(dict.fromkeys(_CLASS.findall(text)))
     told = ", ".join(classes[:4]) or type(error).__name__
@@ -50,14 +60,15 @@ def _meaning(error: PySparkException | Py4JError, *, where: str) -> StrandlineEr
             where=where,
             expected="room on the disk for the stage and the new files",
             found="none left",
-            next_step="Free space under the warehouse and Spark's local directory, and run again.",
+            next_step="Free space under the warehouse and Spark's local directory, and run again. "
+            + state,
         )
     if any(name in _LAKEHOUSE for name in classes):
         return LakehouseUnavailableError(
             where=where,
             expected="the catalog and the storage to answer",
             found=told,
-            next_step="Check the lakehouse block, then run again; nothing was published.",
+            next_step=f"Check the lakehouse block, then run again. {state}",
         )
     if "PSQLException" in classes or "SQLTimeoutException" in classes:
         return _of_the_source(where, told, text)
@@ -73,7 +84,7 @@ def _meaning(error: PySparkException | Py4JError, *, where: str) -> StrandlineEr
         where=where,
         expected="Spark to finish the step",
         found=str(condition or told),
-        next_step="Nothing was published. Spark's own log (settings: log_directory) has the rest.",
+        next_step=f"{state} Spark's own log (settings: log_directory) has the rest.",
     )
 
 

@@ -70,7 +70,7 @@ def opened(contract: str, settings: str, *, run_id: str, started: datetime) -> I
         limit = within(run.spark, where.table_minutes, where=found.name, tag=run.batch_id)
         with _recorded_if_failed(run, watch), limit:
             yield Opened(run, watch)
-        with translated(found.name, "close"):
+        with translated(found.name, "close", publishes=True):
             clear(run)
 
 

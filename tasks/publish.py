@@ -13,7 +13,7 @@ def _figures(report: LoadReport) -> Figures:
     return {"versions opened": report.opened}
 
 
-@step("publish", figures=_figures)
+@step("publish", figures=_figures, publishes=True)
 def publish(run: Run, staged: StagedBatch, verdict: Verdict, written: Written) -> LoadReport:
     """Make the batch visible.
 

@@ -41,7 +41,7 @@ def _figures(summary: LoadSummary) -> Figures:
     return {"seconds": round(summary.elapsed_seconds, 1)}
 
 
-@step("record", figures=_figures)
+@step("record", figures=_figures, publishes=True)
 def record(
     run: Run, staged: StagedBatch, verdict: Verdict, report: LoadReport, watch: UsageWatch
 ) -> LoadSummary:

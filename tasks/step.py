@@ -25,15 +25,18 @@ Step = Callable[Concatenate[Run, P], R]
 
 
 def step(
-    name: str, figures: Callable[[R], Figures]
+    name: str, figures: Callable[[R], Figures], *, publishes: bool = False
 ) -> Callable[[Step[P, R]], Task[Concatenate[Run, P], R]]:
-    """Make a function of a run a step called `name`; `figures` picks what is worth showing."""
+    """Make a function of a run a step called `name`; `figures` picks what is worth showing.
+
+    `publishes` says that something may be published when the step fails.
+    """
 
     def made(function: Step[P, R]) -> Task[Concatenate[Run, P], R]:
         @wraps(function)
         def told(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
             announce(run.contract.name, name, "begun")
-            with translated(run.contract.name, name):
+            with translated(run.contract.name, name, publishes=publishes):
                 result = function(run, *args, **kwargs)
             announce(run.contract.name, name, "done", figures(result))
             return result
