@@ -147,9 +147,10 @@ def _history_counts(counts: Mapping[str, object]) -> dict[str, object]:
 
 
 def _append_metrics(run: Run, metrics: Mapping[str, object]) -> None:
-    names = [part.split()[0] for part in _SCHEMA.replace("\n", " ").split(",")]
-    row = tuple(metrics.get(name) for name in names)
-    append(run.spark.createDataFrame([row], _SCHEMA), run.ledger("run_metrics"))
+    columns = [part.split() for part in _SCHEMA.replace("\n", " ").split(",")]
+    chosen = ", ".join(f"CAST(:{name} AS {kind}) AS {name}" for name, kind in columns)
+    row = run.spark.sql(f"SELECT {chosen}", {name: metrics.get(name) for name, _ in columns})
+    append(row, run.ledger("run_metrics"))
 
 
 def _append_lineage(run: Run, batch_id: str) -> None:

@@ -11,16 +11,19 @@ from dataclasses import replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from contracts.errors import QualityGateError
+from contracts.errors import QualityGateError, SchemaDriftError
 from contracts.rules import RULES
+from contracts.schema import event_schema
 from history.columns import named
 from history.refusal import QUARANTINE_SCHEMA, quarantine
 from tasks.handoff import Finding, StagedBatch, Verdict
 from tasks.run import Run
 from tasks.step import Figures, step
 from tasks.transforms import staging
-from tasks.transforms.checks import duplicates, reasons, score
+from tasks.transforms.checks import reasons, repeats, score
+from tasks.transforms.frame_shape import departures
 
 _WORST = 3
 
@@ -37,10 +40,12 @@ def validate(run: Run, staged: StagedBatch) -> Verdict:
     """Judge the staged batch.
 
     Raises:
+        SchemaDriftError: The stage's columns are not those that the contract compiles to.
         QualityGateError: The score is below the contract's threshold.
     """
     contract = run.contract
     stage = run.spark.table(staged.table)
+    _refuse_misshapen(run, stage)
     found = (*staged.findings, *_set_findings(run, stage))
     if staged.refused:
         rows = quarantined_rows(run, stage.where(F.col(staging.KIND) == staging.REFUSED))
@@ -64,6 +69,22 @@ def validate(run: Run, staged: StagedBatch) -> Verdict:
     return verdict
 
 
+def _refuse_misshapen(run: Run, stage: DataFrame) -> None:
+    fields = event_schema(run.contract).fields
+    wrong = departures(
+        stage.select(*[named(name) for name in stage.columns if not name.startswith("_")]),
+        T.StructType(fields),
+    )
+    if wrong:
+        raise SchemaDriftError(
+            where=f"{run.contract.name}, stage of batch {run.batch_id}",
+            expected="the columns and types that the contract promises",
+            found="; ".join(wrong),
+            next_step="Nothing was published. Report this: mapping or protection made other types "
+            "than the contract states.",
+        )
+
+
 def quarantined_rows(run: Run, refused: DataFrame) -> DataFrame:
     """Refused rows of the stage in the quarantine's columns."""
     fields = {
@@ -81,15 +102,13 @@ def quarantined_rows(run: Run, refused: DataFrame) -> DataFrame:
 
 
 def _set_findings(run: Run, stage: DataFrame) -> Iterable[Finding]:
+    checks = staging.set_checks(run.contract)
+    if not checks:
+        return
     events = stage.where(F.col(staging.KIND) != staging.REFUSED)
-    for position, check in enumerate(staging.set_checks(run.contract)):
-        digest = staging.set_digest(position)
-        rows, surplus = (
-            duplicates(events, [digest])
-            .crossJoin(events.agg(F.count(digest).alias("rows")))
-            .select("rows", "surplus")
-            .collect()[0]
-        )
+    digests = [F.col(staging.set_digest(position)) for position, _ in enumerate(checks)]
+    counted = events.agg(*[repeats(digest) for digest in digests]).collect()[0]
+    for check, (rows, surplus) in zip(checks, counted, strict=True):
         finding = Finding(check.id, check.columns, check.severity.value, surplus, rows)
         yield replace(finding, weight=check.weight, note=RULES[check.rule].says)
 

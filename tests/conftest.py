@@ -59,6 +59,7 @@ def pytest_unconfigure() -> None:
 def spark_settings(warehouse: Path) -> dict[str, str]:
     """A Spark as small as the tests' tables, with one Iceberg catalog named `lake`."""
     from blocks.spark_logging import JVM_LOG_OPTION
+    from tests.quick_spark import QUICK, QUICK_JAVA
 
     return {
         "spark.driver.memory": "2g",
@@ -66,13 +67,8 @@ def spark_settings(warehouse: Path) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
-        # Each query runs once over a handful of rows: compiling it, by Spark or by the JVM's second
-        # compiler, takes several times as long as running it.
-        "spark.driver.extraJavaOptions": (
-            f"-Duser.timezone=UTC {JVM_LOG_OPTION} -XX:TieredStopAtLevel=1 -XX:+UseParallelGC"
-        ),
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC {JVM_LOG_OPTION} {QUICK_JAVA}",
+        **QUICK,
         "spark.sql.constraintPropagation.enabled": "false",
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.driver.host": "127.0.0.1",

@@ -7,7 +7,7 @@ carries the mask (`pyspark.sql.Observation`), so judging needs no job of its own
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import reduce
@@ -182,19 +182,17 @@ def score(found: Iterable[Finding]) -> float | None:
     return 1.0 - sum(each.weight * each.failed for each in judged) / evaluated
 
 
-def duplicates(stage: DataFrame, columns: Sequence[str]) -> DataFrame:
-    """One row, `surplus`: how many rows repeat another in all of the columns (rule `unique`).
+def repeats(digest: Column) -> Column:
+    """Over all rows, how many repeat another in what the digest stands for (rule `unique`).
 
-    A row with a null in one of them repeats nothing.
+    Args:
+        digest: Equal where the rows are, and null where a row repeats nothing.
+
+    Returns:
+        A struct of `rows`, those with a digest, and of `surplus`, those beyond the first of a kind.
     """
-    complete = stage
-    for name in columns:
-        complete = complete.where(named(name).isNotNull())
-    groups = complete.groupBy(*[named(name) for name in columns]).agg(
-        F.count(F.lit(1)).alias("__rows")
-    )
-    surplus = F.coalesce(F.sum(F.col("__rows") - 1), F.lit(0).cast("bigint"))
-    return groups.agg(surplus.alias("surplus"))
+    rows = F.count(digest)
+    return F.struct(rows.alias("rows"), (rows - F.count_distinct(digest)).alias("surplus"))
 
 
 def _numbered(contract: Contract) -> tuple[tuple[int, Check], ...]:

@@ -20,6 +20,7 @@ from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
 from tests.flows.readings import CONTRACT, INSERT, TABLE
+from tests.quick_spark import QUICK, QUICK_JAVA
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,11 @@ def make_workplace(postgres, spark, prefect_server, tmp_path_factory):
             made.append(database)
         settings = RunSettings(
             spark=SparkRuntime(
-                kind="local", master="local[2]", shuffle_partitions=2, log_directory=root / "logs"
+                kind="local",
+                master="local[2]",
+                shuffle_partitions=2,
+                log_directory=root / "logs",
+                configuration={**QUICK, "spark.driver.extraJavaOptions": QUICK_JAVA},
             ),
             lakehouse=Lakehouse(
                 catalog=name,

@@ -18,6 +18,7 @@ from blocks.spark_runtime import SparkRuntime
 from demo import source as demo
 from strandline.command_line import main
 from tasks.progress import STEPS
+from tests.quick_spark import QUICK, QUICK_JAVA
 
 ROOT = Path(__file__).parents[2]
 AIRPORTS = 1_458
@@ -26,7 +27,12 @@ AIRPORTS = 1_458
 def settings_in(folder: Path, postgres) -> RunSettings:
     postgres.create_database("run_catalog")
     return RunSettings(
-        spark=SparkRuntime(master="local[2]", log_directory=folder, shuffle_partitions=2),
+        spark=SparkRuntime(
+            master="local[2]",
+            log_directory=folder,
+            shuffle_partitions=2,
+            configuration={**QUICK, "spark.driver.extraJavaOptions": QUICK_JAVA},
+        ),
         lakehouse=Lakehouse(
             catalog="run_lake",
             warehouse=str(folder / "lake"),

@@ -13,11 +13,11 @@ from contracts.rules import RULES, Scope
 from tasks.handoff import Finding
 from tasks.transforms.checks import (
     counts,
-    duplicates,
     failed_checks,
     findings,
     reasons,
     refusing,
+    repeats,
     row_checks,
     row_score,
     score,
@@ -221,12 +221,13 @@ def test_references_mark_each_row_once_and_let_nulls_pass(spark):
 
 
 def test_surplus_rows_are_counted_and_nulls_repeat_nothing(spark):
-    rows = [(1, "a"), (1, "a"), (1, "a"), (2, "a"), (None, "a"), (None, "a"), (3, "b"), (3, "b")]
-    frame = spark.createDataFrame(rows, "`k.1` int, c string")
+    rows = [("1a", "x")] * 3 + [("2a", None), (None, "x"), (None, None), ("3b", "x"), ("3b", "y")]
+    frame = spark.createDataFrame(rows, "`k.1` string, c string")
+    both = [repeats(F.col("`k.1`")), repeats(F.col("c"))]
 
-    found = duplicates(frame, ["k.1", "c"]).unionAll(duplicates(frame.limit(0), ["c"]))
+    found = frame.agg(*both).unionAll(frame.limit(0).agg(*both)).collect()
 
-    assert [row.surplus for row in found.collect()] == [3, 0]
+    assert [[tuple(each) for each in row] for row in found] == [[(6, 3), (6, 4)], [(0, 0), (0, 0)]]
 
 
 def test_a_value_lost_on_its_way_refuses_the_row(spark):

@@ -1,0 +1,13 @@
+"""Settings of a Spark whose queries each run once, over a handful of rows.
+
+Compiling such a query, by Spark or by the JVM's second compiler, takes several times as long as
+running it.
+"""
+
+from __future__ import annotations
+
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC"
+QUICK = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
