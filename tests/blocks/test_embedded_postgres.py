@@ -78,13 +78,13 @@ def test_the_password_is_its_owners_alone_and_never_shown(postgres):
 def test_its_log_repeats_neither_statements_nor_rows(postgres):
     with psycopg.connect(postgres.dsn.get_secret_value()) as connection:
         connection.execute("CREATE TEMPORARY TABLE t (name text UNIQUE)")
-        connection.execute("INSERT INTO t VALUES ('canary-in-a-row')")
+        connection.execute("INSERT INTO t VALUES ('cormorant-in-a-row')")
         with pytest.raises(psycopg.errors.UniqueViolation):
-            connection.execute("INSERT INTO t VALUES ('canary-in-a-row')")
+            connection.execute("INSERT INTO t VALUES ('cormorant-in-a-row')")
 
     log = (postgres.directory / "data" / "server.log").read_text()
     assert "unique constraint" in log
-    assert "canary" not in log
+    assert "cormorant" not in log
 
 
 def test_a_database_is_made_once_and_asking_again_does_no_harm(postgres):

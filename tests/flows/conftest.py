@@ -20,7 +20,7 @@ from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
 from tests.flows.readings import CONTRACT, INSERT, TABLE
-from tests.quick_spark import QUICK, QUICK_JAVA
+from tests.quick_spark import COMPILED, QUICK, QUICK_JAVA
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def make_workplace(postgres, spark, prefect_server, tmp_path_factory):
     made = []
     environment = pytest.MonkeyPatch()
 
-    def make(contracts: Path | None = None) -> Workplace:
+    def make(contracts: Path | None = None, *, many_rows: bool = False) -> Workplace:
         name = f"flows_{uuid.uuid4().hex[:10]}"
         root = tmp_path_factory.mktemp(name)
         for database in (name, f"{name}_lake"):
@@ -77,7 +77,10 @@ def make_workplace(postgres, spark, prefect_server, tmp_path_factory):
                 master="local[2]",
                 shuffle_partitions=2,
                 log_directory=root / "logs",
-                configuration={**QUICK, "spark.driver.extraJavaOptions": QUICK_JAVA},
+                configuration={
+                    "spark.driver.extraJavaOptions": QUICK_JAVA,
+                    **(COMPILED if many_rows else QUICK),
+                },
             ),
             lakehouse=Lakehouse(
                 catalog=name,

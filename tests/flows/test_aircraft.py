@@ -11,7 +11,7 @@ from flows.load_table import load_table
 
 
 def test_the_history_of_every_aircraft_equals_one_computed_in_pandas(make_workplace):
-    place = make_workplace()
+    place = make_workplace(many_rows=True)
     create(place.dsn)
     fill_until(place.dsn, MID_YEAR)
     first = load_table("aircraft")

@@ -21,14 +21,31 @@ from contracts.errors import (
 )
 from flows.load_table import load_table
 from tasks.progress import listening
-from tests.flows.readings import FIRST, versions
+from tests.flows.readings import FIRST, TABLE, versions
+
+
+@pytest.fixture(scope="module")
+def once_loaded(make_workplace, contracts):
+    place = make_workplace(contracts)
+    place.execute(TABLE)
+    place.update(*FIRST)
+    load_table("readings")
+    return place
 
 
 @pytest.fixture
-def loaded(readings):
-    readings.update(*FIRST)
-    load_table("readings")
-    return readings
+def loaded(once_loaded):
+    """A loaded workplace: no test here changes its target, and source and blocks are put back."""
+    blocks = once_loaded.root / "blocks.yaml"
+    text, keys = blocks.read_text(), once_loaded.settings.key_ring.path.read_bytes()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(directory.VARIABLE, str(blocks))
+        yield once_loaded
+    blocks.write_text(text)
+    once_loaded.settings.key_ring.path.write_bytes(keys)
+    once_loaded.execute("DROP SCHEMA clinic CASCADE")
+    once_loaded.execute(TABLE)
+    once_loaded.update(*FIRST)
 
 
 def refuses(place, kind, *said):
