@@ -22,7 +22,7 @@ from pyspark.sql import SparkSession
 from blocks.spark_jars import IVY, fetching
 from contracts.errors import EnvironmentUnfitError
 
-__all__ = ["environment", "launch", "running_session", "tell_driver"]
+__all__ = ["end", "environment", "launch", "running_session", "tell_driver"]
 
 _REASONS = (
     ("UNRESOLVED DEPENDENCIES", "a jar of spark.jars.packages could not be resolved"),
@@ -112,6 +112,13 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def end(session: SparkSession) -> None:
+    """Stop Spark and wait until its JVM has ended."""
+    gateway = session.sparkContext._gateway  # noqa: SLF001
+    session.stop()
+    _end(gateway)
 
 
 def _end(gateway: Any) -> None:

@@ -20,6 +20,7 @@ from blocks import spark_connection, spark_launch, spark_sessions
 from blocks.java_home import ensure_java
 from blocks.lakehouse import ICEBERG_EXTENSIONS, Lakehouse
 from blocks.prefect_pages import BLOCK_DOCUMENTATION, STORAGE_LOGO
+from blocks.spark_classes import archive_option
 from blocks.spark_logging import JVM_LOG_OPTION, silence_query_loggers
 from contracts.errors import EnvironmentUnfitError
 
@@ -153,9 +154,12 @@ class SparkRuntime(Block):
             **(spark_connection.local_server() if self.kind == "connect" else {}),
             **self._session_settings(),
         }
+        own = self.configuration.get(_JAVA_OPTIONS, "")
+        # A JVM that makes an archive can't use one.
+        archive = "" if "ArchiveClassesAtExit" in own else archive_option()
         settings[_JAVA_OPTIONS] = " ".join(
-            ("-Duser.timezone=UTC", JVM_LOG_OPTION, self.configuration.get(_JAVA_OPTIONS, ""))
-        ).strip()
+            filter(None, ("-Duser.timezone=UTC", JVM_LOG_OPTION, archive, own))
+        )
         with spark_launch.environment(self._environment()):
             return spark_launch.launch(
                 settings, lakehouse.spark_configuration(), log=self._log_file()

@@ -114,13 +114,20 @@ say "Installing the locked packages (minutes the first time, then cached)"
 VIRTUAL_ENV=$PWD/$venv
 UV_NO_CONFIG=1
 export VIRTUAL_ENV UV_NO_CONFIG
-fetch "$venv/bin/uv" pip sync --quiet --require-hashes requirements.lock
+# Compiled here once: a process that may not write its bytecode would compile it at each start.
+fetch "$venv/bin/uv" pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 if ! "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable . >>"$log" 2>&1; then
     show_log
     stop "Strandline itself could not be installed into $venv." \
         "Is this a complete checkout? git status shows what is missing or changed."
 fi
 rm -f "$venv/uv.lock"
+
+say "Preparing Spark (Java if there is none, jars, classes for fast starts)"
+if ! "$venv/bin/python" -m blocks.spark_archive >>"$log" 2>&1; then
+    show_log
+    say "Spark could not be prepared: what runs it will say why, or start slower. See $log."
+fi
 
 touch "$stamp"
 say "Ready: $venv"

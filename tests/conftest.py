@@ -58,6 +58,7 @@ def pytest_unconfigure() -> None:
 
 def spark_settings(warehouse: Path) -> dict[str, str]:
     """A Spark as small as the tests' tables, with one Iceberg catalog named `lake`."""
+    from blocks.spark_classes import archive_option
     from blocks.spark_logging import JVM_LOG_OPTION
     from tests.quick_spark import QUICK, QUICK_JAVA
 
@@ -67,7 +68,9 @@ def spark_settings(warehouse: Path) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
-        "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC {JVM_LOG_OPTION} {QUICK_JAVA}",
+        "spark.driver.extraJavaOptions": (
+            f"-Duser.timezone=UTC {JVM_LOG_OPTION} {archive_option()} {QUICK_JAVA}"
+        ),
         **QUICK,
         "spark.sql.constraintPropagation.enabled": "false",
         "spark.python.sql.dataFrameDebugging.enabled": "false",

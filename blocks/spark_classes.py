@@ -1,0 +1,14 @@
+"""Where the archive of Spark's classes lies, and how a JVM is told of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ARCHIVE = Path(sys.prefix) / "spark-classes.jsa"
+"""Made by `blocks.spark_archive`; it goes with the environment whose jars it was made of."""
+
+
+def archive_option(archive: Path = ARCHIVE) -> str:
+    """The JVM option that has the archive used; empty when there is none."""
+    return f"-XX:SharedArchiveFile={archive}" if archive.is_file() else ""

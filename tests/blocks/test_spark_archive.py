@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from blocks.spark_classes import archive_option
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_without_an_archive_there_is_no_option(tmp_path):
+    assert archive_option(tmp_path / "none.jsa") == ""
+
+
+def test_an_archive_that_is_no_archive_is_as_good_as_none(tmp_path):
+    """What the JVM does with one is the JVM's promise; that a start stands it is ours."""
+    broken = tmp_path / "broken.jsa"
+    broken.write_bytes(b"not an archive" * 1000)
+    script = (
+        "from blocks.spark_runtime import SparkRuntime\n"
+        "from blocks.lakehouse import Lakehouse\n"
+        "import blocks.spark_runtime, pathlib\n"
+        f"blocks.spark_runtime.archive_option = lambda: '-XX:SharedArchiveFile={broken}'\n"
+        f"spark = SparkRuntime(log_directory=pathlib.Path('{tmp_path}')).session(\n"
+        f"    Lakehouse(warehouse='{tmp_path}/lake', uri='jdbc:sqlite:{tmp_path}/c.db'))\n"
+        "print(spark.range(3).count())\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+    assert (ended.stdout, ended.stderr) == ("3\n", "")
