@@ -11,13 +11,13 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo setup test check fix lock clean
+.PHONY: help demo setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z%-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z%-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## A year of real flights becomes governed history, in about two minutes
 	@$(BIN)/python -m demo
@@ -27,6 +27,9 @@ setup: $(READY) ## Build .venv from the lock file (every other task does it by i
 ##@ Change
 test: $(READY) ## Run the tests and print the coverage
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term
+
+test-nightly: $(READY) ## Many random examples where `make test` takes the same few each time
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses=2 tests/contracts/test_fuzz.py
 
 check: $(READY) ## Format, lint, types, layers, contracts
 	@$(BIN)/ruff format --check --quiet .
