@@ -26,7 +26,7 @@ setup: $(READY) ## Build .venv from the lock file (every other task does it by i
 
 ##@ Change
 test: $(READY) ## Run the tests and print the coverage
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --cov --cov-report=term
 
 test-nightly: $(READY) ## Many random examples where `make test` takes the same few each time
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses=2 tests/contracts/test_fuzz.py

@@ -168,7 +168,7 @@ def _told(checked: Checked) -> dict[str, object]:
 
 
 def _problem_lines(checked: Checked) -> Sequence[RenderableType]:
-    lines: list[RenderableType] = [Text(_short(checked.path), style="bold")]
+    lines: list[RenderableType] = [Text(_short(checked.path), "bold", no_wrap=True)]
     for problem in checked.problems:
         line = Text("  ")
         if problem.path:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TextIO
 
 from cyclopts import Parameter
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON document and nothing else.")
@@ -53,7 +54,9 @@ class Screen:
             self.out.file.write("\n")
             return
         for part in parts:
-            self.out.print(part)
+            # A path is copied from here: a narrow screen may break it, but we put no line's end in.
+            whole = isinstance(part, Text) and bool(part.no_wrap)
+            self.out.print(part, soft_wrap=whole)
 
     def log(self, line: str) -> None:
         """Say a line on standard error, however long it is."""

@@ -35,7 +35,10 @@ os.environ.update(
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="90",
     PREFECT_CLI_PROMPT="false",
 )
-for _inherited in ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_PROFILE", "SPARK_REMOTE"):
+for _inherited in (
+    *("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_PROFILE", "SPARK_REMOTE"),
+    *("COLUMNS", "LINES"),  # of whoever started the tests; a command's output has its own width
+):
     os.environ.pop(_inherited, None)
 # Spark's Python workers need this environment's packages, not those of the first python3.
 os.environ["PYSPARK_PYTHON"] = sys.executable

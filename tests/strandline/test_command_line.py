@@ -59,6 +59,15 @@ def test_contracts_check_tells_every_problem_with_file_place_and_suggestion(tmp_
     assert all(set(each) == {"path", "message", "suggestion"} for each in told["problems"])
 
 
+def test_the_path_of_a_broken_contract_is_whole_on_a_narrow_screen(tmp_path):
+    path = tmp_path / "a_contract_of_a_name_that_is_longer_than_the_screen_is_wide.yaml"
+    path.write_text("no: contract")
+
+    ended = strandline("contracts", "check", str(path), COLUMNS="40")
+
+    assert ended.stdout.splitlines()[0].endswith(path.name)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
