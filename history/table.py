@@ -8,6 +8,7 @@ of the versions is written in that state's snapshot summary, so publishing one p
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -91,14 +92,18 @@ def published(spark: SparkSession, table: str) -> Published | None:
     current = current_snapshot(spark, table)
     if current is None:
         return None
-    if (table, current) not in _STATES:
-        while len(_STATES) >= _MOST_STATES:
-            _STATES.pop(next(iter(_STATES)), None)
-        _STATES[table, current] = _read(spark, table, current)
-    return _STATES[table, current]
+    state = _STATES.get((table, current))
+    if state is None:
+        state = _read(spark, table, current)
+        with _KEEPING:
+            while len(_STATES) >= _MOST_STATES:
+                del _STATES[next(iter(_STATES))]
+            _STATES[table, current] = state
+    return state
 
 
 _MOST_STATES = 100
+_KEEPING = threading.Lock()
 _STATES: dict[tuple[str, int], Published] = {}
 """What was read of snapshots before: neither they nor what came before them ever changes."""
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from contracts.errors import QualityGateError, SchemaDriftError
 from contracts.rules import RULES
@@ -70,11 +69,8 @@ def validate(run: Run, staged: StagedBatch) -> Verdict:
 
 
 def _refuse_misshapen(run: Run, stage: DataFrame) -> None:
-    fields = event_schema(run.contract).fields
-    wrong = departures(
-        stage.select(*[named(name) for name in stage.columns if not name.startswith("_")]),
-        T.StructType(fields),
-    )
+    own = staging.own_columns(run.contract)
+    wrong = departures(stage.drop(*own), event_schema(run.contract))
     if wrong:
         raise SchemaDriftError(
             where=f"{run.contract.name}, stage of batch {run.batch_id}",

@@ -69,6 +69,12 @@ def set_digest(position: int) -> str:
     return f"_set_{position}"
 
 
+def own_columns(contract: Contract) -> tuple[str, ...]:
+    """The stage's columns that say something of the row and are none of the target's."""
+    digests = [set_digest(position) for position, _ in enumerate(set_checks(contract))]
+    return (OPERATION, KIND, FAILED, SOURCE_ROW, DIGEST, *digests)
+
+
 def staged(
     rows: DataFrame,
     contract: Contract,

@@ -10,6 +10,7 @@ PROMISED = T.StructType(
         T.StructField("patient", T.IntegerType()),
         T.StructField("weight", T.DecimalType(10, 2)),
         T.StructField("seen at", T.TimestampType()),
+        T.StructField("ward.name", T.StringType()),
     ]
 )
 CELL = 4711
@@ -20,6 +21,7 @@ def frame(spark):
         F.current_timestamp().alias("seen at"),
         F.lit(CELL).alias("patient"),
         F.lit(None).cast("decimal(10,2)").alias("weight"),
+        F.lit("North").alias("ward.name"),
     )
 
 
