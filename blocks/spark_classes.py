@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
-ARCHIVE = Path(sys.prefix) / "spark-classes.jsa"
+ARCHIVE = Path(sys.prefix) / f"spark-{version('pyspark')}-classes.jsa"
 """Made by `blocks.spark_archive`; it goes with the environment whose jars it was made of."""
 
 

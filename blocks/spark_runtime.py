@@ -155,10 +155,8 @@ class SparkRuntime(Block):
             **self._session_settings(),
         }
         own = self.configuration.get(_JAVA_OPTIONS, "")
-        # A JVM that makes an archive can't use one.
-        archive = "" if "ArchiveClassesAtExit" in own else archive_option()
         settings[_JAVA_OPTIONS] = " ".join(
-            filter(None, ("-Duser.timezone=UTC", JVM_LOG_OPTION, archive, own))
+            filter(None, ("-Duser.timezone=UTC", JVM_LOG_OPTION, archive_option(), own))
         )
         with spark_launch.environment(self._environment()):
             return spark_launch.launch(

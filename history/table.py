@@ -173,9 +173,11 @@ def ensure_kept(spark: SparkSession, table: str, events: T.StructType) -> int:
     name = kept_events(table)
     if not exists(spark, name):
         _create(spark.createDataFrame([], events), name, ())
-    if current_snapshot(spark, name) is None:
+    current = current_snapshot(spark, name)
+    if current is None:
         spark.createDataFrame([], events).writeTo(name).append()
-    return current_snapshot(spark, name) or 0
+        current = current_snapshot(spark, name)
+    return current or 0
 
 
 def _create(empty: DataFrame, table: str, partitioning: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ from hypothesis import settings
 
 # The same examples each time: what fails on one machine fails on the next. The nightly target
 # looks further, and elsewhere each night.
-settings.register_profile("everyday", derandomize=True, deadline=None, max_examples=40)
+settings.register_profile("everyday", derandomize=True, deadline=None, max_examples=100)
 settings.register_profile("nightly", deadline=None, max_examples=2_000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 

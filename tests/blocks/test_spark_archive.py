@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from blocks import spark_archive
 from blocks.spark_classes import archive_option
 
 ROOT = Path(__file__).parents[2]
@@ -12,6 +13,23 @@ ROOT = Path(__file__).parents[2]
 
 def test_without_an_archive_there_is_no_option(tmp_path):
     assert archive_option(tmp_path / "none.jsa") == ""
+
+
+def test_an_archive_that_is_there_is_not_made_again(tmp_path, monkeypatch):
+    archive = tmp_path / "there.jsa"
+    archive.write_bytes(b"made before")
+    monkeypatch.setattr(spark_archive, "ARCHIVE", archive)
+
+    spark_archive.make()
+
+    assert archive.read_bytes() == b"made before"
+
+
+def test_what_is_run_for_the_archive_runs_and_leaves_nothing(spark):
+    spark_archive._exercise(spark)
+
+    assert spark.sql("SHOW TABLES IN lake.n").count() == 0
+    spark.sql("DROP NAMESPACE lake.n")
 
 
 def test_an_archive_that_is_no_archive_is_as_good_as_none(tmp_path):
