@@ -27,15 +27,6 @@ from tasks.usage import Usage, UsageWatch
 
 PUBLISHED, UNCHANGED, REFUSED, FAILED = "published", "unchanged", "refused", "failed"
 
-_SCHEMA = """
-job_id string, batch_id string, contract string, target_table string, start_time timestamp,
-end_time timestamp, state string, rows_read bigint, rows_refused bigint, rows_ignored bigint,
-rows_repeated bigint, rows_staged bigint, versions_opened bigint, versions_closed bigint,
-late bigint, deleted bigint, unchanged bigint, data_quality_score double, memory_usage_mb double,
-cpu_usage_percent double, errors_count bigint, error_kind string, watermark timestamp,
-snapshot_id bigint
-"""
-
 
 def _figures(summary: LoadSummary) -> Figures:
     return {"seconds": round(summary.elapsed_seconds, 1)}
@@ -147,10 +138,14 @@ def _history_counts(counts: Mapping[str, object]) -> dict[str, object]:
 
 
 def _append_metrics(run: Run, metrics: Mapping[str, object]) -> None:
-    columns = [part.split() for part in _SCHEMA.replace("\n", " ").split(",")]
-    chosen = ", ".join(f"CAST(:{name} AS {kind}) AS {name}" for name, kind in columns)
-    row = run.spark.sql(f"SELECT {chosen}", {name: metrics.get(name) for name, _ in columns})
-    append(row, run.ledger("run_metrics"))
+    """One row, in the ledger's own columns; what is not known of a run is null."""
+    table = run.ledger("run_metrics")
+    names = run.spark.table(table).columns
+    row = run.spark.sql(
+        "SELECT " + ", ".join(f":{name} AS {name}" for name in names),
+        {name: metrics.get(name) for name in names},
+    )
+    append(row, table)
 
 
 def _append_lineage(run: Run, batch_id: str) -> None:
