@@ -44,6 +44,7 @@ TABLE_PROPERTIES: Mapping[str, str] = MappingProxyType(
         "write.delete.mode": "merge-on-read",
         "write.parquet.compression-codec": "zstd",
         "write.distribution-mode": "none",
+        "write.parquet.row-group-size-bytes": "16777216",
     }
 )
 """The Iceberg properties of a history table, as `history.table` sets them too."""

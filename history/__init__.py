@@ -7,10 +7,11 @@ not change it.
 
 from __future__ import annotations
 
-from history.batch import Batch, Written
+from history.batch import Batch
 from history.loading import audit_changes, load_changes, publish_changes, write_changes
 from history.report import LoadReport
 from history.settings import HistorySettings
+from history.written import Written
 
 __all__ = [
     "Batch",

@@ -1,76 +1,193 @@
 """The rules a history must keep, checked on a branch before anybody can read it.
 
-Only the versions of the keys a batch touched are looked at, in one pass.
+Looked at are the versions of the keys a batch touched: what the branch appended is read back from
+its files, what it left alone is as it was planned with, and what it removed is counted by the
+table itself.
 """
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import AuditError
-from history.columns import content, named, per, same, whole
+from history.batch import Batch
+from history.columns import content, named, per, whole
+from history.events import DELETE, UPSERT
+from history.plan import Planned
 from history.settings import HistorySettings
+from history.written import Evidence
+
+_VERSION, _EVENT = 0, 1
 
 
-def broken_rules(versions: DataFrame, settings: HistorySettings) -> DataFrame:
-    """One row with how many versions break each rule.
-
-    Rules: `one_current` (a key has more than one open version), `ends_after_start`, `overlap`,
-    `flag_agrees` (the flag says open exactly when the end is open), `neighbours_differ` (adjacent
-    versions state the same), `surrogate_unique`.
-    """
-    columns = tuple(versions.columns)
-    start, end = named(settings.valid_from), named(settings.valid_to)
-    current = named(settings.is_current)
-    bare = settings.event_columns([name for name in columns if name not in settings.filled])
-    line = per(*settings.key).orderBy(start, end)
-    everything = whole(per(*settings.key))
-    told = versions.withColumns(
-        {
-            "__said": content(settings.compared(bare), versions.schema),
-            "__opens": F.sum(current.cast("int")).over(everything),
-        }
-    ).withColumns({"__end": F.lag(end).over(line), "__was": F.lag("__said").over(line)})
-    adjacent = F.col("__end").eqNullSafe(start)
-    rules = {
-        "one_current": current & (F.col("__opens") > 1),
-        "ends_after_start": end.isNotNull() & (start >= end),
-        "overlap": F.col("__was").isNotNull()
-        & (F.col("__end").isNull() | (F.col("__end") > start)),
-        "flag_agrees": current.isNull() | (current != _is_open(end, settings)),
-        "neighbours_differ": adjacent & F.col("__said").eqNullSafe(F.col("__was")),
-    }
-    sums = [F.count(F.when(rule, 1)).alias(name) for name, rule in rules.items()]
-    if settings.surrogate_key is not None:
-        surrogate = named(settings.surrogate_key)
-        sums.append((F.count("*") - F.count_distinct(surrogate)).alias("surrogate_unique"))
-    return told.agg(*sums)
-
-
-def audit(
-    versions: DataFrame, touched: DataFrame, settings: HistorySettings, *, where: str
-) -> None:
-    """Check the versions of the touched keys.
+def audit(spark: SparkSession, batch: Batch, evidence: Evidence) -> None:
+    """Check the branch of a batch by `broken_rules`, and by the table's own counts.
 
     Raises:
         AuditError: A rule is broken; the message names the rules and how many rows break them.
     """
-    concerned = versions.alias("v").join(
-        touched.alias("k"), same("v", "k", settings.key), "left_semi"
+    planned, growth = evidence.planned, evidence.growth
+    broken = {
+        "rows_appended": abs(growth.appended - planned.appended),
+        "rows_removed": abs(growth.removed - planned.removed),
+    }
+    appended = (
+        spark.read.option("start-snapshot-id", str(growth.appended_after))
+        .option("end-snapshot-id", str(growth.head))
+        .table(batch.table)
     )
-    counts = broken_rules(concerned, settings).collect()[0].asDict()
-    broken = {rule: count for rule, count in counts.items() if count}
+    versions = appended.unionByName(_left_alone(planned, batch.settings))
+    counts = broken_rules(versions, batch.settings, planned.columns, planned=planned.rows)
+    broken |= counts.collect()[0].asDict()
+    broken = {rule: count for rule, count in broken.items() if count}
     if broken:
         raise AuditError(
-            where=where,
+            where=batch.table,
             expected="no version that breaks a rule of the history",
             found=", ".join(f"{count} x {rule}" for rule, count in broken.items()),
             next_step="Nothing was published. Please report this with the contract concerned.",
         )
 
 
+def broken_rules(
+    versions: DataFrame,
+    settings: HistorySettings,
+    columns: tuple[str, ...],
+    *,
+    planned: DataFrame | None = None,
+) -> DataFrame:
+    """One row with how many rows break each rule.
+
+    Args:
+        versions: Versions with all columns of the table; all of a key's, or a stretch of them.
+        settings: How the table is kept.
+        columns: The event columns.
+        planned: The plan that led to them (`timeline.planned`), for the rules about events.
+
+    Returns:
+        `one_current` (a key has more than one open version), `ends_after_start`, `overlap`,
+        `flag_agrees` (the flag says open exactly when the end is open), `neighbours_differ`
+        (adjacent versions state the same) and `surrogate_unique`. With a plan also
+        `only_deletes_leave_gaps`, `upserts_stand` (each new upsert lies within a version that
+        states it) and `deletes_end` (no new delete lies within a version).
+    """
+    line = _versions(versions, settings, columns)
+    if planned is not None:
+        line = line.unionByName(_events(planned, settings, columns))
+    is_version = F.col("__kind") == _VERSION
+    said, start, end = F.col("__said"), F.col("__at"), F.col("__end")
+    each = per(*_keys(settings), "__kind").orderBy("__at", "__end")
+    everything = whole(per(*_keys(settings)))
+    along = per(*_keys(settings)).orderBy("__at", "__kind")
+    told = line.withColumns(
+        {
+            "__opens": F.sum((is_version & F.col("__current")).cast("int")).over(everything),
+            "__was_end": F.lag("__end").over(each),
+            "__was": F.lag(F.struct("__said")).over(each),
+            "__next": F.lead("__at").over(each),
+            "__in": F.last(F.when(is_version, F.struct("__said", "__end")), ignorenulls=True).over(
+                along
+            ),
+        }
+    )
+    before, was_end, within = F.col("__was"), F.col("__was_end"), F.col("__in")
+    covered = within.isNotNull() & (_is_open(within["__end"], settings) | (within["__end"] > start))
+    deletes = F.col("__op") == DELETE
+    gap = is_version & ~_is_open(end, settings) & ~F.col("__next").eqNullSafe(end)
+    rules = {
+        "one_current": is_version & F.col("__current") & (F.col("__opens") > 1),
+        "ends_after_start": is_version & end.isNotNull() & (start >= end),
+        "overlap": is_version & before.isNotNull() & (was_end.isNull() | (was_end > start)),
+        "flag_agrees": is_version
+        & (F.col("__current").isNull() | (F.col("__current") != _is_open(end, settings))),
+        "neighbours_differ": is_version
+        & was_end.eqNullSafe(start)
+        & before.isNotNull()
+        & said.eqNullSafe(before["__said"]),
+    }
+    sums = [_number(rule).alias(name) for name, rule in rules.items()]
+    if settings.surrogate_key is not None:
+        number = F.when(is_version, F.col("__surrogate"))
+        sums.append((_number(is_version) - F.count_distinct(number)).alias("surrogate_unique"))
+    if planned is not None:
+        ended = ~is_version & deletes & within["__end"].eqNullSafe(start)
+        fresh = ~is_version & F.col("__fresh")
+        states = covered & within["__said"].eqNullSafe(said)
+        sums += [
+            F.greatest(_number(gap) - _number(ended), F.lit(0)).alias("only_deletes_leave_gaps"),
+            _number(fresh & (F.col("__op") == UPSERT) & ~states).alias("upserts_stand"),
+            _number(fresh & deletes & covered).alias("deletes_end"),
+        ]
+    return told.agg(*sums)
+
+
+def _keys(settings: HistorySettings) -> list[str]:
+    return [f"__key{position}" for position in range(len(settings.key))]
+
+
+def _named_keys(settings: HistorySettings) -> list[Column]:
+    return [
+        named(column).alias(name)
+        for column, name in zip(settings.key, _keys(settings), strict=True)
+    ]
+
+
+def _versions(
+    versions: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
+) -> DataFrame:
+    surrogate = F.lit(None) if settings.surrogate_key is None else named(settings.surrogate_key)
+    return versions.select(
+        *_named_keys(settings),
+        F.lit(_VERSION).alias("__kind"),
+        named(settings.valid_from).alias("__at"),
+        named(settings.valid_to).alias("__end"),
+        named(settings.is_current).alias("__current"),
+        content(settings.compared(columns), versions.schema).alias("__said"),
+        surrogate.cast("bigint").alias("__surrogate"),
+        F.lit(None).cast("string").alias("__op"),
+        F.lit(False).alias("__fresh"),
+    )
+
+
+def _events(planned: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+    """The new upserts and all deletes of a plan, in the columns of `_versions`."""
+    op, fresh, schema = F.col("__op"), F.col("__new") > 0, planned.schema
+    sequence, kind = named(settings.sequence), schema[settings.sequence].dataType
+    return planned.where((op == DELETE) | (fresh & (op == UPSERT))).select(
+        *_named_keys(settings),
+        F.lit(_EVENT).alias("__kind"),
+        sequence.alias("__at"),
+        F.lit(None).cast(kind).alias("__end"),
+        F.lit(None).cast("boolean").alias("__current"),
+        content(settings.compared(columns), schema).alias("__said"),
+        F.lit(None).cast("bigint").alias("__surrogate"),
+        op.alias("__op"),
+        fresh.alias("__fresh"),
+    )
+
+
+def _left_alone(planned: Planned, settings: HistorySettings) -> DataFrame:
+    """The versions that the plan was made with and that it does not touch, as the table's rows."""
+    main = F.col("__main")
+    dates = {
+        settings.valid_from: main["valid_from"],
+        settings.valid_to: main["valid_to"],
+        settings.is_current: main["is_current"],
+    }
+    others = {name: main["other"][f"r{at}"] for at, name in enumerate(planned.extra)}
+    untouched = planned.rows.where(main.isNotNull() & F.col("__action").isNull())
+    return untouched.select(
+        *[named(name) for name in planned.columns],
+        *[each.alias(name) for name, each in (dates | others).items()],
+    )
+
+
+def _number(condition: Column) -> Column:
+    return F.count(F.when(condition, 1))
+
+
 def _is_open(end: Column, settings: HistorySettings) -> Column:
     if settings.open_end is None:
         return end.isNull()
-    return end == F.lit(settings.open_end)
+    return end.eqNullSafe(F.lit(settings.open_end))

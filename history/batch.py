@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from history import branches
-from history.report import LoadReport
 from history.settings import HistorySettings
 
 
@@ -40,14 +39,3 @@ class Batch:
     def branch(self) -> str:
         """The branch that the batch is written on before it is published."""
         return branches.branch_name(self.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A batch that lies on its audit branch, with what publishing it will have done.
-
-    `on_branch` is False when there was nothing to write: the report is final then.
-    """
-
-    report: LoadReport
-    on_branch: bool

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -44,15 +44,16 @@ def head(spark: SparkSession, table: str, branch: str) -> int:
     return int(rows[0].snapshot_id)
 
 
-def publish(spark: SparkSession, table: str, branch: str) -> None:
-    """Move main to the branch's head, if main is where the branch began.
+def publish(spark: SparkSession, table: str, branch: str) -> int:
+    """Move main to the branch's head, if main is where the branch began; returns that snapshot.
 
     Raises:
         CommitConflictError: Another writer published in between.
     """
     catalog, _, rest = table.partition(".")
     try:
-        spark.sql(f"CALL {catalog}.system.fast_forward('{rest}', 'main', '{branch}')").collect()
+        moved = spark.sql(f"CALL {catalog}.system.fast_forward('{rest}', 'main', '{branch}')")
+        return int(moved.collect()[0].updated_ref)
     except (Py4JJavaError, PySparkException) as error:
         text = str(error)
         if "ancestor" not in text and "CommitFailed" not in text and "onflict" not in text:
@@ -65,20 +66,54 @@ def publish(spark: SparkSession, table: str, branch: str) -> None:
         ) from None
 
 
-@contextmanager
-def summary(spark: SparkSession, properties: Mapping[str, str]) -> Iterator[None]:
-    """Put the properties into the summary of every snapshot written inside.
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What a branch holds beyond the snapshot it began at, as the table itself counts it.
 
-    They hold for the whole session: loads that run side by side need a session each.
+    Attributes:
+        head: The snapshot at the branch's end.
+        appended_after: The snapshot before the rows were appended.
+        appended: Rows in the data files that were added.
+        removed: Rows that were marked deleted.
+        files: Data and delete files that were written.
+        size: Their bytes.
     """
-    names = {f"spark.sql.iceberg.snapshot-property.{name}": v for name, v in properties.items()}
-    for name, text in names.items():
-        spark.conf.set(name, text)
-    try:
-        yield
-    finally:
-        for name in names:
-            spark.conf.unset(name)
+
+    head: int
+    appended_after: int
+    appended: int
+    removed: int
+    files: int
+    size: int
+
+
+def growth(spark: SparkSession, table: str, branch: str, base: int) -> Growth:
+    """What was written on a branch that began at the snapshot `base`: at most two commits."""
+    end = head(spark, table, branch)
+    rows = spark.sql(
+        f"SELECT snapshot_id, parent_id, summary FROM {table}.snapshots "  # noqa: S608
+        f"WHERE snapshot_id IN ({end}, {base}) OR parent_id = {base}"
+    ).collect()
+    found = {row.snapshot_id: row for row in rows}
+    before, after = found[base].summary, found[end].summary
+    written = [after]
+    if found[end].parent_id != base:
+        written.append(found[found[end].parent_id].summary)
+
+    def total(name: str) -> int:
+        return int(after.get(name, "0")) - int(before.get(name, "0"))
+
+    def added(name: str) -> int:
+        return sum(int(each.get(name, "0")) for each in written)
+
+    return Growth(
+        head=end,
+        appended_after=found[end].parent_id,
+        appended=total("total-records"),
+        removed=total("total-position-deletes"),
+        files=added("added-data-files") + added("added-delete-files"),
+        size=added("added-files-size"),
+    )
 
 
 def append(frame: DataFrame, target: str, properties: Mapping[str, str]) -> None:

@@ -11,30 +11,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import AuditError, CommitConflictError
-from history import branches
+from history import branches, reach
 from history.audit import audit
-from history.batch import Batch, Written
+from history.batch import Batch
 from history.columns import named
 from history.events import (
     CONFLICT,
-    DELETE,
     GATE_REASONS,
     REASONS,
     REASONS_TYPE,
     gated,
     reason,
 )
-from history.plan import contested, gathered, instants
+from history.holding import Held, held
+from history.plan import Line, Planned, contested, counted, gathered, instants, stored
 from history.refusal import quarantine as keep_refused
 from history.refusal import refused_rows
 from history.report import REPORT, LoadReport
 from history.settings import HistorySettings
-from history.table import WATERMARK, Published, current_snapshot, ensure_table
+from history.table import WATERMARK, Published, ensure_table
 from history.writing import Numbered, write_kept, write_versions
+from history.written import Evidence, Written
 
 Announce = Callable[[str], None]
 
@@ -95,12 +96,11 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
         properties=properties or {},
     )
     say = announce or (lambda _step: None)
-    keys = changes.select(*[named(name) for name in settings.key]).distinct()
     attempt = 1
     while True:
         written = write_changes(spark, changes, batch)
         say("written")
-        audit_changes(spark, keys, batch, written)
+        audit_changes(spark, batch, written)
         say("audited")
         try:
             report = publish_changes(spark, batch, written)
@@ -126,25 +126,28 @@ def write_changes(spark: SparkSession, changes: DataFrame, batch: Batch) -> Writ
     state = ensure_table(spark, batch.table, schema, settings)
     if batch.id in state.batches:
         nothing = LoadReport(batch.id, state.snapshot_id, published=False)
-        return Written(replace(nothing, surrogate_high_water=state.high_water), on_branch=False)
-    judged = _hold(judged)
-    events = judged.where(F.size(REASONS) == 0).drop(REASONS)
-    known = gathered(spark, events, batch, state, columns, hold=_hold)
-    plan = _hold(instants(known, settings, columns))
-    return _written(spark, _Planned(batch, columns, state, judged, known, plan))
+        return Written(replace(nothing, surrogate_high_water=state.high_water))
+    is_event = F.size(REASONS) == 0
+    gate = held(judged, _judged_counts() | reach.asked(settings, schema, is_event))
+    within = reach.found(settings, gate.counts)
+    events = gate.rows.where(is_event).drop(REASONS)
+    known = stored(spark, batch, state, columns, schema)
+    line = gathered(events, known, state, batch, within, accepted=gate.counts["accepted"])
+    plan = held(instants(line, settings, columns), counted(settings))
+    planned = Planned(plan.rows, plan.counts, columns, known.extra, within)
+    return _written(spark, batch, state, _Outcome(gate, line, planned))
 
 
-def audit_changes(spark: SparkSession, keys: DataFrame, batch: Batch, written: Written) -> None:
-    """Check the versions of the given keys on the batch's branch; a failure drops the branch.
+def audit_changes(spark: SparkSession, batch: Batch, written: Written) -> None:
+    """Check what lies on the batch's branch; a failure drops the branch.
 
     Raises:
         AuditError: A rule of the history is broken.
     """
-    if not written.on_branch:
+    if written.evidence is None:
         return
-    versions = spark.table(branches.branch_of(batch.table, batch.branch))
     try:
-        audit(versions, keys, batch.settings, where=batch.table)
+        audit(spark, batch, written.evidence)
     except AuditError:
         branches.drop(spark, batch.table, batch.branch)
         raise
@@ -156,134 +159,95 @@ def publish_changes(spark: SparkSession, batch: Batch, written: Written) -> Load
     Raises:
         CommitConflictError: Another writer published first; plan and write the batch anew.
     """
-    if not written.on_branch:
+    if written.evidence is None:
         return written.report
     try:
-        branches.publish(spark, batch.table, batch.branch)
+        snapshot = branches.publish(spark, batch.table, batch.branch)
     finally:
         branches.drop(spark, batch.table, batch.branch)
-    snapshot = current_snapshot(spark, batch.table)
-    return replace(written.report, snapshot_id=snapshot or written.report.snapshot_id)
-
-
-def _hold(frame: DataFrame) -> DataFrame:
-    """The frame's rows without the plan that made them.
-
-    A cached frame keeps its plan, and every statement built on it is compared with all of that
-    plan again: for small batches that takes longer than anything else. Spark frees the rows when
-    nothing refers to them any more.
-    """
-    return frame.localCheckpoint(eager=True)
+    return replace(written.report, snapshot_id=snapshot)
 
 
 @dataclass(frozen=True, slots=True)
-class _Planned:
+class _Outcome:
     """A batch with everything that was found out about it."""
 
-    batch: Batch
-    columns: tuple[str, ...]
-    state: Published
-    judged: DataFrame
-    events: DataFrame
-    plan: DataFrame
+    gate: Held
+    line: Line
+    planned: Planned
 
 
-def _written(spark: SparkSession, planned: _Planned) -> Written:
-    batch, state, columns, plan = planned.batch, planned.state, planned.columns, planned.plan
-    counts = _counts(planned)
+def _written(spark: SparkSession, batch: Batch, state: Published, outcome: _Outcome) -> Written:
+    settings, planned = batch.settings, outcome.planned
     moved = batch.watermark is not None and batch.watermark != state.properties.get(WATERMARK)
-    refused = _judged_counts(planned.judged)
-    accepted = refused.pop("accepted", 0)
-    if counts.conflicting:
-        refused[CONFLICT] = _contested(planned).count()
+    report = _report(batch, state, outcome, moved=moved)
     # Before publishing: once it is published, the batch is known and nothing of it runs again.
-    _keep_refused(spark, planned, refused)
-    report = replace(
-        _report(batch, state, counts, published=counts.changes > 0 or moved),
-        repeated=accepted - counts.events - counts.superseded - counts.conflicting,
-        refused=refused,
-    )
+    _keep_refused(spark, batch, outcome, report.refused)
     if not report.published:
-        return Written(report, on_branch=False)
-    numbered = Numbered.of(plan, batch.settings, state.high_water, report.opened)
-    keeps, actions = frozenset(counts.keeps), frozenset(counts.actions)
-    kept = write_kept(spark, batch, plan, columns, state, keeps)
+        return Written(report)
+    files, size = reach.files_within(spark, batch.table, state.snapshot_id, planned.reach, settings)
+    numbered = Numbered.of(planned.rows, settings, state.high_water, report.opened)
+    kept = write_kept(spark, batch, planned, state)
     told = replace(batch, properties={**batch.properties, REPORT: json.dumps(report.counts())})
-    write_versions(spark, told, numbered, columns, state, kept, actions)
-    return Written(replace(report, surrogate_high_water=numbered.high_water), on_branch=True)
+    write_versions(spark, told, planned, numbered, state, kept)
+    grown = branches.growth(spark, batch.table, batch.branch, state.snapshot_id)
+    report = replace(
+        report,
+        surrogate_high_water=numbered.high_water,
+        files_read=files,
+        bytes_read=size,
+        files_written=grown.files,
+        bytes_written=grown.size,
+    )
+    return Written(report, Evidence(planned, grown))
 
 
-def _counts(planned: _Planned) -> Row:
-    settings = planned.batch.settings
-    action, main = F.col("__action"), F.col("__main")
-    still_open = named(settings.is_current) & action.isin("update", "replace")
-    new = F.col("__new") > 0
-
-    def count(condition: Column) -> Column:
-        return F.count(F.when(condition, 1))
-
-    def total(name: str) -> Column:
-        return F.coalesce(F.sum(name), F.lit(0))
-
-    return planned.plan.agg(
-        F.count(F.coalesce("__action", "__keep")).alias("changes"),
-        F.collect_set("__action").alias("actions"),
-        F.collect_set("__keep").alias("keeps"),
-        total("__new").alias("events"),
-        total("__refused").alias("conflicting"),
-        total("__superseded").alias("superseded"),
-        count(action.isin("add", "replace")).alias("opened"),
-        count(main["is_current"] & action.isNotNull() & ~still_open).alias("closed"),
-        count(new & (F.col("__op") == DELETE)).alias("deleted"),
-        count(new & F.col("__unchanged")).alias("unchanged"),
-        count(new & F.col("__behind")).alias("late"),
-    ).collect()[0]
-
-
-def _report(batch: Batch, state: Published, counts: Row, *, published: bool) -> LoadReport:
+def _report(batch: Batch, state: Published, outcome: _Outcome, *, moved: bool) -> LoadReport:
+    gate, planned, counts = outcome.gate, outcome.planned, outcome.planned.counts
+    refused = {name: gate.counts[name] for name in GATE_REASONS if gate.counts[name]}
+    if counts["conflicting"]:
+        lost = contested(outcome.line, batch.settings, planned.columns)
+        refused[CONFLICT] = lost.count()
+    named_counts = ("events", "closed", "deleted", "unchanged", "late", "superseded")
+    known = counts["events"] + counts["superseded"] + counts["conflicting"]
     return LoadReport(
         batch_id=batch.id,
         snapshot_id=state.snapshot_id,
-        published=published,
-        events=counts.events,
-        opened=counts.opened,
-        closed=counts.closed,
-        deleted=counts.deleted,
-        unchanged=counts.unchanged,
-        late=counts.late,
-        superseded=counts.superseded,
+        published=planned.changes > 0 or moved,
+        opened=planned.opened,
+        repeated=gate.counts["accepted"] - known,
+        refused=refused,
         surrogate_high_water=state.high_water,
+        **{name: counts[name] for name in named_counts},
     )
 
 
-def _contested(planned: _Planned) -> DataFrame:
-    return contested(planned.events, planned.batch.settings, planned.columns)
-
-
-def _judged_counts(judged: DataFrame) -> dict[str, int]:
+def _judged_counts() -> dict[str, Column]:
     """How many rows the gate let pass ('accepted'), and how many each of its reasons stopped."""
 
     def stopped_by(name: str) -> Column:
         return F.count(F.when(F.exists(REASONS, lambda each: each["check"] == F.lit(name)), 1))
 
-    accepted = F.count(F.when(F.size(REASONS) == 0, 1)).alias("accepted")
-    row = judged.agg(accepted, *[stopped_by(name).alias(name) for name in GATE_REASONS])
-    return {name: count for name, count in row.collect()[0].asDict().items() if count}
+    accepted = F.count(F.when(F.size(REASONS) == 0, 1))
+    return {"accepted": accepted} | {name: stopped_by(name) for name in GATE_REASONS}
 
 
-def _keep_refused(spark: SparkSession, planned: _Planned, counts: dict[str, int]) -> None:
+def _keep_refused(
+    spark: SparkSession, batch: Batch, outcome: _Outcome, counts: Mapping[str, int]
+) -> None:
     """Append what was refused to the quarantine, each row once."""
-    batch = planned.batch
-    columns = [named(name) for name in planned.columns]
-    refused = planned.judged.where(F.size(REASONS) > 0).select(*columns, F.col(REASONS))
-    if CONFLICT in counts:
-        reasons = F.array(reason(CONFLICT, "")).cast(REASONS_TYPE).alias(REASONS)
-        refused = refused.unionByName(_contested(planned).select(*columns, reasons))
     if not counts:
         return
+    settings, planned = batch.settings, outcome.planned
+    columns = [named(name) for name in planned.columns]
+    refused = outcome.gate.rows.where(F.size(REASONS) > 0).select(*columns, F.col(REASONS))
+    if CONFLICT in counts:
+        reasons = F.array(reason(CONFLICT, "")).cast(REASONS_TYPE).alias(REASONS)
+        lost = contested(outcome.line, settings, planned.columns)
+        refused = refused.unionByName(lost.select(*columns, reasons))
     shaped = refused_rows(
         refused,
-        batch.settings,
+        settings,
         planned.columns,
         table=batch.table,
         batch_id=batch.id,

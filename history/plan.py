@@ -6,16 +6,18 @@ whole history is read for the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import reduce
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from history.batch import Batch
-from history.columns import content, named, numbered, per, quoted, same, whole
-from history.events import DELETE
+from history.columns import content, named, numbered, per, same, whole
+from history.events import DELETE, UPSERT
+from history.holding import held
+from history.reach import Reach
 from history.settings import HistorySettings
 from history.table import Published, kept_events
 from history.timeline import (
@@ -32,220 +34,267 @@ from history.timeline import (
     undisputed,
 )
 
-Hold = Callable[[DataFrame], DataFrame]
-"""Keeps a frame's rows in memory, so that what is built on it need not build it again."""
+BROADCAST_LIMIT = 1_000_000
+"""Keys up to this number are sent to every executor; more are shuffled with the table."""
 
 
-def gathered(
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is published of a history, as a batch looks at it.
+
+    Attributes:
+        main: The versions.
+        current: The open ones of them.
+        kept: The kept events; None: there are none.
+        extra: Columns of the versions beside those of events and intervals.
+    """
+
+    main: DataFrame
+    current: DataFrame
+    kept: DataFrame | None
+    extra: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The new events and every stored row they have to be seen with, marked where alone.
+
+    `crowded` says whether any instant has more than one of them.
+    """
+
+    rows: DataFrame
+    crowded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, held, with what was counted of it.
+
+    `columns` are the event columns, `extra` the table's others but the dates, `reach` is where the
+    keys lie.
+    """
+
+    rows: DataFrame
+    counts: Mapping[str, int]
+    columns: tuple[str, ...]
+    extra: tuple[str, ...]
+    reach: Reach
+
+    @property
+    def opened(self) -> int:
+        """Versions that are new rows with a surrogate key of their own."""
+        return self.counts["action_add"] + self.counts["action_replace"]
+
+    @property
+    def removed(self) -> int:
+        """Stored rows that the plan takes away, those it writes anew included."""
+        names = ("action_update", "action_remove", "action_replace")
+        return sum(self.counts[name] for name in names)
+
+    @property
+    def appended(self) -> int:
+        """Rows that the plan writes."""
+        return self.opened + self.counts["action_update"]
+
+    @property
+    def changes(self) -> int:
+        """Changes of the versions and of the kept events."""
+        return self.opened + self.removed + self.keeps
+
+    @property
+    def keeps(self) -> int:
+        """Changes of the kept events."""
+        return sum(self.counts[f"keep_{name}"] for name in ("add", "remove", "replace"))
+
+
+def stored(
     spark: SparkSession,
-    events: DataFrame,
     batch: Batch,
     state: Published,
     columns: tuple[str, ...],
-    *,
-    hold: Hold,
-) -> DataFrame:
-    """The new events and every stored row they have to be seen with, marked where they are alone.
+    schema: T.StructType,
+) -> Stored:
+    """The published tables in the columns a plan is made of; nothing is read yet.
 
     Args:
         spark: The session to read with.
-        events: Accepted events: event columns and `__op`.
         batch: What is loaded.
         state: The published state to plan against.
         columns: The event columns.
-        hold: Keeps what is used more than once.
+        schema: Their types.
+
+    Returns:
+        Versions with the event columns, `__op`, `__origin` and `__main`: `valid_from`, `valid_to`,
+        `is_current`, `rest` (the type-1 values, comparable) and `other` (`Stored.extra`, named r0,
+        r1, ...). Kept events likewise, without `__main`.
     """
-    settings, schema = batch.settings, events.schema
-    new = _marked(
-        events.withColumns({"__origin": F.lit(NEW), "__main": _no_main(schema, settings, columns)})
-    )
-    if state.is_empty:
-        return hold(marked(new, settings))
+    settings = batch.settings
     main = spark.read.option("versionAsOf", str(state.snapshot_id)).table(batch.table)
-    keys = _keys_of(events, settings)
-    current = _stored(main.where(named(settings.is_current)), settings, columns, schema)
-    current = hold(_of_keys(current, keys, settings))
-    kept = _kept(spark, batch.table, state, columns, schema)
-    kept = None if kept is None else hold(_of_keys(kept, keys, settings))
-    new = hold(_with_lateness(new, current, kept, settings, columns))
-
-    parts = [new]
-    known, remembered = current, kept
-    if new.where(F.col("__late")).limit(1).collect():
-        flags = hold(_keys_of(new.where(F.col("__late")), settings))
-        every = _of_keys(_stored(main, settings, columns, schema), flags, settings)
-        parts.append(_marked(every, late=True))
-        known = _anti_keys(current, flags, settings)
-        if kept is not None:
-            parts.append(_marked(_of_keys(kept, flags, settings), late=True))
-            remembered = _anti_keys(kept, flags, settings)
-    if not settings.overwritten(columns):
-        known = _narrowed(known, settings, columns, schema)
-    parts.append(_marked(known))
-    if remembered is not None:
-        parts.append(_marked(_after_anchor(remembered, current, settings)))
-    stacked = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
-    return hold(marked(stacked, settings))
+    dated = {settings.valid_from, settings.valid_to, settings.is_current}
+    extra = tuple(name for name in main.columns if name not in {*columns, *dated})
+    told = F.struct(
+        named(settings.valid_from).alias("valid_from"),
+        named(settings.valid_to).alias("valid_to"),
+        named(settings.is_current).alias("is_current"),
+        content(settings.overwritten(columns), schema).alias("rest"),
+        numbered(extra).alias("other"),
+    )
+    events = [named(name).cast(schema[name].dataType).alias(name) for name in columns]
+    origin, operation = F.lit(MAIN).alias("__origin"), F.lit(UPSERT).alias("__op")
+    shape = (*events, operation, told.alias("__main"), origin)
+    versions = main.select(*shape)
+    current = main.where(named(settings.is_current)).select(*shape)
+    kept = None
+    if state.kept_snapshot is not None:
+        table = kept_events(batch.table)
+        kept = spark.read.option("versionAsOf", str(state.kept_snapshot)).table(table)
+        kept = kept.select(*events, F.col("__op")).withColumn("__origin", F.lit(KEPT))
+    return Stored(versions, current, kept, extra)
 
 
-def instants(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
-    """The plan of marked events: one row an instant with its actions (`timeline.planned`)."""
-    winners = undisputed(events, columns)
-    if events.where(~F.col(ALONE)).limit(1).collect():
-        contests = ranked(crowded(events), settings, columns)
+def gathered(
+    events: DataFrame,
+    known: Stored,
+    state: Published,
+    batch: Batch,
+    reach: Reach,
+    *,
+    accepted: int,
+) -> Line:
+    """Lay the new events on one line with what is stored of their keys.
+
+    Args:
+        events: Accepted events, held: event columns and `__op`.
+        known: What is published.
+        state: The published state to plan against.
+        batch: What is loaded.
+        reach: Where the keys of the batch lie.
+        accepted: How many events there are.
+    """
+    settings = batch.settings
+    columns = tuple(name for name in events.columns if name != "__op")
+    nothing = F.lit(None).cast(known.main.schema["__main"].dataType)
+    new = events.withColumns({"__origin": F.lit(NEW), "__main": nothing})
+    if state.is_empty:
+        flags = {"__late": F.lit(False), "__behind": F.lit(False)}
+        return _line(marked(new.withColumns(flags), settings))
+    keys = _sent(events.select(*[named(name) for name in settings.key]).distinct(), accepted)
+    current = held(_of_keys(reach.of(known.current), keys, settings)).rows
+    stack = new.unionByName(current)
+    if known.kept is not None:
+        kept = held(_of_keys(reach.of(known.kept), keys, settings)).rows
+        stack = stack.unionByName(kept, allowMissingColumns=True)
+    line = held(
+        marked(placed(stack, settings, columns), settings),
+        {"crowded": _number(~F.col(ALONE)), "late": _number(F.col("__behind"))},
+    )
+    if not line.counts["late"]:
+        return Line(line.rows, crowded=line.counts["crowded"] > 0)
+    behind = line.rows.where(F.col("__late"))
+    late_keys = behind.select(*[named(name) for name in settings.key]).distinct()
+    late_keys = _sent(late_keys, int(line.counts["late"]))
+    every = held(_of_keys(reach.of(known.main), late_keys, settings)).rows
+    every = every.withColumns({"__late": F.lit(True), "__behind": F.lit(False)})
+    timely = line.rows.where(~F.col("__late"))
+    unread = behind.where(F.col("__origin") != MAIN)
+    together = timely.unionByName(unread).drop(ALONE).unionByName(every)
+    return _line(marked(together, settings))
+
+
+def placed(rows: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+    """New events against what is known of their keys: which are repeats, which come late.
+
+    Args:
+        rows: New events, open versions and kept events of some keys.
+        settings: How the table is kept.
+        columns: The event columns.
+
+    Returns:
+        The rows with `__behind` (a new event at or before the newest known one) and `__late` (its
+        key has such an event), without exact repeats of known events and, for keys without late
+        events, without the kept events that the open version leaves behind.
+    """
+    schema = rows.schema
+    sequence, origin = named(settings.sequence), F.col("__origin")
+    instant = whole(per(*settings.key, settings.sequence))
+    everything = whole(per(*settings.key))
+    told = [*settings.tie_breaker, *settings.compared(columns), *settings.overwritten(columns)]
+    seen = F.struct(F.col("__op").alias("op"), content(told, schema).alias("said"))
+    # Where an event is kept, its version's row may show a later event's type-1 values.
+    stands = (origin == KEPT) | ((origin == MAIN) & ~F.col("__kept_here"))
+    is_new = origin == NEW
+    newest_delete = F.max(F.when((origin == KEPT) & (F.col("__op") == DELETE), sequence))
+    anchor = F.coalesce(
+        F.max(F.when(origin == MAIN, sequence)).over(everything), newest_delete.over(everything)
+    )
+    judged = (
+        rows.withColumn("__kept_here", F.max(origin == KEPT).over(instant))
+        .withColumns(
+            {
+                "__known": F.first(F.when(stands, seen), ignorenulls=True).over(instant),
+                "__last": F.max(F.when(~is_new, sequence)).over(everything),
+                "__anchor": anchor,
+            }
+        )
+        .withColumn("__repeat", is_new & seen.eqNullSafe(F.col("__known")))
+        .withColumn(
+            "__behind",
+            F.coalesce(is_new & ~F.col("__repeat") & (sequence <= F.col("__last")), F.lit(False)),
+        )
+        .withColumn("__late", F.max("__behind").over(everything))
+    )
+    settled = (origin == KEPT) & (sequence < F.col("__anchor")) & ~F.col("__late")
+    left = judged.where(~F.col("__repeat") & ~F.coalesce(settled, F.lit(False)))
+    return left.drop("__kept_here", "__known", "__last", "__anchor", "__repeat")
+
+
+def instants(line: Line, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+    """The plan of a line: one row an instant with its actions (`timeline.planned`)."""
+    winners = undisputed(line.rows, columns)
+    if line.crowded:
+        contests = ranked(crowded(line.rows), settings, columns)
         winners = winners.unionByName(decided(contests, settings, columns))
     return planned(winners, settings, columns)
 
 
-def contested(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
-    """Of marked events, those that have to be refused: nothing decides between them."""
-    return conflicting(ranked(crowded(events), settings, columns))
+def contested(line: Line, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+    """Of a line's events, those that have to be refused: nothing decides between them."""
+    return conflicting(ranked(crowded(line.rows), settings, columns))
 
 
-def _keys_of(events: DataFrame, settings: HistorySettings) -> DataFrame:
-    return events.select(*[named(name) for name in settings.key]).distinct()
+def counted(settings: HistorySettings) -> Mapping[str, Column]:
+    """What is counted of a plan while it is made."""
+    action, keep, new = F.col("__action"), F.col("__keep"), F.col("__new") > 0
+    main = F.col("__main")
+    touched = action.isin("update", "remove", "replace")
+    still_open = named(settings.is_current) & action.isin("update", "replace")
+    counts = {f"action_{name}": action == name for name in ("add", "update", "remove", "replace")}
+    counts |= {f"keep_{name}": keep == name for name in ("add", "remove", "replace")}
+    counts |= {
+        "closed": main["is_current"] & action.isNotNull() & ~still_open,
+        "touched_closed": touched & ~main["is_current"],
+        "deleted": new & (F.col("__op") == DELETE),
+        "unchanged": new & F.col("__unchanged"),
+        "late": new & F.col("__behind"),
+    }
+    sums = {"events": "__new", "conflicting": "__refused", "superseded": "__superseded"}
+    return {name: _number(each) for name, each in counts.items()} | {
+        name: F.coalesce(F.sum(column), F.lit(0)) for name, column in sums.items()
+    }
 
 
-def _main_struct(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
-    return F.struct(
-        named(settings.valid_from).alias("valid_from"),
-        named(settings.valid_to).alias("valid_to"),
-        named(settings.is_current).alias("is_current"),
-        numbered(settings.overwritten(columns)).alias("rest"),
-    )
+def _line(marks: DataFrame) -> Line:
+    line = held(marks, {"crowded": _number(~F.col(ALONE))})
+    return Line(line.rows, crowded=line.counts["crowded"] > 0)
 
 
-def _no_main(schema: T.StructType, settings: HistorySettings, columns: tuple[str, ...]) -> Column:
-    kind = schema[settings.sequence].dataType.simpleString()
-    rest = [
-        f"r{i}:{schema[n].dataType.simpleString()}"
-        for i, n in enumerate(settings.overwritten(columns))
-    ] or ["r0:int"]
-    dates = f"valid_from:{kind},valid_to:{kind},is_current:boolean"
-    return F.lit(None).cast(f"struct<{dates},rest:struct<{','.join(rest)}>>")
+def _number(condition: Column) -> Column:
+    return F.count(F.when(condition, 1))
 
 
-def _stored(
-    main: DataFrame, settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType
-) -> DataFrame:
-    return main.select(
-        *[named(name).cast(schema[name].dataType).alias(name) for name in columns],
-        F.lit("upsert").alias("__op"),
-        F.lit(MAIN).alias("__origin"),
-        _main_struct(settings, columns).alias("__main"),
-    )
-
-
-def _kept(
-    spark: SparkSession,
-    table: str,
-    state: Published,
-    columns: tuple[str, ...],
-    schema: T.StructType,
-) -> DataFrame | None:
-    if state.kept_snapshot is None:
-        return None
-    frame = spark.read.option("versionAsOf", str(state.kept_snapshot)).table(kept_events(table))
-    return frame.select(
-        *[named(name).cast(schema[name].dataType).alias(name) for name in columns],
-        F.col("__op"),
-        F.lit(KEPT).alias("__origin"),
-    )
-
-
-def _marked(frame: DataFrame, *, late: bool = False) -> DataFrame:
-    return frame.withColumns({"__late": F.lit(late), "__behind": F.lit(False)})
+def _sent(keys: DataFrame, count: int) -> DataFrame:
+    return F.broadcast(keys) if count <= BROADCAST_LIMIT else keys
 
 
 def _of_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
     return frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "left_semi")
-
-
-def _anti_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
-    return frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "left_anti")
-
-
-def _narrowed(
-    frame: DataFrame, settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType
-) -> DataFrame:
-    """Only what an anchor is asked for; its other values stay where they are, in the table."""
-    asked = {*settings.key, settings.sequence, *settings.tie_breaker, *settings.compared(columns)}
-    return frame.withColumns(
-        {
-            name: F.lit(None).cast(schema[name].dataType)
-            for name in columns
-            if name not in asked and "." not in name
-        }
-    )
-
-
-def _latest_known(
-    current: DataFrame, kept: DataFrame | None, settings: HistorySettings
-) -> DataFrame:
-    known = [named(name) for name in settings.key]
-    stored = current.select(*known, named(settings.sequence).alias("__last"))
-    if kept is not None:
-        stored = stored.union(kept.select(*known, named(settings.sequence).alias("__last")))
-    return stored.groupBy(*known).agg(F.max("__last").alias("__last"))
-
-
-def _with_lateness(
-    new: DataFrame,
-    current: DataFrame,
-    kept: DataFrame | None,
-    settings: HistorySettings,
-    columns: tuple[str, ...],
-) -> DataFrame:
-    """Sets `__behind` and `__late`, and leaves out exact repeats of known events."""
-    schema = new.schema
-    told = [settings.sequence, *settings.tie_breaker, *settings.compared(columns)]
-    told += [*settings.overwritten(columns)]
-    seen = F.struct(F.col("__op"), content(told, schema).alias("said")).alias("__seen")
-    keys = [named(name) for name in settings.key]
-    known = current.select(*keys, seen)
-    if kept is not None:
-        # Where an event is kept, its version's row may show a later event's type-1 values.
-        instant = same("c", "k", (*settings.key, settings.sequence))
-        plain = current.alias("c").join(kept.alias("k"), instant, "left_anti")
-        known = plain.select(*keys, seen).union(kept.select(*keys, seen))
-    # What is known already adds nothing, and what it was compared with need not be read.
-    said = known.select(*keys, F.col("__seen").alias("__known"))
-    unknown = (
-        new.withColumn("__seen", seen)
-        .alias("n")
-        .join(
-            said.alias("k"),
-            same("n", "k", settings.key) & F.col("n.__seen").eqNullSafe(F.col("k.__known")),
-            "left_anti",
-        )
-    )
-    latest = _latest_known(current, kept, settings)
-    placed = unknown.alias("n").join(latest.alias("l"), same("n", "l", settings.key), "left")
-    flagged = placed.select(
-        *[F.col(f"n.{quoted(name)}") for name in columns],
-        F.col("n.__op"),
-        F.col("n.__origin"),
-        F.col("n.__main"),
-        F.coalesce(
-            F.col(f"n.{quoted(settings.sequence)}") <= F.col("l.__last"), F.lit(False)
-        ).alias("__behind"),
-    )
-    return flagged.withColumn("__late", F.max("__behind").over(whole(per(*settings.key))))
-
-
-def _after_anchor(kept: DataFrame, current: DataFrame, settings: HistorySettings) -> DataFrame:
-    """Kept events from the open version on; without one, from the newest delete on."""
-    sequence = named(settings.sequence)
-    keys = [named(name) for name in settings.key]
-    anchor = current.select(*keys, sequence.alias("__from"))
-    joined = (
-        kept.alias("f")
-        .join(anchor.alias("a"), same("f", "a", settings.key), "left")
-        .select("f.*", "a.__from")
-    )
-    newest_delete = F.max(F.when(F.col("__op") == DELETE, sequence)).over(whole(per(*settings.key)))
-    begin = F.coalesce(F.col("__from"), newest_delete)
-    bounded = joined.withColumn("__begin", begin)
-    return bounded.where(F.col("__begin").isNull() | (sequence >= F.col("__begin"))).drop(
-        "__from", "__begin"
-    )

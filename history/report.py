@@ -28,6 +28,11 @@ class LoadReport:
         refused: Rows that were not accepted, by reason.
         surrogate_high_water: The greatest surrogate key in use after the load.
         attempts: How often the load was planned (more than 1: another writer came first).
+        files_read: Data files with open versions that might have held a key of the batch.
+        bytes_read: Their size: what was read is at most this, and less by the columns and row
+            groups that were left out.
+        files_written: Data and delete files of the history that the load wrote.
+        bytes_written: Their size.
     """
 
     batch_id: str
@@ -44,10 +49,20 @@ class LoadReport:
     refused: Mapping[str, int] = field(default_factory=dict)
     surrogate_high_water: int = 0
     attempts: int = 1
+    files_read: int = 0
+    bytes_read: int = 0
+    files_written: int = 0
+    bytes_written: int = 0
 
     def counts(self) -> dict[str, object]:
         """What the batch did, without what identifies it: the numbers worth keeping."""
         told = asdict(self)
-        for name in ("batch_id", "snapshot_id", "published", "surrogate_high_water", "attempts"):
+        for name in _NO_COUNTS:
             del told[name]
         return told
+
+
+_NO_COUNTS = (
+    *("batch_id", "snapshot_id", "published", "surrogate_high_water", "attempts"),
+    *("files_read", "bytes_read", "files_written", "bytes_written"),
+)

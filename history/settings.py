@@ -37,6 +37,9 @@ class HistorySettings:
         changed_at: Name of a timestamp of when the row was last changed; None for none.
         open_end: The end of an open version; None stands for null. Timestamps only.
         partitioning: Iceberg partition terms for a table that has yet to be created.
+        key_ranges: Leave out the files that can't hold a key of the batch. The batch's least and
+            greatest key go into queries as literals, and so into plans and event logs: switch it
+            off where a key must not be seen there.
     """
 
     key: tuple[str, ...]
@@ -56,6 +59,7 @@ class HistorySettings:
     changed_at: str | None = None
     open_end: datetime | None = None
     partitioning: tuple[str, ...] = ("is_current",)
+    key_ranges: bool = True
 
     @property
     def filled(self) -> tuple[str, ...]:
@@ -128,4 +132,4 @@ class HistorySettings:
 _NEW_COLUMNS = frozenset(
     {"valid_from", "valid_to", "is_current", "surrogate_key", "recorded_at", "changed_at"}
 )
-_RESERVED = frozenset({"__op", "__origin", "__main", "__content", "__latest", "__late", "__batch"})
+_RESERVED = frozenset({"__op", "__origin", "__main", "__latest", "__late", "__action", "__keep"})

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.errors import SchemaDriftError, SettingsError
-from history.columns import named
+from history.columns import named, quoted
 from history.settings import HistorySettings
 
 BATCH_ID = "strandline.batch-id"
@@ -34,6 +34,8 @@ _PROPERTIES = {
     "write.delete.mode": "merge-on-read",
     "write.parquet.compression-codec": "zstd",
     "write.distribution-mode": "none",
+    # Small row groups: of a sorted file only those are read that a range of keys falls into.
+    "write.parquet.row-group-size-bytes": "16777216",
 }
 _TERM = re.compile(r"^(?:(\w+)\()?\s*([^(),]+?)\s*(?:,\s*(\d+))?\s*\)?$")
 
@@ -155,6 +157,7 @@ def ensure_table(
     _compare(table, wanted, found)
     state = published(spark, table)
     if state is None:
+        _sort(spark, table, settings)
         # A branch needs a snapshot to start from, and two first loads need one to race for.
         spark.createDataFrame([], found).writeTo(table).append()
         state = published(spark, table)
@@ -168,13 +171,16 @@ def ensure_table(
     return state
 
 
-def ensure_kept(spark: SparkSession, table: str, events: T.StructType) -> int:
+def ensure_kept(
+    spark: SparkSession, table: str, events: T.StructType, settings: HistorySettings
+) -> int:
     """Create the kept events' table if need be; its first snapshot is returned."""
     name = kept_events(table)
     if not exists(spark, name):
         _create(spark.createDataFrame([], events), name, ())
     current = current_snapshot(spark, name)
     if current is None:
+        _sort(spark, name, settings)
         spark.createDataFrame([], events).writeTo(name).append()
         current = current_snapshot(spark, name)
     return current or 0
@@ -192,6 +198,12 @@ def _create(empty: DataFrame, table: str, partitioning: tuple[str, ...]) -> None
     except AnalysisException as error:
         if error.getCondition() != "TABLE_OR_VIEW_ALREADY_EXISTS":
             raise
+
+
+def _sort(spark: SparkSession, table: str, settings: HistorySettings) -> None:
+    """Have every file written in the order of the key, so that a range of keys is a part of it."""
+    keys = ", ".join(quoted(name) for name in settings.key)
+    spark.sql(f"ALTER TABLE {table} WRITE LOCALLY ORDERED BY {keys}")
 
 
 def partition_term(term: str) -> Column:

@@ -47,8 +47,8 @@ def ranked(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...
 
     Args:
         events: Rows of the event columns, `__op`, `__origin`, `__late` (their key has events that
-            arrive behind known ones), `__behind` (this is one) and `__main`: the stored dates of
-            a version, null for other rows.
+            arrive behind known ones), `__behind` (this is one) and `__main`: what is stored of a
+            version beside its event (`plan.stored`), null for other rows.
         settings: How the table is kept.
         columns: The event columns.
 
@@ -186,8 +186,12 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
     edges = per(*settings.key, "__counts", "__edge").orderBy(sequence)
     told = told.withColumn("__end", F.when(F.col("__edge"), F.lead(sequence).over(edges)))
     stretch = whole(per(*settings.key, "__counts", "__stretch").orderBy(sequence))
-    latest = F.last(rest).over(stretch) if settings.overwritten(columns) else F.lit(None)
-    told = told.withColumn("__latest", latest)
+    overwritten = settings.overwritten(columns)
+    last = {"__latest": F.lit(None), "__latest_said": F.lit(None)}
+    if overwritten:
+        said = content(overwritten, schema)
+        last = {"__latest": F.last(rest).over(stretch), "__latest_said": F.last(said).over(stretch)}
+    told = told.withColumns(last)
     current = F.col("__end").isNull()
     told = told.withColumns(
         {
@@ -200,7 +204,7 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
         }
     )
     return told.withColumns(
-        {"__action": _action(settings, columns), "__keep": _keep(settings, columns)}
+        {"__action": _action(settings, columns), "__keep": _keep(settings, columns, schema)}
     )
 
 
@@ -230,7 +234,7 @@ def _action(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
         & main["is_current"].eqNullSafe(named(settings.is_current))
     )
     if settings.overwritten(columns):
-        same = same & main["rest"].eqNullSafe(F.col("__latest"))
+        same = same & main["rest"].eqNullSafe(F.col("__latest_said"))
     return (
         F.when(~F.col("__opens"), F.when(main.isNotNull(), F.lit("remove")))
         .when(main.isNull(), F.lit("add"))
@@ -239,7 +243,7 @@ def _action(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
     )
 
 
-def _keep(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+def _keep(settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType) -> Column:
     """Deletes, contested instants and (if remembered) equal events are kept, and the event of a
     version that shows a later event's type-1 values.
     """
@@ -247,8 +251,8 @@ def _keep(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
     if not settings.remember_unchanged:
         hidden = hidden & ~F.col("__unchanged")
     if settings.overwritten(columns):
-        rest = numbered(settings.overwritten(columns))
-        hidden = hidden | (F.col("__opens") & ~rest.eqNullSafe(F.col("__latest")))
+        rest = content(settings.overwritten(columns), schema)
+        hidden = hidden | (F.col("__opens") & ~rest.eqNullSafe(F.col("__latest_said")))
     return (
         F.when(F.col("__kept") & F.col("__replaced") & hidden, F.lit("replace"))
         .when(F.col("__kept") & F.col("__replaced"), F.lit("remove"))

@@ -1,19 +1,21 @@
-"""Writing a plan to the audit branches: what closes by a merge, what opens by an append.
+"""Writing a plan to the audit branches: what is replaced is deleted, what holds is appended.
 
-A MERGE whose clauses are MATCHED only is an inner join: the plan is broadcast and the table is
-never shuffled. Two commits on a branch are one change for readers.
+The rows that change were read when the plan was made, so deleting them reads their keys only. Two
+commits on a branch are one change for readers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from history import branches
 from history.batch import Batch
 from history.columns import named, quoted
+from history.plan import BROADCAST_LIMIT, Planned
+from history.reach import Reach
 from history.settings import HistorySettings
 from history.table import (
     BATCH_ID,
@@ -27,6 +29,7 @@ from history.table import (
 
 _SMALL = 100_000
 _BUCKETS = 64
+_ROWS_PER_FILE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +64,25 @@ class Numbered:
         return cls(numbered, int(top))
 
 
-def write_kept(
-    spark: SparkSession,
-    batch: Batch,
-    plan: DataFrame,
-    columns: tuple[str, ...],
-    state: Published,
-    actions: frozenset[str],
-) -> int | None:
-    """Write the kept events' changes on their own branch; returns the snapshot to pin.
-
-    Args:
-        spark: The session.
-        batch: What is loaded.
-        plan: One row an instant, see `history.timeline.planned`.
-        columns: The event columns.
-        state: The published state that the plan was made against.
-        actions: The kinds of `__keep` that occur in the plan.
-    """
-    if not actions:
+def write_kept(spark: SparkSession, batch: Batch, planned: Planned, state: Published) -> int | None:
+    """Write the kept events' changes on their own branch; returns the snapshot to pin."""
+    if not planned.keeps:
         return state.kept_snapshot
-    keep = F.col("__keep")
-    rows = plan.where(keep.isNotNull()).select(
-        *[named(name) for name in columns], F.col("__op"), keep
+    settings, counts, keep = batch.settings, planned.counts, F.col("__keep")
+    rows = planned.rows.where(keep.isNotNull()).select(
+        *[named(name) for name in planned.columns], F.col("__op"), keep
     )
-    shaped = rows.drop("__keep")
-    base = ensure_kept(spark, batch.table, shaped.schema)
     table = kept_events(batch.table)
+    base = ensure_kept(spark, batch.table, rows.drop("__keep").schema, settings)
     branches.start(spark, table, batch.branch, state.kept_snapshot or base)
     target = branches.branch_of(table, batch.branch)
-    if actions & {"replace", "remove"}:
+    gone = counts["keep_replace"] + counts["keep_remove"]
+    if gone:
         view = _view(batch, rows.where(keep.isin("replace", "remove")), "kept")
-        condition = _match(batch.settings)
-        spark.sql(f"MERGE INTO {target} t USING {view} s ON {condition} WHEN MATCHED THEN DELETE")
-    if actions & {"add", "replace"}:
-        branches.append(rows.where(keep.isin("add", "replace")).drop("__keep"), target, {})
+        _delete(spark, target, _Deletion(view, gone, _instant(settings), planned.reach))
+    if counts["keep_add"] + counts["keep_replace"]:
+        added = rows.where(keep.isin("add", "replace")).drop("__keep")
+        branches.append(_laid_out(added, planned.keeps, settings), target, {})
     pinned = branches.head(spark, table, batch.branch)
     # The tag keeps the snapshot readable however the branches end; it is pinned by main below.
     spark.sql(f"ALTER TABLE {table} CREATE OR REPLACE TAG `kept_{pinned}` AS OF VERSION {pinned}")
@@ -106,17 +93,17 @@ def write_kept(
 def write_versions(
     spark: SparkSession,
     batch: Batch,
+    planned: Planned,
     numbered: Numbered,
-    columns: tuple[str, ...],
     state: Published,
     kept: int | None,
-    actions: frozenset[str],
 ) -> None:
     """Write the versions' changes on the audit branch, with the batch in the summary.
 
-    `kept` is the kept events' snapshot to pin, `actions` the kinds of `__action` that occur in the
-    plan; the rest as for `write_kept`.
+    `numbered` is the plan with its surrogate keys, `kept` the kept events' snapshot to pin; the
+    rest as for `write_kept`.
     """
+    settings, action = batch.settings, F.col("__action")
     watermark = {} if batch.watermark is None else {WATERMARK: batch.watermark}
     properties = {
         **batch.properties,
@@ -127,69 +114,97 @@ def write_versions(
     }
     branches.start(spark, batch.table, batch.branch, state.snapshot_id)
     target = branches.branch_of(batch.table, batch.branch)
-    plan, action = numbered.plan, F.col("__action")
-    if actions & {"update", "remove", "replace"}:
-        changed = plan.where(action.isin("update", "remove", "replace"))
-        view = _view(batch, changed, "plan")
-        with branches.summary(spark, properties):
-            spark.sql(_merge(target, view, batch.settings, columns, actions))
-    if actions & {"add", "replace"} or not actions:
-        # An empty append carries the summary when only kept events or the watermark changed.
-        opening = _opened(batch, plan.where(action.isin("add", "replace")), columns)
-        branches.append(opening, target, properties)
+    if planned.removed:
+        touched = planned.rows.where(action.isin("update", "remove", "replace"))
+        view = _view(batch, touched, "plan")
+        on = _instant(settings)
+        if not planned.counts["touched_closed"]:
+            # A key has one open version: its key alone says which, and no other column is read.
+            on = f"{_same(settings.key)} AND t.{quoted(settings.is_current)}"
+        _delete(spark, target, _Deletion(view, planned.removed, on, planned.reach))
+    rows = numbered.plan.where(action.isin("add", "replace", "update"))
+    shaped = _versions(batch, rows, planned)
+    # An empty append carries the summary when only kept events or the watermark changed.
+    branches.append(_laid_out(shaped, planned.appended, settings), target, properties)
 
 
-def _merge(
-    target: str,
-    view: str,
-    settings: HistorySettings,
-    columns: tuple[str, ...],
-    actions: frozenset[str],
-) -> str:
-    changed = [settings.valid_from, settings.valid_to, settings.is_current]
-    sets = [f"t.{quoted(name)} = s.{quoted(name)}" for name in changed]
-    sets += [
-        f"t.{quoted(name)} = s.__latest.r{position}"
-        for position, name in enumerate(settings.overwritten(columns))
-    ]
-    if settings.changed_at is not None:
-        sets.append(f"t.{quoted(settings.changed_at)} = s.__now")
-    clauses = []
-    if actions & {"remove", "replace"}:
-        clauses.append("WHEN MATCHED AND s.__action IN ('remove', 'replace') THEN DELETE")
-    if "update" in actions:
-        clauses.append(f"WHEN MATCHED AND s.__action = 'update' THEN UPDATE SET {', '.join(sets)}")
-    return f"MERGE INTO {target} t USING {view} s ON {_match(settings)} {' '.join(clauses)}"
+@dataclass(frozen=True, slots=True)
+class _Deletion:
+    """Rows to delete: those that agree with a view's in `on`, `count` of them at most."""
+
+    view: str
+    count: int
+    on: str
+    reach: Reach
 
 
-def _match(settings: HistorySettings) -> str:
-    names = (*settings.key, settings.sequence)
+def _delete(spark: SparkSession, target: str, deletion: _Deletion) -> None:
+    hint = "/*+ BROADCAST(v) */" if deletion.count <= BROADCAST_LIMIT else ""
+    source = f"(SELECT {hint} * FROM {deletion.view} v)"  # noqa: S608
+    on, reach, arguments = deletion.on, deletion.reach, {}
+    if reach.is_bounded:
+        on += f" AND t.{quoted(reach.column)} BETWEEN :least AND :greatest"
+        arguments = {"least": reach.least, "greatest": reach.greatest}
+    try:
+        spark.sql(
+            f"MERGE INTO {target} t USING {source} s ON {on} WHEN MATCHED THEN DELETE",
+            args=arguments,
+        )
+    finally:
+        # The view would hold the plan's rows for as long as the session lives.
+        spark.catalog.dropTempView(deletion.view)
+
+
+def _instant(settings: HistorySettings) -> str:
+    return _same((*settings.key, settings.sequence))
+
+
+def _same(names: tuple[str, ...]) -> str:
     return " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in names)
 
 
-def _opened(batch: Batch, rows: DataFrame, columns: tuple[str, ...]) -> DataFrame:
+def _versions(batch: Batch, rows: DataFrame, planned: Planned) -> DataFrame:
+    """The rows of the table that a plan's versions are: new ones, and known ones with new dates."""
     settings = batch.settings
+    renewed = F.col("__action") == "update"
     latest = {
         name: F.col("__latest")[f"r{position}"]
-        for position, name in enumerate(settings.overwritten(columns))
+        for position, name in enumerate(settings.overwritten(planned.columns))
     }
-    shown = [latest.get(name, named(name)).alias(name) for name in columns]
     now = F.lit(batch.time).cast("timestamp")
-    stamps = [name for name in (settings.recorded_at, settings.changed_at) if name is not None]
-    numbers = []
-    if settings.surrogate_key is not None:
-        numbers = [F.col("__number").alias(settings.surrogate_key)]
+    fresh: dict[str | None, Column] = {
+        settings.surrogate_key: F.col("__number"),
+        settings.recorded_at: now,
+    }
+    others = []
+    for position, name in enumerate(planned.extra):
+        was = F.col("__main")["other"][f"r{position}"]
+        if name == settings.changed_at:
+            others.append(now.alias(name))
+        elif name in fresh:
+            others.append(F.when(renewed, was).otherwise(fresh[name]).alias(name))
+        else:
+            others.append(F.when(renewed, was).alias(name))
+    dates = (settings.valid_from, settings.valid_to, settings.is_current)
     return rows.select(
-        *numbers,
-        *shown,
-        named(settings.valid_from),
-        named(settings.valid_to),
-        named(settings.is_current),
-        *[now.alias(name) for name in stamps],
+        *[latest.get(name, named(name)).alias(name) for name in planned.columns],
+        *[named(name) for name in dates],
+        *others,
     )
+
+
+def _laid_out(rows: DataFrame, count: int, settings: HistorySettings) -> DataFrame:
+    """The rows in as many files as they deserve, each with a stretch of keys of its own.
+
+    The table's sort order does the rest, so that what a later batch can't reach is left out.
+    """
+    if count <= _SMALL:
+        return rows.coalesce(1)
+    keys = [named(name) for name in settings.key]
+    return rows.repartitionByRange(max(2, count // _ROWS_PER_FILE), *keys)
 
 
 def _view(batch: Batch, rows: DataFrame, kind: str) -> str:
     name = f"strandline_{kind}_{batch.branch}"
-    rows.withColumn("__now", F.lit(batch.time).cast("timestamp")).createOrReplaceTempView(name)
+    rows.createOrReplaceTempView(name)
     return name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from history import Written, audit_changes
 from tasks.handoff import StagedBatch, Verdict
-from tasks.merge import batch_of, staged_keys
+from tasks.merge import batch_of
 from tasks.run import Run
 from tasks.step import Figures, step
 
@@ -20,4 +20,4 @@ def audit(run: Run, staged: StagedBatch, verdict: Verdict, written: Written) -> 
     Raises:
         AuditError: A rule is broken; the branch is dropped and main is as it was.
     """
-    audit_changes(run.spark, staged_keys(run, staged), batch_of(run, staged, verdict), written)
+    audit_changes(run.spark, batch_of(run, staged, verdict), written)

@@ -73,12 +73,6 @@ def batch_of(run: Run, staged: StagedBatch, verdict: Verdict) -> Batch:
     )
 
 
-def staged_keys(run: Run, staged: StagedBatch) -> DataFrame:
-    """The keys that the batch may have touched, each once."""
-    keys = [named(name) for name in run.contract.key]
-    return _changes(run, staged).select(*keys).distinct()
-
-
 def _changes(run: Run, staged: StagedBatch) -> DataFrame:
     stage = run.spark.table(staged.table)
     columns = [named(field.name) for field in event_schema(run.contract).fields]

@@ -1,0 +1,28 @@
+"""A batch that lies on its audit branch, and what there is to check it by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from history.branches import Growth
+from history.plan import Planned
+from history.report import LoadReport
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a branch was meant to become, and what the table says it became."""
+
+    planned: Planned
+    growth: Growth
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What publishing a batch will have done, with the evidence an audit needs.
+
+    Without evidence there was nothing to write, and the report is final.
+    """
+
+    report: LoadReport
+    evidence: Evidence | None = None
