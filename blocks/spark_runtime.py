@@ -151,6 +151,8 @@ class SparkRuntime(Block):
             "spark.ui.enabled": str(self.ui).lower(),
             "spark.ui.showConsoleProgress": "false",
             **self._executor_settings(),
+            # A load compiles more classes than Spark's 100, so it would compile all of them anew.
+            "spark.sql.codegen.cache.maxEntries": "2000",
             **(spark_connection.local_server() if self.kind == "connect" else {}),
             **self._session_settings(),
         }

@@ -33,8 +33,8 @@ from history.refusal import quarantine as keep_refused
 from history.refusal import refused_rows
 from history.report import REPORT, LoadReport
 from history.settings import HistorySettings
-from history.table import WATERMARK, Published, ensure_table
-from history.writing import Numbered, write_kept, write_versions
+from history.table import WATERMARK, Published, ensure_table, is_ours, remember
+from history.writing import Numbered, summary, write_kept, write_versions
 from history.written import Evidence, Written
 
 Announce = Callable[[str], None]
@@ -165,6 +165,7 @@ def publish_changes(spark: SparkSession, batch: Batch, written: Written) -> Load
         snapshot = branches.publish(spark, batch.table, batch.branch)
     finally:
         branches.drop(spark, batch.table, batch.branch)
+    remember(batch.table, written.evidence.state)
     return replace(written.report, snapshot_id=snapshot)
 
 
@@ -189,7 +190,8 @@ def _written(spark: SparkSession, batch: Batch, state: Published, outcome: _Outc
     numbered = Numbered.of(planned.rows, settings, state.high_water, report.opened)
     kept = write_kept(spark, batch, planned, state)
     told = replace(batch, properties={**batch.properties, REPORT: json.dumps(report.counts())})
-    write_versions(spark, told, planned, numbered, state, kept)
+    properties = summary(told, numbered.high_water, kept)
+    write_versions(spark, told, planned, numbered, state, properties)
     grown = branches.growth(spark, batch.table, batch.branch, state.snapshot_id)
     report = replace(
         report,
@@ -199,7 +201,13 @@ def _written(spark: SparkSession, batch: Batch, state: Published, outcome: _Outc
         files_written=grown.files,
         bytes_written=grown.size,
     )
-    return Written(report, Evidence(planned, grown))
+    after = Published(
+        snapshot_id=grown.head,
+        rows=state.rows + grown.appended,
+        properties={name: text for name, text in properties.items() if is_ours(name)},
+        batches=state.batches | {batch.id},
+    )
+    return Written(report, Evidence(planned, grown, after))
 
 
 def _report(batch: Batch, state: Published, outcome: _Outcome, *, moved: bool) -> LoadReport:

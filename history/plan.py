@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from history.batch import Batch
-from history.columns import content, named, numbered, per, same, whole
+from history.columns import content, named, numbered, per, quoted, same, whole
 from history.events import DELETE, UPSERT
 from history.holding import held
 from history.reach import Reach
@@ -178,12 +178,20 @@ def gathered(
     if state.is_empty:
         flags = {"__late": F.lit(False), "__behind": F.lit(False)}
         return _line(marked(new.withColumns(flags), settings))
-    keys = _sent(events.select(*[named(name) for name in settings.key]).distinct(), accepted)
-    current = held(_of_keys(reach.of(known.current), keys, settings)).rows
-    stack = new.unionByName(current)
+    asked = held(_asked(events, settings), {"crowded": _number(F.col("__crowded"))})
+    keys = _sent(asked.rows, accepted)
+    met = {"rows": F.count("*"), "met": _number(F.col("__met"))}
+    current = held(_met(reach.of(known.current), keys, settings), met)
+    stack = new.unionByName(current.rows.drop("__met"))
+    remembered = 0
     if known.kept is not None:
-        kept = held(_of_keys(reach.of(known.kept), keys, settings)).rows
-        stack = stack.unionByName(kept, allowMissingColumns=True)
+        kept = held(_met(reach.of(known.kept), keys, settings), met)
+        stack = stack.unionByName(kept.rows.drop("__met"), allowMissingColumns=True)
+        remembered = kept.counts["rows"]
+    if not (asked.counts["crowded"] or current.counts["met"] or remembered):
+        # Every event has an instant to itself and is newer than all that is known of its key.
+        alone = {"__late": F.lit(False), "__behind": F.lit(False), ALONE: F.lit(True)}
+        return Line(stack.withColumns(alone), crowded=False)
     line = held(
         marked(placed(stack, settings, columns), settings),
         {"crowded": _number(~F.col(ALONE)), "late": _number(F.col("__behind"))},
@@ -296,5 +304,21 @@ def _sent(keys: DataFrame, count: int) -> DataFrame:
     return F.broadcast(keys) if count <= BROADCAST_LIMIT else keys
 
 
+def _asked(events: DataFrame, settings: HistorySettings) -> DataFrame:
+    """The keys of a batch, each with its `__first` instant and whether events share any."""
+    sequence = named(settings.sequence)
+    shared = F.count("*") > F.size(F.collect_set(sequence))
+    return events.groupBy(*[named(name) for name in settings.key]).agg(
+        F.min(sequence).alias("__first"), shared.alias("__crowded")
+    )
+
+
 def _of_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
     return frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "left_semi")
+
+
+def _met(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
+    """Stored rows of the keys, with `__met`: an event of the batch is not newer than the row."""
+    both = frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "inner")
+    met = F.col(f"f.{quoted(settings.sequence)}") >= F.col("k.__first")
+    return both.select("f.*", met.alias("__met"))

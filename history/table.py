@@ -70,6 +70,11 @@ class Published:
         return int(text) if text else None
 
 
+def is_ours(name: str) -> bool:
+    """Whether an entry of a snapshot summary is Strandline's."""
+    return name.startswith("strandline.")
+
+
 def kept_events(table: str) -> str:
     """The identifier of the kept events' table."""
     return f"{table}__kept_events"
@@ -97,11 +102,16 @@ def published(spark: SparkSession, table: str) -> Published | None:
     state = _STATES.get((table, current))
     if state is None:
         state = _read(spark, table, current)
-        with _KEEPING:
-            while len(_STATES) >= _MOST_STATES:
-                del _STATES[next(iter(_STATES))]
-            _STATES[table, current] = state
+        remember(table, state)
     return state
+
+
+def remember(table: str, state: Published) -> None:
+    """Keep a published state, so that the next load in this process need not read it again."""
+    with _KEEPING:
+        while len(_STATES) >= _MOST_STATES:
+            del _STATES[next(iter(_STATES))]
+        _STATES[table, state.snapshot_id] = state
 
 
 _MOST_STATES = 100
@@ -122,7 +132,7 @@ def _read(spark: SparkSession, table: str, current: int) -> Published:
     return Published(
         snapshot_id=current,
         rows=int(summaries[0].get("total-records", 1)),
-        properties={name: text for name, text in ours.items() if name.startswith("strandline.")},
+        properties={name: text for name, text in ours.items() if is_ours(name)},
         batches=frozenset(summary[BATCH_ID] for summary in summaries if BATCH_ID in summary),
     )
 

@@ -6,6 +6,7 @@ commits on a branch are one change for readers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
@@ -90,28 +91,32 @@ def write_kept(spark: SparkSession, batch: Batch, planned: Planned, state: Publi
     return pinned
 
 
+def summary(batch: Batch, high_water: int, kept: int | None) -> dict[str, str]:
+    """What the snapshot of a batch says of it: `kept` is the kept events' snapshot it pins."""
+    watermark = {} if batch.watermark is None else {WATERMARK: batch.watermark}
+    return {
+        **batch.properties,
+        **watermark,
+        BATCH_ID: batch.id,
+        HIGH_WATER: str(high_water),
+        KEPT_SNAPSHOT: str(kept or ""),
+    }
+
+
 def write_versions(
     spark: SparkSession,
     batch: Batch,
     planned: Planned,
     numbered: Numbered,
     state: Published,
-    kept: int | None,
+    properties: Mapping[str, str],
 ) -> None:
     """Write the versions' changes on the audit branch, with the batch in the summary.
 
-    `numbered` is the plan with its surrogate keys, `kept` the kept events' snapshot to pin; the
-    rest as for `write_kept`.
+    `numbered` is the plan with its surrogate keys, `properties` the `summary`; the rest as for
+    `write_kept`.
     """
     settings, action = batch.settings, F.col("__action")
-    watermark = {} if batch.watermark is None else {WATERMARK: batch.watermark}
-    properties = {
-        **batch.properties,
-        **watermark,
-        BATCH_ID: batch.id,
-        HIGH_WATER: str(numbered.high_water),
-        KEPT_SNAPSHOT: str(kept or ""),
-    }
     branches.start(spark, batch.table, batch.branch, state.snapshot_id)
     target = branches.branch_of(batch.table, batch.branch)
     if planned.removed:

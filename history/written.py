@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from history.branches import Growth
 from history.plan import Planned
 from history.report import LoadReport
+from history.table import Published
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a branch was meant to become, and what the table says it became."""
+    """What a branch was meant to become, and what the table says it became.
+
+    `state` is what will be published once main has moved to the branch's head.
+    """
 
     planned: Planned
     growth: Growth
+    state: Published
 
 
 @dataclass(frozen=True, slots=True)
