@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history.columns import as_json, named, quoted
+from history.columns import as_json, comparable, named, quoted
 from history.events import REASONS
 from history.settings import HistorySettings
 from history.table import exists
@@ -46,8 +46,15 @@ def refused_rows(
     refused_at: datetime,
 ) -> DataFrame:
     """Refused events (event columns and `__reasons`) in the quarantine's columns."""
+    # What the event says, without the carried columns: they differ when it is sent again.
     told = {*settings.key, settings.sequence, *settings.tie_breaker, *settings.compared(columns)}
-    digested = [named(name) for name in columns if name in told]
+    told |= {*settings.overwritten(columns), settings.first_valid_from or settings.sequence}
+    schema = refused.schema
+    digested = [
+        comparable(named(name), schema[name].dataType).alias(name)
+        for name in columns
+        if name in told
+    ]
     return refused.select(
         F.lit(table).alias("target_table"),
         F.lit(batch_id).alias("batch_id"),

@@ -192,6 +192,9 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
         said = content(overwritten, schema)
         last = {"__latest": F.last(rest).over(stretch), "__latest_said": F.last(said).over(stretch)}
     told = told.withColumns(last)
+    if not settings.remember_unchanged:
+        said = content(overwritten, schema)
+        told = told.withColumn("__repeats", said.eqNullSafe(F.lag(said).over(line)))
     current = F.col("__end").isNull()
     told = told.withColumns(
         {
@@ -226,7 +229,7 @@ def _start(settings: HistorySettings) -> Column:
     return F.when(known, F.col("__main")["valid_from"]).otherwise(start)
 
 
-def _action(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+def _action(settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType) -> Column:
     main = F.col("__main")
     same = (
         main["valid_from"].eqNullSafe(named(settings.valid_from))
@@ -249,7 +252,8 @@ def _keep(settings: HistorySettings, columns: tuple[str, ...], schema: T.StructT
     """
     hidden = ~F.col("__opens")
     if not settings.remember_unchanged:
-        hidden = hidden & ~F.col("__unchanged")
+        # One that changes type-1 values says something: the version shows them from then on.
+        hidden = hidden & ~(F.col("__unchanged") & F.col("__repeats"))
     if settings.overwritten(columns):
         rest = content(settings.overwritten(columns), schema)
         hidden = hidden | (F.col("__opens") & ~rest.eqNullSafe(F.col("__latest_said")))

@@ -2,102 +2,62 @@
 
 from __future__ import annotations
 
-import random
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import groupby
 
 import pytest
-from pyspark.sql import SparkSession
+from hypothesis import settings
+from pyspark.sql import Row, SparkSession
 
 from history import HistorySettings, load_changes
-from tests.history.reference import Event, Version, history
+from tests.history.convergence import assert_converges
+from tests.history.examples import Layout, drawn
+from tests.history.layouts import EVERYDAY, NIGHTLY
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 SCHEMA = "key int, at int, tracked string, rest int, operation string, tie int"
 SETTINGS = HistorySettings(
     key=("key",), sequence="at", tracked=("tracked",), operation="operation", tie_breaker=("tie",)
 )
+AT_NIGHT = settings.get_current_profile_name() == "nightly"
 
 
-def some_events(seed: int, keys: int = 120) -> list[Event]:
-    """Event sets with every trouble: nulls, equal repeats, deletes, reinsertions, ties."""
-    chance = random.Random(seed)  # noqa: S311
-    events = [
-        Event(
-            key=key,
-            at=chance.randint(1, 6),
-            tracked=chance.choice(["a", "b", None]),
-            rest=chance.choice([0, 1, None]),
-            operation=chance.choice(["upsert", "upsert", "upsert", "delete"]),
-            tie=chance.choice([0, 0, 1]),
-        )
-        for key in range(keys)
-        for _ in range(chance.randint(1, 7))
-    ]
-    return events + chance.sample(events, keys // 4)
+@pytest.mark.parametrize("layout", NIGHTLY if AT_NIGHT else EVERYDAY, ids=lambda each: each.name)
+def test_any_order_any_batches_and_any_repeats_give_the_history_of_the_reference(
+    spark: SparkSession, lake_namespace: str, layout: Layout, record_property
+):
+    examples = drawn(layout, 320 if AT_NIGHT else 100, batches=3)
+
+    assert_converges(spark, lake_namespace, layout, examples)
+
+    record_property("examples", len(examples))
+    record_property("histories", sum(len(example.ways) for example in examples))
 
 
 def load(
     spark: SparkSession,
     table: str,
-    batches: list[list[Event]],
+    batches: list[list[tuple[object, ...]]],
     settings: HistorySettings = SETTINGS,
 ) -> None:
-    for number, batch in enumerate(batches):
-        rows = [(e.key, e.at, e.tracked, e.rest, e.operation, e.tie) for e in batch]
-        load_changes(
-            spark,
-            spark.createDataFrame(rows, SCHEMA),
-            table,
-            settings,
-            batch_id=f"b{number}",
-            batch_time=NOW,
-        )
+    for number, rows in enumerate(batches):
+        changes = spark.createDataFrame(rows, SCHEMA)
+        load_changes(spark, changes, table, settings, batch_id=f"b{number}", batch_time=NOW)
 
 
-def found(spark: SparkSession, table: str) -> list[Version]:
-    rows = spark.table(table).orderBy("key", "valid_from").collect()
-    assert all(row.is_current == (row.valid_to is None) for row in rows)
-    assert len({row.surrogate_key for row in rows}) == len(rows)
-    return [(r.key, r.tracked, r.rest, r.valid_from, r.valid_to) for r in rows]
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_any_split_of_any_order_gives_the_history_of_the_reference(
-    spark: SparkSession, lake_namespace: str, seed: int
-):
-    events = some_events(seed)
-    shuffled = random.Random(seed + 100).sample(events, len(events))  # noqa: S311
-    third = len(shuffled) // 3
-    batches = [shuffled[:third], shuffled[third : 2 * third], shuffled[2 * third :]]
-    batches.append(shuffled[: third // 2])  # replayed under another name
-
-    load(spark, f"{lake_namespace}.t", batches)
-
-    assert found(spark, f"{lake_namespace}.t") == history(events)
-
-
-def test_in_order_one_instant_at_a_time_gives_the_same(spark: SparkSession, lake_namespace: str):
-    events = sorted(some_events(7), key=lambda event: event.at)
-    batches = [list(group) for _, group in groupby(events, key=lambda event: event.at)]
-
-    load(spark, f"{lake_namespace}.t", batches)
-
-    assert found(spark, f"{lake_namespace}.t") == history(events)
-
-
-def test_latest_first_gives_the_same(spark: SparkSession, lake_namespace: str):
-    events = sorted(some_events(8, keys=60), key=lambda event: -event.at)
-    batches = [list(group) for _, group in groupby(events, key=lambda event: event.at)]
-
-    load(spark, f"{lake_namespace}.t", batches)
-
-    assert found(spark, f"{lake_namespace}.t") == history(events)
+def found(spark: SparkSession, table: str) -> list[Row]:
+    columns = ("key", "tracked", "rest", "valid_from", "valid_to")
+    return spark.table(table).select(*columns).orderBy("key", "valid_from").collect()
 
 
 def test_a_replayed_batch_makes_no_snapshot(spark: SparkSession, lake_namespace: str):
     table = f"{lake_namespace}.t"
-    events = some_events(9, keys=20)
+    events = [
+        *[(1, 1, "a", 0, "upsert", 0), (1, 2, "a", 1, "upsert", 0), (1, 3, None, 1, "upsert", 0)],
+        *[(2, 1, "a", 0, "upsert", 0), (2, 2, None, None, "delete", 0)],
+        *[(3, 1, "a", 0, "upsert", 0), (3, 1, "b", 0, "upsert", 0)],
+        *[(4, 1, "a", 0, "upsert", 0), (4, 1, "b", 0, "upsert", 1), (4, 1, "b", 0, "upsert", 1)],
+    ]
     load(spark, table, [events])
     before = spark.table(f"{table}.snapshots").count()
 
@@ -127,7 +87,7 @@ def test_refused_rows_lie_in_quarantine_once_with_reasons(spark: SparkSession, l
         (1, None, "a", 0, "upsert", 0),
         (2, 1, "a", 0, "truncate", 0),
         (3, 1, "a", 0, "upsert", 0),
-        (3, 1, "b", 0, "upsert", 0),
+        (3, 1, "a", 1, "upsert", 0),
         (4, 1, "a", 0, "upsert", 0),
     ]
     changes = spark.createDataFrame(rows, SCHEMA)
@@ -141,9 +101,21 @@ def test_refused_rows_lie_in_quarantine_once_with_reasons(spark: SparkSession, l
     assert found(spark, table) == [(4, "a", 0, 1, None)]
 
 
+def test_type_1_values_outlive_that_their_event_opened_nothing_and_was_not_remembered(
+    spark: SparkSession, lake_namespace: str
+):
+    table = f"{lake_namespace}.t"
+    first = [(1, 1, "a", 0, "upsert", 0), (1, 2, "a", 1, "upsert", 0), (1, 3, "a", 1, "upsert", 0)]
+    forgetful = replace(SETTINGS, remember_unchanged=False)
+
+    load(spark, table, [first, [(1, 4, "b", 2, "upsert", 0)]], forgetful)
+
+    assert found(spark, table) == [(1, "a", 1, 1, 4), (1, "b", 2, 4, None)]
+
+
 def test_a_stale_writer_is_refused_and_plans_anew(spark: SparkSession, lake_namespace: str):
     table = f"{lake_namespace}.t"
-    load(spark, table, [[Event(1, 1, "a")]])
+    load(spark, table, [[(1, 1, "a", 0, "upsert", 0)]])
     raced = []
 
     def intrude(step: str) -> None:

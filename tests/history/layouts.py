@@ -1,0 +1,199 @@
+"""Tables that between them have every column type in every role it may have."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tests.history.examples import layout
+from tests.history.values import (
+    BIGINT,
+    BINARY,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    EXACT,
+    FLOAT,
+    INT,
+    MONEY,
+    STRING,
+    TIMESTAMP,
+    TIMESTAMP_NTZ,
+    array,
+    mapping,
+    struct,
+)
+from tests.quick_spark import COMPILED
+
+BERLIN = {"spark.sql.session.timeZone": "Europe/Berlin"}
+NEW_YORK = {"spark.sql.session.timeZone": "America/New_York"}
+DEEP = array(struct(when=TIMESTAMP, tags=mapping(STRING, array(DOUBLE))))
+
+PLAIN = layout(
+    "plain",
+    {
+        "Id": STRING,
+        "a.b": TIMESTAMP,
+        "Changed At": TIMESTAMP,
+        "yes": BOOLEAN,
+        "small": INT,
+        "large": BIGINT,
+        "f": FLOAT,
+        "d": DOUBLE,
+        "money": MONEY,
+        "exact": EXACT,
+        "te`xt": STRING,
+        "bytes": BINARY,
+        "day": DATE,
+        "moment": TIMESTAMP,
+        "wall clock": TIMESTAMP_NTZ,
+        "Note.1": STRING,
+        "rate": DOUBLE,
+        "log": INT,
+        "position": STRING,
+        "born": TIMESTAMP,
+    },
+    BERLIN,
+    key=("Id", "a.b"),
+    sequence="Changed At",
+    tracked=(
+        *("yes", "small", "large", "f", "d", "money", "exact", "te`xt", "bytes", "day"),
+        *("moment", "wall clock"),
+    ),
+    tie_breaker=("log", "position"),
+    open_end=datetime(9999, 12, 31, tzinfo=UTC),
+)
+
+NESTED = layout(
+    "nested",
+    {
+        "whole": struct(a=INT, b=STRING),
+        "parts": array(DOUBLE),
+        "at": BIGINT,
+        "list": array(STRING),
+        "Counts": mapping(STRING, DOUBLE),
+        "by.number": mapping(DOUBLE, STRING),
+        "pair": struct(**{"a": INT, "B c": BINARY, "m": mapping(INT, BOOLEAN)}),
+        "deep": DEEP,
+    },
+    key=("whole", "parts"),
+    sequence="at",
+)
+
+MIXED = layout(
+    "mixed",
+    {
+        "no": MONEY,
+        "whole": struct(a=INT, b=STRING),
+        "flag": BOOLEAN,
+        "at": TIMESTAMP_NTZ,
+        "name": STRING,
+        "Counts": mapping(STRING, DOUBLE),
+        "list": array(FLOAT),
+        "labels": mapping(STRING, STRING),
+        "numbers": array(DOUBLE),
+        "pair": struct(d=DOUBLE, s=STRING, t=TIMESTAMP),
+        "deep": DEEP,
+        "rank": DOUBLE,
+    },
+    NEW_YORK,
+    key=("no", "whole", "flag"),
+    sequence="at",
+    tracked=("name", "Counts", "list"),
+    tie_breaker=("rank",),
+)
+
+NUMBERS = layout(
+    "numbers",
+    {
+        "x": DOUBLE,
+        "y": FLOAT,
+        "n": BIGINT,
+        "at": DOUBLE,
+        "value": DOUBLE,
+        "values": array(DOUBLE),
+        "rest": FLOAT,
+        "money": EXACT,
+        "born": DOUBLE,
+    },
+    COMPILED,
+    key=("x", "y", "n"),
+    sequence="at",
+    tracked=("value", "values"),
+    tie_breaker=("money",),
+)
+
+DAYS = layout(
+    "days",
+    {"Key One": BINARY, "day`s": DATE, "at": DATE, "text": STRING, "when": TIMESTAMP},
+    BERLIN,
+    key=("Key One", "day`s"),
+    sequence="at",
+    operation=None,
+    valid_from="from day",
+    valid_to="To.Day",
+    is_current="is `it`",
+    surrogate_key=None,
+    recorded_at="Recorded",
+    changed_at="re changed",
+    partitioning=(),
+)
+
+MASKED = layout(
+    "masked",
+    {
+        "wall": TIMESTAMP_NTZ,
+        "ids": array(struct(i=INT, s=STRING)),
+        "at": MONEY,
+        "print": BINARY,
+        "token": BINARY,
+        "rest": STRING,
+    },
+    key=("wall", "ids"),
+    sequence="at",
+    tracked=("token",),
+    fingerprint="print",
+)
+
+FORGETFUL = layout(
+    "forgetful",
+    {"id": INT, "at": INT, "text": STRING, "rest": mapping(INT, DOUBLE), "log": DATE},
+    COMPILED,
+    key=("id",),
+    sequence="at",
+    tracked=("text",),
+    tie_breaker=("log",),
+    remember_unchanged=False,
+)
+
+DATED = layout(
+    "dated",
+    {"id": STRING, "at": TIMESTAMP, "born": TIMESTAMP, "text": STRING, "rest": INT},
+    key=("id",),
+    sequence="at",
+    tracked=("text",),
+    first_valid_from="born",
+)
+
+RULES = layout(
+    "rules",
+    {
+        "id": INT,
+        "at": INT,
+        "text": STRING,
+        "number": DOUBLE,
+        "moment": TIMESTAMP,
+        "labels": mapping(STRING, INT),
+        "rest": INT,
+        "log": INT,
+        "born": INT,
+    },
+    key=("id",),
+    sequence="at",
+    tracked=("text", "number", "moment", "labels"),
+    tie_breaker=("log",),
+    first_valid_from="born",
+)
+"""As few columns as can show each rule."""
+
+EVERYDAY = (PLAIN, MIXED)
+NIGHTLY = (PLAIN, MIXED, NESTED, NUMBERS, DAYS, MASKED, FORGETFUL, DATED)
