@@ -54,6 +54,21 @@ def _has_map(kind: T.DataType) -> bool:
     return False
 
 
+def storable(kind: T.DataType) -> T.DataType:
+    """The type as an Iceberg table has it: there is none smaller than int."""
+    if isinstance(kind, T.ByteType | T.ShortType):
+        return T.IntegerType()
+    if isinstance(kind, T.ArrayType):
+        return T.ArrayType(storable(kind.elementType), kind.containsNull)
+    if isinstance(kind, T.MapType):
+        key, value = storable(kind.keyType), storable(kind.valueType)
+        return T.MapType(key, value, kind.valueContainsNull)
+    if isinstance(kind, T.StructType):
+        fields = [T.StructField(f.name, storable(f.dataType), f.nullable) for f in kind.fields]
+        return T.StructType(fields)
+    return kind
+
+
 def content(names: Iterable[str], schema: T.StructType) -> Column:
     """One struct of the named columns, comparable as a whole."""
     parts = [

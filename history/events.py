@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from history.columns import named
+from history.columns import named, storable
 from history.settings import HistorySettings
 
 UPSERT = "upsert"
@@ -30,8 +30,16 @@ REASONS_TYPE = "array<struct<check:string,column:string>>"
 def gated(changes: DataFrame, settings: HistorySettings) -> DataFrame:
     """The changes with `__op` (their operation) and `__reasons` (why a row is refused, or empty).
 
+    Columns of types that a table can't have are given the type that it stores them in.
+
     Reasons: `key_present` and `sequence_present` for nulls, `operation_known`.
     """
+    stored = {
+        field.name: named(field.name).cast(storable(field.dataType))
+        for field in changes.schema.fields
+        if storable(field.dataType) != field.dataType
+    }
+    changes = changes.withColumns(stored) if stored else changes
     operation = F.lit(UPSERT)
     known = F.lit(True)
     if settings.operation is not None:

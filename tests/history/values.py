@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import total_ordering
@@ -63,12 +64,57 @@ def twin(value: Any) -> Any:
     return value
 
 
+def near(value: Any, kind: pa.DataType) -> Any:
+    """Another value of the type that differs in meaning by little: null from empty, a from A."""
+    if value is None or value == empty(kind):
+        return empty(kind) if value is None else None
+    if pa.types.is_list(kind):
+        return [*value[:-1], near(value[-1], kind.value_type)]
+    if pa.types.is_map(kind):
+        key, last = value[-1]
+        return [*value[:-1], (key, near(last, kind.item_type))]
+    if pa.types.is_struct(kind):
+        last = kind.field(kind.num_fields - 1)
+        return {**value, last.name: near(value[last.name], last.type)}
+    return _beside(value)
+
+
+def _beside(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.swapcase() if value.swapcase() != value else value + " "
+    if isinstance(value, datetime):
+        return value + MICROSECOND
+    if isinstance(value, float):
+        return None if math.isnan(value) else math.nan
+    return None
+
+
+_EMPTY: tuple[tuple[Callable[[pa.DataType], bool], Any], ...] = (
+    (pa.types.is_boolean, False),
+    (pa.types.is_decimal, Decimal(0)),
+    (pa.types.is_string, ""),
+    (pa.types.is_binary, b""),
+    (pa.types.is_date, date(1970, 1, 1)),
+    (pa.types.is_list, []),
+    (pa.types.is_map, []),
+)
+
+
+def empty(kind: pa.DataType) -> Any:
+    """The value that a careless comparison takes for null."""
+    if pa.types.is_struct(kind):
+        return {part.name: None for part in kind}
+    if pa.types.is_timestamp(kind):
+        return datetime(1970, 1, 1, tzinfo=UTC if kind.tz else None)
+    return next((nothing for is_kind, nothing in _EMPTY if is_kind(kind)), 0)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A column type: its Arrow type and the values it may have, null aside."""
 
     arrow: pa.DataType
-    values: st.SearchStrategy[Any]
+    values: st.SearchStrategy[Any] = field(repr=False)
 
 
 def mixed(*special: Any, other: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
