@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
+
+from hypothesis import strategies as st
 
 from tests.history.examples import layout
 from tests.history.values import (
@@ -14,12 +17,15 @@ from tests.history.values import (
     EXACT,
     FLOAT,
     INT,
+    MICROSECOND,
     MONEY,
     SMALLINT,
+    SPRING,
     STRING,
     TIMESTAMP,
     TIMESTAMP_NTZ,
     TINYINT,
+    Kind,
     array,
     mapping,
     struct,
@@ -191,18 +197,19 @@ DATED = layout(
     first_valid_from="born",
 )
 
+_LABELS = ([("a", 1), ("b", 2)], [("a", 1)], [("b", 1), ("a", 2)])
 RULES = layout(
     "rules",
     {
-        "id": INT,
-        "at": INT,
-        "text": STRING,
-        "number": DOUBLE,
-        "moment": TIMESTAMP,
-        "labels": mapping(STRING, INT),
-        "rest": INT,
-        "log": INT,
-        "born": INT,
+        "id": Kind(INT.arrow, st.integers(1, 2)),
+        "at": Kind(INT.arrow, st.integers(1, 5)),
+        "text": Kind(STRING.arrow, st.sampled_from(["", "a", "A", "b"])),
+        "number": Kind(DOUBLE.arrow, st.sampled_from([0.0, math.nan, 1.5])),
+        "moment": Kind(TIMESTAMP.arrow, st.sampled_from([SPRING, SPRING + MICROSECOND])),
+        "labels": Kind(mapping(STRING, INT).arrow, st.sampled_from(_LABELS)),
+        "rest": Kind(INT.arrow, st.integers(1, 3)),
+        "log": Kind(INT.arrow, st.integers(1, 2)),
+        "born": Kind(INT.arrow, st.integers(0, 6)),
     },
     key=("id",),
     sequence="at",
@@ -210,7 +217,7 @@ RULES = layout(
     tie_breaker=("log",),
     first_valid_from="born",
 )
-"""As few columns as can show each rule."""
+"""As few columns and values as can show each rule."""
 
 EVERYDAY = (PLAIN, MIXED)
 NIGHTLY = (PLAIN, MIXED, NESTED, NUMBERS, DAYS, MASKED, FORGETFUL, DATED)

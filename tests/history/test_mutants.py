@@ -1,0 +1,255 @@
+"""Every rule of the engine is broken once; the convergence check has to notice each time."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from functools import cache
+from types import FunctionType, ModuleType
+from typing import NamedTuple
+
+import pytest
+from hypothesis import settings
+
+from contracts.errors import AuditError
+from history import columns, events, timeline
+from tests.history.convergence import assert_converges, differences
+from tests.history.examples import Example, drawn
+from tests.history.layouts import RULES
+
+AT_NIGHT = settings.get_current_profile_name() == "nightly"
+
+
+class Mutant(NamedTuple):
+    """A rule and the edit of the engine that breaks it.
+
+    `batches` is how many a history needs to show it. Each takes loads of its own, so that only
+    some are tried `by_day`.
+    """
+
+    rule: str
+    module: ModuleType
+    old: str
+    new: str
+    batches: int = 1
+    by_day: bool = False
+
+
+NOT_MAP = "    if not _has_map(kind):\n        return value\n"
+
+
+def compared(kind: str, broken: str) -> str:
+    """The beginning of `comparable` with another form for one type."""
+    return f"    if isinstance(kind, T.{kind}):\n        return {broken}\n{NOT_MAP}"
+
+
+MUTANTS = (
+    Mutant(
+        "a change to or from null is a change",
+        timeline,
+        '~F.col("__tracked").eqNullSafe(F.col("__was"))',
+        "~F.coalesce(F.array_min(F.array(*["
+        'F.col("__tracked")[f"c{i}"] == F.col("__was")[f"c{i}"]'
+        " for i in range(len(settings.compared(columns)))])), F.lit(True))",
+        by_day=True,
+    ),
+    Mutant(
+        "null is not the empty string",
+        columns,
+        NOT_MAP,
+        compared("StringType", 'F.coalesce(value, F.lit(""))'),
+    ),
+    Mutant(
+        "strings are compared byte for byte",
+        columns,
+        NOT_MAP,
+        compared("StringType", "F.lower(F.trim(value))"),
+    ),
+    Mutant(
+        "-0.0 is 0.0",
+        columns,
+        NOT_MAP,
+        compared("DoubleType", 'value.cast("string")'),
+        by_day=True,
+    ),
+    Mutant(
+        "NaN is a value", columns, NOT_MAP, compared("DoubleType", "F.nanvl(value, F.lit(None))")
+    ),
+    Mutant(
+        "moments are compared to the microsecond",
+        columns,
+        NOT_MAP,
+        compared("TimestampType", 'F.date_trunc("millisecond", value)'),
+    ),
+    Mutant(
+        "the order of a map's entries does not matter",
+        columns,
+        "return F.array_sort(entries)",
+        "return entries",
+        by_day=True,
+    ),
+    Mutant(
+        "a delete closes",
+        timeline,
+        'edge = opens | (F.col("__op") == DELETE)',
+        "edge = opens",
+        by_day=True,
+    ),
+    Mutant(
+        "an equal insert after a delete opens again",
+        timeline,
+        '.withColumn("__before", F.lag("__op").over(line))\n'
+        '        .withColumn("__was", F.lag("__tracked").over(line))',
+        '.withColumn("__before", F.lag("__op").over(per(*settings.key, "__op").orderBy(sequence)))'
+        '.withColumn("__was", F.lag("__tracked")'
+        '.over(per(*settings.key, "__op").orderBy(sequence)))',
+        by_day=True,
+    ),
+    Mutant(
+        "a version ends where the next one or a delete begins",
+        timeline,
+        "F.lead(sequence).over(edges)",
+        "F.lead(sequence).over(line)",
+        by_day=True,
+    ),
+    Mutant(
+        "the greatest tie-breaker wins",
+        timeline,
+        "desc_nulls_last()",
+        "asc_nulls_first()",
+        by_day=True,
+    ),
+    Mutant(
+        "of contradicting events none wins",
+        timeline,
+        'F.when(contested, F.lit(CONTESTED)).otherwise(F.col("__op")).alias',
+        'F.col("__op").alias',
+        by_day=True,
+    ),
+    Mutant(
+        "a repeat is no contradiction",
+        timeline,
+        'F.max(F.col("__tied") & ~F.col("__same"))',
+        'F.max(F.col("__tied") & (F.col("__rank") > 1))',
+    ),
+    Mutant(
+        "a version shows the newest type-1 values",
+        timeline,
+        "F.last(rest).over(stretch)",
+        "F.first(rest).over(stretch)",
+    ),
+    Mutant(
+        "only the first version is dated back",
+        timeline,
+        'start = F.when(F.col("__before").isNull(), F.coalesce(first, sequence))'
+        ".otherwise(sequence)",
+        "start = sequence",
+    ),
+    Mutant(
+        "a row without a sequence is refused",
+        events,
+        "    failed.append(F.when(sequence.isNull(), "
+        "reason(SEQUENCE_PRESENT, settings.sequence)))\n",
+        "",
+    ),
+    Mutant(
+        "a late event takes its place",
+        timeline,
+        "return events.withColumn(ALONE, ~shared)",
+        'return events.withColumn(ALONE, ~shared).where(~F.col("__behind"))',
+        2,
+        by_day=True,
+    ),
+    Mutant(
+        "events that open nothing are remembered",
+        timeline,
+        'hidden = ~F.col("__opens")\n',
+        'hidden = ~F.col("__opens") & ~F.col("__unchanged")\n',
+        2,
+        by_day=True,
+    ),
+    Mutant(
+        "deletes are remembered",
+        timeline,
+        'hidden = ~F.col("__opens")\n',
+        'hidden = ~F.col("__opens") & (F.col("__op") != DELETE)\n',
+        2,
+    ),
+    Mutant(
+        "contested instants are remembered",
+        timeline,
+        'hidden = ~F.col("__opens")\n',
+        'hidden = ~F.col("__opens") & (F.col("__op") != CONTESTED)\n',
+        2,
+    ),
+    Mutant(
+        "an event is remembered where its version shows later type-1 values",
+        timeline,
+        'hidden = hidden | (F.col("__opens") & shows_other)',
+        "hidden = hidden",
+        2,
+    ),
+    Mutant(
+        "a stored version that lost its instant is replaced",
+        timeline,
+        '.when(F.col("__replaced"), F.lit("replace"))\n        .when(~same',
+        ".when(~same",
+        2,
+        by_day=True,
+    ),
+    Mutant(
+        "a stored event that lost its instant is replaced",
+        timeline,
+        'F.when(F.col("__kept") & F.col("__replaced") & hidden, F.lit("replace"))\n        .when(',
+        "F.when(",
+        3,
+    ),
+    Mutant(
+        "a version that a late event makes superfluous goes",
+        timeline,
+        'F.when(main.isNotNull(), F.lit("remove"))',
+        "F.lit(None)",
+        2,
+    ),
+)
+
+
+@cache
+def examples(batches: int) -> list[Example]:
+    """The same each time. Where there is one batch, there is one way to fill it."""
+    found = drawn(RULES, 400, batches, fixed=1)
+    if batches > 1:
+        return found
+    return [Example(example.events, example.ways[:1]) for example in found]
+
+
+def break_rule(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts the edited functions in the place of the module's own, wherever they were imported."""
+    source = inspect.getsource(mutant.module)
+    assert source.count(mutant.old) == 1, f"{mutant.module.__name__} no longer says it like that"
+    name = mutant.module.__name__
+    edited = {"__name__": name}
+    exec(compile(source.replace(mutant.old, mutant.new), name, "exec"), edited)  # noqa: S102
+    for module in [each for path, each in sys.modules.items() if path.startswith("history")]:
+        for attribute, value in vars(module).copy().items():
+            if isinstance(value, FunctionType) and value.__module__ == name:
+                monkeypatch.setattr(module, attribute, edited[value.__name__])
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_the_check_passes_while_every_rule_is_kept(spark, lake_namespace, batches):
+    assert_converges(spark, lake_namespace, RULES, examples(batches))
+
+
+TRIED = [mutant for mutant in MUTANTS if AT_NIGHT or mutant.by_day]
+
+
+@pytest.mark.parametrize("mutant", TRIED, ids=lambda mutant: mutant.rule)
+def test_the_check_fails_when_a_rule_is_broken(spark, lake_namespace, monkeypatch, mutant):
+    break_rule(mutant, monkeypatch)
+
+    try:
+        found = differences(spark, lake_namespace, RULES, examples(mutant.batches))
+    except AuditError:
+        return  # the load itself has seen it
+    assert found
