@@ -1,0 +1,91 @@
+"""Measure SCD2 loads of several tools on the same rows, and print and keep the results."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.history.driver import CASES, ROOT, Measured, Plan, measure
+from benchmarks.history.machine import machine
+from benchmarks.history.results import result_rows, table_text
+from benchmarks.history.subject import SUBJECTS
+from benchmarks.history.subjects.spark_session import DRIVER_MEMORY, MASTER
+from blocks.java_home import ensure_java
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run what the command line asks for."""
+    asked = _parser().parse_args(arguments)
+    ensure_java()  # the peers' environment inherits JAVA_HOME
+    own = asked.directory is None
+    directory = Path(tempfile.mkdtemp(prefix="strandline-bench-")) if own else asked.directory
+    plan = Plan(
+        subjects=_chosen(asked.subjects, tuple(SUBJECTS)),
+        sizes=tuple(int(float(size)) for size in asked.sizes.split(",")),
+        cases=_chosen(asked.cases, CASES),
+        runs=asked.runs,
+        changes=asked.changes,
+        directory=directory.absolute(),
+        timeout=asked.timeout,
+    )
+    directory.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    try:
+        measured = list(measure(plan, lambda text: _say(time.monotonic() - began, text)))
+    finally:
+        if own:
+            shutil.rmtree(directory, ignore_errors=True)
+    document = _document(plan, measured)
+    print(table_text(document["rows"]))
+    asked.output.mkdir(parents=True, exist_ok=True)
+    (asked.output / "history.json").write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
+    parser.add_argument("--sizes", default="1e6,10e6", help="keys of the table (1e6,10e6)")
+    parser.add_argument("--subjects", help=f"some of {','.join(SUBJECTS)}")
+    parser.add_argument("--cases", help=f"some of {','.join(CASES)}")
+    parser.add_argument("--runs", type=int, default=5, help="measured batches per case (5)")
+    parser.add_argument("--changes", type=int, default=10_000, help="keys per batch (10000)")
+    parser.add_argument("--timeout", type=float, default=3600.0, help="seconds per subject, case")
+    parser.add_argument("--directory", type=Path, help="for rows, tables, logs; the rows stay")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="for history.json and .svg")
+    return parser
+
+
+def _chosen(asked: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    if asked is None:
+        return known
+    names = tuple(asked.split(","))
+    if unknown := sorted(set(names) - set(known)):
+        message = f"unknown: {', '.join(unknown)}; known: {', '.join(known)}"
+        raise SystemExit(message)
+    return names
+
+
+def _document(plan: Plan, measured: list[Measured]) -> dict[str, Any]:
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "spark": {"master": MASTER, "driver_memory": DRIVER_MEMORY},
+        "changes_per_batch": plan.changes,
+        "versions": {each.subject: each.versions for each in measured if each.versions},
+        "rows": result_rows(measured),
+    }
+
+
+def _say(seconds: float, text: str) -> None:
+    print(f"{int(seconds) // 60:>3}:{int(seconds) % 60:02} {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

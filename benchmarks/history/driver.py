@@ -1,0 +1,197 @@
+"""Runs each subject in a process of its own, one after the other, and gathers what they tell."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.history.cases import DEEP_UP_TO, Case, Outcome
+from benchmarks.history.rows import write_rows
+from benchmarks.history.subject import SUBJECTS, Entry, Environment
+
+ROOT = Path(__file__).parents[2]
+PYTHONS: Mapping[Environment, Path] = {
+    "project": Path(sys.executable),
+    "peers": ROOT / ".venv-bench" / "bin" / "python",
+}
+CASES = ("scattered", "clustered", "deep")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run of the benchmark consists of.
+
+    Attributes:
+        subjects: Names from `SUBJECTS`.
+        sizes: Numbers of keys.
+        cases: Names from `CASES`.
+        runs: Measured batches per case; one more is loaded before them, to warm up.
+        changes: Changed keys per batch.
+        directory: Where rows and tables lie. Rows stay there for the next run, tables do not.
+        timeout: Seconds after which a subject is stopped, per case.
+    """
+
+    subjects: tuple[str, ...]
+    sizes: tuple[int, ...]
+    cases: tuple[str, ...]
+    runs: int
+    changes: int
+    directory: Path
+    timeout: float = 3600.0
+
+    def rounds(self) -> Iterator[tuple[Case, list[str]]]:
+        """Each case with the subjects it is for."""
+        for size in self.sizes:
+            for name in self.cases:
+                alone = name == "deep"
+                if alone and size > DEEP_UP_TO:
+                    continue
+                chosen = [each for each in self.subjects if SUBJECTS[each].alone or not alone]
+                if chosen:
+                    yield Case(name, size, self.changes, self.runs + 1), chosen
+
+
+@dataclass(slots=True)
+class Measured:
+    """What one subject told about one case.
+
+    Attributes:
+        subject: Its name.
+        case: What it loaded.
+        versions: Of the packages and jars it runs on.
+        prepared: Seconds it took to start and make the table.
+        loads: Seconds of each batch, the warm-up first.
+        told: What the tool told of the last batch, such as bytes read.
+        replays: Seconds of each batch loaded once more.
+        known: Whether all of these were recognised.
+        outcomes: What the table held after the batches, and after the replays.
+        failed: Why it did not come to its end.
+    """
+
+    subject: str
+    case: Case
+    versions: dict[str, str] = field(default_factory=dict)
+    prepared: float | None = None
+    loads: list[float] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
+    replays: list[float] = field(default_factory=list)
+    known: bool = True
+    outcomes: list[Outcome] = field(default_factory=list)
+    failed: str | None = None
+
+
+def measure(plan: Plan, say: Say) -> Iterator[Measured]:
+    """Run everything; a subject that fails is told as failed and does not stop the others."""
+    for case, subjects in plan.rounds():
+        rows = plan.directory / "rows" / f"{case.name}-{case.keys}"
+        say(f"{case.keys:>11,} keys  {case.name:<10} writing the rows")
+        write_rows(case, rows)
+        for name in subjects:
+            yield _measured(plan, name, case, rows, _headed(say, name, case))
+
+
+def _headed(say: Say, name: str, case: Case) -> Say:
+    head = f"{case.keys:>11,} keys  {case.name:<10} {SUBJECTS[name].title:<31}"
+    return lambda text: say(f"{head} {text}")
+
+
+def _measured(plan: Plan, name: str, case: Case, rows: Path, say: Say) -> Measured:
+    entry = SUBJECTS[name]
+    measured = Measured(name, case)
+    if not PYTHONS[entry.environment].exists():
+        measured.failed = "its environment is not there; `make bench-history` builds it"
+        say(f"failed: {measured.failed}")
+        return measured
+    directory = plan.directory / "tables" / f"{name}-{case.name}-{case.keys}"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    log = plan.directory / "logs" / f"{name}-{case.name}-{case.keys}.log"
+    log.parent.mkdir(exist_ok=True)
+    try:
+        for event in _events(plan, entry, name, case, (rows, directory, log)):
+            say(_noted(measured, event))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    if measured.failed is None and not measured.outcomes:
+        measured.failed = f"it ended, or was stopped after {plan.timeout:.0f} s, without a result"
+        say(f"failed: {measured.failed}; see {log}")
+    return measured
+
+
+def _events(
+    plan: Plan, entry: Entry, name: str, case: Case, places: tuple[Path, Path, Path]
+) -> Iterator[dict[str, Any]]:
+    rows, directory, log = places
+    reading, writing = os.pipe()
+    command = [str(PYTHONS[entry.environment]), "-m", "benchmarks.history.worker"]
+    command += ["--subject", name, "--case", case.name, "--keys", str(case.keys)]
+    command += ["--changes", str(case.changes), "--batches", str(case.batches)]
+    command += ["--rows", str(rows), "--directory", str(directory), "--channel", str(writing)]
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "TZ": "UTC"},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            pass_fds=(writing,),
+            start_new_session=True,
+        )
+    os.close(writing)
+    watch = threading.Timer(plan.timeout, _stop, (process,))
+    watch.start()
+    try:
+        with os.fdopen(reading) as channel:
+            for line in channel:
+                yield json.loads(line)
+        process.wait()
+    finally:
+        watch.cancel()
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the worker and all that it started (a JVM)."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _noted(measured: Measured, event: dict[str, Any]) -> str:
+    """Keep what was told; returns it as a line of progress."""
+    kind = event.pop("event")
+    seconds = event.get("seconds", 0.0)
+    match kind:
+        case "versions":
+            measured.versions = event["versions"]
+            return "starting"
+        case "prepared":
+            measured.prepared = seconds
+            return f"table made in {seconds:.1f} s"
+        case "loaded":
+            measured.loads.append(seconds)
+            measured.told = event["told"]
+            warm = " (warm-up)" if event["batch"] == 1 else ""
+            return f"batch {event['batch']} in {seconds:.2f} s{warm}"
+        case "replayed":
+            measured.replays.append(seconds)
+            measured.known = measured.known and event["known"]
+            return f"batch {event['batch']} again in {seconds:.2f} s"
+        case "outcome":
+            measured.outcomes.append(Outcome(**event))
+            return f"{event['current']:,} current of {event['versions']:,} versions"
+        case _:
+            measured.failed = event["reason"]
+            return f"failed: {measured.failed}"

@@ -1,0 +1,1 @@
+"""One module per tool, all with the same interface (`benchmarks.history.subject`)."""

@@ -1,0 +1,66 @@
+"""Strandline: `history.load_changes`, with its audit and its publishing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from benchmarks.history.cases import BEGIN, DEEP, KEY, TIME, Batch, Outcome
+from benchmarks.history.subjects.spark_session import iceberg_catalog, outcome, start_spark
+from history import HistorySettings, LoadReport, load_changes
+
+_TABLE = "lake.bench.customers"
+_SETTINGS = HistorySettings(key=(KEY,), sequence=TIME)
+_TOLD = ("bytes_read", "files_touched")
+
+
+class StrandlineLoad:
+    """The table is made by a first `load_changes` of all rows: nothing is laid out for it."""
+
+    def __init__(self, directory: Path, jars: tuple[str, ...]) -> None:
+        self.directory = directory
+        self.jars = jars
+        self.spark: SparkSession
+
+    def prepare(self, initial: Path) -> None:
+        """Load all rows as the first batch."""
+        self.spark = start_spark(self.directory, self.jars, iceberg_catalog(self.directory))
+        self.spark.sql("CREATE NAMESPACE lake.bench")
+        load_changes(
+            self.spark,
+            self.spark.read.parquet(str(initial)),
+            _TABLE,
+            _SETTINGS,
+            batch_id="initial",
+            batch_time=BEGIN + timedelta(hours=DEEP),
+        )
+
+    def load(self, batch: Batch) -> Mapping[str, object]:
+        """Load one batch; what the report tells of bytes and files, if it does."""
+        report = self._load(batch)
+        return {name: getattr(report, name) for name in _TOLD if hasattr(report, name)}
+
+    def replay(self, batch: Batch) -> bool:
+        """Load a batch that was published before."""
+        return not self._load(batch).published
+
+    def outcome(self) -> Outcome:
+        """What the table holds now."""
+        return outcome(self.spark, _TABLE)
+
+    def close(self) -> None:
+        """Stop Spark."""
+        self.spark.stop()
+
+    def _load(self, batch: Batch) -> LoadReport:
+        return load_changes(
+            self.spark,
+            self.spark.read.parquet(str(batch.path)),
+            _TABLE,
+            _SETTINGS,
+            batch_id=f"batch-{batch.number}",
+            batch_time=batch.time,
+        )
