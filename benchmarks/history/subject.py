@@ -80,4 +80,19 @@ SUBJECTS = {
     "delta_recipe_dv": Entry(
         "Delta recipe, deletion vectors", "delta_recipe:DeltaRecipeWithVectors", jars=(DELTA,)
     ),
+    "mack": Entry(
+        "mack",
+        "mack_upsert:MackUpsert",
+        "peers",
+        ("pyspark", "delta-spark", "mack"),
+        (DELTA,),
+    ),
+    "dlt": Entry("dlt, DuckDB", "dlt_scd2:DltScd2", "peers", ("dlt", "duckdb")),
+    "dbt": Entry(
+        "dbt snapshot, DuckDB",
+        "dbt_snapshot:DbtSnapshot",
+        "peers",
+        ("dbt-core", "dbt-duckdb", "duckdb"),
+    ),
+    "sqlmesh": Entry("SQLMesh, DuckDB", "sqlmesh_scd2:SqlmeshScd2", "peers", ("sqlmesh", "duckdb")),
 }
