@@ -4,6 +4,7 @@ PYTHON ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+PEERS  := .venv-bench
 
 # The parent shell's environment must not leak into the project's own.
 unexport PYTHONPATH VIRTUAL_ENV
@@ -23,6 +24,9 @@ demo: $(READY) ## A year of real flights becomes governed history, in about two 
 	@$(BIN)/python -m demo
 
 setup: $(READY) ## Build .venv from the lock file (every other task does it by itself)
+
+bench-%: $(READY) $(PEERS)/.ready ## Benchmarks; bench-history: SCD2 loads of several tools
+	@$(BIN)/python -m benchmarks.$*
 
 ##@ Change
 test: $(READY) ## Run the tests and print the coverage
@@ -49,9 +53,21 @@ lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
 	  --custom-compile-command 'make lock' --output-file requirements.lock
 
+lock-bench: $(READY) ## Resolve the benchmarks' other tools anew into benchmarks/requirements.lock
+	@$(BIN)/uv pip compile benchmarks/requirements.in --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
+	  --custom-compile-command 'make lock-bench' --output-file benchmarks/requirements.lock
+
 clean: ## Remove what was built, keep your data in .strandline
-	@rm -rf $(VENV) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf $(VENV) $(PEERS) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
 	  .hypothesis .import_linter_cache
 
 $(READY): requirements.lock pyproject.toml deployments/setup.sh
 	@PYTHON='$(PYTHON)' sh deployments/setup.sh
+
+$(PEERS)/.ready: benchmarks/requirements.lock $(READY)
+	@echo 'Installing the tools to measure against into $(PEERS)'
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEERS)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes \
+	  --python $(PEERS)/bin/python benchmarks/requirements.lock
+	@touch $@

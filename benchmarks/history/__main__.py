@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.history.driver import CASES, ROOT, Measured, Plan, measure
 from benchmarks.history.machine import machine
+from benchmarks.history.plot import draw
 from benchmarks.history.results import result_rows, table_text
 from benchmarks.history.subject import SUBJECTS
 from benchmarks.history.subjects.spark_session import DRIVER_MEMORY, MASTER
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(table_text(document["rows"]))
     asked.output.mkdir(parents=True, exist_ok=True)
     (asked.output / "history.json").write_text(json.dumps(document, indent=2) + "\n")
+    draw(document["rows"], asked.output / "history.svg")
 
 
 def _parser() -> argparse.ArgumentParser:
