@@ -10,6 +10,7 @@ from benchmarks.history.driver import Measured
 from benchmarks.history.results import result_rows
 from benchmarks.history.subjects.spark_session import SESSION
 from blocks.spark_runtime import SparkRuntime
+from tests.quick_spark import QUICK_JAVA
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,10 @@ def run(tmp_path_factory):
     place = tmp_path_factory.mktemp("bench")
     sizes = ["--sizes", "300", "--changes", "20", "--runs", "1", "--cases", "scattered"]
     places = ["--directory", str(place / "work"), "--output", str(place)]
-    command.main([*sizes, *places, "--subjects", "strandline,iceberg_merge"])
+    with pytest.MonkeyPatch.context() as patch:
+        # Every JVM takes these from here: most of so small a run would be compiling.
+        patch.setenv("JAVA_TOOL_OPTIONS", QUICK_JAVA)
+        command.main([*sizes, *places, "--subjects", "strandline,iceberg_merge"])
     return place
 
 
