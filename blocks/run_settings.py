@@ -69,3 +69,13 @@ class RunSettings(Block):
     table_minutes: int = Field(
         default=30, ge=1, description="How long the load of one table may take, in minutes."
     )
+    keep_days: int = Field(
+        default=30,
+        ge=0,
+        description="For how many days back upkeep keeps every published state readable.",
+    )
+    keep_at_least: int = Field(
+        default=10,
+        ge=1,
+        description="How many of a table's newest batches upkeep keeps, however old they are.",
+    )

@@ -26,6 +26,7 @@ from tasks.publish import publish
 from tasks.record import record
 from tasks.run import Run
 from tasks.validate import validate
+from tasks.views import offer_views
 
 PUBLISH_ATTEMPTS = 5
 
@@ -51,6 +52,8 @@ def loaded(load: Opened) -> LoadSummary:
     staged = patient(protect, run)(run, extraction)
     verdict = validate(run, staged)
     report = published(run, staged, verdict)
+    if extraction.first_load and report.published:
+        offer_views(run)
     return record(run, staged, verdict, report, load.watch)
 
 

@@ -27,7 +27,7 @@ _QUIET = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
 }
 
-_COMMANDS = ("run", "history", "status", "runs", "quarantine", "contracts")
+_COMMANDS = ("run", "history", "diff", "status", "runs", "quarantine", "upkeep", "contracts")
 
 app = App(
     name="strandline",

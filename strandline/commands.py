@@ -34,6 +34,31 @@ WithRows = Annotated[
 Limit = Annotated[int, Parameter(validator=Number(gte=1), help="The most to show.")]
 Verbose = Annotated[bool, Parameter(negative="", help="Show Prefect's own log as well.")]
 
+Since = Annotated[
+    str | None,
+    Parameter(
+        name="--from",
+        help="A published state: a batch, a snapshot, or a moment of publishing (UTC). Default: "
+        "the one before the batch of --to.",
+    ),
+]
+Until = Annotated[
+    str | None,
+    Parameter(name="--to", help="The later published state. Default: the newest."),
+]
+Held = Annotated[
+    tuple[str, str] | None,
+    Parameter(
+        help="Two moments the history tells of: compare what held at the first with what held at "
+        "the second."
+    ),
+]
+WithKeys = Annotated[
+    bool, Parameter(negative="", help="Name the keys too, as they are kept, up to --limit.")
+]
+Cared = Annotated[str, Parameter(help="Contracts, or their target tables; none for all.")]
+DryRun = Annotated[bool, Parameter(negative="", help="Say what would be done, change nothing.")]
+
 _STARTING = "Starting"
 
 
@@ -106,3 +131,37 @@ def quarantine(
     with screen.waiting(_STARTING):
         from strandline import lake_answers
     lake_answers.quarantine(screen, table, limit=limit, rows=rows, settings=settings)
+
+
+def diff(
+    table: TableName,
+    /,
+    *,
+    since: Since = None,
+    until: Until = None,
+    held: Held = None,
+    keys: WithKeys = False,
+    limit: Limit = 20,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> None:
+    """Show what differs between two published states, or between two moments."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline import difference
+    asked = difference.Asked(since, until, held)
+    difference.diff(screen, table, asked, keys=keys, limit=limit, settings=settings)
+
+
+def upkeep(
+    *contracts: Cared,
+    dry_run: DryRun = False,
+    settings: Settings = "default",
+    verbose: Verbose = False,
+    json: AsJson = False,
+) -> int:
+    """Compact tables, let old snapshots go, remove what loads left over."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.upkeep import keep_up
+    return keep_up(screen, contracts, settings=settings, dry_run=dry_run, verbose=verbose)

@@ -40,13 +40,19 @@ class LoadBoard:
         contracts: The loads to draw, in this order.
         clock: Seconds, such as `time.monotonic`.
         say: Gets a line per finished step; None where the board is drawn live instead.
+        steps: The steps of each, in their order.
     """
 
     def __init__(
-        self, contracts: Sequence[str], clock: Clock, say: Callable[[str], None] | None = None
+        self,
+        contracts: Sequence[str],
+        clock: Clock,
+        say: Callable[[str], None] | None = None,
+        steps: Sequence[str] = STEPS,
     ) -> None:
         self._clock = clock
         self._say = say
+        self._steps = tuple(steps)
         self._lock = threading.Lock()
         self._loads = {name: _Load() for name in contracts}
         self._made = clock()
@@ -77,7 +83,7 @@ class LoadBoard:
             for name, load in self._loads.items():
                 cells = (
                     Text(name, style="bold"),
-                    _marks(load),
+                    _marks(load, self._steps),
                     self._doing(load, now),
                     _elapsed(load, now),
                     Text(_told(load.figures), style="dim"),
@@ -93,21 +99,20 @@ class LoadBoard:
                 load.stopped = load.ended is None
                 load.ended = now if load.ended is None else load.ended
 
-    @staticmethod
-    def _begin(load: _Load, step: str, now: float) -> None:
+    def _begin(self, load: _Load, step: str, now: float) -> None:
         load.begun = now if load.begun is None else load.begun
         load.current, load.step_begun, load.ended = step, now, None
         # A load that another writer overtook merges anew: its later steps are to be done again.
-        place = STEPS.index(step) if step in STEPS else len(STEPS)
-        load.done = tuple(name for name in load.done if STEPS.index(name) < place)
+        steps = self._steps
+        place = steps.index(step) if step in steps else len(steps)
+        load.done = tuple(name for name in load.done if steps.index(name) < place)
 
-    @staticmethod
-    def _end(load: _Load, progress: Progress, now: float) -> None:
+    def _end(self, load: _Load, progress: Progress, now: float) -> None:
         load.current = None
         load.figures = progress.figures or load.figures
-        if progress.step in STEPS and progress.step not in load.done:
+        if progress.step in self._steps and progress.step not in load.done:
             load.done = (*load.done, progress.step)
-        if progress.step == STEPS[-1]:
+        if progress.step == self._steps[-1]:
             load.ended = now
 
     def _doing(self, load: _Load, now: float) -> RenderableType:
@@ -124,9 +129,9 @@ class LoadBoard:
         return line
 
 
-def _marks(load: _Load) -> Text:
+def _marks(load: _Load, steps: Sequence[str]) -> Text:
     marks = Text()
-    for step in STEPS:
+    for step in steps:
         if step in load.done:
             marks.append(_DONE, style="green")
         elif step == load.current:

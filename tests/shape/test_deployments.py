@@ -20,6 +20,7 @@ from contracts.loader import TABLES
 ROOT = Path(__file__).parents[2]
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
 DEPLOYMENTS = FILE["deployments"]
+LOADS = [each for each in DEPLOYMENTS if each["entrypoint"].startswith("flows/load_")]
 CONTRACTS = {path.stem for path in TABLES.glob("*.yaml")}
 KEYS = {
     "name", "description", "entrypoint", "parameters", "schedules", "concurrency_limit", "tags",
@@ -39,7 +40,7 @@ def flow_of(deployment: dict[str, Any]) -> Flow[..., Any]:
 
 def contracts_of(deployment: dict[str, Any]) -> list[str]:
     parameters = deployment["parameters"]
-    return parameters.get("contracts") or [parameters["contract"]]
+    return parameters["contracts"] if "contracts" in parameters else [parameters["contract"]]
 
 
 @each
@@ -77,10 +78,18 @@ def test_names_are_unique():
 
 
 def test_every_shipped_contract_has_a_deployment_of_its_own_and_one_loads_them_all():
-    groups = [contracts_of(deployment) for deployment in DEPLOYMENTS]
+    groups = [contracts_of(deployment) for deployment in LOADS]
 
     assert sorted(group[0] for group in groups if len(group) == 1) == sorted(CONTRACTS)
     assert [set(group) for group in groups if len(group) > 1] == [CONTRACTS]
+
+
+def test_upkeep_is_scheduled_for_whatever_contracts_there_are():
+    (nightly,) = [each for each in DEPLOYMENTS if each not in LOADS]
+
+    assert nightly["entrypoint"] == "flows/upkeep.py:upkeep"
+    assert contracts_of(nightly) == []
+    assert nightly["schedules"]
 
 
 def test_no_step_needs_a_git_host():

@@ -101,7 +101,7 @@ def test_help_names_every_command(capsys):
     assert main(["--help"]) == 0
 
     told = capsys.readouterr().out
-    for name in ("run", "history", "status", "runs", "quarantine", "contracts"):
+    for name in ("run", "history", "diff", "status", "runs", "quarantine", "upkeep", "contracts"):
         assert f" {name} " in told
 
 

@@ -1,0 +1,101 @@
+"""Upkeep of the histories of all contracts, or of some: the flow.
+
+`python -m flows.upkeep CONTRACT...` runs it from the shell.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.runtime import flow_run
+
+from contracts.errors import RetryableError
+from tasks.opening import known_contracts
+from tasks.upkeep import UpkeepOutcome, all_contracts, keep_up
+
+_MEGABYTE = 1024 * 1024
+
+
+class UpkeepFailedError(RetryableError):
+    """Some tables could not be looked after; the others were.
+
+    `outcomes` says how each of them ended; the exit code is that of the first failure.
+    """
+
+    outcomes: tuple[UpkeepOutcome, ...] = ()
+
+    @classmethod
+    def of(cls, outcomes: Sequence[UpkeepOutcome]) -> UpkeepFailedError:
+        """The error about the outcomes, at least one of which failed."""
+        failures = [(each.contract, each.error) for each in outcomes if each.error is not None]
+        error = cls(
+            where="upkeep",
+            expected=f"all {len(outcomes)} tables to be looked after",
+            found=f"{len(failures)} failed: "
+            + "; ".join(f"{name}: {type(reason).__name__}" for name, reason in failures),
+            next_step="Run it again. Histories are as they were, and loads are not kept from them.",
+        )
+        error.outcomes = tuple(outcomes)
+        error.exit_code = failures[0][1].exit_code
+        return error
+
+
+@flow(name="upkeep", persist_result=False)
+def upkeep(
+    contracts: list[str] | None = None, settings: str = "default", dry_run: bool = False
+) -> tuple[UpkeepOutcome, ...]:
+    """Compact histories, let old snapshots go, remove what loads left over; one table at a time.
+
+    Args:
+        contracts: Names of contracts, or of their target tables; none for all.
+        settings: The name of the run settings block; it says how long states are kept.
+        dry_run: Only say what would be done.
+
+    Raises:
+        UpkeepFailedError: At least one table failed. All others were looked after.
+    """
+    names = known_contracts(contracts, settings) if contracts else all_contracts(settings)
+    run_id, now = str(flow_run.get_id()), datetime.now(UTC)
+    outcomes = tuple(
+        keep_up(name, settings, run_id=run_id, now=now, dry_run=dry_run) for name in names
+    )
+    create_table_artifact(
+        table=[upkeep_line(each) for each in outcomes],
+        key="upkeep",
+        description="What upkeep would do to each table" if dry_run else "What upkeep did",
+    )
+    if any(each.error is not None for each in outcomes):
+        raise UpkeepFailedError.of(outcomes)
+    return outcomes
+
+
+def upkeep_line(outcome: UpkeepOutcome) -> dict[str, object]:
+    """One outcome as plain values: a row of the artifact, and of what programs are told."""
+    line: dict[str, object] = {
+        "contract": outcome.contract,
+        "table": outcome.target,
+        "state": outcome.state,
+        "seconds": round(outcome.seconds, 3),
+    }
+    report = outcome.report
+    if report is None:
+        return line
+    told = asdict(report)
+    del told["table"]
+    for name in ("before", "after"):
+        files = told.pop(name)
+        line[f"files_{name}"] = files["data"] + files["deletes"]
+        line[f"megabytes_{name}"] = round(files["octets"] / _MEGABYTE, 3)
+    told["files_rewritten"] = told.pop("rewritten")
+    told["manifests_joined"] = told.pop("manifests")
+    told["orphans_removed"] = told.pop("orphans")
+    return line | told
+
+
+if __name__ == "__main__":
+    upkeep(sys.argv[1:] or None)

@@ -1,0 +1,238 @@
+"""`strandline diff`: what became of the versions between two published states or two moments.
+
+Counts first; keys only where they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from rich.console import RenderableType
+from rich.text import Text
+
+from blocks import directory
+from contracts.errors import UsageError
+from contracts.model import Contract
+from history.columns import named
+from history.reading import CHANGE, CHANGES, difference, held_difference
+from history.settings import HistorySettings
+from history.states import (
+    State,
+    differing,
+    named_state,
+    read_state,
+    state_at,
+    state_before,
+    states,
+)
+from strandline.lake import Lake, contract_of, open_lake
+from strandline.listing import Heading, facts, listing
+from strandline.record_key import moment_of
+from strandline.screen import Screen
+from strandline.wording import NOTHING, count, moment, second, value
+from tasks.faults import translated
+from tasks.history_settings import history_settings
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_COUNTS = (Heading("versions", number=True), Heading("what became of them"))
+_SAYS = {
+    "appeared": "appeared",
+    "closed": "were open and are closed",
+    "changed": "changed: another end, opened again, or a value overwritten",
+    "vanished": "vanished: a later load took them back",
+}
+_HELD = {
+    "appeared": "nothing held then, something does now",
+    "changed": "another version holds, and says something else",
+    "vanished": "something held then, nothing does now",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was typed: two published states, or two moments of which the history tells (`held`)."""
+
+    since: str | None
+    until: str | None
+    held: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One version that differs. `key` is as it is stored; `end` is None while it is open."""
+
+    change: str
+    key: str
+    start: object
+    end: object
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Counts by what became of versions, and some of them (None: not asked for).
+
+    `ends` are the two sides: what was compared with what.
+    """
+
+    contract: str
+    table: str
+    ends: tuple[object, object]
+    counts: dict[str, int]
+    versions: tuple[Changed, ...] | None = None
+
+
+def diff(
+    screen: Screen, table: str, asked: Asked, *, keys: bool, limit: int, settings: str
+) -> None:
+    """What differs between two published states, or between what held at two moments."""
+    _check(asked)
+    where = directory.settings(settings)
+    contract = contract_of(table, where)
+    with screen.waiting("Opening the lakehouse"):
+        lake = open_lake(where)
+        with translated(contract.name, "diff"):
+            compare = _of_states if asked.held is None else _of_moments
+            ends, found = compare(lake, contract, asked)
+            told = _read(found, contract, keys=keys, limit=limit)
+    answer = Difference(contract.name, lake.target(contract), ends, *told)
+    says = _SAYS if asked.held is None else _HELD
+    screen.answer(answer, *difference_page(answer, says, width=screen.out.width))
+
+
+def difference_page(found: Difference, says: dict[str, str], *, width: int) -> list[RenderableType]:
+    """The two sides, the counts, then the versions that were asked for."""
+    sides = [(label, _side(end)) for label, end in zip(("from", "to"), found.ends, strict=True)]
+    parts: list[RenderableType] = [Text(found.table, "bold"), facts(sides)]
+    if not any(found.counts.values()):
+        return [*parts, Text("no version differs")]
+    counts = [(count(number), says[name]) for name, number in found.counts.items() if number]
+    parts.append(listing(_COUNTS, counts, width=width))
+    if found.versions is None:
+        return [*parts, Text("--keys names them", "dim")]
+    headings = (Heading("change"), Heading("key"), Heading("from (UTC)"), Heading("to (UTC)"))
+    rows = [
+        (
+            each.change,
+            each.key,
+            moment(each.start),
+            "open" if each.end is None else moment(each.end),
+        )
+        for each in found.versions
+    ]
+    parts.append(listing(headings, rows, width=width))
+    if len(rows) < sum(found.counts.values()):
+        parts.append(Text(f"{len(rows):,} are shown; --limit shows more", "dim"))
+    return parts
+
+
+def _check(asked: Asked) -> None:
+    if asked.held is not None and (asked.since, asked.until) != (None, None):
+        raise UsageError(
+            where="strandline diff",
+            expected="--from and --to (published states), or --held (moments the history tells of)",
+            found="both",
+            next_step="strandline diff --help",
+        )
+
+
+def _of_states(
+    lake: Lake, contract: Contract, asked: Asked
+) -> tuple[tuple[object, object], DataFrame]:
+    lake.versions(contract)
+    table = lake.target(contract)
+    known = states(lake.spark, table)
+    later = known[-1] if asked.until is None else _state(known, asked.until, table)
+    earlier = (
+        state_before(known, later) if asked.since is None else _state(known, asked.since, table)
+    )
+    settings = history_settings(contract)
+    if earlier is None:
+        after = read_state(lake.spark, table, later.snapshot_id)
+        return (None, later), difference(after.limit(0), after, settings)
+    frames = differing(lake.spark, table, earlier.snapshot_id, later.snapshot_id)
+    return (earlier, later), difference(*frames, settings)
+
+
+def _state(known: Sequence[State], text: str, table: str) -> State:
+    return named_state(known, text) or state_at(known, moment_of(text), where=table)
+
+
+def _of_moments(
+    lake: Lake, contract: Contract, asked: Asked
+) -> tuple[tuple[object, object], DataFrame]:
+    versions, settings = lake.versions(contract), history_settings(contract)
+    kind = versions.schema[settings.valid_from].dataType
+    if not isinstance(kind, T.TimestampType | T.DateType):
+        raise UsageError(
+            where=f"--held of {contract.name}",
+            expected="a table whose versions are ordered by time",
+            found="one whose versions are ordered by numbers",
+            next_step="Compare published states: --from and --to.",
+        )
+    earlier, later = (_typed(text, kind) for text in asked.held or ())
+    return (earlier, later), held_difference(versions, settings, earlier, later)
+
+
+def _typed(text: str, kind: T.DataType) -> date:
+    found = moment_of(text)
+    return found.date() if isinstance(kind, T.DateType) else found
+
+
+def _read(
+    found: DataFrame, contract: Contract, *, keys: bool, limit: int
+) -> tuple[dict[str, int], tuple[Changed, ...] | None]:
+    settings = history_settings(contract)
+    # Compared once, whatever is asked of it: counts, then keys.
+    held = found.localCheckpoint(eager=True)
+    counted = {row[CHANGE]: row["count"] for row in held.groupBy(CHANGE).count().collect()}
+    counts = {name: counted.get(name, 0) for name in CHANGES}
+    if not keys:
+        return counts, None
+    rows = (
+        held.orderBy(*[named(name) for name in settings.key], named(settings.valid_from))
+        .limit(limit)
+        .select(CHANGE, *_told(settings, held.schema))
+        .collect()
+    )
+    return counts, tuple(_changed(row, settings, held.schema) for row in rows)
+
+
+def _told(settings: HistorySettings, schema: T.StructType) -> list[Column]:
+    dates = (settings.valid_from, settings.valid_to)
+    shown = [
+        F.unix_micros(named(name)) if isinstance(schema[name].dataType, T.TimestampType)
+        else named(name)
+        for name in (*settings.key, *dates)
+    ]  # fmt: skip
+    return [*shown, named(settings.is_current)]
+
+
+def _changed(row: Any, settings: HistorySettings, schema: T.StructType) -> Changed:
+    names = (*settings.key, settings.valid_from, settings.valid_to)
+    cells = [
+        _EPOCH + timedelta(microseconds=cell)
+        if cell is not None and isinstance(schema[name].dataType, T.TimestampType)
+        else cell
+        for name, cell in zip(names, row[1:-1], strict=True)
+    ]
+    *keys, start, end = cells
+    told = [value(cell) for cell in keys]
+    key = told[0]
+    if len(keys) > 1:
+        key = ",".join(f"{name}={cell}" for name, cell in zip(settings.key, told, strict=True))
+    return Changed(row[0], key, start, None if row[-1] else end)
+
+
+def _side(end: object) -> str:
+    if end is None:
+        return "the empty table"
+    if not isinstance(end, State):
+        return f"what held at {moment(end)}"
+    batch = end.batch_id or NOTHING
+    return f"published {second(end.published_at)}, batch {batch}, snapshot {end.snapshot_id}"

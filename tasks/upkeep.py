@@ -1,0 +1,126 @@
+"""Upkeep of one contract's history, while no load of it runs.
+
+Promise: the table is held as a load holds it; a dry run holds and changes nothing. What goes wrong
+with one table is an outcome, and never keeps another from being looked after.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from blocks import directory
+from blocks.run_settings import RunSettings
+from contracts.errors import StrandlineError
+from contracts.loader import find_contract, load_contracts
+from contracts.model import Contract
+from history.expiry import Retention
+from history.table import exists
+from history.upkeep import STEPS, UpkeepReport, UpkeepSettings, upkeep
+from history.views import create_views
+from tasks.faults import translated
+from tasks.history_settings import history_settings
+from tasks.opening import contracts_folder
+from tasks.progress import announce
+from tasks.table_lock import holding
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepOutcome:
+    """How the upkeep of one table ended.
+
+    `report` is None where the table was never loaded, or where `error` stopped it. `views` is
+    whether the catalog keeps views (None: not asked).
+    """
+
+    contract: str
+    target: str
+    seconds: float
+    report: UpkeepReport | None = None
+    views: bool | None = None
+    error: StrandlineError | None = None
+
+    @property
+    def state(self) -> str:
+        """'done', 'nothing to do', 'never loaded', or the kind of error."""
+        if self.error is not None:
+            return type(self.error).__name__
+        if self.report is None:
+            return "never loaded"
+        return "done" if self.report.did_something else "nothing to do"
+
+
+def all_contracts(settings: str) -> tuple[str, ...]:
+    """The names of all contracts of the settings."""
+    return tuple(load_contracts(contracts_folder(directory.settings(settings))))
+
+
+@task(
+    name="keep-up", task_run_name="keep-up-{contract}", cache_policy=NO_CACHE, persist_result=False
+)
+def keep_up(
+    contract: str, settings: str, *, run_id: str, now: datetime, dry_run: bool
+) -> UpkeepOutcome:
+    """Look after the history of one contract.
+
+    Args:
+        contract: The name of a contract.
+        settings: The name of the run settings block, which says how long states are kept.
+        run_id: Who holds the table.
+        now: The time from which ages are counted.
+        dry_run: Only say what would be done.
+    """
+    begun = time.monotonic()
+    where = directory.settings(settings)
+    found = find_contract(contract, contracts_folder(where))
+    target = f"{where.lakehouse.catalog}.{found.target}"
+    try:
+        if dry_run:
+            report, views = _looked_after(found, where, target, now, dry_run=True), None
+        else:
+            with holding(where.state_directory, target, run_id=run_id):
+                report = _looked_after(found, where, target, now, dry_run=False)
+                views = None if report is None else _with_views(found, where, target)
+    except StrandlineError as error:
+        return UpkeepOutcome(found.name, target, time.monotonic() - begun, error=error)
+    return UpkeepOutcome(found.name, target, time.monotonic() - begun, report, views)
+
+
+def _looked_after(
+    contract: Contract, where: RunSettings, target: str, now: datetime, *, dry_run: bool
+) -> UpkeepReport | None:
+    where.lakehouse.check()
+    told = iter((*STEPS, ""))
+
+    def done(step: str) -> None:
+        announce(contract.name, step, "done")
+        if following := next(told):
+            announce(contract.name, following, "begun")
+
+    with translated(contract.name, "upkeep"):
+        spark = where.spark.session(where.lakehouse, shared=False)
+        if not exists(spark, target):
+            return None
+        announce(contract.name, next(told), "begun")
+        return upkeep(
+            spark,
+            target,
+            history_settings(contract),
+            now=now,
+            care=UpkeepSettings(
+                retention=Retention(keep_days=where.keep_days, keep_at_least=where.keep_at_least)
+            ),
+            dry_run=dry_run,
+            announce=done,
+        )
+
+
+def _with_views(contract: Contract, where: RunSettings, target: str) -> bool:
+    with translated(contract.name, "views", publishes=True):
+        return create_views(
+            where.spark.session(where.lakehouse), target, history_settings(contract)
+        )
