@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -291,3 +293,48 @@ def test_the_current_view_lies_in_the_catalog_and_follows_the_columns(house):
     assert columns == house.table(name).columns
     assert "street" in columns
     assert cities(house.table(current_view(name))) == {1: "Köln", 2: "Bonn"}
+
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
+SNIPPET = re.compile(r"```sql\n(.*?)```(?:\n\n```\n(.*?)```)?", re.DOTALL)
+WRITTEN_SNAPSHOT = "399845628055570027"
+
+
+def test_what_the_document_says_of_spark_sql_is_so(house, capsys):
+    house.sql("CREATE NAMESPACE IF NOT EXISTS views.documented")
+    name = "views.documented.customers"
+    settings = HistorySettings(
+        key=("customer_id",), sequence="updated_at", tracked=("city",), operation="op"
+    )
+    schema = "customer_id int, updated_at timestamp, city string, op string"
+
+    def load_day(batch, *rows):
+        changes = house.createDataFrame(rows, schema)
+        load_changes(house, changes, name, settings, batch_id=batch, batch_time=NOW)
+
+    def may(number):
+        return datetime(2024, 5, number, tzinfo=UTC)
+
+    load_day(
+        "monday",
+        (1, may(1), "Ulm", "upsert"),
+        (2, may(1), "Bonn", "upsert"),
+        (3, may(2), "Kiel", "upsert"),
+    )
+    create_views(house, name, settings)
+    load_day("tuesday", (1, may(4), "Jena", "upsert"), (2, may(5), None, "delete"))
+    real = str(snapshot(house, name, "monday"))
+    text = DOCUMENT.replace("lake.crm.", "views.documented.").replace(WRITTEN_SNAPSHOT, real)
+
+    snippets = SNIPPET.findall(text)
+    for query, printed in snippets:
+        *before, last = [part for part in query.split(";") if part.strip()]
+        for statement in before:
+            house.sql(statement)
+        capsys.readouterr()
+        house.sql(last).show(truncate=False)
+        shown = capsys.readouterr().out.strip()
+        assert "|" in shown
+        assert not printed or shown == printed.strip()
+    assert len([printed for _, printed in snippets if printed]) == 5
+    assert house.table("views.documented.customers_current").count() == 2
