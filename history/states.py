@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import NotFoundError
+from history.columns import named
 from history.expiry import past_of
 
-_BROADCAST = 500_000
+_MOST_FILES, _MOST_SPOTS = 1_000, 200_000
+"""What may differ for leaving out the rest to be worth it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +88,24 @@ def differing(
 
     The files and the deleted positions of both are compared in the metadata, so that of a small
     change few rows are joined, and the table itself is not shuffled. It does not matter which of
-    the snapshots came first, or whether one descends from the other.
+    the snapshots came first, or whether one descends from the other. Where too much differs for
+    that, both states are returned whole.
     """
+    before, after = (read_state(spark, table, snapshot) for snapshot in (earlier, later))
     old, new = _files(spark, table, earlier), _files(spark, table, later)
-    gone, back = _positions(spark, table, earlier, later)
-    before = _rows(read_state(spark, table, earlier), _only(old, new), gone)
-    after = _rows(read_state(spark, table, later), _only(new, old), back)
-    return before, after
+    spots = [frame.localCheckpoint() for frame in _positions(spark, table, earlier, later)]
+    many = max(frame.limit(_MOST_SPOTS + 1).count() for frame in spots)
+    if max(len(old - new), len(new - old)) > _MOST_FILES or many > _MOST_SPOTS:
+        return before, after
+    gone, back = spots
+    return _rows(before, old - new, gone), _rows(after, new - old, back)
 
 
-def _files(spark: SparkSession, table: str, snapshot_id: int) -> DataFrame:
+def _files(spark: SparkSession, table: str, snapshot_id: int) -> frozenset[str]:
     files = read_state(spark, f"{table}.files", snapshot_id)
-    return files.where("content = 0").select("file_path")
-
-
-def _only(one: DataFrame, other: DataFrame) -> DataFrame:
-    return one.join(other, "file_path", "left_anti")
+    return frozenset(
+        row.file_path for row in files.where("content = 0").select("file_path").collect()
+    )
 
 
 def _positions(
@@ -133,23 +137,15 @@ def _positions(
     return new.exceptAll(old), old.exceptAll(new)
 
 
-def _rows(versions: DataFrame, files: DataFrame, positions: DataFrame) -> DataFrame:
-    """The rows of the files, and those at the positions, in one pass."""
-    whole = F.broadcast(files.select(F.col("file_path").alias("__whole")))
-    spots = _joined(
-        positions.select(F.col("file_path").alias("__path"), F.col("pos").alias("__pos"))
-    )
-    at_spot: Column = (F.col("__file") == F.col("__path")) & (F.col("__row") == F.col("__pos"))
+def _rows(versions: DataFrame, files: frozenset[str], spots: DataFrame) -> DataFrame:
+    """The rows of the files, and those at the spots, in one pass."""
+    spots = spots.select(F.col("file_path").alias("__path"), F.col("pos").alias("__pos"))
+    # Looked up by the position alone, a long, which is far cheaper than by a path for each row;
+    # no path of a data file begins with another one's.
+    here = (F.col("__row") == F.col("__pos")) & F.startswith(F.col("__file"), F.col("__path"))
     found = (
         versions.select("*", F.col("_file").alias("__file"), F.col("_pos").alias("__row"))
-        .join(whole, F.col("__file") == F.col("__whole"), "left")
-        .join(spots, at_spot, "left")
-        .where("__whole IS NOT NULL OR __path IS NOT NULL")
+        .join(F.broadcast(spots), here, "left")
+        .where(F.col("__file").isin(*sorted(files)) | F.col("__path").isNotNull())
     )
-    return found.select(versions.columns)
-
-
-def _joined(spots: DataFrame) -> DataFrame:
-    """Sent to the rows where that is less than sending the rows."""
-    few = spots.limit(_BROADCAST + 1).count() <= _BROADCAST
-    return F.broadcast(spots) if few else spots
+    return found.select(*[named(name) for name in versions.columns])
