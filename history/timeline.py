@@ -229,7 +229,7 @@ def _start(settings: HistorySettings) -> Column:
     return F.when(known, F.col("__main")["valid_from"]).otherwise(start)
 
 
-def _action(settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType) -> Column:
+def _action(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
     main = F.col("__main")
     same = (
         main["valid_from"].eqNullSafe(named(settings.valid_from))
@@ -255,8 +255,9 @@ def _keep(settings: HistorySettings, columns: tuple[str, ...], schema: T.StructT
         # One that changes type-1 values says something: the version shows them from then on.
         hidden = hidden & ~(F.col("__unchanged") & F.col("__repeats"))
     if settings.overwritten(columns):
-        rest = content(settings.overwritten(columns), schema)
-        hidden = hidden | (F.col("__opens") & ~rest.eqNullSafe(F.col("__latest_said")))
+        said = content(settings.overwritten(columns), schema)
+        shows_other = ~said.eqNullSafe(F.col("__latest_said"))
+        hidden = hidden | (F.col("__opens") & shows_other)
     return (
         F.when(F.col("__kept") & F.col("__replaced") & hidden, F.lit("replace"))
         .when(F.col("__kept") & F.col("__replaced"), F.lit("remove"))
