@@ -120,13 +120,15 @@ OPERATIONS = ("upsert", "upsert", "upsert", None, "delete", "delete", " Delete "
 
 @st.composite
 def states(draw: st.DrawFn, layout: Layout, names: tuple[str, ...], most: int) -> list[Row]:
-    """A few states of the named columns: the others differ from the first in one column."""
+    """A few states of the named columns: the others have one column unlike the first, or alike."""
     values = {name: st.none() | layout.kinds[name].values for name in names}
     first = {name: draw(values[name]) for name in names}
     some = st.lists(st.sampled_from(names), min_size=1, max_size=most - 1) if names else st.just([])
     changed = draw(some)
     others = {
-        name: values[name] | st.just(near(first[name], layout.kinds[name].arrow))
+        name: values[name]
+        | st.just(near(first[name], layout.kinds[name].arrow))
+        | st.just(twin(first[name]))
         for name in changed
     }
     return [first, *({**first, name: draw(others[name])} for name in changed)]
