@@ -19,6 +19,7 @@ from history.expiry import Retention
 from history.table import Published, current_snapshot, kept_events
 from history.upkeep import UpkeepSettings, upkeep
 from tests.history.reference import Event, history
+from tests.history.values import rank
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 SCHEMA = "key int, at int, tracked string, rest int, operation string, tie int"
@@ -35,7 +36,7 @@ EAGER = UpkeepSettings(
 
 
 def load(spark: SparkSession, table: str, batch_id: str, *events: Event) -> None:
-    rows = [(e.key, e.at, e.tracked, e.rest, e.operation, e.tie) for e in events]
+    rows = [(*e.key, e.at, *e.tracked, *e.rest, e.operation, *e.tie) for e in events]
     load_changes(
         spark,
         spark.createDataFrame(rows, SCHEMA),
@@ -45,6 +46,19 @@ def load(spark: SparkSession, table: str, batch_id: str, *events: Event) -> None
         batch_time=NOW,
         watermark=batch_id,
     )
+
+
+def event(
+    key: int, at: int, tracked: str | None, *, operation: str = "upsert", tie: int = 0
+) -> Event:
+    return Event((key,), at, (tracked,), (0,), operation, (tie,))
+
+
+def told(events: list[Event]) -> list[tuple[object, ...]]:
+    """The versions that the reference makes of the events."""
+    versions, _, _ = history(events, rank)
+    rows = [(*v.key, *v.tracked, *v.rest, v.start, v.end) for v in versions]
+    return sorted(rows, key=lambda row: (row[0], row[3]))
 
 
 def versions(spark: SparkSession, table: str):
@@ -66,15 +80,15 @@ def snapshots(spark: SparkSession, table: str) -> int:
     return spark.table(f"{table}.snapshots").count()
 
 
-FIRST = [Event(key, 10, "a") for key in range(12)]
-SECOND = [Event(key, 20, "b" if key % 2 else "a") for key in range(12)]
+FIRST = [event(key, 10, "a") for key in range(12)]
+SECOND = [event(key, 20, "b" if key % 2 else "a") for key in range(12)]
 THIRD = [
-    Event(1, 15, "late"),  # before the second batch's version of its key
-    Event(2, 30, None, operation="delete"),
-    Event(3, 30, "c"),
-    Event(4, 18, "a"),  # late, and says what is known: kept
-    Event(5, 20, "b"),  # a repeat of an event whose batch has expired
-    Event(50, 30, "n"),
+    event(1, 15, "late"),  # before the second batch's version of its key
+    event(2, 30, None, operation="delete"),
+    event(3, 30, "c"),
+    event(4, 18, "a"),  # late, and says what is known: kept
+    event(5, 20, "b"),  # a repeat of an event whose batch has expired
+    event(50, 30, "n"),
 ]
 
 
@@ -97,16 +111,16 @@ def test_loads_after_upkeep_give_the_history_they_would_have_given_without(spark
     assert (report.after.data, report.after.deletes) < (report.before.data, report.before.deletes)
     assert snapshots(spark, loaded) == 1
     load(spark, loaded, "b3", *THIRD)
-    assert versions(spark, loaded) == history([*FIRST, *SECOND, *THIRD])
+    assert versions(spark, loaded) == told([*FIRST, *SECOND, *THIRD])
     drawn = numbers(spark, loaded)
     assert len(set(drawn)) == len(drawn)
     state = published(spark, loaded)
     assert state.high_water == max(drawn) > highest
     # And again, with what that load left.
     upkeep(spark, loaded, SETTINGS, now=LATER, care=EAGER)
-    fourth = [Event(2, 40, "back"), Event(1, 12, "later still"), Event(4, 18, "z", tie=1)]
+    fourth = [event(2, 40, "back"), event(1, 12, "later still"), event(4, 18, "z", tie=1)]
     load(spark, loaded, "b4", *fourth)
-    assert versions(spark, loaded) == history([*FIRST, *SECOND, *THIRD, *fourth])
+    assert versions(spark, loaded) == told([*FIRST, *SECOND, *THIRD, *fourth])
     assert len(set(numbers(spark, loaded))) == len(numbers(spark, loaded))
 
 
@@ -127,7 +141,7 @@ def test_the_last_batch_is_known_by_its_id_and_earlier_ones_by_their_content(spa
     before = versions(spark, loaded)
     assert published(spark, loaded).batches == {"b2"}
 
-    load(spark, loaded, "b2", Event(99, 1, "never seen"))
+    load(spark, loaded, "b2", event(99, 1, "never seen"))
     assert versions(spark, loaded) == before
     load(spark, loaded, "b1", *FIRST)
     assert versions(spark, loaded) == before
@@ -166,9 +180,9 @@ def test_a_dry_run_says_what_would_be_done_and_does_not_do_it(spark, loaded):
 
 def test_only_partitions_that_passed_a_limit_are_rewritten(spark, lake_namespace):
     table = f"{lake_namespace}.t"
-    load(spark, table, "b1", *[Event(key, 10, "a") for key in range(40)])
-    load(spark, table, "b2", Event(1, 20, "b"))
-    load(spark, table, "b3", Event(100, 20, "b"))
+    load(spark, table, "b1", *[event(key, 10, "a") for key in range(40)])
+    load(spark, table, "b2", event(1, 20, "b"))
+    load(spark, table, "b3", event(100, 20, "b"))
     care = replace(EAGER, compaction=CompactionLimits(small_files=3, manifests=100))
 
     def files(flag: str) -> set[str]:
@@ -188,8 +202,8 @@ def test_only_partitions_that_passed_a_limit_are_rewritten(spark, lake_namespace
 
 def test_one_file_with_many_deleted_rows_is_reason_enough_and_few_are_not(spark, lake_namespace):
     table = f"{lake_namespace}.t"
-    load(spark, table, "b1", *[Event(key, 10, "a") for key in range(20)])
-    load(spark, table, "b2", Event(1, 20, "b"))
+    load(spark, table, "b1", *[event(key, 10, "a") for key in range(20)])
+    load(spark, table, "b2", event(1, 20, "b"))
     tolerant = replace(EAGER, compaction=CompactionLimits(small_files=9, delete_ratio=0.5))
     strict = replace(EAGER, compaction=CompactionLimits(small_files=9, delete_ratio=0.05))
 
@@ -209,7 +223,7 @@ def test_states_of_the_days_to_keep_stay_readable_with_their_kept_events(spark, 
 
     assert (report.snapshots_expired, report.tags_dropped) == (0, 0)
     then = spark.read.option("versionAsOf", str(old.snapshot_id)).table(loaded)
-    assert then.count() == len(history([*FIRST, *SECOND]))
+    assert then.count() == len(told([*FIRST, *SECOND]))
     assert old.kept_snapshot is not None
     pinned = spark.read.option("versionAsOf", str(old.kept_snapshot)).table(kept_events(loaded))
     assert pinned.count() > 0
@@ -226,7 +240,7 @@ def test_the_newest_batches_stay_however_old_they_are(spark, loaded):
     state = published(spark, loaded)
     assert state.batches == {"b2", "b3"}
     then = spark.read.option("versionAsOf", str(old.snapshot_id)).table(loaded)
-    assert then.count() == len(history([*FIRST, *SECOND]))
+    assert then.count() == len(told([*FIRST, *SECOND]))
     assert (
         spark.read.option("versionAsOf", str(old.kept_snapshot)).table(kept_events(loaded)).count()
         > 0
@@ -309,7 +323,7 @@ def test_compaction_gives_way_to_a_load_that_publishes_meanwhile(spark, loaded, 
 
     state = published(spark, loaded)
     assert state.properties["strandline.watermark"] == "b3"
-    assert versions(spark, loaded) == history([*FIRST, *SECOND, *THIRD])
+    assert versions(spark, loaded) == told([*FIRST, *SECOND, *THIRD])
     assert {row.name for row in spark.table(f"{loaded}.refs").collect()} == {"main"}
 
 
