@@ -247,7 +247,7 @@ def _keep_refused(
     if not counts:
         return
     settings, planned = batch.settings, outcome.planned
-    columns = [named(name) for name in planned.columns]
+    columns = [*(named(name) for name in planned.columns), F.col("__op")]
     refused = outcome.gate.rows.where(F.size(REASONS) > 0).select(*columns, F.col(REASONS))
     if CONFLICT in counts:
         reasons = F.array(reason(CONFLICT, "")).cast(REASONS_TYPE).alias(REASONS)

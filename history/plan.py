@@ -227,6 +227,7 @@ def placed(rows: DataFrame, settings: HistorySettings, columns: tuple[str, ...])
     instant = whole(per(*settings.key, settings.sequence))
     everything = whole(per(*settings.key))
     told = [*settings.tie_breaker, *settings.compared(columns), *settings.overwritten(columns)]
+    told += settings.dated_by
     seen = F.struct(F.col("__op").alias("op"), content(told, schema).alias("said"))
     # Where an event is kept, its version's row may show a later event's type-1 values.
     stands = (origin == KEPT) | ((origin == MAIN) & ~F.col("__kept_here"))

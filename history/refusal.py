@@ -45,7 +45,7 @@ def refused_rows(
     source: str,
     refused_at: datetime,
 ) -> DataFrame:
-    """Refused events (event columns and `__reasons`) in the quarantine's columns."""
+    """Refused events (event columns, `__op` and `__reasons`) in the quarantine's columns."""
     # What the event says, without the carried columns: they differ when it is sent again.
     told = {*settings.key, settings.sequence, *settings.tie_breaker, *settings.compared(columns)}
     told |= {*settings.overwritten(columns), settings.first_valid_from or settings.sequence}
@@ -55,14 +55,15 @@ def refused_rows(
         for name in columns
         if name in told
     ]
+    operation = [F.col("__op").alias(settings.operation)] if settings.operation else []
     return refused.select(
         F.lit(table).alias("target_table"),
         F.lit(batch_id).alias("batch_id"),
         F.lit(source).alias("source_table"),
-        F.sha2(as_json(digested), 256).alias("row_digest"),
+        F.sha2(as_json([*digested, *operation]), 256).alias("row_digest"),
         F.to_json(F.struct(*[named(name) for name in settings.key])).alias("record_key"),
         F.col(REASONS).alias("reasons"),
-        as_json(named(name) for name in columns).alias("row"),
+        as_json([*(named(name) for name in columns), *operation]).alias("row"),
         F.lit(refused_at).cast("timestamp").alias("refused_at"),
         F.lit(None).cast("timestamp").alias("released_at"),
     )

@@ -74,6 +74,11 @@ class HistorySettings:
         )
         return tuple(name for name in names if name is not None)
 
+    @property
+    def dated_by(self) -> tuple[str, ...]:
+        """The column of the first start, if there is one."""
+        return () if self.first_valid_from is None else (self.first_valid_from,)
+
     def event_columns(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns of an event that are stored: all but the operation."""
         return tuple(name for name in columns if name != self.operation)

@@ -62,6 +62,7 @@ def ranked(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...
         F.col("__op").alias("op"),
         F.when(upsert, content(settings.compared(columns), schema)).alias("tracked"),
         F.when(upsert, content(settings.overwritten(columns), schema)).alias("rest"),
+        F.when(upsert, content(settings.dated_by, schema)).alias("first"),
     )
     instant = per(*settings.key, settings.sequence)
     everyone = whole(instant)

@@ -29,9 +29,8 @@ _NAMES = count()
 class Outcome:
     """The versions, the refused events, and what is wrong with single rows.
 
-    `open_to` are events that may be refused or not. Expected are those that contradicted each other
-    until one with a greater tie-breaker came; found, those that differ from a refused one in the
-    operation alone, which the quarantine does not hold.
+    `open_to` are events that may be refused or not: they contradicted each other until one with a
+    greater tie-breaker came.
     """
 
     versions: frozenset[Version]
@@ -41,9 +40,8 @@ class Outcome:
 
     def fits(self, found: Outcome) -> bool:
         """Whether what was found is what is expected here."""
-        enough = self.refused <= found.refused | found.open_to
-        no_more = found.refused <= self.refused | self.open_to
-        return enough and no_more and self.versions == found.versions and not found.wrong
+        between = self.refused <= found.refused <= self.refused | self.open_to
+        return between and self.versions == found.versions and not found.wrong
 
 
 @dataclass(frozen=True)
@@ -164,7 +162,7 @@ def _expected(layout: Layout, example: Example) -> Outcome:
 def _outcomes(
     spark: SparkSession, table: str, layout: Layout, events: list[Row]
 ) -> Mapping[int, Outcome]:
-    versions, refused, open_to = defaultdict(set), defaultdict(set), defaultdict(set)
+    versions, refused = defaultdict(set), defaultdict(set)
     wrong: dict[int, set[str]] = defaultdict(set)
     settings = layout.settings
     rows = spark.table(table).toArrow().to_pylist()
@@ -179,28 +177,20 @@ def _outcomes(
     number = settings.surrogate_key
     assert number is None or len({row[number] for row in rows}) == len(rows)
     told = _refused(spark, f"{table}__quarantine")
-    alike = defaultdict(set)
-    for row in events:
-        alike[_without_operation(layout, row)].add(event_of(layout, row))
     for lot, serial, _text in told:
         refused[lot].add(event_of(layout, events[serial]))
-        open_to[lot] |= alike[_without_operation(layout, events[serial])]
     for (lot, text), times in Counter((lot, text) for lot, _serial, text in told).items():
         if times > 1:
             wrong[lot].add(f"{text} was refused {times} times")
     return defaultdict(
         lambda: Outcome(frozenset(), frozenset()),
         {
-            lot: Outcome(*(frozenset(part[lot]) for part in (versions, refused, open_to, wrong)))
+            lot: Outcome(
+                frozenset(versions[lot]), frozenset(refused[lot]), wrong=frozenset(wrong[lot])
+            )
             for lot in {*versions, *refused, *wrong}
         },
     )
-
-
-def _without_operation(layout: Layout, row: Row) -> tuple[Any, ...]:
-    names = [LOT, *layout.compared, *layout.overwritten]
-    names += [name for name in layout.kinds if name not in layout.settings.attributes([*row])]
-    return tuple(meaning(row[name]) for name in names)
 
 
 def _version(layout: Layout, row: Mapping[str, Any]) -> Version:

@@ -114,7 +114,7 @@ MIXED = layout(
         "list": array(FLOAT),
         "labels": mapping(STRING, STRING),
         "numbers": array(DOUBLE),
-        "pair": struct(d=DOUBLE, s=STRING, t=TIMESTAMP),
+        "pair": struct(**{"d.d": DOUBLE, "A `s`": STRING, "t": TIMESTAMP}),
         "deep": DEEP,
         "rank": DOUBLE,
     },
