@@ -14,7 +14,7 @@ from history import HistorySettings, LoadReport, load_changes
 
 _TABLE = "lake.bench.customers"
 _SETTINGS = HistorySettings(key=(KEY,), sequence=TIME)
-_TOLD = ("bytes_read", "files_touched")
+_TOLD = ("files_read", "bytes_read", "files_written", "bytes_written")
 
 
 class StrandlineLoad:
