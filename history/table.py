@@ -12,7 +12,8 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pyspark.errors import AnalysisException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -205,15 +206,21 @@ def _create(empty: DataFrame, table: str, partitioning: tuple[str, ...]) -> None
         writer = writer.partitionedBy(first, *others)
     try:
         writer.create()
-    except AnalysisException as error:
-        if error.getCondition() != "TABLE_OR_VIEW_ALREADY_EXISTS":
+    except (PySparkException, Py4JJavaError):
+        # Of two first loads at once, one finds that the other has made the table.
+        if not exists(empty.sparkSession, table):
             raise
 
 
 def _sort(spark: SparkSession, table: str, settings: HistorySettings) -> None:
     """Have every file written in the order of the key, so that a range of keys is a part of it."""
     keys = ", ".join(quoted(name) for name in settings.key)
-    spark.sql(f"ALTER TABLE {table} WRITE LOCALLY ORDERED BY {keys}")
+    try:
+        spark.sql(f"ALTER TABLE {table} WRITE LOCALLY ORDERED BY {keys}")
+    except (PySparkException, Py4JJavaError):
+        # Another first load was faster, and has said the same or written already.
+        if current_snapshot(spark, table) is None:
+            spark.sql(f"ALTER TABLE {table} WRITE LOCALLY ORDERED BY {keys}")
 
 
 def partition_term(term: str) -> Column:

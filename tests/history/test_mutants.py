@@ -70,7 +70,6 @@ MUTANTS = (
         columns,
         NOT_MAP,
         compared("DoubleType", 'value.cast("string")'),
-        by_day=True,
     ),
     Mutant(
         "NaN is a value", columns, NOT_MAP, compared("DoubleType", "F.nanvl(value, F.lit(None))")
@@ -86,7 +85,6 @@ MUTANTS = (
         columns,
         "return F.array_sort(entries)",
         "return entries",
-        by_day=True,
     ),
     Mutant(
         "a delete closes",
@@ -110,7 +108,6 @@ MUTANTS = (
         timeline,
         "F.lead(sequence).over(edges)",
         "F.lead(sequence).over(line)",
-        by_day=True,
     ),
     Mutant(
         "the greatest tie-breaker wins",
@@ -124,7 +121,6 @@ MUTANTS = (
         timeline,
         'F.when(contested, F.lit(CONTESTED)).otherwise(F.col("__op")).alias',
         'F.col("__op").alias',
-        by_day=True,
     ),
     Mutant(
         "a repeat is no contradiction",
@@ -193,9 +189,8 @@ MUTANTS = (
         "a stored version that lost its instant is replaced",
         timeline,
         '.when(F.col("__replaced"), F.lit("replace"))\n        .when(~same',
-        ".when(~same",
+        '.when(F.col("__replaced"), F.lit(None))\n        .when(~same',
         2,
-        by_day=True,
     ),
     Mutant(
         "a stored event that lost its instant is replaced",

@@ -29,7 +29,7 @@ SETTINGS = HistorySettings(
 LATER = datetime.now(UTC) + timedelta(days=30)
 """When everything that a test has written is old."""
 EAGER = UpkeepSettings(
-    compaction=CompactionLimits(small_files=2, manifests=3),
+    compaction=CompactionLimits(small_files=2, manifests=2),
     retention=Retention(keep_days=0, keep_at_least=1, unfinished_hours=24),
     orphans=False,
 )
