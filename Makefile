@@ -20,7 +20,7 @@ help: ## Show this list
 	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z%-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## A year of real flights becomes governed history, in about two minutes
+demo: $(READY) ## A year of real flights becomes governed history, in a minute or two
 	@$(BIN)/python -m demo
 
 setup: $(READY) ## Build .venv from the lock file (every other task does it by itself)
