@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from contracts.errors import CommitConflictError
 
 _PREFIX = "audit_"
+_ATTEMPTS = 10
 
 
 def branch_name(batch_id: str) -> str:
@@ -27,14 +29,31 @@ def branch_of(table: str, branch: str) -> str:
 
 def start(spark: SparkSession, table: str, branch: str, snapshot_id: int) -> None:
     """Begin the branch at a snapshot, in place of one that an earlier try left."""
-    spark.sql(
-        f"ALTER TABLE {table} CREATE OR REPLACE BRANCH `{branch}` AS OF VERSION {snapshot_id}"
+    alter(
+        spark,
+        f"ALTER TABLE {table} CREATE OR REPLACE BRANCH `{branch}` AS OF VERSION {snapshot_id}",
     )
 
 
 def drop(spark: SparkSession, table: str, branch: str) -> None:
     """Forget the branch; its unpublished files go with the next snapshot expiry."""
-    spark.sql(f"ALTER TABLE {table} DROP BRANCH IF EXISTS `{branch}`")
+    alter(spark, f"ALTER TABLE {table} DROP BRANCH IF EXISTS `{branch}`")
+
+
+def alter(spark: SparkSession, statement: str) -> None:
+    """Change a branch or tag; anew where another writer changed the table's metadata meanwhile.
+
+    Iceberg does so by itself for rows, but not for branches and tags.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            spark.sql(statement)
+        except (Py4JJavaError, PySparkException) as error:
+            if "CommitFailed" not in str(error) or attempt == _ATTEMPTS:
+                raise
+            time.sleep(0.05 * attempt)
+        else:
+            return
 
 
 def head(spark: SparkSession, table: str, branch: str) -> int:

@@ -86,7 +86,9 @@ def write_kept(spark: SparkSession, batch: Batch, planned: Planned, state: Publi
         branches.append(_laid_out(added, planned.keeps, settings), target, {})
     pinned = branches.head(spark, table, batch.branch)
     # The tag keeps the snapshot readable however the branches end; it is pinned by main below.
-    spark.sql(f"ALTER TABLE {table} CREATE OR REPLACE TAG `kept_{pinned}` AS OF VERSION {pinned}")
+    branches.alter(
+        spark, f"ALTER TABLE {table} CREATE OR REPLACE TAG `kept_{pinned}` AS OF VERSION {pinned}"
+    )
     branches.drop(spark, table, batch.branch)
     return pinned
 
