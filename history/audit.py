@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from contracts.errors import AuditError
 from history.batch import Batch
-from history.columns import content, named, per, whole
+from history.columns import content, count_of, named, per, whole
 from history.events import DELETE, UPSERT
 from history.plan import Planned
 from history.settings import HistorySettings
@@ -106,18 +106,18 @@ def broken_rules(
         & before.isNotNull()
         & said.eqNullSafe(before["__said"]),
     }
-    sums = [_number(rule).alias(name) for name, rule in rules.items()]
+    sums = [count_of(rule).alias(name) for name, rule in rules.items()]
     if settings.surrogate_key is not None:
         number = F.when(is_version, F.col("__surrogate"))
-        sums.append((_number(is_version) - F.count_distinct(number)).alias("surrogate_unique"))
+        sums.append((count_of(is_version) - F.count_distinct(number)).alias("surrogate_unique"))
     if planned is not None:
         ended = ~is_version & deletes & within["__end"].eqNullSafe(start)
         fresh = ~is_version & F.col("__fresh")
         states = covered & within["__said"].eqNullSafe(said)
         sums += [
-            F.greatest(_number(gap) - _number(ended), F.lit(0)).alias("only_deletes_leave_gaps"),
-            _number(fresh & (F.col("__op") == UPSERT) & ~states).alias("upserts_stand"),
-            _number(fresh & deletes & covered).alias("deletes_end"),
+            F.greatest(count_of(gap) - count_of(ended), F.lit(0)).alias("only_deletes_leave_gaps"),
+            count_of(fresh & (F.col("__op") == UPSERT) & ~states).alias("upserts_stand"),
+            count_of(fresh & deletes & covered).alias("deletes_end"),
         ]
     return told.agg(*sums)
 
@@ -181,10 +181,6 @@ def _left_alone(planned: Planned, settings: HistorySettings) -> DataFrame:
         *[named(name) for name in planned.columns],
         *[each.alias(name) for name, each in (dates | others).items()],
     )
-
-
-def _number(condition: Column) -> Column:
-    return F.count(F.when(condition, 1))
 
 
 def _is_open(end: Column, settings: HistorySettings) -> Column:

@@ -97,6 +97,11 @@ def same(left: str, right: str, names: Iterable[str]) -> Column:
     return condition
 
 
+def count_of(condition: Column) -> Column:
+    """The aggregate that counts the rows of which the condition holds."""
+    return F.count(F.when(condition, 1))
+
+
 def numbered(names: Iterable[str]) -> Column:
     """One struct of the named columns as they are, its fields r0, r1, ... in their order."""
     parts = [named(name).alias(f"r{position}") for position, name in enumerate(names)]

@@ -18,7 +18,7 @@ from contracts.errors import AuditError, CommitConflictError
 from history import branches, reach
 from history.audit import audit
 from history.batch import Batch
-from history.columns import named
+from history.columns import count_of, named
 from history.events import (
     CONFLICT,
     GATE_REASONS,
@@ -234,9 +234,9 @@ def _judged_counts() -> dict[str, Column]:
     """How many rows the gate let pass ('accepted'), and how many each of its reasons stopped."""
 
     def stopped_by(name: str) -> Column:
-        return F.count(F.when(F.exists(REASONS, lambda each: each["check"] == F.lit(name)), 1))
+        return count_of(F.exists(REASONS, lambda each: each["check"] == F.lit(name)))
 
-    accepted = F.count(F.when(F.size(REASONS) == 0, 1))
+    accepted = count_of(F.size(REASONS) == 0)
     return {"accepted": accepted} | {name: stopped_by(name) for name in GATE_REASONS}
 
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from history.batch import Batch
-from history.columns import content, named, numbered, per, quoted, same, whole
+from history.columns import content, count_of, named, numbered, per, quoted, same, whole
 from history.events import DELETE, UPSERT
 from history.holding import held
 from history.reach import Reach
@@ -178,9 +178,9 @@ def gathered(
     if state.is_empty:
         flags = {"__late": F.lit(False), "__behind": F.lit(False)}
         return _line(marked(new.withColumns(flags), settings))
-    asked = held(_asked(events, settings), {"crowded": _number(F.col("__crowded"))})
+    asked = held(_asked(events, settings), {"crowded": count_of(F.col("__crowded"))})
     keys = _sent(asked.rows, accepted)
-    met = {"rows": F.count("*"), "met": _number(F.col("__met"))}
+    met = {"rows": F.count("*"), "met": count_of(F.col("__met"))}
     current = held(_met(reach.of(known.current), keys, settings), met)
     stack = new.unionByName(current.rows.drop("__met"))
     remembered = 0
@@ -194,7 +194,7 @@ def gathered(
         return Line(stack.withColumns(alone), crowded=False)
     line = held(
         marked(placed(stack, settings, columns), settings),
-        {"crowded": _number(~F.col(ALONE)), "late": _number(F.col("__behind"))},
+        {"crowded": count_of(~F.col(ALONE)), "late": count_of(F.col("__behind"))},
     )
     if not line.counts["late"]:
         return Line(line.rows, crowded=line.counts["crowded"] > 0)
@@ -287,18 +287,14 @@ def counted(settings: HistorySettings) -> Mapping[str, Column]:
         "late": new & F.col("__behind"),
     }
     sums = {"events": "__new", "conflicting": "__refused", "superseded": "__superseded"}
-    return {name: _number(each) for name, each in counts.items()} | {
+    return {name: count_of(each) for name, each in counts.items()} | {
         name: F.coalesce(F.sum(column), F.lit(0)) for name, column in sums.items()
     }
 
 
 def _line(marks: DataFrame) -> Line:
-    line = held(marks, {"crowded": _number(~F.col(ALONE))})
+    line = held(marks, {"crowded": count_of(~F.col(ALONE))})
     return Line(line.rows, crowded=line.counts["crowded"] > 0)
-
-
-def _number(condition: Column) -> Column:
-    return F.count(F.when(condition, 1))
 
 
 def _sent(keys: DataFrame, count: int) -> DataFrame:
