@@ -14,7 +14,7 @@ from flows.load_table import load_table
 from flows.upkeep import UpkeepFailedError, upkeep
 from strandline.command_line import main
 from tasks.table_lock import holding
-from tests.flows.readings import AFTER_BOTH, FIRST, SECOND, versions
+from tests.flows.readings import AFTER_BOTH, FIRST, SECOND, TABLE, versions
 
 LATER = datetime.now(UTC) + timedelta(days=365)
 
@@ -25,19 +25,68 @@ class _Later(datetime):
         return LATER.astimezone(tz)
 
 
+def loaded_twice(place):
+    place.execute(TABLE)
+    place.update(*FIRST)
+    load_table("readings")
+    place.update(*SECOND)
+    load_table("readings")
+    return place
+
+
 @pytest.fixture
-def loaded(readings):
-    """Readings, loaded twice."""
-    readings.update(*FIRST)
-    load_table("readings")
-    readings.update(*SECOND)
-    load_table("readings")
-    return readings
+def loaded(make_workplace, contracts):
+    """Readings, loaded twice, and nobody else's."""
+    return loaded_twice(make_workplace(contracts))
+
+
+@pytest.fixture(scope="module")
+def shared(make_workplace, contracts):
+    """Readings, loaded twice, for tests that change no history."""
+    return loaded_twice(make_workplace(contracts))
 
 
 def view_of(place) -> list[int]:
     rows = place.table("clinic.patients_current").select("patient").orderBy("patient").collect()
     return [row.patient for row in rows]
+
+
+def test_a_table_that_is_held_is_left_alone_and_the_run_fails(shared):
+    target = f"{shared.settings.lakehouse.catalog}.clinic.patients"
+    with (
+        holding(shared.settings.state_directory, target, run_id="other"),
+        pytest.raises(UpkeepFailedError) as caught,
+    ):
+        upkeep(["readings"])
+
+    (outcome,) = caught.value.outcomes
+    assert isinstance(outcome.error, TableBusyError)
+    assert outcome.state == "TableBusyError"
+    assert versions(shared) == AFTER_BOTH
+
+
+async def _artifacts() -> list[str]:
+    async with get_client() as client:
+        return [str(each.data) for each in await client.read_artifacts() if each.key == "upkeep"]
+
+
+def test_the_command_tells_each_table_and_the_page_has_an_artifact(shared, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    assert main(["upkeep", "--dry-run"]) == 0
+    told = capsys.readouterr()
+    assert "nothing was changed" in told.out
+    assert "readings  compact" in told.err
+
+    assert main(["upkeep", "readings", "--json"]) == 0
+    (line,) = json.loads(capsys.readouterr().out)["tables"]
+    assert line["contract"] == "readings"
+    assert line["state"] == "done"
+    assert line["files_rewritten"] > 0
+    assert 0 < line["files_after"] < line["files_before"]
+    assert line["snapshots_expired"] == 0
+
+    assert any('"state": "done"' in data for data in asyncio.run(_artifacts()))
+    assert main(["upkeep", "readinks"]) == 78
 
 
 def test_tables_are_looked_after_and_loads_go_on_as_before(loaded, monkeypatch):
@@ -64,44 +113,6 @@ def test_tables_are_looked_after_and_loads_go_on_as_before(loaded, monkeypatch):
     assert load_table("readings").report.opened == 1
     assert view_of(loaded) == [1, 3, 5, 6]
     assert upkeep(["clinic.patients"])[0].contract == "readings"
-
-
-def test_a_table_that_is_held_is_left_alone_and_the_run_fails(loaded):
-    target = f"{loaded.settings.lakehouse.catalog}.clinic.patients"
-    with (
-        holding(loaded.settings.state_directory, target, run_id="other"),
-        pytest.raises(UpkeepFailedError) as caught,
-    ):
-        upkeep(["readings"])
-
-    (outcome,) = caught.value.outcomes
-    assert isinstance(outcome.error, TableBusyError)
-    assert outcome.state == "TableBusyError"
-    assert versions(loaded) == AFTER_BOTH
-
-
-async def _artifacts() -> list[str]:
-    async with get_client() as client:
-        return [str(each.data) for each in await client.read_artifacts() if each.key == "upkeep"]
-
-
-def test_the_command_tells_each_table_and_the_page_has_an_artifact(loaded, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "140")
-    assert main(["upkeep", "--dry-run"]) == 0
-    told = capsys.readouterr()
-    assert "nothing was changed" in told.out
-    assert "readings  compact" in told.err
-
-    assert main(["upkeep", "readings", "--json"]) == 0
-    (line,) = json.loads(capsys.readouterr().out)["tables"]
-    assert line["contract"] == "readings"
-    assert line["state"] == "done"
-    assert line["files_rewritten"] > 0
-    assert 0 < line["files_after"] < line["files_before"]
-    assert line["snapshots_expired"] == 0
-
-    assert any('"state": "done"' in data for data in asyncio.run(_artifacts()))
-    assert main(["upkeep", "readinks"]) == 78
 
 
 def test_a_table_that_was_never_loaded_is_no_error(readings):

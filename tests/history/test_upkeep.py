@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -92,11 +94,29 @@ THIRD = [
 ]
 
 
-@pytest.fixture
-def loaded(spark: SparkSession, lake_namespace: str) -> str:
-    table = f"{lake_namespace}.t"
+@pytest.fixture(scope="module")
+def saved(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
+    """A table after two batches, and a copy of its files as they were then."""
+    spark.sql("CREATE NAMESPACE lake.upkeep")
+    table = "lake.upkeep.t"
     load(spark, table, "b1", *FIRST)
     load(spark, table, "b2", *SECOND)
+    copy = tmp_path_factory.mktemp("upkeep") / "copy"
+    place = folder(spark, table).parent
+    shutil.copytree(place, copy)
+    yield table, copy
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def loaded(spark: SparkSession, saved: tuple[str, Path]) -> str:
+    """The table after two batches, its files put back as they were."""
+    table, copy = saved
+    place = folder(spark, table).parent
+    shutil.rmtree(place)
+    shutil.copytree(copy, place)
     return table
 
 

@@ -18,7 +18,7 @@ SETTINGS = HistorySettings(
     key=("key",), sequence="at", tracked=("value",), operation="operation", tie_breaker=("value",)
 )
 KEYS = 5
-ROUNDS = 200 if settings.get_current_profile_name() == "nightly" else 3
+ROUNDS = 200 if settings.get_current_profile_name() == "nightly" else 2
 
 
 def written(number: int, writer: int) -> list[Event]:
