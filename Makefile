@@ -33,8 +33,9 @@ test: $(READY) ## Run the tests and print the coverage
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --cov --cov-report=term
 
 test-nightly: $(READY) ## Many random examples where `make test` takes the same few each time
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses=2 tests/contracts/test_fuzz.py \
-	  tests/history/test_convergence.py tests/history/test_mutants.py
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses=2 --dist=load tests/contracts/test_fuzz.py \
+	  tests/history/test_convergence.py tests/history/test_mutants.py tests/history/test_writers.py \
+	  tests/history/test_killed_engine.py tests/flows/test_killed.py
 
 check: $(READY) ## Format, lint, types, layers, contracts
 	@$(BIN)/ruff format --check --quiet .
