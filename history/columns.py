@@ -122,3 +122,18 @@ def as_json(parts: Iterable[Column]) -> Column:
     Spark writes milliseconds unless told otherwise, which makes different moments one.
     """
     return F.to_json(F.struct(*parts), dict(_EXACT))
+
+
+def as_text(value: Column, kind: T.DataType) -> Column:
+    """A value of an ordered type as text that `from_text` makes the same value of."""
+    if isinstance(kind, T.TimestampType):
+        # Written as a local time it would be two moments in the hour that a clock repeats.
+        return F.unix_micros(value).cast("string")
+    return value.cast("string")
+
+
+def from_text(text: str, kind: T.DataType) -> Column:
+    """The literal value that `as_text` told."""
+    if isinstance(kind, T.TimestampType):
+        return F.timestamp_micros(F.lit(int(text)))
+    return F.lit(text).cast(kind)

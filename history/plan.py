@@ -1,7 +1,7 @@
 """Which stored rows a batch concerns, and what it would change: reading, but no writing.
 
-Keys whose new events all lie behind everything known of them need their open version only; the
-whole history is read for the others.
+Keys whose new events are all newer than everything known of them need their open version only. Of
+the others no version is read that ended before the earliest event that comes late.
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from history.batch import Batch
-from history.columns import content, count_of, named, numbered, per, quoted, same, whole
+from history.columns import (
+    as_text,
+    content,
+    count_of,
+    from_text,
+    named,
+    numbered,
+    per,
+    quoted,
+    same,
+    whole,
+)
 from history.events import DELETE, UPSERT
 from history.holding import held
 from history.reach import Reach
@@ -192,21 +203,46 @@ def gathered(
         # Every event has an instant to itself and is newer than all that is known of its key.
         alone = {"__late": F.lit(False), "__behind": F.lit(False), ALONE: F.lit(True)}
         return Line(stack.withColumns(alone), crowded=False)
+    sequence, kind = named(settings.sequence), events.schema[settings.sequence].dataType
     line = held(
         marked(placed(stack, settings, columns), settings),
-        {"crowded": count_of(~F.col(ALONE)), "late": count_of(F.col("__behind"))},
+        {
+            "crowded": count_of(~F.col(ALONE)),
+            "late": count_of(F.col("__behind")),
+            "earliest": as_text(F.min(F.when(F.col("__behind"), sequence)), kind),
+        },
     )
     if not line.counts["late"]:
         return Line(line.rows, crowded=line.counts["crowded"] > 0)
     behind = line.rows.where(F.col("__late"))
     late_keys = behind.select(*[named(name) for name in settings.key]).distinct()
     late_keys = _sent(late_keys, int(line.counts["late"]))
-    every = held(_of_keys(reach.of(known.main), late_keys, settings)).rows
+    reached = reach.of(known.main)
+    if settings.first_valid_from is None:
+        # Otherwise whether a version is the first of its key has to be known.
+        end = F.col("__main")["valid_to"]
+        earliest = from_text(line.counts["earliest"], kind)
+        reached = reached.where(end.isNull() | (end >= earliest))
+    every = held(_of_keys(reached, late_keys, settings)).rows
     every = every.withColumns({"__late": F.lit(True), "__behind": F.lit(False)})
     timely = line.rows.where(~F.col("__late"))
-    unread = behind.where(F.col("__origin") != MAIN)
-    together = timely.unionByName(unread).drop(ALONE).unionByName(every)
-    return _line(marked(together, settings))
+    unread = behind.where(F.col("__origin") != MAIN).drop(ALONE)
+    together = _within_reading(unread.unionByName(every), settings)
+    return _line(marked(timely.drop(ALONE).unionByName(together), settings))
+
+
+def _within_reading(rows: DataFrame, settings: HistorySettings) -> DataFrame:
+    """Late keys' rows without the kept upserts that belong to versions which were not read.
+
+    A kept upsert lies within a version, so one before the first version read is not needed. Deletes
+    are: they tell that there was something before.
+    """
+    sequence = named(settings.sequence)
+    read = F.col("__origin") == MAIN
+    first = F.min(F.when(read, sequence)).over(whole(per(*settings.key)))
+    before = (F.col("__origin") == KEPT) & (F.col("__op") == UPSERT)
+    unread = before & F.coalesce(sequence < first, F.lit(True))
+    return rows.withColumn("__unread", unread).where(~F.col("__unread")).drop("__unread")
 
 
 def placed(rows: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
