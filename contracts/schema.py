@@ -19,6 +19,7 @@ from contracts.transformations import TRANSFORMATIONS
 __all__ = [
     "FILLED_BY_HISTORY",
     "TABLE_PROPERTIES",
+    "add_columns",
     "comment",
     "create_ledger",
     "create_table",
@@ -121,6 +122,13 @@ def create_ledger(ledger: Ledger, identifier: str) -> str:
     return _create(identifier, fields, ledger.partitioning, ledger.description)
 
 
+def add_columns(ledger: Ledger, names: Iterable[str], identifier: str) -> str:
+    """Iceberg DDL that adds columns of those names to a ledger; rows from before have nulls."""
+    wanted = set(names)
+    lines = [_column(field) for field in ledger_schema(ledger).fields if field.name in wanted]
+    return f"ALTER TABLE {_name(identifier)} ADD COLUMNS ({', '.join(lines)})"
+
+
 def data_dictionary(contract: Contract) -> str:
     """The target as a Markdown table, one row per column, for people."""
     rows = [_row(_HEADINGS), _row(["---"] * len(_HEADINGS))]
@@ -172,19 +180,24 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(plain)} |"
 
 
+def _column(field: T.StructField) -> str:
+    null = "" if field.nullable else " NOT NULL"
+    kind, about = field.dataType.simpleString(), _literal(field.metadata["comment"])
+    return f"{_quoted(field.name)} {kind}{null} COMMENT {about}"
+
+
+def _name(identifier: str) -> str:
+    return ".".join(_quoted(part) for part in identifier.split("."))
+
+
 def _create(
     identifier: str, fields: Iterable[T.StructField], partitioning: Iterable[str], about: str
 ) -> str:
-    lines = [
-        f"  {_quoted(field.name)} {field.dataType.simpleString()}"
-        f"{'' if field.nullable else ' NOT NULL'} COMMENT {_literal(field.metadata['comment'])}"
-        for field in fields
-    ]
+    lines = [f"  {_column(field)}" for field in fields]
     terms = ", ".join(_partition(text) for text in partitioning)
     properties = ", ".join(f"'{name}'='{value}'" for name, value in TABLE_PROPERTIES.items())
-    name = ".".join(_quoted(part) for part in identifier.split("."))
     return (
-        f"CREATE TABLE IF NOT EXISTS {name} (\n"
+        f"CREATE TABLE IF NOT EXISTS {_name(identifier)} (\n"
         + ",\n".join(lines)
         + "\n)\nUSING iceberg\n"
         + (f"PARTITIONED BY ({terms})\n" if terms else "")

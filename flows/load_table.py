@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, uuid5
 
@@ -15,6 +16,7 @@ from prefect.runtime import flow_run
 from contracts.errors import CommitConflictError
 from flows.page import show_load
 from history import LoadReport
+from tasks.assets import published_asset
 from tasks.audit import audit
 from tasks.extract import extract
 from tasks.handoff import LoadSummary, StagedBatch, Verdict
@@ -54,7 +56,8 @@ def loaded(load: Opened) -> LoadSummary:
     report = published(run, staged, verdict)
     if extraction.first_load and report.published:
         offer_views(run)
-    return record(run, staged, verdict, report, load.watch)
+    summary = record(run, staged, verdict, report, load.watch)
+    return replace(summary, step_seconds=load.times.seconds)
 
 
 def published(run: Run, staged: StagedBatch, verdict: Verdict) -> LoadReport:
@@ -63,10 +66,12 @@ def published(run: Run, staged: StagedBatch, verdict: Verdict) -> LoadReport:
         written = merge(run, staged, verdict)
         audit(run, staged, verdict, written)
         try:
-            return publish(run, staged, verdict, written)
+            report = published_asset(run, publish, written)(run, staged, verdict, written)
         except CommitConflictError:
             if attempt == PUBLISH_ATTEMPTS:
                 raise
+        else:
+            return replace(report, attempts=attempt)
     message = "the last attempt returns or raises"
     raise AssertionError(message)
 

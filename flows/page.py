@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import re
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_image_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 
+from flows.bars import Bar, bars, data_address
 from tasks.handoff import LoadSummary
+
+_OPENED, _REFUSED, _QUIET = "#0b6e4f", "#b3541e", "#9aa5b1"
 
 
 def show_load(summary: LoadSummary) -> None:
-    """Put the summary of a load and its findings on the run's page."""
+    """Put the summary of a load, its findings and a plot on the run's page."""
     name = re.sub(r"[^a-z0-9-]+", "-", summary.contract.lower())
     create_markdown_artifact(
         markdown=summary_markdown(summary),
         key=f"load-{name}",
         description=f"What batch {summary.batch_id} did to {summary.target}",
+    )
+    create_image_artifact(
+        image_url=data_address(load_plot(summary)),
+        key=f"plot-{name}",
+        description=f"Where the rows and the time of batch {summary.batch_id} went",
     )
     if summary.verdict.findings:
         create_table_artifact(
@@ -56,4 +68,25 @@ def summary_markdown(summary: LoadSummary) -> str:
         f"quality {score} (at least {verdict.threshold:.0%} wanted).\n\n"
         f"| | count |\n|---|---:|\n{lines}\n\n"
         f"See the versions of one key: `strandline history {summary.contract} KEY`\n"
+    )
+
+
+def load_plot(summary: LoadSummary) -> str:
+    """Where the rows of a load went, and where its time went, as an SVG image."""
+    staged, report = summary.staged, summary.report
+    rows = (
+        ("opened versions", report.opened, _OPENED),
+        ("unchanged", report.unchanged, _QUIET),
+        ("known already", staged.repeated + report.repeated, _QUIET),
+        ("say nothing", staged.ignored, _QUIET),
+        ("refused", staged.refused + sum(report.refused.values()), _REFUSED),
+    )
+    return bars(
+        [
+            ("rows", [Bar(label, count, f"{count:,}", hue) for label, count, hue in rows]),
+            (
+                "seconds",
+                [Bar(step, took, f"{took:.1f} s") for step, took in summary.step_seconds.items()],
+            ),
+        ]
     )

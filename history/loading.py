@@ -125,6 +125,8 @@ def write_changes(spark: SparkSession, changes: DataFrame, batch: Batch) -> Writ
     schema = judged.select(*[named(name) for name in columns]).schema
     state = ensure_table(spark, batch.table, schema, settings)
     if batch.id in state.batches:
+        # A run that was killed between publishing and this has left it.
+        branches.drop(spark, batch.table, batch.branch)
         nothing = LoadReport(batch.id, state.snapshot_id, published=False)
         return Written(replace(nothing, surrogate_high_water=state.high_water))
     is_event = F.size(REASONS) == 0

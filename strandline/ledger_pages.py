@@ -9,7 +9,7 @@ from rich.text import Text
 
 from strandline.ledger_reading import Quarantine, RunMetrics, TableStatus
 from strandline.listing import Heading, listing
-from strandline.wording import NOTHING, count, duration, many, minute, second, share
+from strandline.wording import NOTHING, count, duration, many, minute, second, share, size
 
 _STATE_STYLES = {
     "published": "green", "unchanged": "green", "refused": "yellow", "failed": "red",
@@ -35,6 +35,8 @@ _RUNS = (
     Heading("closed", number=True, spare=True),
     Heading("quality", number=True, spare=True),
     Heading("took", number=True),
+    Heading("memory", number=True, spare=True),
+    Heading("written", number=True, spare=True),
     Heading("batch", spare=True),
 )
 _REASONS = (Heading("rows", number=True), Heading("check"), Heading("column"))
@@ -85,6 +87,8 @@ def runs_page(runs: Sequence[RunMetrics], *, width: int) -> RenderableType:
             count(run.versions_closed),
             share(run.data_quality_score),
             NOTHING if run.seconds is None else duration(run.seconds),
+            NOTHING if run.memory_usage_mb is None else size(run.memory_usage_mb * 1024**2),
+            size(run.bytes_written),
             run.batch_id or NOTHING,
         )
         for run in runs

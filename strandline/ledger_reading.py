@@ -18,7 +18,9 @@ from tasks.history_settings import history_settings
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIGURES = (
     "rows_read", "rows_refused", "rows_ignored", "rows_repeated", "versions_opened",
-    "versions_closed", "late", "deleted", "data_quality_score", "error_kind",
+    "versions_closed", "late", "deleted", "data_quality_score", "memory_usage_mb",
+    "cpu_usage_percent", "files_read", "bytes_read", "files_written", "bytes_written",
+    "spilled_bytes", "commit_retries", "error_kind",
 )  # fmt: skip
 
 
@@ -43,6 +45,14 @@ class RunMetrics:
     late: int | None
     deleted: int | None
     data_quality_score: float | None
+    memory_usage_mb: float | None
+    cpu_usage_percent: float | None
+    files_read: int | None
+    bytes_read: int | None
+    files_written: int | None
+    bytes_written: int | None
+    spilled_bytes: int | None
+    commit_retries: int | None
     error_kind: str | None
 
     @property
@@ -212,7 +222,8 @@ def _metrics(runs: DataFrame) -> list[RunMetrics]:
         "job_id",
         "state",
         *[_micros(name) for name in ("start_time", "end_time", "watermark")],
-        *_FIGURES,
+        # A ledger that was made by an earlier release lacks what is newer.
+        *[F.col(each) if each in runs.columns else F.lit(None).alias(each) for each in _FIGURES],
     )
     return [
         RunMetrics(

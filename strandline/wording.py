@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 NOTHING = "-"
 _MINUTE = 60
+_THOUSAND = 1000
 
 
 def count(number: int | None) -> str:
@@ -53,6 +54,17 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), _MINUTE)
     return f"{minutes} min {rest:02d} s"
+
+
+def size(octets: float | None) -> str:
+    """`312 kB`, `2.4 MB`: powers of ten, as disks are sold."""
+    if octets is None:
+        return NOTHING
+    for unit in ("B", "kB", "MB"):
+        if octets < _THOUSAND:
+            return f"{octets:.3g} {unit}" if unit != "B" else f"{octets:.0f} B"
+        octets /= _THOUSAND
+    return f"{octets:.3g} GB"
 
 
 def value(found: object) -> str:

@@ -5,7 +5,8 @@ Frozen and picklable, so that Prefect may keep, show and resend them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from history.report import LoadReport
@@ -74,7 +75,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class LoadSummary:
-    """How one table's load ended: what the command line and the run's page show."""
+    """How one table's load ended: what the command line and the run's page show.
+
+    `step_seconds` says how long each step took, those that were repeated in all.
+    """
 
     contract: str
     target: str
@@ -87,6 +91,7 @@ class LoadSummary:
     report: LoadReport
     memory_mb: float = 0.0
     cpu_percent: float = 0.0
+    step_seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def elapsed_seconds(self) -> float:

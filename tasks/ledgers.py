@@ -8,7 +8,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from blocks.run_settings import RunSettings
 from contracts.loader import LEDGERS, load_ledger
-from contracts.schema import create_ledger
+from contracts.model import Ledger
+from contracts.schema import add_columns, create_ledger
 from history.table import exists
 from tasks.run import ledger_table
 
@@ -31,10 +32,20 @@ def ensure_places(spark: SparkSession, settings: RunSettings, namespace: str) ->
 
 
 def _ensure_ledgers(spark: SparkSession, settings: RunSettings) -> None:
-    missing = [name for name in NAMES if not exists(spark, ledger_table(settings, name))]
-    for name in missing:
-        ledger = load_ledger(LEDGERS / f"{name}.yaml")
-        spark.sql(create_ledger(ledger, ledger_table(settings, name)))
+    for name in NAMES:
+        table = ledger_table(settings, name)
+        if exists(spark, table):
+            _complete(spark, load_ledger(LEDGERS / f"{name}.yaml"), table)
+        else:
+            spark.sql(create_ledger(load_ledger(LEDGERS / f"{name}.yaml"), table))
+
+
+def _complete(spark: SparkSession, ledger: Ledger, table: str) -> None:
+    """Add the columns that a ledger has got since the table was made."""
+    have = set(spark.table(table).columns)
+    missing = [column.name for column in ledger.columns if column.name not in have]
+    if missing:
+        spark.sql(add_columns(ledger, missing, table))
 
 
 def append(rows: DataFrame, table: str) -> None:

@@ -25,18 +25,21 @@ from tasks.deadline import within
 from tasks.faults import translated
 from tasks.ledgers import ensure_places
 from tasks.leftovers import clear, remember
+from tasks.progress import listening
 from tasks.record import record_failure, record_unrecorded
 from tasks.run import Run, batch_name
+from tasks.step_times import StepTimes
 from tasks.table_lock import holding
 from tasks.usage import UsageWatch
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A run, and the watch over what it costs."""
+    """A run, and the watches over what it costs and how long its steps take."""
 
     run: Run
     watch: UsageWatch
+    times: StepTimes
 
 
 @contextmanager
@@ -68,8 +71,9 @@ def opened(contract: str, settings: str, *, run_id: str, started: datetime) -> I
         with translated(found.name, "open"):
             _prepare(run)
         limit = within(run.spark, where.table_minutes, where=found.name, tag=run.batch_id)
-        with _recorded_if_failed(run, watch), limit:
-            yield Opened(run, watch)
+        times = StepTimes(found.name)
+        with listening(times), _recorded_if_failed(run, watch), limit:
+            yield Opened(run, watch, times)
         with translated(found.name, "close", publishes=True):
             clear(run)
 

@@ -22,9 +22,11 @@ from tasks.ledgers import append
 from tasks.merge import PIPELINE
 from tasks.run import Run
 from tasks.source_rows import applied
+from tasks.spill import spilled_bytes
 from tasks.step import Figures, step
 from tasks.usage import Usage, UsageWatch
 
+_TOUCHED = ("files_read", "bytes_read", "files_written", "bytes_written")
 PUBLISHED, UNCHANGED, REFUSED, FAILED = "published", "unchanged", "refused", "failed"
 
 
@@ -51,6 +53,8 @@ def record(
         "data_quality_score": verdict.score,
         "watermark": staged.watermark,
         "snapshot_id": report.snapshot_id,
+        "commit_retries": report.attempts - 1,
+        **{name: getattr(report, name) for name in _TOUCHED},
         **_history_counts(report.counts()),
     }
     _append_metrics(run, metrics)
@@ -125,6 +129,7 @@ def _metrics(run: Run, ended: datetime, usage: Usage) -> dict[str, object]:
         "end_time": ended,
         "memory_usage_mb": usage.memory_mb,
         "cpu_usage_percent": usage.cpu_percent,
+        "spilled_bytes": spilled_bytes(run.spark, run.batch_id),
         "errors_count": 0,
     }
 

@@ -96,6 +96,14 @@ def run_metrics(**given) -> RunMetrics:
         "late": 0,
         "deleted": 0,
         "data_quality_score": 0.9876,
+        "memory_usage_mb": 1_830.5,
+        "cpu_usage_percent": 161.0,
+        "files_read": 4,
+        "bytes_read": 2_400_000,
+        "files_written": 3,
+        "bytes_written": 310_000,
+        "spilled_bytes": None,
+        "commit_retries": 0,
         "error_kind": None,
     }
     return RunMetrics(**usual | given)
