@@ -8,7 +8,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from pyspark.sql import SparkSession
 
-_SECONDS = 5
+_SECONDS = 30
 
 
 def spilled_bytes(spark: SparkSession, tag: str) -> int | None:

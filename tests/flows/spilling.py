@@ -29,7 +29,8 @@ def main(root: Path) -> None:
     for tag in ("tagged", None):
         if tag is not None:
             spark.addTag(tag)
-        rows.repartition(2, "a").sortWithinPartitions("b").foreach(lambda _row: None)
+        few = rows.repartition(2, "a").sortWithinPartitions("b")
+        few.write.format("noop").mode("overwrite").save()
         spark.clearTags()
     told = [spilled_bytes(spark, tag) for tag in ("tagged", "unknown")]
     sys.stdout.write(f"{told[0]} {told[1]}\n")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -14,6 +17,7 @@ from flows.load_table import load_table
 from tasks.progress import STEPS
 from tests.flows.readings import FIRST, SECOND, TABLE
 
+ROOT = Path(__file__).parents[2]
 NEWER = ("files_read", "spilled_bytes", "commit_retries")
 
 
@@ -94,3 +98,18 @@ def test_a_published_load_materialises_the_target_from_the_source(loaded):
 
 async def _events(body: dict) -> dict:
     return await _answers("/events/filter", body)
+
+
+def test_what_spark_spilled_is_told_by_the_tag_of_a_load_where_its_pages_are_served(tmp_path):
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.flows.spilling", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
+    )
+
+    tagged, unknown = map(int, told.stdout.split())
+    assert tagged > 100_000
+    assert unknown == 0
