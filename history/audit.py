@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from contracts.errors import AuditError
 from history.batch import Batch
-from history.columns import content, count_of, named, per, whole
+from history.columns import comparable, content, count_of, named, per, whole
 from history.events import DELETE, UPSERT
+from history.learned import Learned
 from history.plan import Planned
 from history.settings import HistorySettings
 from history.written import Evidence
@@ -37,8 +39,8 @@ def audit(spark: SparkSession, batch: Batch, evidence: Evidence) -> None:
         .option("end-snapshot-id", str(growth.head))
         .table(batch.table)
     )
-    versions = appended.unionByName(_left_alone(planned, batch.settings))
-    counts = broken_rules(versions, batch.settings, planned.columns, planned=planned.rows)
+    versions = appended.unionByName(_left_alone(planned, planned.settings))
+    counts = broken_rules(versions, planned.settings, planned.columns, planned=planned.rows)
     broken |= counts.collect()[0].asDict()
     broken = {rule: count for rule, count in broken.items() if count}
     if broken:
@@ -84,11 +86,11 @@ def broken_rules(
         {
             "__opens": F.sum((is_version & F.col("__current")).cast("int")).over(everything),
             "__was_end": F.lag("__end").over(each),
-            "__was": F.lag(F.struct("__said")).over(each),
+            "__was": F.lag(F.struct("__said", "__told")).over(each),
             "__next": F.lead("__at").over(each),
-            "__in": F.last(F.when(is_version, F.struct("__said", "__end")), ignorenulls=True).over(
-                along
-            ),
+            "__in": F.last(
+                F.when(is_version, F.struct("__said", "__told", "__end")), ignorenulls=True
+            ).over(along),
         }
     )
     before, was_end, within = F.col("__was"), F.col("__was_end"), F.col("__in")
@@ -104,7 +106,8 @@ def broken_rules(
         "neighbours_differ": is_version
         & was_end.eqNullSafe(start)
         & before.isNotNull()
-        & said.eqNullSafe(before["__said"]),
+        & said.eqNullSafe(before["__said"])
+        & F.col("__told").eqNullSafe(before["__told"]),
     }
     sums = [count_of(rule).alias(name) for name, rule in rules.items()]
     if settings.surrogate_key is not None:
@@ -114,6 +117,7 @@ def broken_rules(
         ended = ~is_version & deletes & within["__end"].eqNullSafe(start)
         fresh = ~is_version & F.col("__fresh")
         states = covered & within["__said"].eqNullSafe(said)
+        states = states & _agrees(within["__told"], settings, columns)
         sums += [
             F.greatest(count_of(gap) - count_of(ended), F.lit(0)).alias("only_deletes_leave_gaps"),
             count_of(fresh & (F.col("__op") == UPSERT) & ~states).alias("upserts_stand"),
@@ -143,7 +147,7 @@ def _versions(
         named(settings.valid_from).alias("__at"),
         named(settings.valid_to).alias("__end"),
         named(settings.is_current).alias("__current"),
-        content(settings.compared(columns), versions.schema).alias("__said"),
+        *_said(settings, columns, versions.schema),
         surrogate.cast("bigint").alias("__surrogate"),
         F.lit(None).cast("string").alias("__op"),
         F.lit(False).alias("__fresh"),
@@ -160,11 +164,36 @@ def _events(planned: DataFrame, settings: HistorySettings, columns: tuple[str, .
         sequence.alias("__at"),
         F.lit(None).cast(kind).alias("__end"),
         F.lit(None).cast("boolean").alias("__current"),
-        content(settings.compared(columns), schema).alias("__said"),
+        *_said(settings, columns, schema),
         F.lit(None).cast("bigint").alias("__surrogate"),
         op.alias("__op"),
         fresh.alias("__fresh"),
     )
+
+
+def _said(
+    settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType
+) -> list[Column]:
+    """What is compared: what every event knows, and what not every one does (l0, u0, ...)."""
+    told = [F.lit(0).alias("none")]
+    for at, each in enumerate(_learned(settings, columns)):
+        value = comparable(named(each.column), schema[each.column].dataType)
+        told += [value.alias(f"l{at}"), each.unknown(named(settings.sequence)).alias(f"u{at}")]
+    plain = content(settings.plain(settings.compared(columns)), schema)
+    return [plain.alias("__said"), F.struct(*told).alias("__told")]
+
+
+def _learned(settings: HistorySettings, columns: tuple[str, ...]) -> list[Learned]:
+    compared = settings.compared(columns)
+    return [each for each in settings.partly_known(columns) if each.column in compared]
+
+
+def _agrees(told: Column, settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+    """A version says of each learned column what the event says, if the event knows it."""
+    own, agrees = F.col("__told"), F.lit(True)
+    for at, _ in enumerate(_learned(settings, columns)):
+        agrees = agrees & (own[f"u{at}"] | own[f"l{at}"].eqNullSafe(told[f"l{at}"]))
+    return agrees
 
 
 def _left_alone(planned: Planned, settings: HistorySettings) -> DataFrame:

@@ -27,6 +27,7 @@ from history.events import (
     gated,
     reason,
 )
+from history.evolution import evolve
 from history.holding import Held, held
 from history.plan import Line, Planned, contested, counted, gathered, instants, stored
 from history.refusal import quarantine as keep_refused
@@ -58,7 +59,8 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
     """Load change events into the history `table`, exactly once, in one atomic change.
 
     The table is created if need be: the surrogate key, the columns of the events but the
-    operation, the interval, the flag and the time stamps. The result is the same in whatever
+    operation, the interval, the flag and the time stamps. It follows columns that are added,
+    widened or dropped (`history.evolution`). The result is the same in whatever
     order, batches and repetitions the events arrive.
 
     Args:
@@ -80,8 +82,9 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
         What was opened, closed, found unchanged, late, deleted, repeated and refused.
 
     Raises:
-        SettingsError: The settings do not fit the columns.
-        SchemaDriftError: The table's columns are not those of the events.
+        SettingsError: The settings do not fit the columns, or say otherwise than the table what
+            opens a version.
+        SchemaDriftError: The table can't come to have the columns of the events.
         AuditError: The result broke a rule; nothing was published.
         CommitConflictError: Other writers came first `attempts` times.
     """
@@ -129,14 +132,17 @@ def write_changes(spark: SparkSession, changes: DataFrame, batch: Batch) -> Writ
         branches.drop(spark, batch.table, batch.branch)
         nothing = LoadReport(batch.id, state.snapshot_id, published=False)
         return Written(replace(nothing, surrogate_high_water=state.high_water))
+    kept_as = evolve(spark, batch.table, schema, settings, state)
+    judged, schema, settings = kept_as.aligned(judged), kept_as.events, kept_as.settings
+    columns, batch = tuple(schema.fieldNames()), replace(batch, settings=settings)
     is_event = F.size(REASONS) == 0
     gate = held(judged, _judged_counts() | reach.asked(settings, schema, is_event))
     within = reach.found(settings, gate.counts)
-    events = gate.rows.where(is_event).drop(REASONS)
+    events = gate.rows.where(is_event).select(*[named(name) for name in columns], F.col("__op"))
     known = stored(spark, batch, state, columns, schema)
     line = gathered(events, known, state, batch, within, accepted=gate.counts["accepted"])
     plan = held(instants(line, settings, columns), counted(settings))
-    planned = Planned(plan.rows, plan.counts, columns, known.extra, within)
+    planned = Planned(plan.rows, plan.counts, columns, known.extra, within, settings)
     return _written(spark, batch, state, _Outcome(gate, line, planned))
 
 
@@ -164,11 +170,26 @@ def publish_changes(spark: SparkSession, batch: Batch, written: Written) -> Load
     if written.evidence is None:
         return written.report
     try:
+        _same_columns(spark, batch, written.evidence.planned)
         snapshot = branches.publish(spark, batch.table, batch.branch)
     finally:
         branches.drop(spark, batch.table, batch.branch)
     remember(batch.table, written.evidence.state)
     return replace(written.report, snapshot_id=snapshot)
+
+
+def _same_columns(spark: SparkSession, batch: Batch, planned: Planned) -> None:
+    """The batch was planned with the columns that the table has, and leaves none of them unsaid."""
+    now = spark.table(batch.table).columns
+    settings = planned.settings
+    if not {*now} - {*planned.columns, *planned.extra, *settings.filled}:
+        return
+    raise CommitConflictError(
+        where=batch.table,
+        expected="the columns with which the load was planned",
+        found="that another writer has added some",
+        next_step="Run the load again; it is planned anew on what the table is now.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from history import knowing
 from history.batch import Batch
 from history.columns import (
     as_text,
@@ -30,7 +31,7 @@ from history.events import DELETE, UPSERT
 from history.holding import held
 from history.reach import Reach
 from history.settings import HistorySettings
-from history.table import Published, kept_events
+from history.table import Published, kept_events, read_as_now
 from history.timeline import (
     ALONE,
     KEPT,
@@ -82,7 +83,7 @@ class Planned:
     """A plan, held, with what was counted of it.
 
     `columns` are the event columns, `extra` the table's others but the dates, `reach` is where the
-    keys lie.
+    keys lie, `settings` are those it was made with, learned columns included.
     """
 
     rows: DataFrame
@@ -90,6 +91,7 @@ class Planned:
     columns: tuple[str, ...]
     extra: tuple[str, ...]
     reach: Reach
+    settings: HistorySettings
 
     @property
     def opened(self) -> int:
@@ -136,21 +138,22 @@ def stored(
 
     Returns:
         Versions with the event columns, `__op`, `__origin` and `__main`: `valid_from`, `valid_to`,
-        `is_current`, `rest` (the type-1 values, comparable) and `other` (`Stored.extra`, named r0,
-        r1, ...). Kept events likewise, without `__main`.
+        `is_current`, `rest` (the values of `settings.shown`, comparable) and `other`
+        (`Stored.extra`, named r0, r1, ...). Kept events likewise, without `__main`.
     """
     settings = batch.settings
-    main = spark.read.option("versionAsOf", str(state.snapshot_id)).table(batch.table)
+    main = read_as_now(spark, batch.table, state.snapshot_id, schema)
     dated = {settings.valid_from, settings.valid_to, settings.is_current}
     extra = tuple(name for name in main.columns if name not in {*columns, *dated})
+    kind = schema[settings.sequence].dataType
     told = F.struct(
-        named(settings.valid_from).alias("valid_from"),
-        named(settings.valid_to).alias("valid_to"),
+        named(settings.valid_from).cast(kind).alias("valid_from"),
+        named(settings.valid_to).cast(kind).alias("valid_to"),
         named(settings.is_current).alias("is_current"),
-        content(settings.overwritten(columns), schema).alias("rest"),
+        content(settings.shown(columns), schema).alias("rest"),
         numbered(extra).alias("other"),
     )
-    events = [named(name).cast(schema[name].dataType).alias(name) for name in columns]
+    events = [named(name) for name in columns]
     origin, operation = F.lit(MAIN).alias("__origin"), F.lit(UPSERT).alias("__op")
     shape = (*events, operation, told.alias("__main"), origin)
     versions = main.select(*shape)
@@ -158,7 +161,7 @@ def stored(
     kept = None
     if state.kept_snapshot is not None:
         table = kept_events(batch.table)
-        kept = spark.read.option("versionAsOf", str(state.kept_snapshot)).table(table)
+        kept = read_as_now(spark, table, state.kept_snapshot, schema)
         kept = kept.select(*events, F.col("__op")).withColumn("__origin", F.lit(KEPT))
     return Stored(versions, current, kept, extra)
 
@@ -191,7 +194,10 @@ def gathered(
         return _line(marked(new.withColumns(flags), settings))
     asked = held(_asked(events, settings), {"crowded": count_of(F.col("__crowded"))})
     keys = _sent(asked.rows, accepted)
-    met = {"rows": F.count("*"), "met": count_of(F.col("__met"))}
+    met = {
+        "rows": F.count("*"),
+        "met": count_of(F.col("__met") | knowing.unaware(settings, columns)),
+    }
     current = held(_met(reach.of(known.current), keys, settings), met)
     stack = new.unionByName(current.rows.drop("__met"))
     remembered = 0
@@ -203,12 +209,13 @@ def gathered(
         # Every event has an instant to itself and is newer than all that is known of its key.
         alone = {"__late": F.lit(False), "__behind": F.lit(False), ALONE: F.lit(True)}
         return Line(stack.withColumns(alone), crowded=False)
+    is_new = F.col("__origin") == NEW
     sequence, kind = named(settings.sequence), events.schema[settings.sequence].dataType
     line = held(
         marked(placed(stack, settings, columns), settings),
         {
             "crowded": count_of(~F.col(ALONE)),
-            "late": count_of(F.col("__behind")),
+            "late": count_of(F.col("__late") & is_new),
             "earliest": as_text(F.min(F.when(F.col("__behind"), sequence)), kind),
         },
     )
@@ -218,8 +225,9 @@ def gathered(
     late_keys = behind.select(*[named(name) for name in settings.key]).distinct()
     late_keys = _sent(late_keys, int(line.counts["late"]))
     reached = reach.of(known.main)
-    if settings.first_valid_from is None:
-        # Otherwise whether a version is the first of its key has to be known.
+    if settings.first_valid_from is None and not settings.learned:
+        # Otherwise it has to be known whether a version is the first of its key, or what any
+        # earlier one says of a learned column.
         end = F.col("__main")["valid_to"]
         earliest = from_text(line.counts["earliest"], kind)
         reached = reached.where(end.isNull() | (end >= earliest))
@@ -255,15 +263,16 @@ def placed(rows: DataFrame, settings: HistorySettings, columns: tuple[str, ...])
 
     Returns:
         The rows with `__behind` (a new event at or before the newest known one) and `__late` (its
-        key has such an event), without exact repeats of known events and, for keys without late
-        events, without the kept events that the open version leaves behind.
+        key has such an event, or one that knows a column the open version does not), without
+        exact repeats of known events and, for keys without late events, without the kept events
+        that the open version leaves behind.
     """
     schema = rows.schema
     sequence, origin = named(settings.sequence), F.col("__origin")
     instant = whole(per(*settings.key, settings.sequence))
     everything = whole(per(*settings.key))
     told = [*settings.tie_breaker, *settings.compared(columns), *settings.overwritten(columns)]
-    told += settings.dated_by
+    told = [*settings.plain(told), *settings.dated_by]
     seen = F.struct(F.col("__op").alias("op"), content(told, schema).alias("said"))
     # Where an event is kept, its version's row may show a later event's type-1 values.
     stands = (origin == KEPT) | ((origin == MAIN) & ~F.col("__kept_here"))
@@ -272,25 +281,50 @@ def placed(rows: DataFrame, settings: HistorySettings, columns: tuple[str, ...])
     anchor = F.coalesce(
         F.max(F.when(origin == MAIN, sequence)).over(everything), newest_delete.over(everything)
     )
+    whole_said = F.struct(seen.alias("seen"), F.col("__told").alias("told"))
     judged = (
-        rows.withColumn("__kept_here", F.max(origin == KEPT).over(instant))
+        rows.withColumn("__told", knowing.told_of(settings, columns, schema))
+        .withColumn("__kept_here", F.max(origin == KEPT).over(instant))
         .withColumns(
             {
-                "__known": F.first(F.when(stands, seen), ignorenulls=True).over(instant),
+                "__known": F.first(F.when(stands, whole_said), ignorenulls=True).over(instant),
                 "__last": F.max(F.when(~is_new, sequence)).over(everything),
                 "__anchor": anchor,
             }
         )
-        .withColumn("__repeat", is_new & seen.eqNullSafe(F.col("__known")))
+        .withColumn("__repeat", is_new & _repeats(seen, settings, columns))
         .withColumn(
             "__behind",
             F.coalesce(is_new & ~F.col("__repeat") & (sequence <= F.col("__last")), F.lit(False)),
         )
         .withColumn("__late", F.max("__behind").over(everything))
     )
+    if settings.learned:
+        judged = _enlightened(judged, settings, columns)
     settled = (origin == KEPT) & (sequence < F.col("__anchor")) & ~F.col("__late")
     left = judged.where(~F.col("__repeat") & ~F.coalesce(settled, F.lit(False)))
-    return left.drop("__kept_here", "__known", "__last", "__anchor", "__repeat")
+    return left.drop("__kept_here", "__told", "__known", "__last", "__anchor", "__repeat")
+
+
+def _repeats(seen: Column, settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+    known = F.col("__known")
+    same = seen.eqNullSafe(known["seen"])
+    return same & knowing.repeating(known["told"], settings, columns) if settings.learned else same
+
+
+def _enlightened(rows: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+    """The rows, `__late` also where a new event knows a column that the open version does not.
+
+    What was known of the column may then stand in an earlier version.
+    """
+    is_new, everything = F.col("__origin") == NEW, whole(per(*settings.key))
+    compared, late = settings.compared(columns), F.col("__late")
+    for each in settings.partly_known(columns):
+        if each.column in compared:
+            open_lacks = (F.col("__origin") == MAIN) & each.unknown(named(settings.sequence))
+            learns = is_new & ~F.col("__repeat") & knowing.knows(each, settings)
+            late = late | (F.max(open_lacks).over(everything) & F.max(learns).over(everything))
+    return rows.withColumn("__late", late)
 
 
 def instants(line: Line, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:

@@ -70,7 +70,8 @@ def files_within(
     wanted = F.lit(True)
     kind = files.schema["partition"].dataType if "partition" in files.columns else None
     if isinstance(kind, T.StructType) and settings.is_current in kind.fieldNames():
-        wanted = F.col("partition").getField(settings.is_current).eqNullSafe(F.lit(True))
+        # A file from before or after the table was partitioned like this says null.
+        wanted = ~F.col("partition").getField(settings.is_current).eqNullSafe(F.lit(False))
     if reach.is_bounded:
         bounds = F.col("readable_metrics").getField(reach.column)
         low, high = bounds.getField("lower_bound"), bounds.getField("upper_bound")

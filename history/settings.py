@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 from contracts.errors import SettingsError
+from history.learned import Learned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class HistorySettings:
         key_ranges: Leave out the files that can't hold a key of the batch. The batch's least and
             greatest key go into queries as literals, and so into plans and event logs: switch it
             off where a key must not be seen there.
+        learned: Columns that not every event knows. A load reads them from the table itself.
     """
 
     key: tuple[str, ...]
@@ -60,6 +62,7 @@ class HistorySettings:
     open_end: datetime | None = None
     partitioning: tuple[str, ...] = ("is_current",)
     key_ranges: bool = True
+    learned: tuple[Learned, ...] = ()
 
     @property
     def filled(self) -> tuple[str, ...]:
@@ -88,13 +91,23 @@ class HistorySettings:
         taken = {*self.key, self.sequence, *self.tie_breaker, self.operation, self.first_valid_from}
         return tuple(name for name in columns if name not in taken)
 
-    def compared(self, columns: Sequence[str]) -> tuple[str, ...]:
-        """The columns whose change opens a version, as they are compared."""
-        if self.fingerprint is not None:
-            return (self.fingerprint,)
+    def tracking(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The columns whose change opens a version, by their own names."""
         if self.tracked is not None:
             return self.tracked
-        return tuple(name for name in self.attributes(columns) if name not in self.carried)
+        others = {*self.carried, self.fingerprint}
+        return tuple(name for name in self.attributes(columns) if name not in others)
+
+    def compared(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The columns whose change opens a version, as they are compared.
+
+        A fingerprint covers the columns it was first made of; those learned since stand beside it.
+        """
+        tracking = self.tracking(columns)
+        if self.fingerprint is None:
+            return tracking
+        beside = (each.column for each in self.learned if each.column in tracking)
+        return (self.fingerprint, *beside)
 
     def overwritten(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The type-1 columns: attributes that are neither tracked, carried nor the fingerprint."""
@@ -103,6 +116,22 @@ class HistorySettings:
         kept = {*self.tracked, *self.carried, self.fingerprint}
         return tuple(name for name in self.attributes(columns) if name not in kept)
 
+    def shown(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The columns in which a version shows what a later event of it says."""
+        compared, overwritten = self.compared(columns), self.overwritten(columns)
+        learned = (each.column for each in self.learned if each.column in compared)
+        return (*overwritten, *learned)
+
+    def partly_known(self, columns: Sequence[str]) -> tuple[Learned, ...]:
+        """The learned columns that are compared or overwritten."""
+        shown = {*self.shown(columns)}
+        return tuple(each for each in self.learned if each.column in shown)
+
+    def plain(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Of the named columns, those that every event knows."""
+        learned = {each.column for each in self.learned}
+        return tuple(name for name in names if name not in learned)
+
     def check(self, columns: Sequence[str], where: str) -> None:
         """Refuse settings that do not fit the columns of the events.
 
@@ -110,7 +139,7 @@ class HistorySettings:
             SettingsError: A named column is missing, named twice or reserved.
         """
         for setting in fields(self):
-            if setting.name in _NEW_COLUMNS:
+            if setting.name in _NOT_OF_EVENTS:
                 continue
             value = getattr(self, setting.name)
             names = (value,) if isinstance(value, str) else value
@@ -134,7 +163,10 @@ class HistorySettings:
             )
 
 
-_NEW_COLUMNS = frozenset(
-    {"valid_from", "valid_to", "is_current", "surrogate_key", "recorded_at", "changed_at"}
+_NOT_OF_EVENTS = frozenset(
+    {
+        *("valid_from", "valid_to", "is_current", "surrogate_key", "recorded_at", "changed_at"),
+        "learned",
+    }
 )
 _RESERVED = frozenset({"__op", "__origin", "__main", "__latest", "__late", "__action", "__keep"})

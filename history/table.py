@@ -7,19 +7,19 @@ of the versions is written in that state's snapshot summary, so publishing one p
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from contracts.errors import SchemaDriftError, SettingsError
+from contracts.errors import SchemaDriftError
 from history.columns import named, quoted
+from history.partition_terms import partition_term
 from history.settings import HistorySettings
 
 BATCH_ID = "strandline.batch-id"
@@ -38,7 +38,6 @@ _PROPERTIES = {
     # Small row groups: of a sorted file only those are read that a range of keys falls into.
     "write.parquet.row-group-size-bytes": "16777216",
 }
-_TERM = re.compile(r"^(?:(\w+)\()?\s*([^(),]+?)\s*(?:,\s*(\d+))?\s*\)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +137,24 @@ def _read(spark: SparkSession, table: str, current: int) -> Published:
     )
 
 
+def read_as_now(
+    spark: SparkSession, table: str, snapshot_id: int, events: T.StructType
+) -> DataFrame:
+    """A snapshot with the event columns as they are now: it may be older than a column or a type.
+
+    Iceberg reads a snapshot in the columns of its own time.
+    """
+    frame = spark.read.option("versionAsOf", str(snapshot_id)).table(table)
+    had = frame.columns
+    nothing = F.lit(None)
+    told = [
+        (named(field.name) if field.name in had else nothing).cast(field.dataType).alias(field.name)
+        for field in events.fields
+    ]
+    others = [named(name) for name in had if name not in events.fieldNames()]
+    return frame.select(*told, *others)
+
+
 def history_schema(events: T.StructType, settings: HistorySettings) -> T.StructType:
     """The versions' schema for events of the given schema."""
     kept = settings.event_columns(events.fieldNames())
@@ -156,21 +173,21 @@ def history_schema(events: T.StructType, settings: HistorySettings) -> T.StructT
 def ensure_table(
     spark: SparkSession, table: str, events: T.StructType, settings: HistorySettings
 ) -> Published:
-    """Create the table if need be, check that the events fit it, and return its state.
+    """Create the table if need be, with a first snapshot, and return its state.
+
+    Whether the events fit the table is a question of `evolution.evolve`.
 
     Raises:
-        SchemaDriftError: Columns of the table and of the events differ.
+        SchemaDriftError: The catalog does not show the snapshot.
     """
-    wanted = history_schema(events, settings)
     if not exists(spark, table):
+        wanted = history_schema(events, settings)
         _create(spark.createDataFrame([], wanted), table, settings.partitioning)
-    found = spark.table(table).schema
-    _compare(table, wanted, found)
     state = published(spark, table)
     if state is None:
         _sort(spark, table, settings)
         # A branch needs a snapshot to start from, and two first loads need one to race for.
-        spark.createDataFrame([], found).writeTo(table).append()
+        spark.createDataFrame([], spark.table(table).schema).writeTo(table).append()
         state = published(spark, table)
     if state is None:
         raise SchemaDriftError(
@@ -187,6 +204,8 @@ def ensure_kept(
 ) -> int:
     """Create the kept events' table if need be; its first snapshot is returned."""
     name = kept_events(table)
+    # Columns may be dropped later, so none is required, whatever the batch that is first.
+    events = T.StructType([T.StructField(f.name, f.dataType) for f in events.fields])
     if not exists(spark, name):
         _create(spark.createDataFrame([], events), name, ())
     current = current_snapshot(spark, name)
@@ -221,48 +240,3 @@ def _sort(spark: SparkSession, table: str, settings: HistorySettings) -> None:
         # Another first load was faster, and has said the same or written already.
         if current_snapshot(spark, table) is None:
             spark.sql(f"ALTER TABLE {table} WRITE LOCALLY ORDERED BY {keys}")
-
-
-def partition_term(term: str) -> Column:
-    """An Iceberg partition term: a column, or years/months/days/hours/bucket of one."""
-    found = _TERM.match(term)
-    function, name, count = found.groups() if found else (None, term, None)
-    if function is None:
-        return named(name)
-    transforms = {
-        "years": F.partitioning.years,
-        "months": F.partitioning.months,
-        "days": F.partitioning.days,
-        "hours": F.partitioning.hours,
-    }
-    if function == "bucket" and count is not None:
-        return F.partitioning.bucket(int(count), named(name))
-    if function not in transforms:
-        raise SettingsError(
-            where=f"partition term {term}",
-            expected="a column, or years, months, days, hours or bucket(column, N)",
-            found=f"the function {function}",
-            next_step="Correct `partitioning`.",
-        )
-    return transforms[function](named(name))
-
-
-def _compare(table: str, wanted: T.StructType, found: T.StructType) -> None:
-    have = {field.name: field.dataType for field in found.fields}
-    need = {field.name: field.dataType for field in wanted.fields}
-    missing = sorted(set(need) - set(have))
-    surplus = sorted(set(have) - set(need))
-    other = sorted(name for name in need if name in have and not _alike(need[name], have[name]))
-    if missing or surplus or other:
-        raise SchemaDriftError(
-            where=table,
-            expected="a history table with the columns of the events",
-            found=f"columns it lacks {missing}, columns it has beyond them {surplus}, "
-            f"columns of another type {other}",
-            next_step="Align the events or the contract with the table; nothing was written.",
-        )
-
-
-def _alike(one: T.DataType, other: T.DataType) -> bool:
-    """Equal but for nullability, which Iceberg tables loosen."""
-    return one.simpleString() == other.simpleString()

@@ -8,10 +8,11 @@ ends where the next version or a delete begins. Nothing here depends on when an 
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, WindowSpec
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from history import knowing
 from history.columns import content, named, numbered, per, whole
 from history.events import CONTESTED, DELETE, UPSERT
 from history.settings import HistorySettings
@@ -58,10 +59,11 @@ def ranked(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...
     """
     schema = events.schema
     upsert = F.col("__op") == UPSERT
+    tracked = settings.plain(settings.compared(columns))
     said = F.struct(
         F.col("__op").alias("op"),
-        F.when(upsert, content(settings.compared(columns), schema)).alias("tracked"),
-        F.when(upsert, content(settings.overwritten(columns), schema)).alias("rest"),
+        F.when(upsert, content(tracked, schema)).alias("tracked"),
+        F.when(upsert, content(_plain_rest(settings, columns), schema)).alias("rest"),
         F.when(upsert, content(settings.dated_by, schema)).alias("first"),
     )
     instant = per(*settings.key, settings.sequence)
@@ -74,18 +76,19 @@ def ranked(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...
         F.when(F.col("__origin") == KEPT, 0).when(F.col("__origin") == MAIN, 1).otherwise(2),
     )
     shadowed = (F.col("__origin") == MAIN) & F.col("__kept")
-    return (
+    laid = (
         events.withColumns({"__said": said, "__ties": content(settings.tie_breaker, schema)})
         .withColumn("__kept", F.max(F.col("__origin") == KEPT).over(everyone))
         .withColumn("__rank", F.row_number().over(rank))
         .withColumn("__top", F.first(F.struct("__said", "__ties")).over(whole(rank)))
         .withColumn("__tied", F.col("__ties").eqNullSafe(F.col("__top")["__ties"]) & ~shadowed)
         .withColumn("__same", F.col("__said").eqNullSafe(F.col("__top")["__said"]))
-        .withColumn("__contest", F.max(F.col("__tied") & ~F.col("__same")).over(everyone))
-        .withColumn(
-            "__contested",
-            F.col("__contest") | (F.col("__top")["__said"]["op"] == CONTESTED),
-        )
+    )
+    laid = knowing.agreeing(laid, settings, columns, whole(rank))
+    contest = F.max(F.col("__tied") & ~F.col("__same")).over(everyone)
+    return laid.withColumn("__contest", contest).withColumn(
+        "__contested",
+        F.col("__contest") | (F.col("__top")["__said"]["op"] == CONTESTED),
     )
 
 
@@ -107,6 +110,7 @@ def undisputed(events: DataFrame, columns: tuple[str, ...]) -> DataFrame:
         F.col("__behind"),
         (F.col("__origin") == KEPT).alias("__kept"),
         F.lit(False).alias("__replaced"),
+        F.lit(False).alias("__filled"),
         none.cast("bigint").alias("__refused"),
         is_new.cast("int").alias("__new"),
         none.cast("bigint").alias("__superseded"),
@@ -119,8 +123,8 @@ def decided(events: DataFrame, settings: HistorySettings, columns: tuple[str, ..
     Returns:
         The winner's row, its `__op` being 'contested' where none can win, with `__main` of the
         instant's version if there is one, `__kept` (the instant has a kept event), `__replaced`
-        (a stored row lost the instant) and the counts `__new`, `__superseded`,
-        `__refused` of new events.
+        (a stored row lost the instant), `__filled` (its row has values of learned columns that
+        only an equal event knew) and the counts `__new`, `__superseded`, `__refused` of new events.
     """
     everyone = whole(per(*settings.key, settings.sequence))
     is_new = F.col("__origin") == NEW
@@ -136,9 +140,10 @@ def decided(events: DataFrame, settings: HistorySettings, columns: tuple[str, ..
         }
     ).where(F.col("__rank") == 1)
     contested, claims = F.col("__contested"), F.col("__claims")
-    fresh = F.when(contested | F.col("__stored") | (claims == 0), 0).otherwise(1)
+    values, filled = knowing.united(settings, columns, unless=contested)
+    fresh = F.when(contested | (F.col("__stored") & ~filled) | (claims == 0), 0).otherwise(1)
     return first.select(
-        *[named(name) for name in columns],
+        *[values.get(name, named(name)).alias(name) for name in columns],
         F.when(contested, F.lit(CONTESTED)).otherwise(F.col("__op")).alias("__op"),
         F.col("__main"),
         F.col("__late"),
@@ -149,6 +154,7 @@ def decided(events: DataFrame, settings: HistorySettings, columns: tuple[str, ..
             (F.col("__had") & ~F.col("__stored"))
             | (F.col("__kept") & ~contested & ~F.col("__stored"))
         ).alias("__replaced"),
+        filled.alias("__filled"),
         F.when(contested, claims).otherwise(0).alias("__refused"),
         fresh.alias("__new"),
         F.col("__superseded"),
@@ -167,15 +173,18 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
     sequence = named(settings.sequence)
     line = per(*settings.key, "__counts").orderBy(sequence)
     upsert = F.col("__op") == UPSERT
-    rest = numbered(settings.overwritten(columns))
+    tracked = settings.plain(settings.compared(columns))
     told = (
         instants.withColumn("__counts", F.col("__op") != CONTESTED)
-        .withColumn("__tracked", F.when(upsert, content(settings.compared(columns), schema)))
+        .withColumn("__tracked", F.when(upsert, content(tracked, schema)))
         .withColumn("__before", F.lag("__op").over(line))
         .withColumn("__was", F.lag("__tracked").over(line))
     )
+    told = knowing.remembered(told, settings, columns, line)
     differs = F.col("__before").isNull() | (F.col("__before") == DELETE)
     differs = differs | ~F.col("__tracked").eqNullSafe(F.col("__was"))
+    if settings.learned:
+        differs = differs | knowing.differing(told, settings, columns)
     opens = F.col("__counts") & upsert & differs
     edge = opens | (F.col("__op") == DELETE)
     told = (
@@ -187,15 +196,11 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
     edges = per(*settings.key, "__counts", "__edge").orderBy(sequence)
     told = told.withColumn("__end", F.when(F.col("__edge"), F.lead(sequence).over(edges)))
     stretch = whole(per(*settings.key, "__counts", "__stretch").orderBy(sequence))
-    overwritten = settings.overwritten(columns)
-    last = {"__latest": F.lit(None), "__latest_said": F.lit(None)}
-    if overwritten:
-        said = content(overwritten, schema)
-        last = {"__latest": F.last(rest).over(stretch), "__latest_said": F.last(said).over(stretch)}
-    told = told.withColumns(last)
+    told = told.withColumns(_shown(settings, columns, schema, stretch))
     if not settings.remember_unchanged:
-        said = content(overwritten, schema)
-        told = told.withColumn("__repeats", said.eqNullSafe(F.lag(said).over(line)))
+        said = content(_plain_rest(settings, columns), schema)
+        repeats = said.eqNullSafe(F.lag(said).over(line))
+        told = told.withColumn("__repeats", repeats & ~knowing.teaches(told, settings, columns))
     current = F.col("__end").isNull()
     told = told.withColumns(
         {
@@ -210,6 +215,24 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
     return told.withColumns(
         {"__action": _action(settings, columns), "__keep": _keep(settings, columns, schema)}
     )
+
+
+def _plain_rest(settings: HistorySettings, columns: tuple[str, ...]) -> tuple[str, ...]:
+    return settings.plain(settings.overwritten(columns))
+
+
+def _shown(
+    settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType, stretch: WindowSpec
+) -> dict[str, Column]:
+    """`__latest`, the values that a version shows of the events of its stretch, and comparable."""
+    if settings.learned:
+        latest, latest_said = knowing.shown(settings, columns, schema, stretch)
+        return {"__latest": latest, "__latest_said": latest_said}
+    overwritten = settings.overwritten(columns)
+    if not overwritten:
+        return {"__latest": F.lit(None), "__latest_said": F.lit(None)}
+    rest, said = numbered(overwritten), content(overwritten, schema)
+    return {"__latest": F.last(rest).over(stretch), "__latest_said": F.last(said).over(stretch)}
 
 
 def _open_end(settings: HistorySettings, schema: T.StructType) -> Column:
@@ -237,7 +260,7 @@ def _action(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
         & main["valid_to"].eqNullSafe(named(settings.valid_to))
         & main["is_current"].eqNullSafe(named(settings.is_current))
     )
-    if settings.overwritten(columns):
+    if settings.shown(columns):
         same = same & main["rest"].eqNullSafe(F.col("__latest_said"))
     return (
         F.when(~F.col("__opens"), F.when(main.isNotNull(), F.lit("remove")))
@@ -255,12 +278,17 @@ def _keep(settings: HistorySettings, columns: tuple[str, ...], schema: T.StructT
     if not settings.remember_unchanged:
         # One that changes type-1 values says something: the version shows them from then on.
         hidden = hidden & ~(F.col("__unchanged") & F.col("__repeats"))
-    if settings.overwritten(columns):
-        said = content(settings.overwritten(columns), schema)
+    if settings.shown(columns):
+        said = content(settings.shown(columns), schema)
         shows_other = ~said.eqNullSafe(F.col("__latest_said"))
         hidden = hidden | (F.col("__opens") & shows_other)
-    return (
+    keep = (
         F.when(F.col("__kept") & F.col("__replaced") & hidden, F.lit("replace"))
         .when(F.col("__kept") & F.col("__replaced"), F.lit("remove"))
         .when(hidden & ~F.col("__kept"), F.lit("add"))
     )
+    if not settings.learned:
+        return keep
+    # A kept event that turns out to know more is written anew with it, or shown by its version.
+    fuller = F.when(hidden, F.lit("replace")).otherwise(F.lit("remove"))
+    return F.when(F.col("__kept") & F.col("__filled"), fuller).otherwise(keep)

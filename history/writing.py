@@ -69,7 +69,7 @@ def write_kept(spark: SparkSession, batch: Batch, planned: Planned, state: Publi
     """Write the kept events' changes on their own branch; returns the snapshot to pin."""
     if not planned.keeps:
         return state.kept_snapshot
-    settings, counts, keep = batch.settings, planned.counts, F.col("__keep")
+    settings, counts, keep = planned.settings, planned.counts, F.col("__keep")
     rows = planned.rows.where(keep.isNotNull()).select(
         *[named(name) for name in planned.columns], F.col("__op"), keep
     )
@@ -118,7 +118,7 @@ def write_versions(
     `numbered` is the plan with its surrogate keys, `properties` the `summary`; the rest as for
     `write_kept`.
     """
-    settings, action = batch.settings, F.col("__action")
+    settings, action = planned.settings, F.col("__action")
     branches.start(spark, batch.table, batch.branch, state.snapshot_id)
     target = branches.branch_of(batch.table, batch.branch)
     if planned.removed:
@@ -172,11 +172,11 @@ def _same(names: tuple[str, ...]) -> str:
 
 def _versions(batch: Batch, rows: DataFrame, planned: Planned) -> DataFrame:
     """The rows of the table that a plan's versions are: new ones, and known ones with new dates."""
-    settings = batch.settings
+    settings = planned.settings
     renewed = F.col("__action") == "update"
     latest = {
         name: F.col("__latest")[f"r{position}"]
-        for position, name in enumerate(settings.overwritten(planned.columns))
+        for position, name in enumerate(settings.shown(planned.columns))
     }
     now = F.lit(batch.time).cast("timestamp")
     fresh: dict[str | None, Column] = {

@@ -1,0 +1,289 @@
+"""A history table whose columns, types, tracked columns or partitioning change.
+
+Each change is decided before anything is written, and then made in the metadata alone. A load that
+breaks off between the change and its rows leaves a table that the next load goes on with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from history import branches, partition_terms, recorded
+from history.alteration import Alteration, altered
+from history.columns import named
+from history.fit import check_columns, check_tracking, kept_type
+from history.learned import Learned, greatest
+from history.recorded import Recorded, order_of
+from history.settings import HistorySettings
+from history.table import Published, exists, kept_events, read_as_now
+
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAs:
+    """How the table is kept from now on.
+
+    Attributes:
+        events: The event columns in the table's types: those of the batch, then dropped ones.
+        settings: Those of the load, with what the table knows of learned and dropped columns.
+    """
+
+    events: T.StructType
+    settings: HistorySettings
+
+    def aligned(self, events: DataFrame) -> DataFrame:
+        """Events in the table's types, null in what they no longer bring; other columns stay."""
+        have = {field.name: field.dataType for field in events.schema.fields}
+        told = {
+            field.name: named(field.name) if field.name in have else F.lit(None)
+            for field in self.events.fields
+            if have.get(field.name) != field.dataType
+        }
+        cast = {name: told[name].cast(self.events[name].dataType) for name in told}
+        return events.withColumns(cast) if cast else events
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A table as it is: its schema and Strandline's properties."""
+
+    schema: T.StructType
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a batch changes of a table, without the bounds of the columns it learns.
+
+    Attributes:
+        kept: How the table is kept, but for bounds that are yet to be found.
+        recorded: What the table says of itself afterwards, without them.
+        alteration: What changes of its columns.
+        learns: Columns that get a new bound.
+        drops: Columns that are dropped from now on.
+        repartitioned: Whether the settings name another partitioning than before.
+    """
+
+    kept: KeptAs
+    recorded: Recorded
+    alteration: Alteration
+    learns: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
+    repartitioned: bool = False
+
+
+def evolve(
+    spark: SparkSession,
+    table: str,
+    events: T.StructType,
+    settings: HistorySettings,
+    state: Published,
+) -> KeptAs:
+    """Bring the table to the events' columns, or refuse; changes no row.
+
+    Args:
+        spark: The session to alter with.
+        table: The history; it exists and has a snapshot.
+        events: The event columns of the batch.
+        settings: How the load wants the table kept.
+        state: What is published, for the bounds of new columns.
+
+    Raises:
+        SchemaDriftError: A column can't change like that.
+        SettingsError: The settings say otherwise than the table what opens a version.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        found = _found(spark, table)
+        decision = decided(table, events, settings, found)
+        if not _is_due(decision, found):
+            break
+        try:
+            _carry_out(spark, table, found, decision, state)
+        except (PySparkException, Py4JJavaError):
+            # Another writer that evolves the table at once may have done the same, or more.
+            if attempt == _ATTEMPTS or _found(spark, table) == found:
+                raise
+    return decision.kept
+
+
+def decided(table: str, events: T.StructType, settings: HistorySettings, found: Found) -> Decision:
+    """What a batch of these columns changes of a table as it was found; asks and writes nothing.
+
+    Raises:
+        SchemaDriftError: A column can't change like that.
+        SettingsError: The settings say otherwise than the table what opens a version.
+    """
+    have = T.StructType([f for f in found.schema.fields if f.name not in settings.filled])
+    told = Recorded.told(found.properties, Recorded.of(settings, have.fieldNames()))
+    check_columns(table, events, settings, found.schema, told)
+    check_tracking(table, events, settings, have, told)
+    added = [f for f in events.fields if f.name not in have.fieldNames()]
+    dropped = [f for f in have.fields if f.name not in events.fieldNames()]
+    marked = {each.column for each in told.learned if each.dropped}
+    drops = tuple(f.name for f in dropped if f.name not in marked)
+    back = tuple(name for name in events.fieldNames() if name in marked)
+    new = {field.name for field in added}
+    after = replace(
+        told,
+        tracked=(*told.tracked, *(n for n in settings.tracking(events.fieldNames()) if n in new)),
+        carried=(
+            *settings.carried,
+            *(f.name for f in dropped if f.name in told.carried),
+        ),
+        order=tuple(dict.fromkeys((*told.order, *order_of(settings)))),
+    )
+    learns = tuple(n for n in (*(f.name for f in added), *back) if n not in settings.carried)
+    types = [T.StructField(f.name, kept_type(f, have)) for f in events.fields]
+    whole = T.StructType([*types, *(T.StructField(f.name, f.dataType) for f in dropped)])
+    return Decision(
+        kept=KeptAs(whole, _as_kept(settings, after, whole)),
+        recorded=after,
+        alteration=_alteration(whole, settings, found.schema, tuple(f.name for f in dropped)),
+        learns=learns,
+        drops=drops,
+        repartitioned=told.partitioning != settings.partitioning,
+    )
+
+
+def as_kept(spark: SparkSession, table: str, settings: HistorySettings) -> HistorySettings:
+    """The settings with what the table knows of learned and dropped columns, for readers of it."""
+    found = _found(spark, table)
+    have = T.StructType([f for f in found.schema.fields if f.name not in settings.filled])
+    told = Recorded.told(found.properties, Recorded.of(settings, have.fieldNames()))
+    return _as_kept(settings, told, have)
+
+
+def covered(
+    spark: SparkSession, table: str, settings: HistorySettings, columns: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The tracked columns that the table's fingerprint is made of.
+
+    `columns` are those of the events; a table that is yet to be made covers all tracked ones.
+    """
+    if not exists(spark, table):
+        return settings.tracking(columns)
+    found = _found(spark, table)
+    have = tuple(name for name in found.schema.fieldNames() if name not in settings.filled)
+    return Recorded.told(found.properties, Recorded.of(settings, have)).covered
+
+
+def record_tracked(
+    spark: SparkSession, table: str, settings: HistorySettings, columns: tuple[str, ...]
+) -> None:
+    """Record what the settings track as what the table is made by: it was built anew with them.
+
+    Args:
+        spark: The session to alter with.
+        table: The history.
+        settings: How it was built.
+        columns: The event columns.
+    """
+    before = recorded.properties_of(spark, table)
+    told = Recorded.of(settings, columns)
+    learned = Recorded.told(before, told).learned
+    beside = {each.column for each in learned}
+    covers = tuple(name for name in told.covered if name not in beside)
+    recorded.write(spark, table, before, replace(told, covered=covers, learned=learned))
+
+
+def _found(spark: SparkSession, table: str) -> Found:
+    return Found(spark.table(table).schema, recorded.properties_of(spark, table))
+
+
+def _is_due(decision: Decision, found: Found) -> bool:
+    changes = decision.learns or decision.drops or decision.repartitioned
+    if changes or not decision.alteration.is_empty:
+        return True
+    told = decision.recorded.properties
+    marks = (recorded.ADDED, recorded.DROPPED)
+    stale = [name for name in found.properties if name.startswith(marks) and name not in told]
+    return bool(stale) or not told.items() <= found.properties.items()
+
+
+def _carry_out(
+    spark: SparkSession, table: str, found: Found, decision: Decision, state: Published
+) -> None:
+    """Bounds first: a column that is there without its bound would look known to every event."""
+    after = decision.recorded
+    if decision.learns or decision.drops:
+        after = after.learning(*_bounds(spark, table, decision, state))
+    partitioning = after.partitioning
+    recorded.write(spark, table, found.properties, after)
+    kept = kept_events(table)
+    if not decision.alteration.is_empty and exists(spark, kept):
+        altered(spark, kept, decision.alteration)
+    altered(spark, table, decision.alteration)
+    if decision.repartitioned:
+        wanted = decision.kept.settings.partitioning
+        _repartition(spark, table, partitioning, wanted)
+        now = recorded.properties_of(spark, table)
+        recorded.write(spark, table, now, replace(after, partitioning=wanted))
+
+
+def _bounds(
+    spark: SparkSession, table: str, decision: Decision, state: Published
+) -> tuple[Learned, ...]:
+    events, sequence = decision.kept.events, decision.kept.settings.sequence
+    known = [read_as_now(spark, table, state.snapshot_id, events)]
+    if state.kept_snapshot is not None:
+        known.append(read_as_now(spark, kept_events(table), state.kept_snapshot, events))
+    kind = events[sequence].dataType
+    upto, name = greatest(known, sequence, kind), kind.simpleString()
+    return (
+        *(Learned(column, name, upto) for column in decision.learns),
+        *(Learned(column, name, upto, dropped=True) for column in decision.drops),
+    )
+
+
+def _as_kept(settings: HistorySettings, told: Recorded, events: T.StructType) -> HistorySettings:
+    names = events.fieldNames()
+    dropped = [each.column for each in told.learned if each.dropped]
+    gone = [name for name in names if name in dropped]
+    tracked = settings.tracked
+    if tracked is not None:
+        tracked = (*tracked, *(n for n in gone if n in told.tracked and n not in tracked))
+    carried = (
+        *settings.carried,
+        *(n for n in gone if n in told.carried and n not in settings.carried),
+    )
+    learned = tuple(each for each in told.learned if each.column in names)
+    return replace(settings, tracked=tracked, carried=carried, learned=learned)
+
+
+def _alteration(
+    events: T.StructType,
+    settings: HistorySettings,
+    schema: T.StructType,
+    dropped: tuple[str, ...],
+) -> Alteration:
+    kind = events[settings.sequence].dataType
+    dates = [T.StructField(name, kind) for name in (settings.valid_from, settings.valid_to)]
+    required = {field.name for field in schema.fields if not field.nullable}
+    return Alteration.between(
+        schema, T.StructType([*events.fields, *dates]), tuple(n for n in dropped if n in required)
+    )
+
+
+def _repartition(
+    spark: SparkSession, table: str, before: tuple[str, ...], wanted: tuple[str, ...]
+) -> None:
+    """Drop the terms that the settings named before, and add those they name now.
+
+    Terms that somebody else has given the table stay.
+    """
+    there = partition_terms.of_table(spark, table)
+    old, new = ([partition_terms.as_sql(term) for term in terms] for terms in (before, wanted))
+    for term in old:
+        if term not in new and term in there:
+            branches.alter(spark, f"ALTER TABLE {table} DROP PARTITION FIELD {term}")
+    for term in new:
+        if term not in there:
+            branches.alter(spark, f"ALTER TABLE {table} ADD PARTITION FIELD {term}")

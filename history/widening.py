@@ -1,0 +1,25 @@
+"""Types that become wider without a value of them changing: what Iceberg alters in place."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+
+def alike(one: T.DataType, other: T.DataType) -> bool:
+    """Equal but for nullability, which Iceberg tables loosen."""
+    return one.simpleString() == other.simpleString()
+
+
+def widens(narrow: T.DataType, wide: T.DataType) -> bool:
+    """Whether Iceberg turns the one into the other: int, float, and decimals of equal scale."""
+    if isinstance(narrow, T.DecimalType) and isinstance(wide, T.DecimalType):
+        return narrow.scale == wide.scale and narrow.precision < wide.precision
+    pairs = ((T.IntegerType, T.LongType), (T.FloatType, T.DoubleType))
+    return any(isinstance(narrow, one) and isinstance(wide, other) for one, other in pairs)
+
+
+def common(one: T.DataType, other: T.DataType) -> T.DataType | None:
+    """The wider of two types; None where neither can become the other."""
+    if alike(one, other) or widens(other, one):
+        return one
+    return other if widens(one, other) else None
