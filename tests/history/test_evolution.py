@@ -349,7 +349,7 @@ def test_a_column_that_the_fingerprint_covers_is_not_dropped(
     load(spark, table, [(1, 1, "x", 5, "p")], schema, both, "b0")
     before = state_of(spark, table)
 
-    with pytest.raises(SchemaDriftError, match="size.*fingerprint"):
+    with pytest.raises(SchemaDriftError, match=r"size.*fingerprint"):
         load(spark, table, [(1, 2, "y", "p")], schema.replace("size int, ", ""), PRINTED, "b1")
 
     assert state_of(spark, table) == before
@@ -401,8 +401,12 @@ def test_any_other_type_is_refused_with_both_types_and_nothing_is_written(
 ):
     table = f"{lake_namespace}.t"
     kinds = {
-        **{"key": "int", "at": "int", "text": "string", "note": "int"},
-        **{"price": "decimal(5,2)", "pair": "struct<a: int>"},
+        "key": "int",
+        "at": "int",
+        "text": "string",
+        "note": "int",
+        "price": "decimal(5,2)",
+        "pair": "struct<a: int>",
     }
     load(spark, table, _one(spark, kinds), "", replace(PLAIN, operation=None), "b0")
     before = state_of(spark, table)
