@@ -54,7 +54,8 @@ def loaded(load: Opened) -> LoadSummary:
     staged = patient(protect, run)(run, extraction)
     verdict = validate(run, staged)
     report = published(run, staged, verdict)
-    if extraction.first_load and report.published:
+    if report.published:
+        # Again after each load: its columns are those of the table, which may have come to more.
         offer_views(run)
     summary = record(run, staged, verdict, report, load.watch)
     return replace(summary, step_seconds=load.times.seconds)

@@ -141,7 +141,7 @@ def decided(table: str, events: T.StructType, settings: HistorySettings, found: 
         order=tuple(dict.fromkeys((*told.order, *order_of(settings)))),
     )
     learns = tuple(n for n in (*(f.name for f in added), *back) if n not in settings.carried)
-    types = [T.StructField(f.name, kept_type(f, have)) for f in events.fields]
+    types = [T.StructField(f.name, kept_type(f, have), metadata=f.metadata) for f in events.fields]
     whole = T.StructType([*types, *(T.StructField(f.name, f.dataType) for f in dropped)])
     return Decision(
         kept=KeptAs(whole, _as_kept(settings, after, whole)),
@@ -161,18 +161,14 @@ def as_kept(spark: SparkSession, table: str, settings: HistorySettings) -> Histo
     return _as_kept(settings, told, have)
 
 
-def covered(
-    spark: SparkSession, table: str, settings: HistorySettings, columns: tuple[str, ...]
-) -> tuple[str, ...]:
-    """The tracked columns that the table's fingerprint is made of.
+def foreseen(
+    spark: SparkSession, table: str, events: T.StructType, settings: HistorySettings
+) -> Decision:
+    """What a load of events with these columns would change of the table; changes nothing.
 
-    `columns` are those of the events; a table that is yet to be made covers all tracked ones.
+    For arguments and errors see `evolve`.
     """
-    if not exists(spark, table):
-        return settings.tracking(columns)
-    found = _found(spark, table)
-    have = tuple(name for name in found.schema.fieldNames() if name not in settings.filled)
-    return Recorded.told(found.properties, Recorded.of(settings, have)).covered
+    return decided(table, events, settings, _found(spark, table))
 
 
 def record_tracked(

@@ -42,7 +42,8 @@ def difference(before: DataFrame, after: DataFrame, settings: HistorySettings) -
     left out of both.
 
     Args:
-        before: Versions of the earlier state.
+        before: Versions of the earlier state; a column that they lack is null, and a type that was
+            widened since is as in the later state.
         after: Versions of the later state.
         settings: How the history is kept.
 
@@ -53,7 +54,7 @@ def difference(before: DataFrame, after: DataFrame, settings: HistorySettings) -
         'changed' (anything else: its end moved, it was opened again, a value was overwritten).
         Time stamps of the loads alone make no difference.
     """
-    columns = [name for name in after.columns if name in set(before.columns)]
+    before, columns = _as_later(before, after), after.columns
     identity = (*settings.key, settings.sequence)
     stamps = {settings.recorded_at, settings.changed_at}
     told = [name for name in columns if name not in {*identity, *stamps}]
@@ -95,6 +96,21 @@ def held_difference(
     )
     differs = ~F.col("b.__said").eqNullSafe(F.col("a.__said"))
     return _told(matched.where(differs), settings, change)
+
+
+def _as_later(before: DataFrame, after: DataFrame) -> DataFrame:
+    had, wanted = before.schema, after.schema
+    names = had.fieldNames()
+    return before.select(
+        *[
+            named(field.name)
+            if field.name in names and had[field.name].dataType == field.dataType
+            else (named(field.name) if field.name in names else F.lit(None))
+            .cast(field.dataType)
+            .alias(field.name)
+            for field in wanted.fields
+        ]
+    )
 
 
 def _holds(settings: HistorySettings, moment: Moment) -> Column:

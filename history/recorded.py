@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 
 from pyspark.sql import SparkSession
 
+from contracts.errors import EnvironmentUnfitError
 from history import branches
 from history.learned import Learned
+from history.plain_names import HIDDEN, read, written
 from history.settings import HistorySettings
 
 TRACKED = "strandline.tracked"
@@ -65,24 +67,24 @@ class Recorded:
         """As the properties say it; what they do not say is `adopted`."""
 
         def names(name: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(json.loads(properties[name])) if name in properties else otherwise
+            return _names(json.loads(properties[name])) if name in properties else otherwise
 
         print_of = json.loads(properties[FINGERPRINT]) if FINGERPRINT in properties else None
+        column = print_of["column"] if print_of else None
         # Dropped last: of a column that says both, a load broke off between the two.
         learned = {
-            name.removeprefix(prefix): Learned.of(
-                name.removeprefix(prefix), text, dropped=prefix == DROPPED
-            )
+            column: Learned.of(column, text, dropped=prefix == DROPPED)
             for prefix in (ADDED, DROPPED)
             for name, text in sorted(properties.items())
             if name.startswith(prefix)
+            for column in [read(name.removeprefix(prefix))]
         }
         return cls(
             tracked=names(TRACKED, adopted.tracked),
             carried=names(CARRIED, adopted.carried),
             order=names(ORDER, adopted.order),
-            fingerprint=print_of["column"] if print_of else adopted.fingerprint,
-            covered=tuple(print_of["covers"]) if print_of else adopted.covered,
+            fingerprint=(column and read(column)) if print_of else adopted.fingerprint,
+            covered=_names(print_of["covers"]) if print_of else adopted.covered,
             partitioning=names(PARTITIONING, adopted.partitioning),
             learned=tuple(learned.values()),
         )
@@ -90,16 +92,22 @@ class Recorded:
     @property
     def properties(self) -> dict[str, str]:
         """All of it as table properties."""
-        covers = {"column": self.fingerprint, "covers": list(self.covered)}
-        told = {
-            TRACKED: json.dumps(self.tracked),
-            CARRIED: json.dumps(self.carried),
-            ORDER: json.dumps(self.order),
-            FINGERPRINT: json.dumps(covers),
-            PARTITIONING: json.dumps(self.partitioning),
+        lists = {
+            TRACKED: self.tracked,
+            CARRIED: self.carried,
+            ORDER: self.order,
+            PARTITIONING: self.partitioning,
         }
-        marks = {(DROPPED if e.dropped else ADDED) + e.column: e.told for e in self.learned}
-        return told | marks
+        told = {
+            name: json.dumps([written(each) for each in names]) for name, names in lists.items()
+        }
+        column = self.fingerprint and written(self.fingerprint)
+        covers = {"column": column, "covers": [written(each) for each in self.covered]}
+        marks = {
+            (DROPPED if each.dropped else ADDED) + written(each.column): each.told
+            for each in self.learned
+        }
+        return told | {FINGERPRINT: json.dumps(covers)} | marks
 
     def learning(self, *more: Learned) -> Recorded:
         """With these columns learned, in place of what was said of them before."""
@@ -113,9 +121,22 @@ def order_of(settings: HistorySettings) -> tuple[str, ...]:
 
 
 def properties_of(spark: SparkSession, table: str) -> dict[str, str]:
-    """The properties of the table that are Strandline's; asked without a job."""
+    """The properties of the table that are Strandline's; asked without a job.
+
+    Raises:
+        EnvironmentUnfitError: Spark is set to hide one of them.
+    """
     rows = spark.sql(f"SHOW TBLPROPERTIES {table}").collect()
-    return {row.key: row.value for row in rows if row.key.startswith("strandline.")}
+    told = {row.key: row.value for row in rows if row.key.startswith("strandline.")}
+    hidden = sorted(name for name, text in told.items() if HIDDEN in text)
+    if hidden:
+        raise EnvironmentUnfitError(
+            where=table,
+            expected="table properties that Spark shows",
+            found=f"hidden: {', '.join(hidden)}",
+            next_step="Narrow `spark.redaction.regex` and `spark.sql.redaction.options.regex`.",
+        )
+    return told
 
 
 def write(spark: SparkSession, table: str, before: Mapping[str, str], after: Recorded) -> None:
@@ -129,6 +150,10 @@ def write(spark: SparkSession, table: str, before: Mapping[str, str], after: Rec
     if gone:
         names = ", ".join(_text(name) for name in gone)
         branches.alter(spark, f"ALTER TABLE {table} UNSET TBLPROPERTIES IF EXISTS ({names})")
+
+
+def _names(written_names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(read(each) for each in written_names)
 
 
 def _text(value: str) -> str:

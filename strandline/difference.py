@@ -20,6 +20,7 @@ from blocks import directory
 from contracts.errors import UsageError
 from contracts.model import Contract
 from history.columns import named
+from history.evolution import as_kept
 from history.reading import CHANGE, CHANGES, difference, held_difference
 from history.settings import HistorySettings
 from history.states import (
@@ -166,7 +167,8 @@ def _state(known: Sequence[State], text: str, table: str) -> State:
 def _of_moments(
     lake: Lake, contract: Contract, asked: Asked
 ) -> tuple[tuple[object, object], DataFrame]:
-    versions, settings = lake.versions(contract), history_settings(contract)
+    versions = lake.versions(contract)
+    settings = as_kept(lake.spark, lake.target(contract), history_settings(contract))
     kind = versions.schema[settings.valid_from].dataType
     if not isinstance(kind, T.TimestampType | T.DateType):
         raise UsageError(

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.model import Absence
-from contracts.schema import create_table, event_schema
+from contracts.schema import comment, create_table, event_schema
 from history import Batch, Written, write_changes
 from history.columns import named, same
 from history.events import DELETE
@@ -39,7 +39,7 @@ def merge(run: Run, staged: StagedBatch, verdict: Verdict) -> Written:
     """Write the batch's changes of the history on its branch.
 
     Raises:
-        SchemaDriftError: The target's columns are not those of the contract.
+        SchemaDriftError: The target can't come to have the contract's columns.
     """
     if not exists(run.spark, run.target):
         run.spark.sql(create_table(run.contract, run.target))
@@ -75,7 +75,12 @@ def batch_of(run: Run, staged: StagedBatch, verdict: Verdict) -> Batch:
 
 def _changes(run: Run, staged: StagedBatch) -> DataFrame:
     stage = run.spark.table(staged.table)
-    columns = [named(field.name) for field in event_schema(run.contract).fields]
+    # What the catalog says of a column comes along, for one that is yet to be added.
+    columns = [
+        named(column.name).alias(column.name, metadata={"comment": comment(column)})
+        for name in event_schema(run.contract).fieldNames()
+        for column in [run.contract.column(name)]
+    ]
     events = stage.where(F.col(staging.KIND) == staging.EVENT)
     events = events.select(*columns, F.col(staging.OPERATION))
     if run.contract.history.absent is not Absence.CLOSE:

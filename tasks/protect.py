@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from contracts.model import Contract, LoadKind
 from history.columns import named
 from history.table import exists
+from tasks.evolution import fingerprinted
 from tasks.handoff import Extraction, StagedBatch
 from tasks.run import Run
 from tasks.source_rows import references, source_rows
@@ -46,17 +47,19 @@ def protect(run: Run, extraction: Extraction) -> StagedBatch:
     Raises:
         KeyUnavailableError: The table has a history, and its keys are not in the key ring.
         SourceUnavailableError: The database went away meanwhile.
+        FixableError: The target can't become what the contract says (`tasks.evolution`).
     """
     contract = run.contract
+    made_of = fingerprinted(run)
     keys = run.settings.key_ring.keys_for(contract.target, create=extraction.first_load)
     observation = Observation(f"{contract.name}-{run.batch_id}")
     frame = staging.staged(
         source_rows(run, extraction),
         contract,
         keys,
-        staging.Origin(run.batch_id, run.started, contract.target, extraction.after),
+        staging.Origin(run.batch_id, run.started, contract.target, extraction.after, made_of),
         references=references(run),
-        known=_known(run, contract),
+        known=_known(run, contract, made_of),
         observation=observation,
     )
     _write(run, frame)
@@ -64,16 +67,20 @@ def protect(run: Run, extraction: Extraction) -> StagedBatch:
     return _batch(run, contract, seen, extraction)
 
 
-def _known(run: Run, contract: Contract) -> DataFrame | None:
+def _known(run: Run, contract: Contract, made_of: tuple[str, ...]) -> DataFrame | None:
     """The open versions that a full load compares with; an incremental one reads few repeats."""
-    columns = staging.compared_when_known(contract)
+    columns = staging.compared_when_known(contract, made_of)
     full = contract.source.load is LoadKind.FULL
     if not (full and columns and exists(run.spark, run.target)):
         return None
     current = contract.generated("is_current")
     if current is None:
         return None
-    open_versions = run.spark.table(run.target).where(named(current.name))
+    versions = run.spark.table(run.target)
+    if not {*columns} <= {*versions.columns}:
+        # A column is about to be added: what it says is news of every row.
+        return None
+    open_versions = versions.where(named(current.name))
     return open_versions.select(*[named(name) for name in columns])
 
 

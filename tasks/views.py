@@ -1,4 +1,4 @@
-"""The view of what holds, made once a table has its first rows.
+"""The view of what holds, made once a table has rows, and anew when it has come to more columns.
 
 Promise: it is an offer to readers. A catalog that keeps no views, or refuses this one, is said in
 the log; the load is not touched by it.

@@ -51,12 +51,14 @@ class Origin:
 
     `target` is what tokens and pseudonyms are bound to. Rows whose watermark is at or before
     `read_until` were read and judged by an earlier batch: they are judged, but not counted, again.
+    `fingerprinted` are the tracked columns that the fingerprint is made of; None: all of them.
     """
 
     batch_id: str
     taken_at: datetime
     target: str
     read_until: datetime | None = None
+    fingerprinted: tuple[str, ...] | None = None
 
 
 def set_checks(contract: Contract) -> tuple[Check, ...]:
@@ -103,7 +105,7 @@ def staged(
         mask of `checks.row_checks`), `_source_row` (sensitive values encrypted) and `_digest`.
     """
     judged = _judged(with_references(rows, contract, references), contract, origin)
-    shaped = _fingerprinted(_mapped(judged, contract, origin), contract, keys)
+    shaped = _fingerprinted(_mapped(judged, contract, origin), contract, keys, origin)
     sorted_out = _sorted_out(shaped, contract, known)
     measured = sorted_out.observe(observation, *_measures(contract, origin))
     kept = measured.where(F.col(KIND).isin(*_staged_kinds(contract)))
@@ -148,12 +150,15 @@ def _mapped(judged: DataFrame, contract: Contract, origin: Origin) -> DataFrame:
     )
 
 
-def _fingerprinted(shaped: DataFrame, contract: Contract, keys: ProtectionKeys) -> DataFrame:
+def _fingerprinted(
+    shaped: DataFrame, contract: Contract, keys: ProtectionKeys, origin: Origin
+) -> DataFrame:
     """Adds everything that the fingerprint key makes: the key enters the plan once."""
     wanted = {}
     column = contract.generated("fingerprint")
     if column is not None:
-        tracked = {name: F.col(_clear(name)) for name in contract.history.tracked}
+        made_of = origin.fingerprinted or contract.history.tracked
+        tracked = {name: F.col(_clear(name)) for name in made_of}
         wanted[_clear(column.name)] = Fingerprint(tracked)
     for position, check in enumerate(set_checks(contract)):
         values = {name: named(name) for name in check.columns}
@@ -230,24 +235,24 @@ def _chosen(kept: DataFrame, contract: Contract, keys: ProtectionKeys, origin: O
     )
 
 
-def compared_when_known(contract: Contract) -> tuple[str, ...]:
+def compared_when_known(contract: Contract, fingerprinted: tuple[str, ...]) -> tuple[str, ...]:
     """The target columns in which a full load's row has to equal an open version to be skipped.
 
-    Empty where they can't be compared before protection, or where nothing says they differ.
+    `fingerprinted` are the tracked columns that the fingerprint is made of. Empty where the target
+    columns can't be compared before protection, or where nothing says they differ.
     """
-    fingerprinted = contract.generated("fingerprint")
+    told = contract.generated("fingerprint")
     filled = {
         column.name
         for column in contract.columns
         if column.transformation.name in FILLED_BY_HISTORY
         or TRANSFORMATIONS[column.transformation.name].generated
     }
-    tracked = {*contract.history.tracked}
-    rest = [column for column in contract.columns if column.name not in {*filled, *tracked}]
+    rest = [column for column in contract.columns if column.name not in {*filled, *fingerprinted}]
     order = contract.generated("sequence")
-    if fingerprinted is None or order is None or any(each.protection for each in rest):
+    if told is None or order is None or any(each.protection for each in rest):
         return ()
-    return (*[each.name for each in rest], order.name, fingerprinted.name)
+    return (*[each.name for each in rest], order.name, told.name)
 
 
 def _clear(name: str) -> str:

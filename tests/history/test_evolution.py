@@ -19,7 +19,7 @@ from history import HistorySettings, LoadReport, load_changes
 from history.audit import broken_rules
 from history.columns import named
 from history.compaction import CompactionLimits
-from history.evolution import as_kept, covered, evolve, record_tracked
+from history.evolution import as_kept, evolve, foreseen, record_tracked
 from history.recorded import properties_of
 from history.table import kept_events, published
 from history.upkeep import UpkeepSettings, upkeep
@@ -329,12 +329,11 @@ def test_a_column_added_later_is_compared_beside_the_fingerprint(
     later = replace(PRINTED, tracked=("token", "size"))
     schema = "key int, at int, token string, print string, size int"
     load(spark, table, [(1, 1, "x1", "p")], schema.removesuffix(", size int"), PRINTED, "b0")
-    columns = ("key", "at", "token", "print", "size")
-
     report = load(spark, table, [(1, 2, "x2", "p", 5)], schema, later, "b1")
     other = load(spark, table, [(1, 3, "x3", "p", 6), (1, 4, "x4", "p", 6)], schema, later, "b2")
 
-    assert covered(spark, table, later, columns) == ("token",)
+    shape = spark.createDataFrame([], schema).schema
+    assert foreseen(spark, table, shape, later).recorded.covered == ("token",)
     assert (report.opened, other.opened) == (0, 1)
     names = ("token", "size", "valid_from", "valid_to")
     assert found(spark, table, *names) == [("x1", 5, 1, 3), ("x3", 6, 3, None)]
