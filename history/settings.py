@@ -37,7 +37,7 @@ class HistorySettings:
         recorded_at: Name of a timestamp of when the version was written; None for none.
         changed_at: Name of a timestamp of when the row was last changed; None for none.
         open_end: The end of an open version; None stands for null. Timestamps only.
-        partitioning: Iceberg partition terms for a table that has yet to be created.
+        partitioning: Iceberg partition terms; where they change, new files follow them.
         key_ranges: Leave out the files that can't hold a key of the batch. The batch's least and
             greatest key go into queries as literals, and so into plans and event logs: switch it
             off where a key must not be seen there.

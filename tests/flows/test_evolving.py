@@ -17,7 +17,13 @@ from tests.flows.readings import CONTRACT, FIRST, TABLE
 def folder(tmp_path):
     """A folder with the contract of the readings, as a full load."""
     shutil.copy(CONTRACT, tmp_path / "readings.yaml")
-    rewrite(tmp_path, lambda _columns, plan: plan["source"].update(load="full"))
+
+    def full(_columns, plan):
+        plan["source"]["load"] = "full"
+        for name in ("overlap", "watermark"):
+            plan["source"].pop(name)
+
+    rewrite(tmp_path, full)
     return tmp_path
 
 

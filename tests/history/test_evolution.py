@@ -20,6 +20,8 @@ from history.audit import broken_rules
 from history.columns import named
 from history.compaction import CompactionLimits
 from history.evolution import as_kept, evolve, foreseen, record_tracked
+from history.learned import Learned
+from history.plan import Line, instants
 from history.recorded import properties_of
 from history.table import kept_events, published
 from history.upkeep import UpkeepSettings, upkeep
@@ -684,3 +686,25 @@ def test_a_load_that_breaks_off_before_the_column_is_there_leaves_no_false_bound
 
     assert properties_of(spark, table)["strandline.added.size"] == bound.replace("2", "3")
     assert found(spark, table) == [(1, "a", 5, 7, 1, None)]
+
+
+def test_a_table_without_learned_columns_is_planned_as_if_there_were_none(
+    spark: SparkSession, capsys: pytest.CaptureFixture[str]
+):
+    shape = "key int, at int, text string, note int, __op string, __origin int, __late boolean"
+    version = "valid_from int, valid_to int, is_current boolean, rest struct<c0: int>"
+    main = f"{shape}, __behind boolean, __alone boolean, __main struct<{version}>"
+    line = Line(spark.createDataFrame([], main), crowded=True)
+    columns = ("key", "at", "text", "note")
+
+    def plan(settings: HistorySettings) -> str:
+        made = instants(line, settings, columns)
+        made.explain(extended=True)
+        text: str = capsys.readouterr().out
+        return text.split("== Optimized", maxsplit=1)[0]
+
+    plain, learned = plan(PLAIN), plan(replace(PLAIN, learned=(Learned("note", "int", "1"),)))
+
+    assert "__prior0" in learned
+    assert not [name for name in ("__prior", "__known") if name in plain]
+    assert plain.count("Window [") < learned.count("Window [")
