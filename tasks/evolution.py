@@ -1,4 +1,4 @@
-"""What a load would change of its target's columns, known before a row is read.
+"""What a load would change of its target's columns, known before the rows are read.
 
 Promise: what the target can't become is refused here, and the fingerprint goes on being made of the
 columns that it was first made of.
