@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from contracts.errors import CommitConflictError
 from history import branches, partition_terms, recorded
 from history.alteration import Alteration, altered
 from history.columns import named
@@ -99,6 +100,7 @@ def evolve(
     Raises:
         SchemaDriftError: A column can't change like that.
         SettingsError: The settings say otherwise than the table what opens a version.
+        CommitConflictError: Other writers keep changing the table's columns.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         found = _found(spark, table)
@@ -111,6 +113,13 @@ def evolve(
             # Another writer that evolves the table at once may have done the same, or more.
             if attempt == _ATTEMPTS or _found(spark, table) == found:
                 raise
+    else:
+        raise CommitConflictError(
+            where=table,
+            expected="the table's columns to come to rest",
+            found="that other writers change them time and again",
+            next_step="See which loads write to this table, and with which columns.",
+        )
     return decision.kept
 
 
@@ -133,7 +142,10 @@ def decided(table: str, events: T.StructType, settings: HistorySettings, found: 
     new = {field.name for field in added}
     after = replace(
         told,
-        tracked=(*told.tracked, *(n for n in settings.tracking(events.fieldNames()) if n in new)),
+        tracked=(
+            *(name for name in told.tracked if name not in new),
+            *(name for name in settings.tracking(events.fieldNames()) if name in new),
+        ),
         carried=(
             *settings.carried,
             *(f.name for f in dropped if f.name in told.carried),

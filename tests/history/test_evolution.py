@@ -22,7 +22,9 @@ from history.compaction import CompactionLimits
 from history.evolution import as_kept, evolve, foreseen, record_tracked
 from history.learned import Learned
 from history.plan import Line, instants
+from history.reading import CHANGE, difference
 from history.recorded import properties_of
+from history.states import differing, states
 from history.table import kept_events, published
 from history.upkeep import UpkeepSettings, upkeep
 from tests.history.reference import Event, Known, Version, history
@@ -178,11 +180,38 @@ def test_columns_of_odd_names_and_nested_types_are_added(spark: SparkSession, la
     settings = HistorySettings(key=("key",), sequence="at")
     load(spark, table, [(1, 1)], "key int, at int", settings, "b0")
     odd = "key int, at int, `a.b` string, `te``x't` struct<`p q`: int, m: map<string, double>>"
+    # Spark hides properties that look like secrets, by their name or by their value.
+    odd += ", `URL 100%` string, api_token string"
+    told = [(1, 1, "x", {"p q": 1, "m": {"k": 0.5}}, "y", "z")]
 
-    load(spark, table, [(1, 1, "x", {"p q": 1, "m": {"k": 0.5}})], odd, settings, "b1")
+    load(spark, table, told, odd, settings, "b1")
+    again = load(spark, table, told, odd, settings, "b2")
 
     (row,) = spark.table(table).collect()
     assert (row["a.b"], row["te`x't"]["p q"], row["te`x't"]["m"]) == ("x", 1, {"k": 0.5})
+    assert (row["URL 100%"], row["api_token"], again.published) == ("y", "z", False)
+    assert "strandline.added.a.b" in properties_of(spark, table)
+
+
+def test_states_from_before_and_after_a_change_can_be_compared(
+    spark: SparkSession, lake_namespace: str
+):
+    table = f"{lake_namespace}.t"
+    rows = [(1, 1, "a", 0, None), (2, 2, "b", 0, None), (3, 2, "b", 0, None)]
+    load(spark, table, rows, BEFORE, PLAIN, "b0")
+    wider = AFTER.replace("at int", "at bigint")
+    load(spark, table, [(1, 1, "a", 0, 5, 7, None), (2, 3, "c", 0, 1, 1, None)], wider, LATER, "b1")
+    first, last = (
+        next(state for state in states(spark, table) if state.batch_id == name)
+        for name in ("b0", "b1")
+    )
+
+    frames = differing(spark, table, first.snapshot_id, last.snapshot_id)
+    told = difference(*frames, LATER).orderBy("key", "valid_from").collect()
+
+    assert [(row.key, row.valid_from, row[CHANGE]) for row in told] == [
+        *[(1, 1, "changed"), (2, 2, "closed"), (2, 3, "appeared")]
+    ]
 
 
 # --- convergence over two phases ---------------------------------------------------------------
