@@ -7,6 +7,7 @@ not change it.
 
 from __future__ import annotations
 
+from history.backfill import events_of_versions
 from history.batch import Batch
 from history.loading import audit_changes, load_changes, publish_changes, write_changes
 from history.report import LoadReport
@@ -19,6 +20,7 @@ __all__ = [
     "LoadReport",
     "Written",
     "audit_changes",
+    "events_of_versions",
     "load_changes",
     "publish_changes",
     "write_changes",

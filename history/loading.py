@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import AuditError, CommitConflictError
-from history import branches, reach
+from history import branches, fingerprinted, reach
 from history.audit import audit
 from history.batch import Batch
 from history.columns import count_of, named
@@ -210,17 +210,28 @@ def _written(spark: SparkSession, batch: Batch, state: Published, outcome: _Outc
     if not report.published:
         return Written(report)
     files, size = reach.files_within(spark, batch.table, state.snapshot_id, planned.reach, settings)
-    numbered = Numbered.of(planned.rows, settings, state.high_water, report.opened)
+    return laid_aside(
+        spark, batch, planned, state, replace(report, files_read=files, bytes_read=size)
+    )
+
+
+def laid_aside(
+    spark: SparkSession, batch: Batch, planned: Planned, state: Published, report: LoadReport
+) -> Written:
+    """Write a plan that was made against `state` on the batch's branch.
+
+    The report is completed by what was written; its counts go into the snapshot's summary.
+    """
+    numbered = Numbered.of(planned.rows, batch.settings, state.high_water, report.opened)
     kept = write_kept(spark, batch, planned, state)
-    told = replace(batch, properties={**batch.properties, REPORT: json.dumps(report.counts())})
-    properties = summary(told, numbered.high_water, kept)
-    write_versions(spark, told, planned, numbered, state, properties)
+    told = {REPORT: json.dumps(report.counts()), **fingerprinted.entry(state, batch.settings)}
+    batch = replace(batch, properties={**batch.properties, **told})
+    properties = summary(batch, numbered.high_water, kept)
+    write_versions(spark, batch, planned, numbered, state, properties)
     grown = branches.growth(spark, batch.table, batch.branch, state.snapshot_id)
     report = replace(
         report,
         surrogate_high_water=numbered.high_water,
-        files_read=files,
-        bytes_read=size,
         files_written=grown.files,
         bytes_written=grown.size,
     )
@@ -269,17 +280,29 @@ def _keep_refused(
     """Append what was refused to the quarantine, each row once."""
     if not counts:
         return
-    settings, planned = batch.settings, outcome.planned
-    columns = [*(named(name) for name in planned.columns), F.col("__op")]
-    refused = outcome.gate.rows.where(F.size(REASONS) > 0).select(*columns, F.col(REASONS))
+    columns = outcome.planned.columns
+    stopped = outcome.gate.rows.where(F.size(REASONS) > 0)
+    refused = stopped.select(*[named(name) for name in columns], F.col("__op"), F.col(REASONS))
     if CONFLICT in counts:
-        reasons = F.array(reason(CONFLICT, "")).cast(REASONS_TYPE).alias(REASONS)
-        lost = contested(outcome.line, settings, planned.columns)
-        refused = refused.unionByName(lost.select(*columns, reasons))
+        refused = refused.unionByName(undecided(outcome.line, batch.settings, columns))
+    quarantined(spark, batch, refused, columns)
+
+
+def undecided(line: Line, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+    """Of a line's events, those that nothing decides between, with that as their reason."""
+    reasons = F.array(reason(CONFLICT, "")).cast(REASONS_TYPE).alias(REASONS)
+    lost = contested(line, settings, columns)
+    return lost.select(*[named(name) for name in columns], F.col("__op"), reasons)
+
+
+def quarantined(
+    spark: SparkSession, batch: Batch, refused: DataFrame, columns: tuple[str, ...]
+) -> None:
+    """Append events with `__op` and `__reasons` to the batch's quarantine, each once."""
     shaped = refused_rows(
         refused,
-        settings,
-        planned.columns,
+        batch.settings,
+        columns,
         table=batch.table,
         batch_id=batch.id,
         source=batch.source,

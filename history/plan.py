@@ -83,7 +83,8 @@ class Planned:
     """A plan, held, with what was counted of it.
 
     `columns` are the event columns, `extra` the table's others but the dates, `reach` is where the
-    keys lie, `settings` are those it was made with, learned columns included.
+    keys lie, `settings` are those it was made with, learned columns included. `surplus` are stored
+    rows of touched instants beyond one: a sound table has none.
     """
 
     rows: DataFrame
@@ -92,6 +93,7 @@ class Planned:
     extra: tuple[str, ...]
     reach: Reach
     settings: HistorySettings
+    surplus: int = 0
 
     @property
     def opened(self) -> int:
@@ -102,7 +104,7 @@ class Planned:
     def removed(self) -> int:
         """Stored rows that the plan takes away, those it writes anew included."""
         names = ("action_update", "action_remove", "action_replace")
-        return sum(self.counts[name] for name in names)
+        return sum(self.counts[name] for name in names) + self.surplus
 
     @property
     def appended(self) -> int:
@@ -191,9 +193,9 @@ def gathered(
     new = events.withColumns({"__origin": F.lit(NEW), "__main": nothing})
     if state.is_empty:
         flags = {"__late": F.lit(False), "__behind": F.lit(False)}
-        return _line(marked(new.withColumns(flags), settings))
+        return laid(marked(new.withColumns(flags), settings))
     asked = held(_asked(events, settings), {"crowded": count_of(F.col("__crowded"))})
-    keys = _sent(asked.rows, accepted)
+    keys = sent(asked.rows, accepted)
     met = {
         "rows": F.count("*"),
         "met": count_of(F.col("__met") | knowing.unaware(settings, columns)),
@@ -223,7 +225,7 @@ def gathered(
         return Line(line.rows, crowded=line.counts["crowded"] > 0)
     behind = line.rows.where(F.col("__late"))
     late_keys = behind.select(*[named(name) for name in settings.key]).distinct()
-    late_keys = _sent(late_keys, int(line.counts["late"]))
+    late_keys = sent(late_keys, int(line.counts["late"]))
     reached = reach.of(known.main)
     if settings.first_valid_from is None and not settings.learned:
         # Otherwise it has to be known whether a version is the first of its key, or what any
@@ -231,12 +233,12 @@ def gathered(
         end = F.col("__main")["valid_to"]
         earliest = from_text(line.counts["earliest"], kind)
         reached = reached.where(end.isNull() | (end >= earliest))
-    every = held(_of_keys(reached, late_keys, settings)).rows
+    every = held(of_keys(reached, late_keys, settings)).rows
     every = every.withColumns({"__late": F.lit(True), "__behind": F.lit(False)})
     timely = line.rows.where(~F.col("__late"))
     unread = behind.where(F.col("__origin") != MAIN).drop(ALONE)
     together = _within_reading(unread.unionByName(every), settings)
-    return _line(marked(timely.drop(ALONE).unionByName(together), settings))
+    return laid(marked(timely.drop(ALONE).unionByName(together), settings))
 
 
 def _within_reading(rows: DataFrame, settings: HistorySettings) -> DataFrame:
@@ -362,12 +364,14 @@ def counted(settings: HistorySettings) -> Mapping[str, Column]:
     }
 
 
-def _line(marks: DataFrame) -> Line:
+def laid(marks: DataFrame) -> Line:
+    """Marked rows, held, as a line."""
     line = held(marks, {"crowded": count_of(~F.col(ALONE))})
     return Line(line.rows, crowded=line.counts["crowded"] > 0)
 
 
-def _sent(keys: DataFrame, count: int) -> DataFrame:
+def sent(keys: DataFrame, count: int) -> DataFrame:
+    """The keys, sent to every executor where there are not too many."""
     return F.broadcast(keys) if count <= BROADCAST_LIMIT else keys
 
 
@@ -380,7 +384,8 @@ def _asked(events: DataFrame, settings: HistorySettings) -> DataFrame:
     )
 
 
-def _of_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
+def of_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
+    """The rows whose key is one of the keys."""
     return frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "left_semi")
 
 
