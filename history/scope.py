@@ -42,7 +42,8 @@ class Scope:
         A condition sees the key columns only, so that it takes or leaves a key as a whole.
         """
         if isinstance(self.keys, Column):
-            return _keys(known, settings).where(self.keys)
+            # Of a frame with a name Spark does not look for the columns that lie beneath it.
+            return _keys(known, settings).alias("keys").where(self.keys)
         if self.keys is not None:
             return self.keys.select(*[named(name) for name in settings.key]).distinct()
         if self.since is not None:

@@ -27,7 +27,10 @@ _QUIET = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
 }
 
-_COMMANDS = ("run", "history", "diff", "status", "runs", "quarantine", "upkeep", "contracts")
+_COMMANDS = (
+    *("run", "history", "diff", "status", "runs", "quarantine", "upkeep", "rebuild"),
+    "contracts",
+)
 
 app = App(
     name="strandline",

@@ -58,6 +58,30 @@ WithKeys = Annotated[
 ]
 Cared = Annotated[str, Parameter(help="Contracts, or their target tables; none for all.")]
 DryRun = Annotated[bool, Parameter(negative="", help="Say what would be done, change nothing.")]
+Keys = Annotated[
+    tuple[str, ...],
+    Parameter(
+        consume_multiple=True,
+        negative="",
+        help="These keys, each typed as `strandline history` takes it.",
+    ),
+]
+Where = Annotated[
+    str | None,
+    Parameter(help="The keys that this SQL condition over the key columns, as stored, holds of."),
+]
+Moment = Annotated[
+    str | None,
+    Parameter(
+        name="--since",
+        help="The keys with an event, a start or an end at or after this point of the history.",
+    ),
+]
+Everything = Annotated[bool, Parameter(name="--all", negative="", help="All keys.")]
+Show = Annotated[
+    int, Parameter(validator=Number(gte=0), help="Name so many of the versions that differ.")
+]
+Yes = Annotated[bool, Parameter(negative="", help="Publish without asking.")]
 
 _STARTING = "Starting"
 
@@ -165,3 +189,24 @@ def upkeep(
     with screen.waiting(_STARTING):
         from strandline.upkeep import keep_up
     return keep_up(screen, contracts, settings=settings, dry_run=dry_run, verbose=verbose)
+
+
+def rebuild(  # noqa: PLR0913 - one option each
+    table: TableName,
+    /,
+    *,
+    keys: Keys = (),
+    where: Where = None,
+    since: Moment = None,
+    everything: Everything = False,
+    show: Show = 0,
+    yes: Yes = False,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> int:
+    """Recompute versions from their events, show what differs, and publish it if told to."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline import rebuilding
+    asked = rebuilding.Asked(keys, where, since, everything=everything)
+    return rebuilding.rebuild(screen, table, asked, show=show, yes=yes, settings=settings)

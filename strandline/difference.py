@@ -65,6 +65,14 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class OnBranch:
+    """A state that is written aside and not published."""
+
+    snapshot_id: int
+    batch_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
     """One version that differs. `key` is as it is stored; `end` is None while it is open."""
 
@@ -100,14 +108,23 @@ def diff(
         with translated(contract.name, "diff"):
             compare = _of_states if asked.held is None else _of_moments
             ends, found = compare(lake, contract, asked)
-            told = _read(found, contract, keys=keys, limit=limit)
+            told = read_difference(found, contract, keys=keys, limit=limit)
     answer = Difference(contract.name, lake.target(contract), ends, *told)
     says = _SAYS if asked.held is None else _HELD
     screen.answer(answer, *difference_page(answer, says, width=screen.out.width))
 
 
-def difference_page(found: Difference, says: dict[str, str], *, width: int) -> list[RenderableType]:
-    """The two sides, the counts, then the versions that were asked for."""
+def difference_page(
+    found: Difference,
+    says: dict[str, str],
+    *,
+    width: int,
+    options: tuple[str, str] = ("--keys", "--limit"),
+) -> list[RenderableType]:
+    """The two sides, the counts, then the versions that were asked for.
+
+    `options` are those of the command that name the keys, and more of them.
+    """
     sides = [(label, _side(end)) for label, end in zip(("from", "to"), found.ends, strict=True)]
     parts: list[RenderableType] = [Text(found.table, "bold"), facts(sides)]
     if not any(found.counts.values()):
@@ -115,7 +132,7 @@ def difference_page(found: Difference, says: dict[str, str], *, width: int) -> l
     counts = [(count(number), says[name]) for name, number in found.counts.items() if number]
     parts.append(listing(_COUNTS, counts, width=width))
     if found.versions is None:
-        return [*parts, Text("--keys names them", "dim")]
+        return [*parts, Text(f"{options[0]} names them", "dim")]
     headings = (Heading("change"), Heading("key"), Heading("from (UTC)"), Heading("to (UTC)"))
     rows = [
         (
@@ -128,7 +145,7 @@ def difference_page(found: Difference, says: dict[str, str], *, width: int) -> l
     ]
     parts.append(listing(headings, rows, width=width))
     if len(rows) < sum(found.counts.values()):
-        parts.append(Text(f"{len(rows):,} are shown; --limit shows more", "dim"))
+        parts.append(Text(f"{len(rows):,} are shown; {options[1]} shows more", "dim"))
     return parts
 
 
@@ -186,9 +203,10 @@ def _typed(text: str, kind: T.DataType) -> date:
     return found.date() if isinstance(kind, T.DateType) else found
 
 
-def _read(
+def read_difference(
     found: DataFrame, contract: Contract, *, keys: bool, limit: int
 ) -> tuple[dict[str, int], tuple[Changed, ...] | None]:
+    """Of the rows of `history.reading.difference` the counts and, if wanted, the first ones."""
     settings = history_settings(contract)
     # Compared once, whatever is asked of it: counts, then keys.
     held = found.localCheckpoint(eager=True)
@@ -234,6 +252,8 @@ def _changed(row: Any, settings: HistorySettings, schema: T.StructType) -> Chang
 def _side(end: object) -> str:
     if end is None:
         return "the empty table"
+    if isinstance(end, OnBranch):
+        return f"not published yet, batch {end.batch_id}, snapshot {end.snapshot_id}"
     if not isinstance(end, State):
         return f"what held at {moment(end)}"
     batch = end.batch_id or NOTHING

@@ -5,7 +5,7 @@ Promise: the key's values stay out of the query plan, and what is encrypted neve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -67,12 +67,20 @@ class KeyHistory:
     later: bool = False
 
 
-def one_key(spark: SparkSession, key: Mapping[str, KeyValue], contract: Contract) -> DataFrame:
-    """A frame of the one key, in the clear and in the contract's types, to join with."""
+def some_keys(
+    spark: SparkSession, keys: Sequence[Mapping[str, KeyValue]], contract: Contract
+) -> DataFrame:
+    """A frame of the keys, in the clear and in the contract's types, to join with."""
     schema = T.StructType(
         [T.StructField(name, data_type(contract.column(name).type)) for name in contract.key]
     )
-    return spark.createDataFrame([tuple(key[name] for name in contract.key)], schema)
+    rows = [tuple(key[name] for name in contract.key) for key in keys]
+    return spark.createDataFrame(rows, schema)
+
+
+def one_key(spark: SparkSession, key: Mapping[str, KeyValue], contract: Contract) -> DataFrame:
+    """A frame of the one key, as `some_keys`."""
+    return some_keys(spark, [key], contract)
 
 
 def read_key(

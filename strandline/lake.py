@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,7 +13,7 @@ from contracts.loader import find_contract, load_contracts
 from contracts.model import Contract, ProtectionKind
 from history.columns import named
 from history.table import exists
-from strandline.key_history import one_key
+from strandline.key_history import some_keys
 from strandline.record_key import KeyValue
 from tasks.faults import translated
 from tasks.opening import contracts_folder
@@ -60,7 +60,13 @@ class Lake:
     def stored_key(
         self, contract: Contract, versions: DataFrame, key: Mapping[str, KeyValue]
     ) -> DataFrame:
-        """One row with the key as the table stores it: pseudonyms in place of what has them.
+        """One row with the key as the table stores it; see `stored_keys`."""
+        return self.stored_keys(contract, versions, [key])
+
+    def stored_keys(
+        self, contract: Contract, versions: DataFrame, keys: Sequence[Mapping[str, KeyValue]]
+    ) -> DataFrame:
+        """The keys as the table stores them: pseudonyms in place of what has them.
 
         Raises:
             KeyUnavailableError: A key column is pseudonymised, and its key is not there.
@@ -71,14 +77,14 @@ class Lake:
             if (protection := contract.column(name).protection) is not None
             and protection.kind is ProtectionKind.PSEUDONYMISE
         ]
-        clear = one_key(versions.sparkSession, key, contract)
+        clear = some_keys(versions.sparkSession, keys, contract)
         if not hidden:
             return clear
-        keys = self.settings.key_ring.keys_for(contract.target, create=False)
+        ring = self.settings.key_ring.keys_for(contract.target, create=False)
         return pseudonymised(
             clear,
             {name: named(name) for name in hidden},
-            keys.pseudonym.material,
+            ring.pseudonym.material,
             table=contract.target,
         )
 
@@ -88,8 +94,11 @@ def contract_of(name: str, settings: RunSettings) -> Contract:
     return find_contract(name, contracts_folder(settings))
 
 
-def open_lake(settings: RunSettings) -> Lake:
-    """The lakehouse of the run settings; the first call starts Spark."""
+def open_lake(settings: RunSettings, *, shared: bool = True) -> Lake:
+    """The lakehouse of the run settings; the first call starts Spark.
+
+    Whoever writes asks for a session that is not `shared`.
+    """
     settings.lakehouse.check()
     with translated(settings.lakehouse.catalog, "open"):
-        return Lake(settings, settings.spark.session(settings.lakehouse))
+        return Lake(settings, settings.spark.session(settings.lakehouse, shared=shared))

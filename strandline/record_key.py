@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from contracts.errors import UsageError
 from contracts.model import Contract
@@ -44,6 +45,24 @@ def moment_of(text: str) -> datetime:
         raise UsageError(
             where="the time that was typed",
             expected="a date or a date and time, such as 2024-05-01 or 2024-05-01T12:00:00Z",
+            found="something else",
+            next_step="Correct it and run the command again.",
+        ) from None
+
+
+def instant_of(text: str, name: str, contract: Contract) -> Any:
+    """A value of the column that orders the contract's versions, in its type.
+
+    Raises:
+        UsageError: It is none.
+    """
+    kind = contract.column(name).type
+    try:
+        return _READERS.get(kind.partition("(")[0], str)(text)
+    except (ValueError, InvalidOperation):
+        raise UsageError(
+            where=f"the moment that was typed for {contract.name}",
+            expected=f"a value of {name}, which is a {kind}",
             found="something else",
             next_step="Correct it and run the command again.",
         ) from None

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import DataError, StrandlineError
@@ -87,15 +88,20 @@ def record_failure(run: Run, error: StrandlineError, watch: UsageWatch) -> None:
 def record_unrecorded(run: Run) -> None:
     """Make up for a run of this table that was stopped between publishing and recording."""
     state = published(run.spark, run.target) if exists(run.spark, run.target) else None
-    batch_id = state.properties.get(BATCH_ID) if state is not None else None
-    if state is None or batch_id is None or PIPELINE not in state.properties:
+    if state is None or not is_unrecorded(run.spark, state, run.ledger("run_metrics")):
         return
-    ledger = run.spark.table(run.ledger("run_metrics"))
-    done = (F.col("batch_id") == batch_id) & (F.col("state") == PUBLISHED)
-    if ledger.where(done).limit(1).collect():
-        return
+    batch_id = state.properties[BATCH_ID]
     _append_lineage(run, batch_id)
     _append_metrics(run, _from_summary(run, state, batch_id))
+
+
+def is_unrecorded(spark: SparkSession, state: Published, ledger: str) -> bool:
+    """Whether the state is that of a load which the ledger of runs does not know."""
+    batch_id = state.properties.get(BATCH_ID)
+    if batch_id is None or PIPELINE not in state.properties:
+        return False
+    done = (F.col("batch_id") == batch_id) & (F.col("state") == PUBLISHED)
+    return not spark.table(ledger).where(done).limit(1).collect()
 
 
 def _from_summary(run: Run, state: Published, batch_id: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -166,6 +167,8 @@ def test_some_keys_are_rebuilt_by_name_by_condition_and_since_a_moment(
     assert (again.instants, again.published) == (2, False)
     with pytest.raises(SettingsError):
         Scope(keys=first, since=8)
+    with pytest.raises(AnalysisException):
+        rebuild(spark, table, SETTINGS, time=NOW, scope=Scope(keys=F.col("city") == "Ulm"))
     with pytest.raises(NotFoundError):
         rebuild(spark, f"{table}_2", SETTINGS, time=NOW)
 

@@ -1,0 +1,78 @@
+"""A rebuild of one contract's history on its branch, for somebody to decide about.
+
+Promise: what is not published is dropped, however the body ends. A load that was stopped between
+publishing and recording is recorded first, since the rebuild's snapshot would hide it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+
+from pyspark.sql import SparkSession
+
+from blocks import directory
+from blocks.run_settings import RunSettings
+from contracts.model import Contract
+from history import Batch, branches
+from history.loading import audit_changes
+from history.rebuild import Rebuilt, batch_of, write_rebuilt
+from history.scope import Scope
+from history.table import published
+from tasks.faults import translated
+from tasks.history_settings import history_settings
+from tasks.record import is_unrecorded, record_unrecorded
+from tasks.run import Run, ledger_table
+
+
+def rebuild_batch(contract: Contract, where: RunSettings, *, now: datetime) -> Batch:
+    """The batch of a rebuild of the contract's history, begun now."""
+    batch = batch_of(
+        f"{where.lakehouse.catalog}.{contract.target}",
+        history_settings(contract),
+        time=now,
+        quarantine=ledger_table(where, "quarantine"),
+    )
+    told = {"strandline.contract": f"{contract.name} {contract.version}"}
+    return replace(batch, source=contract.source.relation, properties=told)
+
+
+@contextmanager
+def drafted(
+    spark: SparkSession, contract: Contract, where: RunSettings, batch: Batch, scope: Scope
+) -> Iterator[Rebuilt]:
+    """Write the rebuild on its branch and audit it there; the branch ends with the body.
+
+    The table has to be held meanwhile (`tasks.table_lock`).
+
+    Raises:
+        AuditError: The result broke a rule of the history.
+        SettingsError: The contract tracks other columns than the table's fingerprints.
+    """
+    try:
+        with translated(contract.name, "rebuild"):
+            _record_last(spark, contract, where, batch)
+            rebuilt = write_rebuilt(spark, batch, scope)
+            audit_changes(spark, batch, rebuilt.written)
+        yield rebuilt
+    finally:
+        with translated(contract.name, "rebuild", publishes=True):
+            branches.drop(spark, batch.table, batch.branch)
+
+
+def _record_last(spark: SparkSession, contract: Contract, where: RunSettings, batch: Batch) -> None:
+    state = published(spark, batch.table)
+    if state is None or not is_unrecorded(spark, state, ledger_table(where, "run_metrics")):
+        return
+    run = Run(
+        contract=contract,
+        settings=where,
+        source=directory.source(contract.source.connection),
+        spark=spark,
+        batch_id=batch.id,
+        run_id=batch.id,
+        started=batch.time,
+    )
+    record_unrecorded(run)
