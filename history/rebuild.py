@@ -34,7 +34,7 @@ from history.reach import Reach
 from history.report import REPORT, LoadReport
 from history.scope import Scope
 from history.settings import HistorySettings
-from history.table import BATCH_ID, WATERMARK, Published, ensure_table, exists, is_ours
+from history.table import BATCH_ID, DIGEST, WATERMARK, Published, ensure_table, exists, is_ours
 from history.timeline import marked
 from history.written import Written
 
@@ -43,8 +43,11 @@ Announce = Callable[[str], None]
 PREFIX = "rebuild-"
 """How the batch ids of rebuilds begin."""
 
-_OF_A_BATCH = frozenset({BATCH_ID, REPORT, "strandline.pipeline", "strandline.batch-digest"})
-"""Entries of a snapshot's summary that tell of its own batch, and not of the table."""
+_OF_A_BATCH = frozenset({BATCH_ID, DIGEST, REPORT, "strandline.pipeline"})
+"""Entries of a snapshot's summary that tell of its own batch, and not of the table.
+
+The last one is what a pipeline says of its run: carried on, it would be recorded as another one.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

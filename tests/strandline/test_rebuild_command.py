@@ -141,13 +141,22 @@ class _Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("typed", "code"), [("n\n", 65), ("yes\n", 0)])
+class _Interrupted(_Terminal):
+    def readline(self, *_size) -> str:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [(_Terminal("n\n"), 65), (_Interrupted(), 130), (_Terminal("yes\n"), 0)],
+    ids=["no", "ctrl-c", "yes"],
+)
 def test_at_a_terminal_it_asks(lake, monkeypatch, typed, code):
     monkeypatch.setenv(directory.VARIABLE, str(lake.blocks))
     reopen(lake, "N2")
     broken = state(lake)
     screen = _Terminal()
-    monkeypatch.setattr("sys.stdin", _Terminal(typed))
+    monkeypatch.setattr("sys.stdin", typed)
     monkeypatch.setattr("sys.stderr", screen)
 
     assert main(["rebuild", "aircraft", "--keys", "N2"]) == code
