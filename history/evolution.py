@@ -19,7 +19,7 @@ from contracts.errors import CommitConflictError
 from history import branches, partition_terms, recorded
 from history.alteration import Alteration, altered
 from history.columns import named
-from history.fit import check_columns, check_tracking, kept_type
+from history.fit import check_columns, check_restating, check_tracking, kept_type
 from history.learned import Learned, greatest
 from history.recorded import Recorded, order_of
 from history.settings import HistorySettings
@@ -181,6 +181,29 @@ def foreseen(
     For arguments and errors see `evolve`.
     """
     return decided(table, events, settings, _found(spark, table))
+
+
+def restating(
+    spark: SparkSession, table: str, settings: HistorySettings, *, everything: bool
+) -> tuple[HistorySettings, bool]:
+    """The settings of a rebuild as `as_kept` has them, and whether they track other columns.
+
+    Args:
+        spark: The session to ask with.
+        table: The history.
+        settings: How it is to be kept.
+        everything: All keys are rebuilt.
+
+    Raises:
+        SettingsError: The table has fingerprints of other columns, or keys would be left out that
+            other tracked columns concern too.
+    """
+    found = _found(spark, table)
+    have = T.StructType([f for f in found.schema.fields if f.name not in settings.filled])
+    told = Recorded.told(found.properties, Recorded.of(settings, have.fieldNames()))
+    check_restating(table, settings, have.fieldNames(), told, everything=everything)
+    kept = _as_kept(settings, told, have)
+    return kept, bool({*told.tracked} ^ {*kept.tracking(have.fieldNames())})
 
 
 def record_tracked(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import types as T
 
 from contracts.errors import SchemaDriftError, SettingsError
@@ -83,6 +85,41 @@ def check_tracking(
             expected=f"the tracked columns that the versions were made by: {list(told.tracked)}",
             found=what,
             next_step=f"Run `strandline rebuild {table}`, or undo the change. {_UNTOUCHED}",
+        )
+
+
+def check_restating(
+    table: str,
+    settings: HistorySettings,
+    columns: Sequence[str],
+    told: Recorded,
+    *,
+    everything: bool,
+) -> None:
+    """Refuse a rebuild by other tracked columns where they can't take hold of the whole table.
+
+    Raises:
+        SettingsError: The fingerprints are made of other columns, or some keys are left out.
+    """
+    dropped = {each.column for each in told.learned if each.dropped}
+    changed = ({*told.tracked} ^ {*settings.tracking(columns)}) - dropped
+    names = ", ".join(sorted(changed))
+    if (settings.fingerprint or told.fingerprint) and (
+        changed or settings.fingerprint != told.fingerprint
+    ):
+        raise SettingsError(
+            where=table,
+            expected=f"the tracked columns that the fingerprints are made of: {list(told.covered)}",
+            found=f"a change of {names}" if names else f"the fingerprint {settings.fingerprint}",
+            next_step="Restore `tracked`, or load a new table from the source: the tracked columns "
+            "are inside the fingerprint, so a rebuild can mend structure only.",
+        )
+    if changed and not everything:
+        raise SettingsError(
+            where=table,
+            expected="a rebuild of all keys, since other columns are tracked now",
+            found=f"a change of {names}, and a choice of keys",
+            next_step="Rebuild everything (`--all`), or undo the change.",
         )
 
 

@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import AuditError, CommitConflictError
-from history import branches, fingerprinted, reach
+from history import branches, reach
 from history.audit import audit
 from history.batch import Batch
 from history.columns import count_of, named
@@ -224,7 +224,7 @@ def laid_aside(
     """
     numbered = Numbered.of(planned.rows, batch.settings, state.high_water, report.opened)
     kept = write_kept(spark, batch, planned, state)
-    told = {REPORT: json.dumps(report.counts()), **fingerprinted.entry(state, batch.settings)}
+    told = {REPORT: json.dumps(report.counts())}
     batch = replace(batch, properties={**batch.properties, **told})
     properties = summary(batch, numbered.high_water, kept)
     write_versions(spark, batch, planned, numbered, state, properties)

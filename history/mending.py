@@ -26,7 +26,7 @@ def known_once(
     Returns:
         The rows; `__main` is the same for all of one instant (of the least surrogate key) and has
         two more fields: `copies`, how many rows are stored there, and `shown`, their columns but
-        those of type 1.
+        those that may show a later event's values.
     """
     instant = whole(per(*settings.key, settings.sequence))
     main = F.col("__main").withField("shown", _shown(versions.schema, settings, columns))
@@ -68,5 +68,5 @@ def counted_whole(settings: HistorySettings) -> Mapping[str, Column]:
 
 
 def _shown(schema: T.StructType, settings: HistorySettings, columns: tuple[str, ...]) -> Column:
-    overwritten = set(settings.overwritten(columns))
-    return content([name for name in columns if name not in overwritten], schema)
+    later = set(settings.shown(columns))
+    return content([name for name in columns if name not in later], schema)

@@ -16,10 +16,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.errors import CommitConflictError, NotFoundError
-from history import fingerprinted, reach
+from history import reach
 from history.batch import Batch
 from history.columns import named
 from history.events import CONFLICT
+from history.evolution import record_tracked, restating
 from history.holding import held
 from history.loading import (
     audit_changes,
@@ -87,10 +88,15 @@ class RebuildReport:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """A rebuild on its branch: as any batch's, with counts of its own."""
+    """A rebuild on its branch: as any batch's, with counts of its own.
+
+    `tracking` are the settings that the table has to say it is kept by from now on; None: those
+    that it says already.
+    """
 
     written: Written
     report: RebuildReport
+    tracking: HistorySettings | None = None
 
 
 def batch_of(
@@ -148,7 +154,7 @@ def rebuild(
         audit_changes(spark, batch, rebuilt.written)
         say("audited")
         try:
-            snapshot = publish_changes(spark, batch, rebuilt.written).snapshot_id
+            snapshot = publish_rebuilt(spark, batch, rebuilt)
         except CommitConflictError:
             if attempt == attempts:
                 raise
@@ -166,10 +172,11 @@ def write_rebuilt(spark: SparkSession, batch: Batch, scope: Scope) -> Rebuilt:
     `history.states.differing` compares it with the published state. `audit_changes` and
     `publish_changes` go on from here; for arguments and errors see `rebuild`.
     """
-    settings = batch.settings
     columns, schema = _event_columns(spark, batch)
+    everything = scope.keys is None and scope.since is None
+    settings, restates = restating(spark, batch.table, batch.settings, everything=everything)
+    batch = replace(batch, settings=settings)
     state = ensure_table(spark, batch.table, schema, settings)
-    fingerprinted.check(state, settings, batch.table)
     if batch.id in state.batches:
         nothing = LoadReport(batch.id, state.snapshot_id, published=False)
         return _rebuilt(replace(nothing, surrogate_high_water=state.high_water))
@@ -183,10 +190,27 @@ def write_rebuilt(spark: SparkSession, batch: Batch, scope: Scope) -> Rebuilt:
         lost = held(undecided(line, settings, columns), {"rows": F.count(F.lit(1))})
         report = replace(report, refused={CONFLICT: lost.counts["rows"]})
         quarantined(spark, batch, lost.rows, columns)
+    tracking = settings if restates else None
     if not report.published:
-        return _rebuilt(report, planned)
+        return replace(_rebuilt(report, planned), tracking=tracking)
     written = laid_aside(spark, _carrying(batch, state), planned, state, report)
-    return _rebuilt(written.report, planned, written)
+    return replace(_rebuilt(written.report, planned, written), tracking=tracking)
+
+
+def publish_rebuilt(spark: SparkSession, batch: Batch, rebuilt: Rebuilt) -> int | None:
+    """Publish what a rebuild wrote, and let the table say what is tracked from now on.
+
+    Returns:
+        The published snapshot.
+
+    Raises:
+        CommitConflictError: Another writer published first; write the rebuild anew.
+    """
+    snapshot = publish_changes(spark, batch, rebuilt.written).snapshot_id
+    if rebuilt.tracking is not None:
+        columns, _ = _event_columns(spark, batch)
+        record_tracked(spark, batch.table, rebuilt.tracking, columns)
+    return snapshot
 
 
 def _event_columns(spark: SparkSession, batch: Batch) -> tuple[tuple[str, ...], T.StructType]:
@@ -259,7 +283,7 @@ def _planned(
     plan = mended(instants(line, settings, columns), settings, columns)
     found = held(plan, counted_whole(settings))
     surplus = int(found.counts["surplus"])
-    return Planned(found.rows, found.counts, columns, known.extra, within, surplus)
+    return Planned(found.rows, found.counts, columns, known.extra, within, settings, surplus)
 
 
 def _load_report(batch: Batch, state: Published, planned: Planned) -> LoadReport:

@@ -21,9 +21,8 @@ from blocks import directory
 from contracts.errors import CommitConflictError, NotFoundError, UsageError
 from contracts.model import Contract
 from history import Batch
-from history.loading import publish_changes
 from history.reading import difference
-from history.rebuild import RebuildReport, Rebuilt
+from history.rebuild import RebuildReport, Rebuilt, publish_rebuilt
 from history.scope import Scope
 from history.states import differing, states
 from strandline.difference import Difference, OnBranch, difference_page, read_difference
@@ -116,6 +115,8 @@ def _once(screen: Screen, lake: Lake, contract: Contract, wanted: _Wanted) -> Re
                 next_step=f"strandline history {contract.name} {example(contract)}",
             )
         if not report.published:
+            with translated(contract.name, "rebuild"):
+                publish_rebuilt(lake.spark, batch, rebuilt)
             return RebuildAnswer(contract.name, batch.table, UNCHANGED, report)
         with translated(contract.name, "rebuild"):
             found = _difference(lake, contract, rebuilt, show=wanted.show)
@@ -127,7 +128,7 @@ def _once(screen: Screen, lake: Lake, contract: Contract, wanted: _Wanted) -> Re
         if not wanted.yes and not _agreed(screen):
             return RebuildAnswer(contract.name, batch.table, DROPPED, report, found)
         with translated(contract.name, "rebuild", publishes=True):
-            publish_changes(lake.spark, batch, rebuilt.written)
+            publish_rebuilt(lake.spark, batch, rebuilt)
         return RebuildAnswer(contract.name, batch.table, PUBLISHED, report, found)
 
 

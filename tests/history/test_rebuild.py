@@ -206,6 +206,48 @@ def test_a_rebuild_is_a_batch_that_moves_neither_the_watermark_nor_the_numbers_o
     assert (late.opened, late.late) == (1, 1)
 
 
+def test_other_tracked_columns_take_hold_by_a_rebuild_of_everything(
+    spark: SparkSession, table: str
+):
+    wider = replace(SETTINGS, tracked=("city", "size"))
+    fourth = (3, 10, "Trier", 2, "upsert")
+    with pytest.raises(SettingsError, match="strandline rebuild"):
+        load(spark, table, "b2", fourth, settings=wider)
+    some = Scope(keys=F.col("key") == 1)
+    with pytest.raises(SettingsError, match="--all"):
+        rebuild(spark, table, wider, time=NOW.replace(hour=1), scope=some)
+    assert found(spark, table) == VERSIONS
+
+    report = rebuild(spark, table, wider, time=NOW.replace(hour=2))
+    load(spark, table, "b3", fourth, settings=wider)
+
+    assert (report.added, report.changed) == (1, 1)
+    assert found(spark, table) == [
+        *[(1, "Ulm", 1, 1, 4, False), (1, "Bonn", 1, 4, 6, False), (1, "Bonn", 2, 6, None, True)],
+        (2, "Kiel", 1, 2, 5, False),
+        *[(3, "Jena", 1, 8, 9, False), (3, "Trier", 1, 9, 10, False)],
+        (3, "Trier", 2, 10, None, True),
+    ]
+    with pytest.raises(SettingsError, match="strandline rebuild"):
+        load(spark, table, "b4", (4, 1, "Ulm", 1, "upsert"))
+
+
+def test_a_rebuild_knows_of_columns_that_came_later(spark: SparkSession, table: str):
+    wider = f"{SCHEMA}, street string"
+    rows = [(1, 6, "Bonn", 2, "upsert", "Markt"), (3, 10, "Trier", 1, "upsert", "Ring")]
+    changes = spark.createDataFrame(rows, wider)
+    load_changes(spark, changes, table, SETTINGS, batch_id="b2", batch_time=NOW)
+    before = spark.table(table).orderBy("key", "valid_from").collect()
+    assert [row.street for row in before if row.is_current] == ["Markt", "Ring"]
+
+    assert not rebuild(spark, table, SETTINGS, time=NOW.replace(hour=1)).published
+    spark.sql(f"UPDATE {table} SET street = NULL, valid_to = 7 WHERE is_current AND key = 3")  # noqa: S608
+    assert rebuild(spark, table, SETTINGS, time=NOW.replace(hour=2)).changed == 1
+
+    after = spark.table(table).orderBy("key", "valid_from").collect()
+    assert [tuple(row) for row in after] == [tuple(row) for row in before]
+
+
 def test_versions_of_one_instant_that_contradict_each_other_go_to_quarantine(
     spark: SparkSession, table: str
 ):
@@ -241,7 +283,5 @@ def test_a_tracked_set_inside_the_fingerprint_can_not_be_changed(
     with pytest.raises(SettingsError, match="inside the fingerprint"):
         rebuild(spark, table, other, time=NOW)
     assert rebuild(spark, table, printed, time=NOW).changed == 1
-    load(spark, table, "b2", (4, 1, "Ulm", 1, "upsert"), settings=other)
-    for settings in (printed, other):
-        with pytest.raises(SettingsError, match="several sets"):
-            rebuild(spark, table, settings, time=NOW.replace(hour=1))
+    with pytest.raises(SettingsError, match="rebuild"):
+        load(spark, table, "b2", (4, 1, "Ulm", 1, "upsert"), settings=other)
