@@ -132,6 +132,26 @@ def test_null_is_a_value_for_an_event_after_the_bound(spark: SparkSession, lake_
     assert found(spark, table) == [(1, "a", None, 1, 1, 3), (1, "a", 5, None, 3, None)]
 
 
+def test_what_was_last_known_counts_though_the_open_version_does_not_know_it(
+    spark: SparkSession, lake_namespace: str
+):
+    table = f"{lake_namespace}.t"
+    before = [(key, at, text, 0, None) for key in (1, 2) for at, text in ((1, "a"), (2, "b"))]
+    before += [(3, 1, "a", 0, None), (3, 2, None, None, "delete"), (3, 3, "a", 0, None)]
+    load(spark, table, before, BEFORE, PLAIN, "b0")
+    load(spark, table, [(key, 1, "a", 0, 5, 1, None) for key in (1, 2, 3)], AFTER, LATER, "b1")
+
+    news = [(1, 4, "b", 0, 6, 1, None), (2, 4, "b", 0, 5, 1, None), (3, 4, "a", 0, 6, 1, None)]
+    report = load(spark, table, news, AFTER, LATER, "b2")
+
+    assert (report.opened, report.closed, report.late) == (1, 1, 0)
+    assert found(spark, table) == [
+        *[(1, "a", 5, 1, 1, 2), (1, "b", None, None, 2, 4), (1, "b", 6, 1, 4, None)],
+        *[(2, "a", 5, 1, 1, 2), (2, "b", 5, 1, 2, None)],
+        *[(3, "a", 5, 1, 1, 2), (3, "a", 6, 1, 3, None)],
+    ]
+
+
 def test_the_bound_is_recorded_exactly_whatever_type_the_sequence_has(
     spark: SparkSession, lake_namespace: str
 ):
