@@ -22,7 +22,7 @@ from pyspark.sql import SparkSession
 from blocks.spark_jars import IVY, fetching
 from contracts.errors import EnvironmentUnfitError
 
-__all__ = ["end", "environment", "launch", "running_session", "tell_driver"]
+__all__ = ["end", "environment", "launch", "running_session", "submitted", "tell_driver"]
 
 _REASONS = (
     ("UNRESOLVED DEPENDENCIES", "a jar of spark.jars.packages could not be resolved"),
@@ -53,10 +53,18 @@ def running_session() -> SparkSession | None:
     return session
 
 
+def submitted() -> bool:
+    """Whether spark-submit started this process, after it had started the JVM."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
 def launch(
     settings: Mapping[str, str], confidential: Mapping[str, str], *, log: Path
 ) -> SparkSession:
     """Start the JVM and a session with all these properties.
+
+    In a process that spark-submit started the JVM runs already, and properties that spark-submit
+    was told stay as they are.
 
     Args:
         settings: Spark properties that may be seen.
@@ -79,8 +87,9 @@ def launch(
         raise _unfit(log, _reason(_written(log, begin))) from None
     finally:
         os.close(descriptor)
-    complete = SparkConf(loadDefaults=False, _jvm=gateway.jvm)
-    complete.setAll([*settings.items(), *confidential.items()])
+    complete = SparkConf(loadDefaults=submitted(), _jvm=gateway.jvm)
+    for name, text in {**settings, **confidential}.items():
+        complete.setIfMissing(name, text)
     try:
         return SparkSession(SparkContext(conf=complete, gateway=gateway))
     except (Py4JError, PySparkException) as error:

@@ -2,6 +2,9 @@
 
 Promise: one Spark per process, whoever asks and however often. Each lakehouse gets a session in
 which its catalog is known, and sessions do not see each other's settings.
+
+A work pool may give a run a cluster of its own. Its address comes by environment and goes before
+the block's master, so that flows and blocks are the same with and without such a pool.
 """
 
 from __future__ import annotations
@@ -28,6 +31,14 @@ __all__ = ["SparkRuntime"]
 
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 _LOOPBACK = "127.0.0.1"
+_CLUSTER = "STRANDLINE_SPARK_MASTER"
+"""Names the master of a cluster that was started for this process, on this machine."""
+_SECRET = "_SPARK_AUTH_SECRET"  # noqa: S105 - Spark's own name for where executors find it
+_ON_LOOPBACK = {
+    # Spark would look for the host's own name and listen there.
+    "spark.driver.host": _LOOPBACK,
+    "spark.driver.bindAddress": _LOOPBACK,
+}
 _STARTING = threading.Lock()
 
 
@@ -133,18 +144,27 @@ class SparkRuntime(Block):
             running = spark_launch.running_session()
             if running is None:
                 running = self._launch(packages, lakehouse)
-            spark_sessions.check(running, self.master, packages)
+            if master := self._master():
+                spark_sessions.check(running, master, packages)
             spark_sessions.conceal(running, wanted)
             spark_launch.tell_driver(running, lakehouse.driver_properties())
             if self.kind == "connect":
                 return spark_connection.connect_locally(running, wanted, shared=shared)
             return spark_sessions.fitting(running, wanted, shared=shared)
 
+    def _master(self) -> str:
+        """The master of this process's Spark; empty where spark-submit was told it."""
+        if self.kind == "connect":
+            return self.master
+        if spark_launch.submitted():
+            return ""
+        return os.environ.get(_CLUSTER, self.master)
+
     def _launch(self, packages: tuple[str, ...], lakehouse: Lakehouse) -> SparkSession:
         ensure_java()
         settings = {
             "spark.app.name": "strandline",
-            "spark.master": self.master,
+            "spark.master": self._master(),
             "spark.jars.packages": ",".join(packages),
             "spark.sql.extensions": ICEBERG_EXTENSIONS,
             "spark.driver.memory": self.driver_memory,
@@ -161,9 +181,8 @@ class SparkRuntime(Block):
             filter(None, ("-Duser.timezone=UTC", JVM_LOG_OPTION, archive_option(), own))
         )
         with spark_launch.environment(self._environment()):
-            return spark_launch.launch(
-                settings, lakehouse.spark_configuration(), log=self._log_file()
-            )
+            confidential = {**lakehouse.spark_configuration(), **self._confidential()}
+            return spark_launch.launch(settings, confidential, log=self._log_file())
 
     def _session_settings(self) -> dict[str, str]:
         """What each session is given, whenever it is opened."""
@@ -185,9 +204,9 @@ class SparkRuntime(Block):
         }
 
     def _executor_settings(self) -> dict[str, str]:
-        if self.master.startswith("local"):
-            # Spark would look for the host's own name and listen there.
-            return {"spark.driver.host": _LOOPBACK, "spark.driver.bindAddress": _LOOPBACK}
+        master = self._master()
+        if master.startswith("local"):
+            return _ON_LOOPBACK
         sizes = {
             "spark.executor.memory": self.executor_memory,
             "spark.executor.cores": self.executor_cores,
@@ -196,10 +215,17 @@ class SparkRuntime(Block):
         return {
             "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
             **{name: str(size) for name, size in sizes.items() if size is not None},
+            **(_ON_LOOPBACK if _CLUSTER in os.environ else {}),
         }
 
+    def _confidential(self) -> dict[str, str]:
+        """What a cluster that was started for this process wants to see."""
+        if _CLUSTER not in os.environ or _SECRET not in os.environ:
+            return {}
+        return {"spark.authenticate": "true", "spark.authenticate.secret": os.environ[_SECRET]}
+
     def _environment(self) -> dict[str, str]:
-        if not self.master.startswith("local"):
+        if not self._master().startswith("local"):
             return {}
         python = os.environ.get("PYSPARK_PYTHON", sys.executable)
         return {"SPARK_LOCAL_IP": _LOOPBACK, "PYSPARK_PYTHON": python}

@@ -1,0 +1,98 @@
+"""The processes of one cluster, found by a mark that all of them inherit.
+
+Each cluster's processes, and those that they start, carry its token in their environment. So a
+process is found whatever group, session or parent it has by now, and a process number that was
+given away anew is never taken for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import psutil
+
+__all__ = ["MARK", "Identity", "end_group", "end_members", "members"]
+
+MARK = "STRANDLINE_CLUSTER"
+"""The environment variable that holds the token."""
+
+_SECONDS_TO_END = 10.0
+_PAUSE = 0.05
+_START_TOLERANCE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A process told apart from a later one of its number: `started` is in seconds since 1970."""
+
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """The identity of a running process.
+
+        Raises:
+            psutil.NoSuchProcess: None has this number.
+        """
+        return cls(pid, psutil.Process(pid).create_time())
+
+    @classmethod
+    def read(cls, fields: dict[str, Any]) -> Self:
+        """What `fields` wrote."""
+        return cls(int(fields["pid"]), float(fields["started"]))
+
+    def fields(self) -> dict[str, Any]:
+        """In a form that JSON takes."""
+        return asdict(self)
+
+    def runs(self) -> bool:
+        """Whether it still runs; a zombie does not."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < _START_TOLERANCE
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+def members(token: str, *, spare: tuple[int, ...] = ()) -> list[psutil.Process]:
+    """The running processes that carry the token, but for those to be spared."""
+    found = []
+    for process in psutil.process_iter():
+        if process.pid in spare:
+            continue
+        # Another user's process does not show its environment, and is none of ours.
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == token and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def end_members(token: str, *, spare: tuple[int, ...] = ()) -> list[int]:
+    """Kill every process of the cluster, until none is left.
+
+    Returns:
+        The numbers of those that could not be ended, normally none.
+    """
+    patience = time.monotonic() + _SECONDS_TO_END
+    while left := members(token, spare=spare):
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        if time.monotonic() > patience:
+            return [process.pid for process in left]
+        # One that was being started while the list was made is found in the next.
+        time.sleep(_PAUSE)
+    return []
+
+
+def end_group(leader: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Signal a process group, if it is still there."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)

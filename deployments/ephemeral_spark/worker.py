@@ -1,0 +1,330 @@
+"""The worker of work pools whose runs each get a Spark cluster of their own.
+
+`prefect work-pool create NAME --type ephemeral-spark`, `prefect worker start --pool NAME`.
+
+Promise: the cluster is there when the flow starts and gone when the run is over, whichever way it
+ends and whoever is killed. A run whose flow, cluster or worker is lost ends as Crashed; one that
+was cancelled ends as Cancelled, in whatever phase it was.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+from uuid import UUID
+
+import anyio
+import anyio.abc
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import InfrastructureNotAvailable, InfrastructureNotFound, ObjectNotFound
+from prefect.logging.loggers import PrefectLogAdapter
+from prefect.settings import get_current_settings
+from prefect.workers.process import ProcessWorker, ProcessWorkerResult
+
+from blocks.java_home import find_java
+from blocks.prefect_pages import STORAGE_LOGO
+from contracts.errors import StrandlineError
+from deployments.ephemeral_spark.cluster import Cluster, Ending
+from deployments.ephemeral_spark.daemons import Shape
+from deployments.ephemeral_spark.emr_serverless import EmrJob
+from deployments.ephemeral_spark.flow_process import FlowProcess
+from deployments.ephemeral_spark.job import EphemeralSparkConfiguration, EphemeralSparkVariables
+from deployments.ephemeral_spark.leash import Leash
+from deployments.ephemeral_spark.record import Record
+from deployments.ephemeral_spark.scratch import Scratch
+from deployments.ephemeral_spark.standalone import Standalone
+from deployments.ephemeral_spark.sweep import sweep
+
+__all__ = ["EphemeralSparkWorker"]
+
+_PAUSE_STARTING = 0.5
+_PAUSE_RUNNING = 2.0
+_SECONDS_TO_END = 8.0
+
+
+class EphemeralSparkWorker(ProcessWorker):
+    """Runs each flow run with a Spark cluster of its own."""
+
+    type = "ephemeral-spark"
+    job_configuration = EphemeralSparkConfiguration
+    job_configuration_variables = EphemeralSparkVariables  # type: ignore[assignment]
+    _display_name = "Ephemeral Spark"
+    _description = "Give each flow run a Spark cluster of its own, which is gone when the run is."
+    _documentation_url = "https://docs.prefect.io/v3/concepts/work-pools"
+    _logo_url = str(STORAGE_LOGO)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._leashes: dict[UUID, Leash] = {}
+        self._home = Path(get_current_settings().home)
+        self._scratch = Scratch(self._home)
+
+    async def __aenter__(self) -> Self:
+        """Begin to work."""
+        # What Prefect keeps in temporary directories would outlive a killed worker.
+        tempfile.tempdir = str(self._scratch.make())
+        await super().__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Stop working."""
+        try:
+            await super().__aexit__(*exc_info)
+        finally:
+            tempfile.tempdir = None
+            self._scratch.remove()
+
+    async def setup(self) -> None:
+        """Prepare the work; what an earlier worker left is ended meanwhile."""
+        await super().setup()
+        if self._runs_task_group is not None:
+            self._runs_task_group.start_soon(sweep, self._home, self._logger)
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: EphemeralSparkConfiguration,  # type: ignore[override]
+        task_status: anyio.abc.TaskStatus[int] | None = None,
+    ) -> ProcessWorkerResult:
+        """Start the run's cluster, have the flow run with it, and wait for the end."""
+        leash, log = self._leashes[flow_run.id], self.get_flow_run_logger(flow_run)
+        identifier = f"{socket.gethostname()}:{leash.token}"
+        if task_status is not None:
+            # Now, so that a run can be cancelled while its cluster starts.
+            task_status.started(identifier)  # type: ignore[arg-type]
+        ending = await self._run(flow_run, configuration, leash, log)
+        await self._conclude(flow_run, ending)
+        return ProcessWorkerResult(identifier=identifier, status_code=ending.status)
+
+    async def kill_infrastructure(
+        self,
+        infrastructure_pid: str,
+        configuration: EphemeralSparkConfiguration,  # type: ignore[override]
+        grace_seconds: int = 30,
+    ) -> None:
+        """End a run's cluster and its flow by telling its guardian.
+
+        Raises:
+            InfrastructureNotAvailable: It is on another machine.
+            InfrastructureNotFound: It is gone.
+        """
+        del configuration, grace_seconds
+        host, _, token = infrastructure_pid.rpartition(":")
+        if host != socket.gethostname():
+            message = f"the cluster runs on {host}"
+            raise InfrastructureNotAvailable(message)
+        record = Record.read(self._home / "ephemeral-spark" / token)
+        if record is None or not record.guardian.runs():
+            message = "the cluster is gone"
+            raise InfrastructureNotFound(message)
+        os.kill(record.guardian.pid, signal.SIGTERM)
+
+    async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
+        # From before the run is claimed until it is over, somebody must outlive this worker.
+        environment = get_current_settings().to_environment_variables(exclude_unset=True)
+        leash = await Leash.open(self._home, str(flow_run.id), environment)
+        self._leashes[flow_run.id] = leash
+        claimed = False
+        try:
+            claimed = await super()._propose_pending_state(flow_run)
+        finally:
+            if not claimed:
+                del self._leashes[flow_run.id]
+                with anyio.CancelScope(shield=True):
+                    await leash.end()
+        return claimed
+
+    async def _submit_run_and_capture_errors(
+        self, flow_run: FlowRun, task_status: Any = None
+    ) -> Any:
+        leash = self._leashes[flow_run.id]
+        try:
+            result = await super()._submit_run_and_capture_errors(flow_run, task_status)
+        except BaseException:
+            # The worker is being stopped: its guardian says so to the run, and ends the cluster.
+            with anyio.CancelScope(shield=True):
+                await leash.let_go()
+            raise
+        else:
+            with anyio.CancelScope(shield=True):
+                await leash.end()
+            return result
+        finally:
+            del self._leashes[flow_run.id]
+
+    async def _submit_adhoc_run(self, *arguments: Any, **options: Any) -> None:
+        message = "a pool of ephemeral Spark clusters runs deployments, not flows without one"
+        raise NotImplementedError(message)
+
+    async def _run(
+        self,
+        flow_run: FlowRun,
+        configuration: EphemeralSparkConfiguration,
+        leash: Leash,
+        log: PrefectLogAdapter,
+    ) -> Ending:
+        cluster: Cluster | None = None
+        refusal: StrandlineError | None = None
+        with anyio.CancelScope() as starting:
+            async with anyio.create_task_group() as watches:
+                watches.start_soon(self._when_cancelled, flow_run, starting.cancel)
+                try:
+                    cluster = await self._cluster(flow_run, configuration, leash, log)
+                    configuration.env |= await cluster.start()
+                except StrandlineError as error:
+                    refusal = error
+                watches.cancel_scope.cancel()
+        if refusal is not None:
+            return Ending(1, str(refusal))
+        if starting.cancelled_caught or cluster is None:
+            if cluster is not None:
+                with anyio.CancelScope(shield=True):
+                    await cluster.cancel()
+            return Ending(0, "the run was cancelled while its cluster started")
+        if cluster.carries_flow:
+            return await self._inside(cluster, flow_run, log)
+        return await self._beside(cluster, flow_run, configuration, log)
+
+    async def _cluster(
+        self,
+        flow_run: FlowRun,
+        configuration: EphemeralSparkConfiguration,
+        leash: Leash,
+        log: PrefectLogAdapter,
+    ) -> Cluster:
+        if configuration.backend == "emr-serverless":
+            settings = configuration.job_settings()
+            access = await anyio.to_thread.run_sync(configuration.access)
+            environment = _of_flow(configuration.env)
+            return EmrJob(
+                leash,
+                settings,
+                access,
+                flow_run=str(flow_run.id),
+                environment=environment,
+                log=log,
+            )
+        if configuration.working_dir is None:
+            configuration.working_dir = leash.directory / "flow"
+            configuration.working_dir.mkdir()
+        shape = Shape(
+            java_home=str(await anyio.to_thread.run_sync(find_java)),
+            workers=configuration.workers,
+            cores=configuration.cores_per_worker,
+            memory=configuration.memory_per_worker,
+            secret=secrets.token_hex(32),
+        )
+        return Standalone(leash, shape, configuration.start_seconds, log)
+
+    async def _beside(
+        self,
+        cluster: Cluster,
+        flow_run: FlowRun,
+        configuration: EphemeralSparkConfiguration,
+        log: PrefectLogAdapter,
+    ) -> Ending:
+        """Run the flow as a process beside its cluster."""
+        flow = FlowProcess()
+        async with anyio.create_task_group() as watches:
+            watches.start_soon(self._when_cancelled, flow_run, self._ending_soon(flow, watches))
+            watches.start_soon(self._end_with_cluster, cluster, flow_run, flow, log)
+            watches.start_soon(flow.end_rest)
+            try:
+                result = await super().run(flow_run, configuration, flow)
+                ending = Ending(result.status_code, "the flow's process ended")
+            except Exception as error:
+                log.exception("The flow's process did not start")
+                ending = Ending(1, f"the flow's process did not start: {type(error).__name__}")
+            watches.cancel_scope.cancel()
+        return ending
+
+    async def _inside(self, cluster: Cluster, flow_run: FlowRun, log: PrefectLogAdapter) -> Ending:
+        """Wait for the cluster in which the flow runs."""
+
+        async def cancel() -> None:
+            with anyio.move_on_after(_SECONDS_TO_END):
+                await self._until_final(flow_run)  # the flow may end itself, hooks and all
+            await cluster.cancel()
+
+        async with anyio.create_task_group() as watches:
+            watches.start_soon(self._when_cancelled, flow_run, lambda: watches.start_soon(cancel))
+            ending = await cluster.ended()
+            watches.cancel_scope.cancel()
+        for line in ending.said:
+            log.warning("%s", line)
+        return ending
+
+    async def _when_cancelled(self, flow_run: FlowRun, act: Callable[[], object]) -> None:
+        """Act once, when somebody asks for the run to be cancelled."""
+        while True:
+            try:
+                state = (await self.client.read_flow_run(flow_run.id)).state
+            except ObjectNotFound:
+                act()
+                return
+            if state is not None and (state.is_cancelling() or state.is_cancelled()):
+                act()
+                return
+            pause = _PAUSE_STARTING if state is None or state.is_pending() else _PAUSE_RUNNING
+            await anyio.sleep(pause)
+
+    async def _until_final(self, flow_run: FlowRun) -> None:
+        while True:
+            state = (await self.client.read_flow_run(flow_run.id)).state
+            if state is None or state.is_final():
+                return
+            await anyio.sleep(_PAUSE_STARTING)
+
+    def _ending_soon(self, flow: FlowProcess, watches: anyio.abc.TaskGroup) -> Callable[[], object]:
+        """What is done about a cancelled run's process that Prefect's own ways don't end."""
+
+        async def end() -> None:
+            await anyio.sleep(_SECONDS_TO_END)
+            flow.signal(signal.SIGKILL)
+
+        return lambda: watches.start_soon(end)
+
+    async def _end_with_cluster(
+        self, cluster: Cluster, flow_run: FlowRun, flow: FlowProcess, log: PrefectLogAdapter
+    ) -> None:
+        """End the flow when its cluster is lost: it would wait for executors for ever."""
+        ending = await cluster.ended()
+        state = (await self.client.read_flow_run(flow_run.id)).state
+        if state is None or not state.is_final():
+            log.error("The Spark cluster of this run was lost: %s", ending.reason)
+            for line in ending.said:
+                log.warning("%s", line)
+            flow.signal(signal.SIGTERM)  # on which Prefect's engine reports the crash
+        await anyio.sleep(_SECONDS_TO_END)
+        flow.signal(signal.SIGKILL)
+
+    async def _conclude(self, flow_run: FlowRun, ending: Ending) -> None:
+        """See that a run that is over has a state that says so."""
+        try:
+            found = await self.client.read_flow_run(flow_run.id)
+        except ObjectNotFound:
+            return
+        state = found.state
+        if state is None or state.is_final():
+            return
+        if state.is_cancelling():
+            await self._mark_flow_run_as_cancelled(found, {"message": "Cancelled by the worker."})
+        elif state.is_running() or state.is_pending():
+            await self._propose_crashed_state(
+                flow_run, f"The run did not end well: {ending.reason}."
+            )
+
+
+def _of_flow(environment: dict[str, str | None]) -> dict[str, str]:
+    """Of a process's environment, what a flow on another machine needs."""
+    return {
+        name: text
+        for name, text in environment.items()
+        if text is not None and name.startswith(("PREFECT", "STRANDLINE"))
+    }
