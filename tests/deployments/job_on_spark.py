@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -15,18 +16,25 @@ def linger(flow, flow_run, state):
 
 
 @flow(name="job-on-spark", on_completion=[linger])
-def job_on_spark(marks: str, seconds: float = 0, linger: float = 0) -> int:
-    """Count rows that the executors' Python has seen, each partition after some seconds."""
+def job_on_spark(marks: str, milliseconds: int = 0, linger: int = 0) -> None:
+    """Run a job whose two tasks take some time on the executors."""
     from pyspark.sql import SparkSession
 
-    def slowly(batches):
-        Path(marks, "running").touch()
-        time.sleep(seconds)
-        yield from batches
-
     spark = SparkSession.builder.config("spark.ui.enabled", "false").getOrCreate()
-    Path(marks, "master").write_text(spark.conf.get("spark.master"), encoding="utf-8")
-    count = spark.range(100, numPartitions=2).mapInArrow(slowly, "id long").count()
-    Path(marks, "count").write_text(str(count), encoding="utf-8")
+    threading.Thread(target=watch, args=(spark.sparkContext, marks), daemon=True).start()
+    nap = f"java_method('java.lang.Thread', 'sleep', {milliseconds}L)"
+    rows = spark.range(2, numPartitions=2).selectExpr("id", f"{nap} AS nap").collect()
+    Path(marks, "rows").write_text(str(len(rows)), encoding="utf-8")
+    Path(marks, "master").write_text(spark.sparkContext.master, encoding="utf-8")
     spark.stop()
-    return count
+
+
+def watch(context, marks):
+    """Say when a task runs on an executor."""
+    tracker = context.statusTracker()
+    while True:
+        for stage in tracker.getActiveStageIds():
+            if tracker.getStageInfo(stage).numActiveTasks:
+                Path(marks, "running").touch()
+                return
+        time.sleep(0.1)

@@ -26,7 +26,7 @@ from prefect.client.schemas.objects import FlowRun
 ROOT = Path(__file__).parents[2]
 MARK = "STRANDLINE_TEST_STAGE"
 POOL = "ephemeral"
-SECONDS_TO_START = 90.0
+SECONDS_TO_START = 300.0
 
 
 def wait_for(what: str, found: Callable[[], object], seconds: float = SECONDS_TO_START) -> object:
@@ -34,7 +34,7 @@ def wait_for(what: str, found: Callable[[], object], seconds: float = SECONDS_TO
     patience = time.monotonic() + seconds
     while not (answer := found()):
         if time.monotonic() > patience:
-            raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
+            raise TimeoutError(f"waited {seconds:.0f} s in vain for {what}")
         time.sleep(0.02)
     return answer
 
@@ -154,6 +154,10 @@ class Stage:
             json={"logs": {"flow_run_id": {"any_": [str(run.id)]}}, "limit": 200},
         )
         return "\n".join(line["message"] for line in answer.json())
+
+    def said(self) -> str:
+        """The end of the workers' log."""
+        return (self.folder / "worker.log").read_text(encoding="utf-8", errors="replace")[-8000:]
 
     def processes(self) -> list[psutil.Process]:
         """Everything that workers started and that still runs, but for the worker itself."""
