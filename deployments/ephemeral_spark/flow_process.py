@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import suppress
 
 import anyio
 import psutil
@@ -31,6 +33,16 @@ class FlowProcess:
         """Signal the flow's process and those that it started, such as Spark's driver."""
         if self._pid is not None:
             end_group(self._pid, number)
+
+    def drop(self) -> None:
+        """End the process without letting it explain: Prefect then reports a crash for it.
+
+        On SIGTERM the engine would raise in the middle of a call to Spark, and what Spark makes of
+        that would be reported as the flow's own failure.
+        """
+        if self._pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGUSR1)
 
     async def end_rest(self) -> None:
         """Once the flow's process is gone, end what it left behind.

@@ -300,7 +300,7 @@ class EphemeralSparkWorker(ProcessWorker):
             log.error("The Spark cluster of this run was lost: %s", ending.reason)
             for line in ending.said:
                 log.warning("%s", line)
-            flow.signal(signal.SIGTERM)  # on which Prefect's engine reports the crash
+            flow.drop()
         await anyio.sleep(_SECONDS_TO_END)
         flow.signal(signal.SIGKILL)
 
