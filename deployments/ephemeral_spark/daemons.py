@@ -18,9 +18,12 @@ from typing import Any, Self
 from blocks.private_file import write_private
 from deployments.ephemeral_spark.processes import MARK
 
-__all__ = ["HOST", "Shape", "master_url", "registered"]
+__all__ = ["HOST", "STARTUP", "Shape", "master_url", "registered"]
 
 HOST = "127.0.0.1"
+STARTUP = Path(__file__).parent / "startup"
+"""A folder for the path of a flow's Python, which then sees to it that SIGTERM ends it."""
+
 _MASTER = re.compile(r"Starting Spark master at (spark://\S+)")
 _REGISTERED = "Successfully registered with master"
 

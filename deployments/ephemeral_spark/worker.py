@@ -14,7 +14,7 @@ import secrets
 import signal
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -31,7 +31,7 @@ from blocks.java_home import find_java
 from blocks.prefect_pages import STORAGE_LOGO
 from contracts.errors import StrandlineError
 from deployments.ephemeral_spark.cluster import Cluster, Ending
-from deployments.ephemeral_spark.daemons import Shape
+from deployments.ephemeral_spark.daemons import STARTUP, Shape
 from deployments.ephemeral_spark.emr_serverless import EmrJob
 from deployments.ephemeral_spark.flow_process import FlowProcess
 from deployments.ephemeral_spark.job import EphemeralSparkConfiguration, EphemeralSparkVariables
@@ -176,7 +176,8 @@ class EphemeralSparkWorker(ProcessWorker):
                 watches.start_soon(self._when_cancelled, flow_run, starting.cancel)
                 try:
                     cluster = await self._cluster(flow_run, configuration, leash, log)
-                    configuration.env |= await cluster.start()
+                    found = await cluster.start()
+                    configuration.env |= {**found, **_startup(configuration.env)}
                 except StrandlineError as error:
                     refusal = error
                 watches.cancel_scope.cancel()
@@ -319,6 +320,12 @@ class EphemeralSparkWorker(ProcessWorker):
             await self._propose_crashed_state(
                 flow_run, f"The run did not end well: {ending.reason}."
             )
+
+
+def _startup(environment: Mapping[str, str | None]) -> dict[str, str]:
+    """The path of the flow's Python, begun with what sees to it that SIGTERM ends it."""
+    path = (str(STARTUP), environment.get("PYTHONPATH"))
+    return {"PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
 def _of_flow(environment: dict[str, str | None]) -> dict[str, str]:

@@ -125,7 +125,10 @@ def outcome(place: Stage, deployment: str, cell: Cell, marks: Path) -> Outcome:
     wait_for(f"the phase {cell.phase}", lambda: reached(place, run, cell.phase, marks))
     ports = place.ports()
     happen(place, run, cell.event)
-    return watched(place, run, cell, ports)
+    found = watched(place, run, cell, ports)
+    if found.left:
+        place.clear()  # or the next run would be blamed for it
+    return found
 
 
 def reached(place: Stage, run: FlowRun, phase: str, marks: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -120,6 +121,17 @@ class Stage:
             self.worker.terminate()
             self.worker.wait(30)
 
+    def clear(self) -> None:
+        """End everything, the worker too."""
+        if self.worker is not None:
+            self.worker.kill()
+            self.worker.wait()
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        for path in (self.home / "ephemeral-spark").iterdir():
+            shutil.rmtree(path, ignore_errors=True)
+
     def deploy(self, file: str, function: str) -> str:
         """Deploy a flow of a file of this directory to the pool; the deployment's id."""
         with self.client() as client:
@@ -146,6 +158,10 @@ class Stage:
     def look(self, run: FlowRun) -> FlowRun:
         with self.client() as client:
             return client.read_flow_run(run.id)
+
+    def has_ended(self, run: FlowRun) -> bool:
+        state = self.look(run).state
+        return state is not None and state.is_final()
 
     def log_of(self, run: FlowRun) -> str:
         """What a run's page shows as its log."""
