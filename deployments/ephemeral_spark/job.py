@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from prefect.workers.process import ProcessJobConfiguration, ProcessVariables
 from prefect_aws import AwsCredentials
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PrivateAttr
 
 from contracts.errors import SettingsError
 from deployments.ephemeral_spark.emr_calls import Access
@@ -86,6 +86,30 @@ class EphemeralSparkVariables(_Fields, ProcessVariables):
 
 class EphemeralSparkConfiguration(_Fields, ProcessJobConfiguration):
     """One flow run's configuration."""
+
+    _asked: dict[str, str | None] = PrivateAttr(default_factory=dict)
+
+    def prepare_for_flow_run(self, *arguments: Any, **options: Any) -> None:
+        """Complete it for a flow run; Prefect adds this process's environment."""
+        self._asked = dict(self.env)
+        super().prepare_for_flow_run(*arguments, **options)
+
+    def environment_elsewhere(self) -> dict[str, str]:
+        """What a flow on another machine finds in its environment.
+
+        That is what the work pool and the deployment say, and how the Prefect server is reached;
+        settings that name files of this machine are left out.
+        """
+        settings = {
+            name: text
+            for name, text in self.env.items()
+            if name.startswith(("PREFECT_", "PREFECT__"))
+            and not name.startswith("PREFECT_SERVER_")
+            and not name.endswith(("_HOME", "_PATH"))
+        }
+        return {
+            name: text for name, text in {**settings, **self._asked}.items() if text is not None
+        }
 
     def job_settings(self) -> JobSettings:
         """What a job run is started with.

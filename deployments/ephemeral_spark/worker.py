@@ -202,13 +202,12 @@ class EphemeralSparkWorker(ProcessWorker):
         if configuration.backend == "emr-serverless":
             settings = configuration.job_settings()
             access = await anyio.to_thread.run_sync(configuration.access)
-            environment = _of_flow(configuration.env)
             return EmrJob(
                 leash,
                 settings,
                 access,
                 flow_run=str(flow_run.id),
-                environment=environment,
+                environment=configuration.environment_elsewhere(),
                 log=log,
             )
         if configuration.working_dir is None:
@@ -326,12 +325,3 @@ def _startup(environment: Mapping[str, str | None]) -> dict[str, str]:
     """The path of the flow's Python, begun with what sees to it that SIGTERM ends it."""
     path = (str(STARTUP), environment.get("PYTHONPATH"))
     return {"PYTHONPATH": os.pathsep.join(filter(None, path))}
-
-
-def _of_flow(environment: dict[str, str | None]) -> dict[str, str]:
-    """Of a process's environment, what a flow on another machine needs."""
-    return {
-        name: text
-        for name, text in environment.items()
-        if text is not None and name.startswith(("PREFECT", "STRANDLINE"))
-    }

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from blocks import spark_launch
 from blocks.lakehouse import Lakehouse
 from blocks.spark_runtime import SparkRuntime
 from contracts.errors import EnvironmentUnfitError, SettingsError
@@ -191,3 +192,34 @@ def test_it_speaks_spark_connect(tmp_path, postgres):
         "elsewhere: ok",
         "protected: ok",
     ]
+
+
+def test_a_cluster_that_was_started_for_this_process_goes_before_the_block_s_master(
+    lakehouse, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("STRANDLINE_SPARK_MASTER", "spark://127.0.0.1:7077")
+    monkeypatch.setenv("_SPARK_AUTH_SECRET", CANARY)
+    launched = []
+    monkeypatch.setattr(spark_launch, "running_session", lambda: None)
+
+    def launch(settings, confidential, *, log):
+        launched.append((settings, confidential))
+        raise EnvironmentUnfitError(where="", expected="", found="", next_step="")
+
+    monkeypatch.setattr(spark_launch, "launch", launch)
+    with pytest.raises(EnvironmentUnfitError):
+        SparkRuntime(master="local[2]", log_directory=tmp_path).session(lakehouse)
+    ((settings, confidential),) = launched
+    assert settings["spark.master"] == "spark://127.0.0.1:7077"
+    assert settings["spark.driver.host"] == "127.0.0.1"
+    assert CANARY not in str(settings)
+    assert confidential["spark.authenticate.secret"] == CANARY
+    assert SparkRuntime(kind="connect", master="sc://host")._master() == "sc://host"
+
+
+def test_what_spark_submit_was_told_goes_before_the_block(monkeypatch):
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    runtime = SparkRuntime(master="local[2]")
+    assert runtime._master() == ""
+    assert "spark.driver.host" not in runtime._executor_settings()
+    assert runtime._environment() == {}

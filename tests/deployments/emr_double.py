@@ -90,6 +90,11 @@ def _submitted(request: dict, folder: Path) -> subprocess.Popen[bytes]:
         if name.startswith(_DRIVER_ENVIRONMENT)
     }
     kept = ("PATH", "JAVA_HOME", "HOME", "PYTHONPATH")
+    told = [
+        f"{name}={text}"
+        for name, text in properties.items()
+        if not name.startswith("spark.emr-serverless.")
+    ]
     environment |= {name: os.environ[name] for name in kept if name in os.environ}
     spark = Path(pyspark.__file__).parent
     driver = request["jobDriver"]["sparkSubmit"]
@@ -99,6 +104,7 @@ def _submitted(request: dict, folder: Path) -> subprocess.Popen[bytes]:
                 *(str(spark / "bin" / "spark-submit"), "--master", "local[1]"),
                 *("--conf", "spark.ui.enabled=false", "--conf", "spark.driver.host=127.0.0.1"),
                 *("--conf", "spark.driver.bindAddress=127.0.0.1"),
+                *(word for text in told for word in ("--conf", text)),
                 *(driver["entryPoint"], *driver["entryPointArguments"]),
             ],
             env={**environment, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"},

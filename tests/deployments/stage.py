@@ -47,6 +47,8 @@ class Stage:
     folder: Path
     port: int
     variables: dict[str, object] = field(default_factory=dict)
+    additional: dict[str, str] = field(default_factory=dict)
+    """Environment of workers beside what they need."""
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     worker: subprocess.Popen[bytes] | None = None
 
@@ -108,7 +110,7 @@ class Stage:
                     *("--pool", POOL, "--name", "tested", "--type", "ephemeral-spark"),
                 ],
                 cwd=ROOT,
-                env={**self.environment(), MARK: self.mark},
+                env={**self.environment(), **self.additional, MARK: self.mark},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -132,7 +134,7 @@ class Stage:
         for path in (self.home / "ephemeral-spark").iterdir():
             shutil.rmtree(path, ignore_errors=True)
 
-    def deploy(self, file: str, function: str) -> str:
+    def deploy(self, file: str, function: str, **variables: object) -> str:
         """Deploy a flow of a file of this directory to the pool; the deployment's id."""
         with self.client() as client:
             flow = client.create_flow_from_name(function.replace("_", "-"))
@@ -144,7 +146,7 @@ class Stage:
                 pull_steps=[
                     {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
                 ],
-                job_variables=self.variables,
+                job_variables={**self.variables, **variables},
                 enforce_parameter_schema=False,
             )
         return str(deployment)
@@ -159,9 +161,14 @@ class Stage:
         with self.client() as client:
             return client.read_flow_run(run.id)
 
-    def has_ended(self, run: FlowRun) -> bool:
-        state = self.look(run).state
-        return state is not None and state.is_final()
+    def end_of(self, run: FlowRun, seconds: float = SECONDS_TO_START) -> str:
+        """The name of the state in which a run ends."""
+
+        def final() -> str | None:
+            state = self.look(run).state
+            return state.name if state is not None and state.is_final() else None
+
+        return str(wait_for("the end of the run", final, seconds))
 
     def log_of(self, run: FlowRun) -> str:
         """What a run's page shows as its log."""

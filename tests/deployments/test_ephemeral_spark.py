@@ -41,8 +41,7 @@ def table() -> Iterator[list[Outcome]]:
 def test_a_run_by_the_blocks_has_a_cluster_of_its_own_that_is_gone_afterwards(place, tmp_path):
     place.start_worker()
     run = place.begin(place.deploy("rows_in_lake.py", "rows_in_lake"), folder=str(tmp_path))
-    wait_for("the end of the run", lambda: place.has_ended(run))
-    assert place.look(run).state.name == "Completed", place.log_of(run)
+    assert place.end_of(run) == "Completed", place.log_of(run)
     total, _, master = (tmp_path / "total").read_text().partition(" on ")
     assert total == "90"
     assert master.startswith("spark://127.0.0.1:")
