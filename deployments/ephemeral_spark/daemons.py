@@ -127,7 +127,7 @@ class Shape:
             "PYSPARK_SUBMIT_ARGS": f"--properties-file '{file}' pyspark-shell",
             # Executors as large as their workers, where the flow does not say otherwise.
             "SPARK_EXECUTOR_MEMORY": self.memory,
-            "SPARK_SUBMIT_OPTS": f"-Djava.io.tmpdir={directory / 'tmp'} -XX:-UsePerfData",
+            "SPARK_SUBMIT_OPTS": f'-Djava.io.tmpdir="{directory / "tmp"}" -XX:-UsePerfData',
         }
 
     def _java(self, directory: Path) -> list[str]:

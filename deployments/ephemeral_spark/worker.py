@@ -15,14 +15,21 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
 import anyio
 import anyio.abc
-from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import InfrastructureNotAvailable, InfrastructureNotFound, ObjectNotFound
+import httpx
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import (
+    InfrastructureNotAvailable,
+    InfrastructureNotFound,
+    ObjectNotFound,
+    PrefectHTTPStatusError,
+)
 from prefect.logging.loggers import PrefectLogAdapter
 from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessWorker, ProcessWorkerResult
@@ -128,7 +135,11 @@ class EphemeralSparkWorker(ProcessWorker):
     async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
         # From before the run is claimed until it is over, somebody must outlive this worker.
         environment = get_current_settings().to_environment_variables(exclude_unset=True)
-        leash = await Leash.open(self._home, str(flow_run.id), environment)
+        try:
+            leash = await Leash.open(self._home, str(flow_run.id), environment)
+        except (StrandlineError, OSError):
+            self._logger.exception("A run's guardian did not start; the run stays scheduled")
+            return False
         self._leashes[flow_run.id] = leash
         claimed = False
         try:
@@ -153,7 +164,8 @@ class EphemeralSparkWorker(ProcessWorker):
             raise
         else:
             with anyio.CancelScope(shield=True):
-                await leash.end()
+                # Where the worker lost track of the run, its guardian sees to the state.
+                await (leash.let_go() if isinstance(result, Exception) else leash.end())
             return result
         finally:
             del self._leashes[flow_run.id]
@@ -177,7 +189,7 @@ class EphemeralSparkWorker(ProcessWorker):
                 try:
                     cluster = await self._cluster(flow_run, configuration, leash, log)
                     found = await cluster.start()
-                    configuration.env |= {**found, **_startup(configuration.env)}
+                    configuration.env |= _joined(found, configuration.env)
                 except StrandlineError as error:
                     refusal = error
                 watches.cancel_scope.cancel()
@@ -261,10 +273,10 @@ class EphemeralSparkWorker(ProcessWorker):
         return ending
 
     async def _when_cancelled(self, flow_run: FlowRun, act: Callable[[], object]) -> None:
-        """Act once, when somebody asks for the run to be cancelled."""
+        """Act once, when somebody asks for the run to be cancelled, or deletes it."""
         while True:
             try:
-                state = (await self.client.read_flow_run(flow_run.id)).state
+                state = await self._state(flow_run)
             except ObjectNotFound:
                 act()
                 return
@@ -275,11 +287,22 @@ class EphemeralSparkWorker(ProcessWorker):
             await anyio.sleep(pause)
 
     async def _until_final(self, flow_run: FlowRun) -> None:
-        while True:
-            state = (await self.client.read_flow_run(flow_run.id)).state
-            if state is None or state.is_final():
-                return
+        state = await self._state(flow_run)
+        while state is None or not state.is_final():
             await anyio.sleep(_PAUSE_STARTING)
+            state = await self._state(flow_run)
+
+    async def _state(self, flow_run: FlowRun) -> State[Any] | None:
+        """The run's state; None while the server does not answer, which is no reason to end it.
+
+        Raises:
+            ObjectNotFound: The run was deleted.
+        """
+        try:
+            return (await self.client.read_flow_run(flow_run.id)).state
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            self._logger.warning("The Prefect server did not answer: %s", type(error).__name__)
+            return None
 
     def _ending_soon(self, flow: FlowProcess, watches: anyio.abc.TaskGroup) -> Callable[[], object]:
         """What is done about a cancelled run's process that Prefect's own ways don't end."""
@@ -294,8 +317,10 @@ class EphemeralSparkWorker(ProcessWorker):
         self, cluster: Cluster, flow_run: FlowRun, flow: FlowProcess, log: PrefectLogAdapter
     ) -> None:
         """End the flow when its cluster is lost: it would wait for executors for ever."""
+        state: State[Any] | None = None
         ending = await cluster.ended()
-        state = (await self.client.read_flow_run(flow_run.id)).state
+        with suppress(ObjectNotFound):
+            state = await self._state(flow_run)
         if state is None or not state.is_final():
             log.error("The Spark cluster of this run was lost: %s", ending.reason)
             for line in ending.said:
@@ -321,7 +346,16 @@ class EphemeralSparkWorker(ProcessWorker):
             )
 
 
-def _startup(environment: Mapping[str, str | None]) -> dict[str, str]:
-    """The path of the flow's Python, begun with what sees to it that SIGTERM ends it."""
-    path = (str(STARTUP), environment.get("PYTHONPATH"))
-    return {"PYTHONPATH": os.pathsep.join(filter(None, path))}
+def _joined(found: Mapping[str, str], asked: Mapping[str, str | None]) -> dict[str, str]:
+    """What tells a flow of its cluster, with what the pool asks for under the same names."""
+    joined = dict(found)
+    if asked.get("PYSPARK_SUBMIT_ARGS"):
+        ours = joined.get("PYSPARK_SUBMIT_ARGS", "").removesuffix("pyspark-shell")
+        joined["PYSPARK_SUBMIT_ARGS"] = f"{ours}{asked['PYSPARK_SUBMIT_ARGS']}"
+    if asked.get("SPARK_SUBMIT_OPTS"):
+        joined["SPARK_SUBMIT_OPTS"] = (
+            f"{joined.get('SPARK_SUBMIT_OPTS', '')} {asked['SPARK_SUBMIT_OPTS']}"
+        )
+    # First on its path: what sees to it that SIGTERM ends the flow.
+    path = (str(STARTUP), asked.get("PYTHONPATH"))
+    return {**joined, "PYTHONPATH": os.pathsep.join(filter(None, path))}

@@ -70,7 +70,7 @@ def test_a_cancelled_flow_ends_and_so_does_its_job_run(place, service, tmp_path)
     run = place.begin(
         place.deploy("job_on_spark.py", "job_on_spark"), marks=str(tmp_path), milliseconds=600_000
     )
-    wait_for("its job", lambda: (tmp_path / "running").exists())
+    wait_for("its job", (tmp_path / "running").exists)
     with place.client() as client:
         client.set_flow_run_state(run.id, Cancelling())
     assert place.end_of(run, 30) == "Cancelled"
@@ -82,7 +82,7 @@ def test_a_job_run_ends_with_its_killed_worker(place, service, tmp_path):
     run = place.begin(
         place.deploy("job_on_spark.py", "job_on_spark"), marks=str(tmp_path), milliseconds=600_000
     )
-    wait_for("its job", lambda: (tmp_path / "running").exists())
+    wait_for("its job", (tmp_path / "running").exists)
     place.worker.kill()
     place.worker.wait()
     assert place.end_of(run, 30) == "Crashed"
