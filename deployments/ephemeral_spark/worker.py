@@ -52,7 +52,7 @@ __all__ = ["EphemeralSparkWorker"]
 
 _PAUSE_STARTING = 0.5
 _PAUSE_RUNNING = 2.0
-_SECONDS_TO_END = 8.0
+_SECONDS_TO_END = 5.0
 
 
 class EphemeralSparkWorker(ProcessWorker):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from prefect.states import Cancelling
 
-from tests.conftest import PACKAGES
+from blocks.lakehouse import Lakehouse
 from tests.deployments.emr_double import Service, emr
 from tests.deployments.matrix import leftovers
 from tests.deployments.stage import ROOT, Stage, stage, wait_for
@@ -20,7 +20,12 @@ APPLICATION = {
     "emr_application": "app",
     "emr_role": "arn:aws:iam::123456789012:role/spark",
     "emr_entry_point": str(ROOT / "deployments/ephemeral_spark/entry_point.py"),
-    "emr_properties": {"spark.jars.packages": ",".join(PACKAGES)},
+    # spark-submit starts the JVM, so that it has to know which jars the flow's blocks need.
+    "emr_properties": {
+        "spark.jars.packages": ",".join(
+            Lakehouse(catalog="lake", warehouse="any", uri="jdbc:sqlite:any").packages()
+        )
+    },
 }
 
 
