@@ -76,8 +76,12 @@ class Guardian:
 
     def tick(self) -> None:
         """Go on with what takes time, and see whether everything still runs."""
-        if self._starting is not None and next(self._starting, self) is self:
+        try:
+            if self._starting is not None and next(self._starting, self) is self:
+                self._starting = None
+        except OSError as error:
             self._starting = None
+            self._fail(f"a daemon did not start: {error.strerror}")
         for name, daemon in self._daemons.items():
             if daemon.poll() is not None and not self._lost:
                 self._fail(f"{name} ended {_ending(daemon.returncode)}")

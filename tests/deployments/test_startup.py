@@ -1,0 +1,110 @@
+"""How clusters and flows start: what does not is said, and SIGTERM ends a flow that hangs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import uuid
+
+import anyio
+import pytest
+
+from blocks.java_home import find_java
+from contracts.errors import EnvironmentUnfitError
+from deployments.ephemeral_spark.daemons import STARTUP, Shape
+from deployments.ephemeral_spark.leash import Leash
+from deployments.ephemeral_spark.processes import members
+from deployments.ephemeral_spark.standalone import Standalone
+from deployments.ephemeral_spark.worker import _joined
+
+HANGS = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: None)
+print("ready", flush=True)
+time.sleep(1) or time.sleep(600)
+"""
+
+
+def hanging(*words: str, path: str = str(STARTUP)) -> subprocess.Popen[str]:
+    """A process that takes no notice of SIGTERM, and its command line's words."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGS, *words],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_a_flow_that_does_not_end_on_sigterm_is_ended():
+    with hanging("prefect.engine") as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+
+
+def test_any_other_process_is_left_alone():
+    with hanging("something.else") as process:
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(5)
+        process.kill()
+
+
+def test_a_module_of_that_name_which_is_hidden_is_imported_all_the_same(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("print('hidden', flush=True)", encoding="utf-8")
+    said = subprocess.run(
+        [sys.executable, "-c", "import sitecustomize; print(sitecustomize.__file__)"],
+        env={**os.environ, "PYTHONPATH": f"{STARTUP}{os.pathsep}{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["hidden", str(tmp_path / "sitecustomize.py")]
+
+
+@pytest.mark.parametrize(
+    ("java", "seconds", "found"),
+    [
+        ("/nowhere", 60, "No such file or directory"),
+        (None, 0.2, "the master has no address, after the seconds it may take to start"),
+    ],
+    ids=["no Java", "no time"],
+)
+def test_a_cluster_that_does_not_start_says_why_and_leaves_nothing(tmp_path, java, seconds, found):
+    shape = Shape(java or str(find_java()), workers=1, cores=1, memory="512m", secret="secret")  # noqa: S106
+
+    async def start() -> str:
+        leash = await Leash.open(tmp_path, str(uuid.uuid4()), {})
+        log = logging.LoggerAdapter(logging.getLogger("test"))
+        try:
+            with pytest.raises(EnvironmentUnfitError, match=found):
+                await Standalone(leash, shape, seconds, log).start()
+        finally:
+            await leash.end()
+        return leash.token
+
+    assert members(anyio.run(start)) == []
+    assert not list((tmp_path / "ephemeral-spark").iterdir())
+
+
+def test_what_the_pool_asks_for_under_the_same_names_is_kept(tmp_path):
+    shape = Shape("/java", 1, 1, "512m", "secret-of-the-cluster")
+    shape.prepare(tmp_path)
+    found = shape.flow_environment(tmp_path, "spark://127.0.0.1:7077")
+    asked = {
+        "PYSPARK_SUBMIT_ARGS": "--packages org.example:one:1 pyspark-shell",
+        "SPARK_SUBMIT_OPTS": "-Done=1",
+        "PYTHONPATH": "/mine",
+    }
+    joined = _joined(found, asked)
+    assert joined["PYSPARK_SUBMIT_ARGS"].endswith("--packages org.example:one:1 pyspark-shell")
+    assert joined["PYSPARK_SUBMIT_ARGS"].count("pyspark-shell") == 1
+    assert joined["SPARK_SUBMIT_OPTS"].endswith(" -Done=1")
+    assert joined["PYTHONPATH"] == f"{STARTUP}{os.pathsep}/mine"
+    commands = [*shape.master(tmp_path), *shape.worker(tmp_path, "spark://127.0.0.1:7077")]
+    assert "secret-of-the-cluster" not in " ".join((*commands, joined["PYSPARK_SUBMIT_ARGS"]))
+    assert (tmp_path / "conf" / "flow.conf").stat().st_mode & 0o777 == 0o600
