@@ -262,6 +262,8 @@ class EphemeralSparkWorker(ProcessWorker):
         async def cancel() -> None:
             with anyio.move_on_after(_SECONDS_TO_END):
                 await self._until_final(flow_run)  # the flow may end itself, hooks and all
+            # First the state: what is killed in the job run might report itself as crashed.
+            await self._conclude(flow_run, Ending(0, "it was cancelled"))
             await cluster.cancel()
 
         async with anyio.create_task_group() as watches:

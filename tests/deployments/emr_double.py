@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pyspark
+
+from deployments.ephemeral_spark.processes import MARK, end_members
 
 _DRIVER_ENVIRONMENT = "spark.emr-serverless.driverEnv."
 
@@ -48,8 +49,7 @@ class Job:
     def cancel(self) -> None:
         self.cancelled = True
         if self.process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+            end_members(self.request["clientToken"])
 
 
 @dataclass
@@ -107,7 +107,12 @@ def _submitted(request: dict, folder: Path) -> subprocess.Popen[bytes]:
                 *(word for text in told for word in ("--conf", text)),
                 *(driver["entryPoint"], *driver["entryPointArguments"]),
             ],
-            env={**environment, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"},
+            env={
+                **environment,
+                "PYSPARK_PYTHON": sys.executable,
+                "SPARK_LOCAL_IP": "127.0.0.1",
+                MARK: request["clientToken"],  # as a container would, it holds all that is started
+            },
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
