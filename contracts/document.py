@@ -16,8 +16,8 @@ from yaml.nodes import MappingNode, Node
 
 from contracts.problem import Report
 
-_NO_ALIAS = "aliases are not used in contracts: say it in full"
-_NO_TAG = "tags are not used in contracts"
+_NO_ALIAS = "aliases are not used here: say it in full"
+_NO_TAG = "tags are not used here"
 
 
 class _Loader(yaml.SafeLoader):
@@ -53,8 +53,13 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def parse(text: str | bytes, report: Report) -> dict[str, object] | None:
-    """The document's top level, or None and a problem in the report."""
+def parse(
+    text: str | bytes, report: Report, *, start: str = "apiVersion: v3.1.0"
+) -> dict[str, object] | None:
+    """The document's top level, or None and a problem in the report.
+
+    `start` is how such a file begins, for who wrote something else.
+    """
     try:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - derives from the safe loader
     except yaml.MarkedYAMLError as error:
@@ -64,7 +69,7 @@ def parse(text: str | bytes, report: Report) -> dict[str, object] | None:
         report.add("", f"not readable as YAML ({type(error).__name__})", "correct the YAML")
         return None
     if not isinstance(document, dict):
-        report.add("", "a contract is a mapping at its top level", "start with apiVersion: v3.1.0")
+        report.add("", "must be a mapping at its top level", f"start with {start}")
         return None
     return document
 

@@ -14,10 +14,12 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from contracts.errors import CommitConflictError
+from flows.alarm import alarm
 from flows.page import show_load
 from history import LoadReport
 from tasks.assets import published_asset
 from tasks.audit import audit
+from tasks.events import tell_loaded
 from tasks.extract import extract
 from tasks.handoff import LoadSummary, StagedBatch, Verdict
 from tasks.merge import merge
@@ -33,7 +35,13 @@ from tasks.views import offer_views
 PUBLISH_ATTEMPTS = 5
 
 
-@flow(name="load-table", flow_run_name="load-{contract}", persist_result=False)
+@flow(
+    name="load-table",
+    flow_run_name="load-{contract}",
+    persist_result=False,
+    on_failure=[alarm],
+    on_crashed=[alarm],
+)
 def load_table(contract: str, settings: str = "default") -> LoadSummary:
     """Load what is new in the source of one contract into its history.
 
@@ -54,6 +62,7 @@ def loaded(load: Opened) -> LoadSummary:
     staged = patient(protect, run)(run, extraction)
     verdict = validate(run, staged)
     report = published(run, staged, verdict)
+    tell_loaded(run, staged, report)
     if report.published:
         # Again after each load: its columns are those of the table, which may have come to more.
         offer_views(run)

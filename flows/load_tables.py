@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from contracts.errors import RetryableError, SettingsError, StrandlineError
+from flows.alarm import alarm
 from flows.load_table import loaded, started, this_run
 from flows.page import show_load
 from tasks.handoff import LoadSummary
@@ -61,7 +62,7 @@ class TablesFailedError(RetryableError):
         return error
 
 
-@flow(name="load-tables", persist_result=False)
+@flow(name="load-tables", persist_result=False, on_failure=[alarm], on_crashed=[alarm])
 def load_tables(contracts: list[str], settings: str = "default") -> tuple[TableOutcome, ...]:
     """Load the tables of several contracts, a few at a time.
 

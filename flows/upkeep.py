@@ -15,6 +15,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
 from contracts.errors import RetryableError
+from flows.alarm import alarm
 from tasks.opening import known_contracts
 from tasks.upkeep import UpkeepOutcome, all_contracts, keep_up
 
@@ -45,7 +46,7 @@ class UpkeepFailedError(RetryableError):
         return error
 
 
-@flow(name="upkeep", persist_result=False)
+@flow(name="upkeep", persist_result=False, on_failure=[alarm], on_crashed=[alarm])
 def upkeep(
     contracts: list[str] | None = None, settings: str = "default", dry_run: bool = False
 ) -> tuple[UpkeepOutcome, ...]:

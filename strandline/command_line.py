@@ -27,10 +27,9 @@ _QUIET = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
 }
 
-_COMMANDS = (
-    *("run", "history", "diff", "status", "runs", "quarantine", "upkeep", "rebuild"),
-    "contracts",
-)
+_LAKE = ("run", "history", "diff", "status", "runs", "quarantine", "upkeep", "rebuild")
+_COMMANDS = (*_LAKE, "alerts", "contracts")
+
 
 app = App(
     name="strandline",
@@ -42,8 +41,14 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _position, _name in enumerate(_COMMANDS[:-1]):
+for _position, _name in enumerate(_LAKE):
     app.command(getattr(commands, _name), name=_name, sort_key=_position)
+app.command(
+    "strandline.alert_commands:app",
+    name="alerts",
+    help="Apply, list and prove alerts.",
+    sort_key=len(_LAKE),
+)
 app.command(
     "strandline.contract_commands:app",
     name="contracts",

@@ -22,6 +22,7 @@ from blocks.source_database import SourceDatabase
 from contracts.errors import StrandlineError
 from contracts.loader import TABLES, find_contract
 from tasks.deadline import within
+from tasks.events import tell_failure
 from tasks.faults import translated
 from tasks.ledgers import ensure_places
 from tasks.leftovers import clear, remember
@@ -111,6 +112,7 @@ def _recorded_if_failed(run: Run, watch: UsageWatch) -> Iterator[None]:
     try:
         yield
     except StrandlineError as error:
+        tell_failure(run, error)
         # The failure itself matters more than a record of it that can't be written.
         with suppress(PySparkException, Py4JError):
             record_failure(run, error, watch)

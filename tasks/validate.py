@@ -17,6 +17,7 @@ from contracts.rules import RULES
 from contracts.schema import event_schema
 from history.columns import named
 from history.refusal import QUARANTINE_SCHEMA, quarantine
+from tasks.events import tell_verdict
 from tasks.handoff import Finding, StagedBatch, Verdict
 from tasks.run import Run
 from tasks.step import Figures, step
@@ -57,6 +58,7 @@ def validate(run: Run, staged: StagedBatch) -> Verdict:
         findings=found,
         quarantined=staged.refused,
     )
+    tell_verdict(run, staged, verdict)
     if not verdict.passed:
         raise QualityGateError(
             where=f"{contract.name}, batch {run.batch_id}",

@@ -1,0 +1,133 @@
+"""Alert channels as notification blocks that a Prefect server loads without our package.
+
+Promise: only block types that Prefect itself ships. Blocks of an integration, such as
+`EmailServerCredentials`, and blocks of our own can't be loaded by the process that acts for an
+automation, unless they are installed there; on Prefect Cloud they never are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import singledispatch
+from urllib.parse import quote, urlencode
+
+from prefect.blocks.abstract import NotificationBlock
+from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
+from prefect.types import SecretDict
+from pydantic import SecretStr
+
+from contracts.alerts.model import (
+    ChannelBase,
+    EmailChannel,
+    PagerDutyChannel,
+    Severity,
+    SlackChannel,
+    WebhookChannel,
+)
+
+__all__ = ["BLOCK_PREFIX", "block_of", "document_name", "send"]
+
+BLOCK_PREFIX = "strandline-alert-"
+"""How the names of our block documents begin."""
+
+_MODES = {"none": "insecure", "starttls": "starttls", "tls": "ssl"}
+_PORTS = {"none": 25, "starttls": 587, "tls": 465}
+
+
+def document_name(channel: str, severity: Severity) -> str:
+    """The name of a channel's block for messages of a severity: lower case, digits, dashes."""
+    plain = "".join(c if c.isalnum() else "-" for c in channel.lower())
+    return f"{BLOCK_PREFIX}{plain}-{severity}"
+
+
+def send(block: NotificationBlock, *, subject: str, body: str) -> None:
+    """Send a message, and come back when it was taken or refused.
+
+    Raises:
+        NotificationError: It was refused; other errors are those of the library that sends.
+    """
+    notify: Callable[..., object] = block.notify
+    with block.raise_on_failure():
+        notify(subject=subject, body=body, _sync=True)
+
+
+@singledispatch
+def block_of(channel: ChannelBase, severity: Severity) -> NotificationBlock:
+    """The block that sends a channel's messages; it knows the severity where the receiver does."""
+    message = f"no block for {type(channel).__name__} of {severity}"
+    raise NotImplementedError(message)
+
+
+@block_of.register
+def _email(channel: EmailChannel, severity: Severity) -> NotificationBlock:
+    """Apprise sends by SMTP.
+
+    None of Prefect's types is named after e-mail by SMTP; this one hands any address of Apprise on
+    that is not one of Slack's own.
+    """
+    del severity
+    login = ""
+    if channel.user is not None:
+        password = channel.password.get_secret_value() if channel.password else ""
+        login = f"{quote(channel.user, safe='')}:{quote(password, safe='')}@"
+    scheme = "mailto" if channel.security == "none" else "mailtos"
+    port = channel.port or _PORTS[channel.security]
+    options = urlencode(
+        {
+            "smtp": channel.host,
+            "mode": _MODES[channel.security],
+            "from": channel.sender,
+            "to": ",".join(channel.to),
+            "format": "text",
+        }
+    )
+    return SlackWebhook(url=SecretStr(f"{scheme}://{login}{channel.host}:{port}?{options}"))
+
+
+@block_of.register
+def _slack(channel: SlackChannel, severity: Severity) -> NotificationBlock:
+    del severity
+    return CustomWebhookNotificationBlock(
+        name="slack",
+        url="{{url}}",
+        json_data={"text": "*{{subject}}*\n{{body}}"},
+        secrets=SecretDict({"url": channel.url.get_secret_value()}),
+    )
+
+
+@block_of.register
+def _pagerduty(channel: PagerDutyChannel, severity: Severity) -> NotificationBlock:
+    """Events of one subject join one incident, so that a failure an hour is one incident."""
+    return CustomWebhookNotificationBlock(
+        name="pagerduty",
+        url=channel.url,
+        json_data={
+            "routing_key": "{{routing_key}}",
+            "event_action": "trigger",
+            "dedup_key": "{{subject}}",
+            "payload": {
+                "summary": "{{subject}}",
+                "source": "strandline",
+                "severity": str(severity),
+                "custom_details": {"message": "{{body}}"},
+            },
+        },
+        secrets=SecretDict({"routing_key": channel.routing_key.get_secret_value()}),
+    )
+
+
+@block_of.register
+def _webhook(channel: WebhookChannel, severity: Severity) -> NotificationBlock:
+    secret = {"token": channel.token.get_secret_value()} if channel.token else {}
+    return CustomWebhookNotificationBlock(
+        name="webhook",
+        url=channel.url,
+        json_data={
+            "subject": "{{subject}}",
+            "message": "{{body}}",
+            "severity": str(severity),
+            "source": "strandline",
+        },
+        headers={"Authorization": "Bearer {{token}}"} if secret else None,
+        secrets=SecretDict(secret),
+    )

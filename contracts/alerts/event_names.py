@@ -1,0 +1,55 @@
+"""The events of a load and what they are about: the words that pipeline and alerts share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+BATCH_JUDGED: Final = "strandline.batch.judged"
+"""A batch was judged; the label `VERDICT` says `pass` or `fail`."""
+
+ANOMALY_FOUND: Final = "strandline.anomaly.found"
+"""A check that some rows of a batch failed; once per check and batch."""
+
+TABLE_PUBLISHED: Final = "strandline.table.published"
+"""A load published a new state of a table."""
+
+TABLE_UNCHANGED: Final = "strandline.table.unchanged"
+"""A load found that a table already says all there is to say."""
+
+TABLE_WATCHED: Final = "strandline.table.watched"
+"""From now on a table is expected to be loaded, though it may never have been."""
+
+CIRCUIT_OPENED: Final = "strandline.circuit.opened"
+"""A load gave up on a source database that did not answer, after every attempt it may make."""
+
+ALERT_TEST: Final = "strandline.alert.test"
+"""Nothing happened: somebody proves that an alert arrives."""
+
+VERDICT: Final = "strandline.verdict"
+CONTRACT: Final = "strandline.contract"
+
+TAG: Final = "strandline-alerts"
+"""Automations with this tag are ours: changed and removed to agree with the alert file."""
+
+ID: Final = "prefect.resource.id"
+NAME: Final = "prefect.resource.name"
+
+
+def automation_name(alert: str) -> str:
+    """What the automation of an alert is called on the server's pages."""
+    return f"Strandline alert: {alert}"
+
+
+def table_resource(target: str) -> str:
+    """The resource id of a table, named as its contract does: `namespace.table`."""
+    return f"strandline.table.{target}"
+
+
+def source_resource(connection: str) -> str:
+    """The resource id of a source database, named by its connection."""
+    return f"strandline.source.{connection}"
+
+
+def alert_resource(alert: str) -> str:
+    """The resource id of an alert."""
+    return f"strandline.alert.{alert}"
