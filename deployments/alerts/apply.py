@@ -20,6 +20,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.events import emit_event
 from prefect.events.schemas.automations import Automation, AutomationCore
+from prefect.settings import PREFECT_UI_URL
 
 from blocks.alert_channels import BLOCK_PREFIX, block_of, document_name
 from contracts.alerts import event_names as names
@@ -63,7 +64,7 @@ def apply(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, ...]:
     _refuse_taken(there, file)
     file = with_kept(file, known)
     blocks = _saved_blocks(file, known)
-    wanted = list(automations(file, lambda channel, severity: blocks[channel, severity]))
+    wanted = list(automations(file, lambda channel, severity: blocks[channel, severity], _pages()))
     outcomes = [_upsert(client, each, there) for each in wanted]
     kept = {each.id for each in outcomes}
     for extra in ours(there):
@@ -89,7 +90,9 @@ def differences(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, ..
     file = with_kept(file, known)
     wanted = list(
         automations(
-            file, lambda channel, severity: known.get(document_name(channel, severity), _NO_BLOCK)
+            file,
+            lambda channel, severity: known.get(document_name(channel, severity), _NO_BLOCK),
+            _pages(),
         )
     )
     found = {each.name: each for each in reversed(ours(there))}
@@ -97,6 +100,10 @@ def differences(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, ..
     kept = {each.id for each in outcomes}
     gone = (each for each in ours(there) if each.id not in kept)
     return (*outcomes, *(Applied(each.name, Change.REMOVED, each.id) for each in gone))
+
+
+def _pages() -> str:
+    return PREFECT_UI_URL.value() or ""
 
 
 def known_to(client: SyncPrefectClient, file: AlertFile) -> AlertFile:

@@ -56,8 +56,11 @@ def silenced(file: AlertFile) -> tuple[str, ...]:
     return tuple(name for name, alert in file.alerts.items() if not file.routed(alert))
 
 
-def automations(file: AlertFile, block: BlockOf) -> Iterator[AutomationCore]:
-    """The automations of a file; `block` is asked for each channel that an alert goes to.
+def automations(file: AlertFile, block: BlockOf, pages: str) -> Iterator[AutomationCore]:
+    """The automations of a file.
+
+    `block` is asked for each channel that an alert goes to; `pages` is the address that messages
+    link to.
 
     An alert that nobody would hear of has none. A zombie is ended all the same.
     """
@@ -67,7 +70,7 @@ def automations(file: AlertFile, block: BlockOf) -> Iterator[AutomationCore]:
         channels = file.routed(alert)
         if not channels:
             continue
-        message = message_of(name, alert)
+        message = message_of(name, alert, pages)
         actions: list[ActionTypes] = [
             SendNotification(
                 block_document_id=block(channel, alert.severity),

@@ -7,6 +7,7 @@ messages carry no value.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -36,27 +37,37 @@ class Message:
     body: str
 
 
-def message_of(name: str, alert: Alert) -> Message:
-    """The message of an alert; a test of it says that it is one."""
+def message_of(name: str, alert: Alert, pages: str) -> Message:
+    """The message of an alert; a test of it says that it is one.
+
+    `pages` is the address of the server's pages: the server itself may not know under which name
+    others reach it.
+    """
     subject, lines = _said(alert)
     test = f"event.event == '{names.ALERT_TEST}'"
+    head = f"{{% set pages = '{pages.rstrip('/')}' %}}{{% if {test} %}}"
+    tested = (
+        "Nothing happened: somebody typed `strandline alerts test`.",
+        f"If it had been real, {name} would have told you here.",
+    )
+    origin = (
+        f"Alert: {name}, {{{{ pages }}}}/automations/automation/{{{{ automation.id }}}}",
+        "Event: {{ event.id }}",
+    )
+    said = f"{_joined(tested)}{{% else %}}{_joined(lines)}{{% endif %}}"
     return Message(
         subject=f"{{% if {test} %}}TEST: {name} ({alert.severity}){{% else %}}"
         f"{alert.severity}: {subject}{{% endif %}}",
-        body="\n".join(
-            (
-                f"{{% if {test} %}}Nothing happened: somebody typed `strandline alerts test`.",
-                f"If it had been real, {name} would have told you here."
-                "{% else %}" + "\n".join(lines) + "{% endif %}",
-                f"Alert: {name}, {{{{ automation|ui_resource_events_url }}}}",
-                "Event: {{ event.id }}",
-            )
-        ),
+        body=f"{head}{_joined((said, *origin))}",
     )
 
 
+def _joined(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
+
+
 _RUN = "{{ flow.name }}, run {{ flow_run.name }}"
-_LINK = "Run: {{ flow_run|ui_url }}"
+_LINK = "Run: {{ pages }}/runs/flow-run/{{ flow_run.id }}"
 _LOGS = "Next: prefect flow-run logs {{ flow_run.id }}"
 _TIMES = (
     "It began {{ flow_run.start_time|string|truncate(19, true, '', 0) }} UTC and took "
@@ -169,7 +180,8 @@ def _stale(alert: TableStale) -> tuple[str, tuple[str, ...]]:
             "{% else %}, batch {{ event.payload.batch_id }}{% endif %}."
         ),
         (
-            "{% if flow_run %}That run: {{ flow_run|ui_url }}{% else %}No run has loaded it yet."
+            "{% if flow_run %}That run: {{ pages }}/runs/flow-run/{{ flow_run.id }}"
+            "{% else %}No run has loaded it yet."
             "{% endif %}"
         ),
         "Next: strandline run {{ event.payload.contract }}",
@@ -180,8 +192,8 @@ def _stale(alert: TableStale) -> tuple[str, tuple[str, ...]]:
 def _zombie(alert: Zombie) -> tuple[str, tuple[str, ...]]:
     return f"{_RUN}, gave no sign of life for {words(alert.silent)}", (
         (
-            "It was set to Crashed (Zombie). If its process lives after all, end it: "
-            "{{ flow_run.infrastructure_pid }}."
+            "It was set to Crashed (Zombie).{% if flow_run.infrastructure_pid %} If its process "
+            "lives after all, end it: {{ flow_run.infrastructure_pid }}.{% endif %}"
         ),
         _TIMES,
         _LINK,

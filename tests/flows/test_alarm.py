@@ -1,0 +1,129 @@
+"""Runs that no server looks after alert by a hook, through the same channels."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.events import DoNothing, EventTrigger, Posture
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import TerminationSignal
+
+from contracts.alerts.event_names import TAG, automation_name
+from contracts.alerts.loader import VARIABLE
+from contracts.alerts.model import FLOWS
+from contracts.errors import QualityGateError, SourceUnavailableError, StepFailedError
+from flows.alarm import alarm
+from flows.load_table import load_table
+from flows.load_tables import load_tables
+from flows.upkeep import upkeep
+from tests.deployments.receivers import Inbox, http_receiver
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+CANARY = "canary-of-a-cell"
+ERROR = {"where": "x", "expected": "y", "found": "z", "next_step": "Do what is next."}
+ALERTS = """
+channels:
+  webhook: {kind: webhook, url: {env: T_HOOK}}
+  nowhere: {kind: webhook, url: {env: T_NOWHERE}}
+routes:
+  error: [nowhere, webhook]
+  critical: [webhook]
+alerts:
+  failed: {when: run-failed, severity: error}
+  crashed: {when: run-crashed, severity: error}
+  quality: {when: quality-below-threshold, severity: critical}
+"""
+
+
+@pytest.fixture
+def inbox(monkeypatch, tmp_path):
+    """What arrives while alerts go to a receiver of the test's own."""
+    found = Inbox()
+    (tmp_path / "alerts.yaml").write_text(ALERTS)
+    with http_receiver(found) as base:
+        monkeypatch.setenv(VARIABLE, str(tmp_path / "alerts.yaml"))
+        monkeypatch.setenv("T_HOOK", f"{base}/webhook")
+        monkeypatch.setenv("T_NOWHERE", "http://127.0.0.1:9/")
+        yield found
+
+
+def run(error: BaseException | None, name: str = "ad-hoc") -> str:
+    """A run of the flow `load-table` that ends like that; the name of its state."""
+
+    @flow(name="load-table", flow_run_name=name, on_failure=[alarm], on_crashed=[alarm])
+    def load() -> None:
+        if error is not None:
+            raise error
+
+    try:
+        return load(return_state=True).name
+    except BaseException as raised:
+        assert raised is error
+        return "raised"
+
+
+@pytest.mark.parametrize(
+    ("error", "subject", "said"),
+    [
+        (StepFailedError(**ERROR), "error: load-table, run ad-hoc, failed", "Do what is next."),
+        (ValueError(CANARY), "error: load-table, run ad-hoc, failed", "ValueError; the run's log"),
+        (QualityGateError(**ERROR), "critical: load-table, run ad-hoc, failed", "quarantine"),
+        (SourceUnavailableError(**ERROR), "error: load-table, run ad-hoc, failed", "expected y"),
+        (TerminationSignal(15), "error: load-table, run ad-hoc, crashed", "termination signal"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_an_end_in_error_is_one_message_though_another_channel_is_away(inbox, error, subject, said):
+    run(error)
+
+    (message,) = inbox.found
+    assert message.subject == subject
+    assert said in message.body
+    assert "Next: " in message.body
+    assert "Run: " in message.body
+    assert CANARY not in message.body
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt()], ids=["success", "interruption"])
+def test_a_success_and_an_interruption_alarm_nobody(inbox, error):
+    run(error)
+
+    assert inbox.found == []
+
+
+def test_a_broken_alert_file_does_not_hide_why_a_run_failed(inbox, monkeypatch, tmp_path):
+    (tmp_path / "broken.yaml").write_text("channels: 3")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "broken.yaml"))
+
+    assert run(StepFailedError(**ERROR)) == "Failed"
+    assert inbox.found == []
+
+
+def test_where_a_server_has_the_automation_the_hook_keeps_silent(inbox):
+    with get_client(sync_client=True) as client:
+        automation = client.create_automation(
+            AutomationCore(
+                name=automation_name("failed"),
+                tags=[TAG],
+                trigger=EventTrigger(expect={"none"}, posture=Posture.Reactive, threshold=1),
+                actions=[DoNothing()],
+            )
+        )
+        run(StepFailedError(**ERROR))
+        silent = list(inbox.found)
+        client.delete_automation(automation)
+        run(StepFailedError(**ERROR))
+
+    assert silent == []
+    assert len(inbox.found) == 1
+
+
+def test_hooks_take_the_names_that_prefect_calls_them_with_and_every_flow_has_them():
+    assert list(inspect.signature(alarm).parameters) == ["flow", "flow_run", "state"]
+    for each in (load_table, load_tables, upkeep):
+        assert each.on_failure_hooks == each.on_crashed_hooks == [alarm]
+    assert {each.name for each in (load_table, load_tables, upkeep)} == set(FLOWS)
