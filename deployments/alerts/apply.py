@@ -88,13 +88,11 @@ def differences(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, ..
     there, known = _all(client), _block_ids(client)
     _refuse_taken(there, file)
     file = with_kept(file, known)
-    wanted = list(
-        automations(
-            file,
-            lambda channel, severity: known.get(document_name(channel, severity), _NO_BLOCK),
-            _pages(),
-        )
-    )
+
+    def block(channel: str, severity: Severity) -> UUID:
+        return known.get(document_name(channel, severity), _NO_BLOCK)
+
+    wanted = list(automations(file, block, _pages()))
     found = {each.name: each for each in reversed(ours(there))}
     outcomes = [_compared(each, found.get(each.name)) for each in wanted]
     kept = {each.id for each in outcomes}

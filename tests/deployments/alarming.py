@@ -187,7 +187,6 @@ def every(client: SyncPrefectClient, alerts: str, other_alerts: str) -> None:
         what_alarms(client)
         what_does_not(client)
         zombie.wait()
-        say("zombie")
         late_heartbeat(upkeep(return_state=True).state_details.flow_run_id)
         command("proven", "test", "run-failed", f"--file={alerts}")
         command("again", "apply", f"--file={alerts}")
