@@ -29,12 +29,12 @@ from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from contracts.errors import SettingsError
 
-__all__ = ["VARIABLE", "block_name", "register", "save_local", "settings", "source"]
+__all__ = ["DEFAULT_FILE", "VARIABLE", "block_name", "register", "save_local", "settings", "source"]
 
 VARIABLE = "STRANDLINE_BLOCKS"
 """Names the file with the blocks; set, it goes before a Prefect server."""
 
-_DEFAULT_FILE = Path(".strandline/blocks.yaml")
+DEFAULT_FILE = Path(".strandline/blocks.yaml")
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
@@ -97,7 +97,7 @@ def _find(kind: type[AnyBlock], name: str) -> AnyBlock:
     named = os.environ.get(VARIABLE)
     if named is None and PREFECT_API_URL.value():
         return _load(kind, name)
-    path = _DEFAULT_FILE if named is None else Path(named).expanduser()
+    path = DEFAULT_FILE if named is None else Path(named).expanduser()
     if not path.exists():
         raise SettingsError(
             where=f"block file {path}",

@@ -28,7 +28,7 @@ _QUIET = {
 }
 
 _LAKE = ("run", "history", "diff", "status", "runs", "quarantine", "upkeep", "rebuild")
-_COMMANDS = (*_LAKE, "alerts", "contracts")
+_COMMANDS = (*_LAKE, "up", "deploy", "down", "alerts", "contracts")
 
 
 app = App(

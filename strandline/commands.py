@@ -5,6 +5,7 @@ What answers them loads Spark and Prefect, which takes seconds: it is imported w
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -82,8 +83,22 @@ Show = Annotated[
     int, Parameter(validator=Number(gte=0), help="Name so many of the versions that differ.")
 ]
 Yes = Annotated[bool, Parameter(negative="", help="Publish without asking.")]
+ProjectFile = Annotated[
+    Path, Parameter(name="--file", help="The prefect.yaml; its directory is the project's.")
+]
+State = Annotated[
+    Path, Parameter(name="--state", help="The directory in which the local stack lives.")
+]
+Port = Annotated[
+    int | None,
+    Parameter(
+        validator=Number(gte=1, lte=65_535),
+        help="The TCP port of the server; without one, 4200 or one that is free.",
+    ),
+]
 
 _STARTING = "Starting"
+_PROJECT, _STATE = Path("prefect.yaml"), Path(".strandline")
 
 
 def run(
@@ -210,3 +225,31 @@ def rebuild(  # noqa: PLR0913 - one option each
         from strandline import rebuilding
     asked = rebuilding.Asked(keys, where, since, everything=everything)
     return rebuilding.rebuild(screen, table, asked, show=show, yes=yes, settings=settings)
+def deploy(*, file: ProjectFile = _PROJECT, state: State = _STATE, json: AsJson = False) -> int:
+    """Bring a Prefect server up to date: blocks, work pools, limits, deployments."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.deploying import deploy_all
+    return deploy_all(screen, file, state)
+
+
+def up(
+    *,
+    port: Port = None,
+    file: ProjectFile = _PROJECT,
+    state: State = _STATE,
+    json: AsJson = False,
+) -> None:
+    """Start a local Prefect server with its pages and workers."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline import local_stack
+    local_stack.start(screen, file, state, port)
+
+
+def down(*, state: State = _STATE, json: AsJson = False) -> None:
+    """End the local server, its workers and their runs."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline import local_stack
+    local_stack.stop(screen, state)

@@ -1,0 +1,144 @@
+"""The processes of a stack: recorded with their start times, and marked in their environment.
+
+Promise: a number that was given to another program meanwhile is never taken for a process of the
+stack. What a member started is found even when the member itself, or the record, is gone: each
+process inherits the mark.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from blocks.private_file import write_private
+from deployments.stack.places import Places
+
+__all__ = ["MARK", "Member", "Record", "end", "launch", "marked"]
+
+MARK = "STRANDLINE_STACK"
+"""The variable that every process of a stack has; its value is the stack's directory."""
+
+_CLOCK_SECONDS = 2.0  # the clock that start times are reckoned from may be corrected meanwhile
+_KILLED_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A process that the stack started: its number, and when it started (epoch seconds)."""
+
+    name: str
+    pid: int
+    since: float
+
+    def process(self) -> psutil.Process | None:
+        """The process, if it still runs."""
+        try:
+            found = psutil.Process(self.pid)
+            same = abs(found.create_time() - self.since) < _CLOCK_SECONDS
+            runs = same and found.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return found if runs else None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is written down of a stack.
+
+    Attributes:
+        port: The server's TCP port; 0 before there is one.
+        members: Its processes by name, in the order in which they were started.
+    """
+
+    port: int
+    members: Mapping[str, Member]
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """The record; an empty one where nothing is written down."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return cls(0, {})
+        members = [Member(**each) for each in content["members"]]
+        return cls(content["port"], {each.name: each for each in members})
+
+    def write(self, path: Path) -> None:
+        """Write it down, replacing what was."""
+        members = [asdict(each) for each in self.members.values()]
+        write_private(path, json.dumps({"port": self.port, "members": members}, indent=2))
+
+    def with_member(self, member: Member) -> Record:
+        """The record with a member more, or in the place of one of its name."""
+        return Record(self.port, {**self.members, member.name: member})
+
+
+def launch(
+    places: Places,
+    name: str,
+    arguments: Sequence[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+) -> Member:
+    """Start a member that outlives this process and its terminal.
+
+    Args:
+        places: The stack's.
+        name: The member's name; its log is called after it.
+        arguments: Those of `deployments.stack.member`.
+        directory: Where it runs.
+        environment: All of its environment; the mark is added.
+    """
+    with places.log(name).open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own arguments
+            [sys.executable, "-m", "deployments.stack.member", *arguments],
+            cwd=directory,
+            env={**environment, MARK: str(places.root)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return Member(name, process.pid, psutil.Process(process.pid).create_time())
+
+
+def marked(places: Places) -> list[psutil.Process]:
+    """Every process of this stack that runs, whoever started it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            of_stack = process.environ().get(MARK) == str(places.root)
+            if of_stack and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):  # ended, or another user's
+            continue
+    return found
+
+
+def end(processes: Iterable[psutil.Process], *, patience: float) -> list[psutil.Process]:
+    """End the processes; those that had to be killed after `patience` seconds are returned."""
+    asked = list(processes)
+    for process in asked:
+        _tell(process, kill=False)
+    _, late = psutil.wait_procs(asked, timeout=patience)
+    for process in late:
+        _tell(process, kill=True)
+    psutil.wait_procs(late, timeout=_KILLED_SECONDS)
+    return late
+
+
+def _tell(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        if kill:
+            process.kill()
+        else:
+            process.terminate()
+    except psutil.NoSuchProcess:  # it went first
+        return
