@@ -12,7 +12,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -22,6 +22,18 @@ help: ## Show this list
 
 demo: $(READY) ## A year of real flights becomes governed history, in a minute or two
 	@$(BIN)/python -m demo
+
+demo-source: $(READY) ## Only the demo's source database and blocks, for loads by a deployment
+	@$(BIN)/python -m demo source
+
+up: $(READY) ## A local Prefect server with its pages and a worker; make down ends it
+	@$(BIN)/strandline up
+
+deploy: $(READY) ## Bring a Prefect server up to date: blocks, work pools, deployments
+	@$(BIN)/strandline deploy
+
+down: $(READY) ## End the local server, its worker and their runs
+	@$(BIN)/strandline down
 
 setup: $(READY) ## Build .venv from the lock file (every other task does it by itself)
 

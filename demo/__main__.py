@@ -1,4 +1,8 @@
-"""`python -m demo`: a year of real flights becomes governed history, from nothing."""
+"""`python -m demo`: a year of real flights becomes governed history, from nothing.
+
+`python -m demo source` makes the source database and its blocks alone, for loads by other means,
+such as a deployment; `python -m demo later` brings it from the middle of the year to its end.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,23 @@ from strandline.error_panel import error_panel
 from strandline.screen import Screen
 
 
-def main() -> int:
-    """Run the demo below `.strandline`; an error is told in one panel."""
+def main(part: str = "all") -> int:
+    """Run the demo, or a part of it, below `.strandline`; an error is told in one panel."""
     quiet_libraries(verbose=False)
-    from contracts.errors import StrandlineError  # noqa: PLC0415
-    from demo.story import told  # noqa: PLC0415 - after the libraries were told to be quiet
+    # Only after the libraries were told to be quiet.
+    from contracts.errors import StrandlineError, UsageError  # noqa: PLC0415
+    from demo.story import source_later, source_made, told  # noqa: PLC0415
 
+    parts = {"all": told, "source": source_made, "later": source_later}
     try:
-        return told(Path(".strandline"))
+        if part not in parts:
+            raise UsageError(
+                where="python -m demo",
+                expected=f"one of {', '.join(parts)}, or nothing",
+                found="another word",
+                next_step="python -m demo",
+            )
+        return parts[part](Path(".strandline"))
     except StrandlineError as error:
         screen = Screen.of()
         screen.err.print(error_panel(error, width=screen.err.width))
@@ -25,4 +38,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:2]))

@@ -19,7 +19,7 @@ from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
 
-__all__ = ["Places", "made_anew"]
+__all__ = ["Places", "made_anew", "postgres_directory"]
 
 _QUICK_START = {
     # Two minutes of small jobs: the time that an optimising compiler takes never comes back.
@@ -47,9 +47,9 @@ def made_anew(root: Path) -> Places:
         EnvironmentUnfitError: The directory can't be used, or PostgreSQL does not start.
     """
     base = root / "demo"
-    EmbeddedPostgres(base / "postgres").stop()
+    EmbeddedPostgres(postgres_directory(root)).stop()
     shutil.rmtree(base, ignore_errors=True)
-    postgres = EmbeddedPostgres(base / "postgres")
+    postgres = EmbeddedPostgres(postgres_directory(root))
     postgres.start()
     settings = _settings(base)
     block_file = directory.save_local(
@@ -65,6 +65,11 @@ def made_anew(root: Path) -> Places:
     )
     os.environ[directory.VARIABLE] = str(block_file)
     return Places(postgres, settings, block_file, _link(root / "blocks.yaml", block_file))
+
+
+def postgres_directory(root: Path) -> Path:
+    """Where the demo's PostgreSQL lies; it holds the source database and the catalog."""
+    return root / "demo" / "postgres"
 
 
 def _settings(base: Path) -> RunSettings:

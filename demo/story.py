@@ -12,8 +12,9 @@ from rich.rule import Rule
 from rich.text import Text
 
 from blocks import directory
+from blocks.embedded_postgres import EmbeddedPostgres, running_postgres
 from demo.flights import ALL_REPORTED, MID_YEAR
-from demo.places import Places, made_anew
+from demo.places import Places, made_anew, postgres_directory
 from demo.source import change_new_source_table, create, fill_new_source_table, fill_until
 from strandline import lake_answers
 from strandline.loading import load
@@ -36,13 +37,13 @@ def told(root: Path) -> int:
     with ThreadPoolExecutor(max_workers=2) as beside:
         beside.submit(start_temporary_server)
         spark = beside.submit(_start_spark, places)
-        _first_half(screen, places)
+        _first_half(screen, places.postgres)
         with _step(screen, "Spark and Prefect, started meanwhile"):
             spark.result()
     code = _loaded(screen, "January to June")
     if code:
         return code
-    _second_half(screen, places)
+    _second_half(screen, places.postgres)
     code = _loaded(screen, "July to December")
     if code:
         return code
@@ -54,13 +55,35 @@ def told(root: Path) -> int:
     return 0
 
 
+def source_made(root: Path) -> int:
+    """The source database as it stood on 1 July, and the blocks that name it; nothing is loaded."""
+    screen = Screen.of()
+    with _step(screen, "PostgreSQL 18, empty, and the blocks that say where things live"):
+        places = made_anew(root)
+    _first_half(screen, places.postgres)
+    screen.out.print(Text(f"blocks: {places.block_file}"), soft_wrap=True)
+    if not places.found_by_default:
+        line = (
+            f"export {directory.VARIABLE}={places.block_file}   # {root / 'blocks.yaml'} is yours"
+        )
+        screen.out.print(Text(line), soft_wrap=True)
+    return 0
+
+
+def source_later(root: Path) -> int:
+    """The same database at the end of the year."""
+    screen = Screen.of()
+    _second_half(screen, running_postgres(postgres_directory(root)))
+    return 0
+
+
 def _start_spark(places: Places) -> None:
     source = directory.source("source_db_conn")
     places.settings.spark.session(places.settings.lakehouse, *source.packages())
 
 
-def _first_half(screen: Screen, places: Places) -> None:
-    dsn = places.postgres.dsn
+def _first_half(screen: Screen, postgres: EmbeddedPostgres) -> None:
+    dsn = postgres.dsn
     with _step(screen, "United's flights of 2013 as the database knew them on 1 July"):
         create(dsn)
         fill_until(dsn, MID_YEAR, CARRIER)
@@ -68,8 +91,8 @@ def _first_half(screen: Screen, places: Places) -> None:
         fill_new_source_table(dsn)
 
 
-def _second_half(screen: Screen, places: Places) -> None:
-    dsn = places.postgres.dsn
+def _second_half(screen: Screen, postgres: EmbeddedPostgres) -> None:
+    dsn = postgres.dsn
     with _step(screen, "The rest of the year happens: late, corrected and new rows"):
         fill_until(dsn, ALL_REPORTED, CARRIER)
         change_new_source_table(dsn)

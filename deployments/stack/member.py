@@ -54,11 +54,8 @@ def _server(port: str) -> list[str]:
     """Prefect's web application. `prefect server start` would stay in front of it, and when that is
     killed, the application goes on.
     """
-    import prefect  # noqa: PLC0415 - only its place is asked for
-
     return [
-        *("uvicorn", "--app-dir", str(Path(prefect.__file__).parents[1])),
-        *("--factory", "prefect.server.api.server:create_app"),
+        *("uvicorn", "--factory", "prefect.server.api.server:create_app"),
         *("--host", HOST, "--port", port),
         *("--timeout-keep-alive", "5", "--log-level", "warning"),
     ]
