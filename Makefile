@@ -49,7 +49,7 @@ test-nightly: $(READY) ## Many random examples where `make test` takes the same 
 	  tests/history/test_convergence.py tests/history/test_mutants.py tests/history/test_writers.py \
 	  tests/history/test_killed_engine.py tests/flows/test_killed.py
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -s tests/deployments/test_ephemeral_spark.py \
-	  tests/deployments/emr_run.py
+	  tests/deployments/emr_run.py tests/deployments/test_stack.py tests/deployments/test_alerts.py
 
 check: $(READY) ## Format, lint, types, layers, contracts
 	@$(BIN)/ruff format --check --quiet .

@@ -18,6 +18,8 @@ from strandline.listing import Cell, facts
 from strandline.screen import Screen
 from strandline.wording import many
 
+USUAL_STATE = Path(".strandline")
+
 
 def start(screen: Screen, file: Path, state_directory: Path, port: int | None) -> None:
     """Start what does not run yet, and say where to look."""
@@ -30,7 +32,7 @@ def start(screen: Screen, file: Path, state_directory: Path, port: int | None) -
         "members": standing.members,
         "crashed": standing.crashed,
     }
-    screen.answer(data, *_standing(standing, places))
+    screen.answer(data, *_standing(standing, places, state_directory))
 
 
 def stop(screen: Screen, state_directory: Path) -> None:
@@ -52,7 +54,7 @@ def _steps(screen: Screen) -> Callable[[str], AbstractContextManager[object]]:
     return step
 
 
-def _standing(standing: Standing, places: Places) -> list[RenderableType]:
+def _standing(standing: Standing, places: Places, state_directory: Path) -> list[RenderableType]:
     told = "started" if standing.started else "runs already"
     pairs: list[tuple[str, Cell]] = [
         ("pages", Text(standing.url, no_wrap=True)),
@@ -66,14 +68,15 @@ def _standing(standing: Standing, places: Places) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(f"The local stack {told}", "bold green"), facts(pairs)]
     if standing.crashed:
         parts.append(_crashed(standing.crashed))
+    more = "" if state_directory == USUAL_STATE else f" --state {state_directory}"
     parts.append(Text("Type next", "bold"))
     parts += [
         Text(f"  {line}", no_wrap=True)
         for line in (
-            "strandline deploy",
+            f"strandline deploy{more}",
             f". {_short(places.environment)}   # lets prefect find the server",
             "prefect deployment run load-table/aircraft --watch",
-            "strandline down",
+            f"strandline down{more}",
         )
     ]
     return parts

@@ -128,13 +128,16 @@ def down(places: Places, doing: Announce) -> Ended:
     with locked(places.lock):
         record = Record.read(places.record)
         workers = [each for each in record.members if each != SERVER]
+        answers = _runs(record, SERVER) and is_ready(record.port)
         with doing("Workers, and the runs in progress"):
-            _end_members(record, workers, ended)
+            # Without a server a worker would only try to reach it.
+            patience = _TO_STOP_SECONDS if answers else _RUNS_TO_STOP_SECONDS
+            _end_members(record, workers, ended, patience)
             rest = _strays(places, record)
             end(rest, patience=_RUNS_TO_STOP_SECONDS)
             ended.others += len(rest)
         with doing("Server and PostgreSQL"):
-            if _runs(record, SERVER) and is_ready(record.port):
+            if answers:
                 pools = [each.removeprefix(_worker("")) for each in workers]
                 with as_client(places, record.port), connected() as client:
                     ended.crashed += tell_crashed(client, pools) if pools else []
@@ -240,9 +243,11 @@ def _environment(places: Places, port: int) -> Mapping[str, str]:
     }
 
 
-def _end_members(record: Record, names: Collection[str], ended: Ended) -> None:
+def _end_members(
+    record: Record, names: Collection[str], ended: Ended, patience: float = _TO_STOP_SECONDS
+) -> None:
     running = {name: record.members[name].process() for name in names}
-    late = end([each for each in running.values() if each], patience=_TO_STOP_SECONDS)
+    late = end([each for each in running.values() if each], patience=patience)
     for name, process in running.items():
         if process is None:
             ended.gone.append(name)
