@@ -12,7 +12,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -36,6 +36,9 @@ down: $(READY) ## End the local server, its worker and their runs
 	@$(BIN)/strandline down
 
 setup: $(READY) ## Build .venv from the lock file (every other task does it by itself)
+
+bench-overhead: $(READY) ## What orchestration adds to a load, with a server and without
+	@$(BIN)/python -m benchmarks.overhead
 
 bench-%: $(READY) $(PEERS)/.ready ## Benchmarks; bench-history: SCD2 loads of several tools
 	@$(BIN)/python -m benchmarks.$*

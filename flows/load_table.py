@@ -16,6 +16,7 @@ from prefect.runtime import flow_run
 from contracts.errors import CommitConflictError
 from flows.alarm import alarm
 from flows.page import show_load
+from flows.parameters import ContractName, SettingsName
 from history import LoadReport
 from tasks.assets import published_asset
 from tasks.audit import audit
@@ -42,7 +43,7 @@ PUBLISH_ATTEMPTS = 5
     on_failure=[alarm],
     on_crashed=[alarm],
 )
-def load_table(contract: str, settings: str = "default") -> LoadSummary:
+def load_table(contract: ContractName, settings: SettingsName = "default") -> LoadSummary:
     """Load what is new in the source of one contract into its history.
 
     Args:

@@ -18,6 +18,7 @@ from contracts.errors import RetryableError, SettingsError, StrandlineError
 from flows.alarm import alarm
 from flows.load_table import loaded, started, this_run
 from flows.page import show_load
+from flows.parameters import ContractName, SettingsName
 from tasks.handoff import LoadSummary
 from tasks.opening import known_contracts, limits, opened
 
@@ -63,7 +64,9 @@ class TablesFailedError(RetryableError):
 
 
 @flow(name="load-tables", persist_result=False, on_failure=[alarm], on_crashed=[alarm])
-def load_tables(contracts: list[str], settings: str = "default") -> tuple[TableOutcome, ...]:
+def load_tables(
+    contracts: list[ContractName], settings: SettingsName = "default"
+) -> tuple[TableOutcome, ...]:
     """Load the tables of several contracts, a few at a time.
 
     Args:

@@ -16,6 +16,7 @@ from prefect.runtime import flow_run
 
 from contracts.errors import RetryableError
 from flows.alarm import alarm
+from flows.parameters import ContractName, SettingsName
 from tasks.opening import known_contracts
 from tasks.upkeep import UpkeepOutcome, all_contracts, keep_up
 
@@ -48,7 +49,9 @@ class UpkeepFailedError(RetryableError):
 
 @flow(name="upkeep", persist_result=False, on_failure=[alarm], on_crashed=[alarm])
 def upkeep(
-    contracts: list[str] | None = None, settings: str = "default", dry_run: bool = False
+    contracts: list[ContractName] | None = None,
+    settings: SettingsName = "default",
+    dry_run: bool = False,
 ) -> tuple[UpkeepOutcome, ...]:
     """Compact histories, let old snapshots go, remove what loads left over; one table at a time.
 

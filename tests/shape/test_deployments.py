@@ -14,6 +14,8 @@ import pytest
 import yaml
 from prefect import Flow
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ParameterTypeError
+from prefect.utilities.callables import parameter_schema
 
 from contracts.loader import TABLES
 
@@ -58,6 +60,18 @@ def test_a_deployments_parameters_are_those_of_its_flow(deployment):
 
     assert set(deployment["parameters"]) == set(inspect.signature(flow.fn).parameters)
     assert flow.validate_parameters(deployment["parameters"]) == deployment["parameters"]
+
+
+@each
+def test_the_form_of_a_deployment_explains_every_parameter_and_refuses_what_is_no_name(deployment):
+    flow = flow_of(deployment)
+    schema = parameter_schema(flow).model_dump_for_openapi()
+
+    assert all(each["description"] for each in schema["properties"].values())
+    for name, value in deployment["parameters"].items():
+        if isinstance(value, str):
+            with pytest.raises(ParameterTypeError, match=name):
+                flow.validate_parameters({**deployment["parameters"], name: "two words"})
 
 
 @each

@@ -74,6 +74,7 @@ def test_the_path_of_a_broken_contract_is_whole_on_a_narrow_screen(tmp_path):
         ("--help",),
         ("run", "--help"),
         ("history", "--help"),
+        ("up", "--help"),
         ("contracts", "check"),
         ("contracts", "list"),
     ],
@@ -101,7 +102,7 @@ def test_help_names_every_command(capsys):
     assert main(["--help"]) == 0
 
     told = capsys.readouterr().out
-    for name in ("run", "history", "diff", "status", "runs", "quarantine", "upkeep", "contracts"):
+    for name in command_line._COMMANDS:
         assert f" {name} " in told
 
 

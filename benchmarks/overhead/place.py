@@ -1,0 +1,69 @@
+"""Where the measured loads find their things: a source database, a lakehouse, blocks, a stack."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from blocks import directory
+from blocks.embedded_postgres import EmbeddedPostgres
+from blocks.key_ring import LocalKeyRing
+from blocks.lakehouse import Lakehouse
+from blocks.run_settings import RunSettings
+from blocks.source_database import SourceDatabase
+from blocks.spark_runtime import SparkRuntime
+from demo import source
+from deployments.project import Project
+from deployments.stack.local import down, up
+from deployments.stack.places import Places
+
+CONTRACT = "existing_table_1"
+"""1,458 rows, loaded in full: after the first load nothing changes."""
+
+MASTER, DRIVER_MEMORY = "local[2]", "2g"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The stack whose server is measured, and its port."""
+
+    stack: Places
+    port: int
+
+
+@contextmanager
+def place(root: Path, project: Path) -> Iterator[Place]:
+    """All of it below `root`, found by this process, and gone afterwards."""
+    postgres = EmbeddedPostgres(root / "postgres")
+    postgres.start()
+    source.create(postgres.dsn)
+    settings = RunSettings(
+        spark=SparkRuntime(
+            master=MASTER,
+            driver_memory=DRIVER_MEMORY,
+            shuffle_partitions=2,
+            log_directory=root / "logs",
+        ),
+        lakehouse=Lakehouse(
+            warehouse=str(root / "warehouse"), embedded_directory=root / "postgres"
+        ),
+        key_ring=LocalKeyRing(
+            path=root / "keys.json", key_encryption_key=LocalKeyRing.generate_key()
+        ),
+        state_directory=root / "state",
+        slices=2,
+    )
+    here = SourceDatabase(database=postgres.database, embedded_directory=root / "postgres")
+    name = directory.block_name("source_db_conn")
+    file = directory.save_local(root / "blocks.yaml", ("default", settings), (name, here))
+    os.environ[directory.VARIABLE] = str(file)
+    stack = Places.below(root)
+    try:
+        standing = up(Project.read(project), stack, port=None, doing=lambda _text: nullcontext())
+        yield Place(stack, int(standing.url.rpartition(":")[2]))
+    finally:
+        down(stack, lambda _text: nullcontext())
+        postgres.stop()
