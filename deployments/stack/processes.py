@@ -8,6 +8,7 @@ process inherits the mark.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -96,7 +97,7 @@ def launch(
         directory: Where it runs.
         environment: All of its environment; the mark is added.
     """
-    with places.log(name).open("ab") as log:
+    with open(places.log(name), "ab", opener=_private) as log:
         process = subprocess.Popen(  # noqa: S603 - our own arguments
             [sys.executable, "-m", "deployments.stack.member", *arguments],
             cwd=directory,
@@ -107,6 +108,10 @@ def launch(
             start_new_session=True,
         )
     return Member(name, process.pid, psutil.Process(process.pid).create_time())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def marked(places: Places) -> list[psutil.Process]:

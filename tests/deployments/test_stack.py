@@ -92,11 +92,13 @@ def test_up_offers_pages_and_an_api_to_those_who_have_the_login(stack):
 def test_what_the_stack_writes_is_its_owners_alone(stack):
     places = stack.places
 
-    for path in (places.login, places.environment, places.record):
+    logs = list(places.root.glob("*.log"))
+    assert len(logs) == 2
+    for path in (places.login, places.environment, places.record, *logs):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not stat.S_IMODE(places.root.stat().st_mode) & 0o066
     password = places.login.read_text().partition(":")[2]
-    for log in places.root.glob("*.log"):
+    for log in logs:
         assert password not in log.read_text()
     for member in stack.record.members.values():
         assert password not in " ".join(member.process().cmdline())
