@@ -51,8 +51,8 @@ test-nightly: $(READY) ## Many random examples where `make test` takes the same 
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses=2 --dist=load tests/contracts/test_fuzz.py \
 	  tests/history/test_convergence.py tests/history/test_mutants.py tests/history/test_writers.py \
 	  tests/history/test_killed_engine.py tests/flows/test_killed.py
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -s tests/deployments/test_ephemeral_spark.py \
-	  tests/deployments/emr_run.py tests/deployments/test_stack.py tests/deployments/test_alerts.py
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -s tests/deployments tests/deployments/emr_run.py \
+	  tests/benchmarks/test_overhead_bench.py
 
 check: $(READY) ## Format, lint, types, layers, contracts
 	@$(BIN)/ruff format --check --quiet .

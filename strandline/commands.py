@@ -225,6 +225,8 @@ def rebuild(  # noqa: PLR0913 - one option each
         from strandline import rebuilding
     asked = rebuilding.Asked(keys, where, since, everything=everything)
     return rebuilding.rebuild(screen, table, asked, show=show, yes=yes, settings=settings)
+
+
 def deploy(*, file: ProjectFile = _PROJECT, state: State = _STATE, json: AsJson = False) -> int:
     """Bring a Prefect server up to date: blocks, work pools, limits, deployments."""
     screen = Screen.of(as_json=json)

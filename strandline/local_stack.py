@@ -95,8 +95,7 @@ def _ended(ended: Ended) -> list[RenderableType]:
     ]
     if ended.others:
         pairs.append(("of runs", f"{ended.others} ended"))
-    if ended.postgres:
-        pairs.append(("postgres", "ended"))
+    pairs += [("PostgreSQL", f"{each}, ended") for each in ended.postgres]
     parts: list[RenderableType] = [Text("The local stack is down", "bold"), facts(pairs)]
     if ended.crashed:
         parts.append(_crashed(ended.crashed))

@@ -18,13 +18,12 @@ import psutil
 from prefect.client.orchestration import SyncPrefectClient
 
 from blocks import directory
-from blocks.embedded_postgres import EmbeddedPostgres
-from blocks.postgres_process import postmaster
 from blocks.private_file import locked
 from contracts.errors import EnvironmentUnfitError
 from deployments.project import Project
 from deployments.server import connected
 from deployments.stack.api import address, as_client, choose_port, is_ready, login, offer
+from deployments.stack.databases import end_unused
 from deployments.stack.interrupted_runs import tell_crashed
 from deployments.stack.places import Places
 from deployments.stack.processes import Member, Record, end, launch, marked
@@ -74,14 +73,15 @@ class Ended:
         gone: Members that had ended before.
         others: Number of processes that members had started and that outlived them.
         crashed: Runs that were in progress.
-        postgres: Whether PostgreSQL ran.
+        postgres: PostgreSQL servers, by their directories below the state directory: the stack's
+            own, and those that a run had started and nobody uses.
     """
 
     members: dict[str, str] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
     others: int = 0
     crashed: list[str] = field(default_factory=list)
-    postgres: bool = False
+    postgres: list[str] = field(default_factory=list)
 
     @property
     def anything(self) -> bool:
@@ -145,9 +145,7 @@ def down(places: Places, doing: Announce) -> Ended:
             rest = marked(places)
             end(rest, patience=_RUNS_TO_STOP_SECONDS)
             ended.others += len(rest)
-            ended.postgres = postmaster(places.postgres / "data") is not None
-            if places.postgres.exists():
-                EmbeddedPostgres(places.postgres).stop()
+            ended.postgres += end_unused(places.root.parent)
         places.environment.unlink(missing_ok=True)
         places.record.unlink(missing_ok=True)
     return ended

@@ -23,8 +23,11 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.states import Scheduled
 
+from blocks.embedded_postgres import EmbeddedPostgres
+from blocks.postgres_process import postmaster
 from contracts.errors import EnvironmentUnfitError
 from deployments.stack.api import choose_port
+from deployments.stack.databases import end_unused
 from deployments.stack.places import Places
 from deployments.stack.processes import MARK, Member
 from strandline.command_line import main
@@ -177,7 +180,7 @@ def test_down_leaves_no_process_and_no_port_whatever_happened(
 
     assert stack.type("down") == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["postgres"] is True
+    assert told["postgres"] == ["stack/postgres"]
     assert stack.leftovers == []
     assert not any(alive(number) for number in numbers)
     with socket.socket() as probe:
@@ -216,6 +219,21 @@ if AT_NIGHT:
         assert all(alive(number) for number in numbers)
         with stack.client() as client:
             assert client.read_flow_run(run).state.is_running()
+
+
+def test_a_database_that_nobody_uses_any_more_is_ended_and_one_in_use_is_not(tmp_path):
+    unused, used = (EmbeddedPostgres(tmp_path / name) for name in ("unused", "used"))
+    for each in (unused, used):
+        each.start()
+    # As if its user had been killed: it is on the list and does not live.
+    users = unused.directory / "users.json"
+    users.write_text(json.dumps({str(os.getpid()): 0.0}))
+
+    assert end_unused(tmp_path) == ["unused"]
+    assert postmaster(unused.directory / "data") is None
+    assert postmaster(used.directory / "data") is not None
+    used.stop()
+    assert end_unused(tmp_path) == []
 
 
 def test_a_number_given_to_another_program_is_no_member(tmp_path):
