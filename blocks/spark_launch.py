@@ -88,7 +88,7 @@ def launch(
     finally:
         os.close(descriptor)
     complete = SparkConf(loadDefaults=submitted(), _jvm=gateway.jvm)
-    for name, text in {**settings, **confidential}.items():
+    for name, text in {**settings, **confidential, **_resolved(settings, gateway)}.items():
         complete.setIfMissing(name, text)
     try:
         return SparkSession(SparkContext(conf=complete, gateway=gateway))
@@ -96,6 +96,14 @@ def launch(
         _end(gateway)
         # Not `from error`: it carries the JVM's whole stack.
         raise _unfit(log, _reason(f"{error}\n{_written(log, begin)}")) from None
+
+
+def _resolved(settings: Mapping[str, str], gateway: Any) -> dict[str, str]:
+    """The files of the packages, which executors elsewhere have to be sent."""
+    if settings["spark.master"].startswith("local"):
+        return {}
+    jars = gateway.jvm.java.lang.System.getProperty("spark.jars")
+    return {} if jars is None else {"spark.jars": jars}
 
 
 def _packages(settings: Mapping[str, str]) -> list[str]:
