@@ -7,6 +7,7 @@ always, when this process ends.
 
 from __future__ import annotations
 
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,5 +26,8 @@ def start_temporary_server() -> None:
 
 
 def _start() -> None:
+    # Automations of a database that a lasting server used too would act until this process ends,
+    # or half act. Runs without a lasting server alert by a hook.
+    os.environ.setdefault("PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED", "false")
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     SubprocessASGIServer().start()

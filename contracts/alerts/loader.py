@@ -113,19 +113,35 @@ def _read(
     document = parse(_text(path), report, start="channels:")
     if document is None:
         return None, resolved, report
+    odd = list(_odd_keys(document, ""))
+    for place in odd:
+        report.add(place, "a key has to be text", "put it in quotes")
+    if odd:
+        return document, resolved, report
     for key in _OURS & set(document):
         report.add(key, "unknown key")
     channels = document.get("channels")
     for name, channel in channels.items() if isinstance(channels, dict) else ():
         where = f"channels.{name}"
-        place = _Place(where, path.parent, environment, report)
-        resolved.channels[name] = _resolve(name, channel, place, resolved)
+        there = _Place(where, path.parent, environment, report)
+        resolved.channels[name] = _resolve(name, channel, there, resolved)
     complete = document | ({"channels": resolved.channels} if isinstance(channels, dict) else {})
     for problem in _misfits(complete, resolved):
         report.add(*problem)
     for problem in _dangling(document):
         report.add(*problem)
     return document, resolved, report
+
+
+def _odd_keys(document: object, path: str) -> Iterator[str]:
+    """Keys that YAML takes for numbers or for true and false, such as on."""
+    parts = document.items() if isinstance(document, dict) else ()
+    for key, part in parts:
+        here = f"{path}.{key}" if path else str(key)
+        if isinstance(key, str):
+            yield from _odd_keys(part, here)
+        else:
+            yield here
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +162,17 @@ def _resolve(name: str, channel: object, place: _Place, resolved: _Resolved) -> 
     found: dict[str, object] = {}
     for key, given in channel.items():
         info = kind.model_fields.get(key)
+        if info is None:  # unknown, which the model will say
+            found[key] = given
+            continue
         if isinstance(given, dict) and len(given) == 1 and set(given) <= {"env", "file"}:
             text = _looked_up(key, given, place)
             if text:
                 found[key] = text
-            elif info is not None and info.is_required() and "env" in given:
+            elif info.is_required() and "env" in given:
                 resolved.unset.setdefault(name, []).append((key, str(given["env"])))
             continue
-        if info is not None and _is_secret(info.annotation):
+        if _is_secret(info.annotation):
             place.report.add(
                 f"{place.path}.{key}",
                 "a secret is named here, never written",
