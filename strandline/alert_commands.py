@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -14,7 +15,8 @@ from rich.text import Text
 
 from contracts.alerts.event_names import automation_name
 from contracts.alerts.loader import alert_file, load_alerts
-from contracts.alerts.model import AlertFile
+from contracts.alerts.model import Alert, AlertFile
+from contracts.alerts.spans import words
 from contracts.errors import NotFoundError, RetryableError, SettingsError
 from contracts.problem import did_you_mean
 from strandline.listing import Heading, listing
@@ -99,7 +101,7 @@ def list_alerts(*, file: File = None, json: AsJson = False) -> None:
             str(alert.severity),
             ", ".join(alerts.routed(alert)) or Text("nobody", "red"),
             states.get(name, NOTHING),
-            " ".join((type(alert).__doc__ or "").split("\n\n")[0].split()),
+            _condition(alert),
         )
         for name, alert in alerts.alerts.items()
     ]
@@ -107,7 +109,7 @@ def list_alerts(*, file: File = None, json: AsJson = False) -> None:
         "alerts": [
             {
                 "alert": name,
-                "when": alert.when,
+                "when": _condition(alert),
                 "severity": str(alert.severity),
                 "enabled": alert.enabled,
                 "channels": alerts.routed(alert),
@@ -219,6 +221,19 @@ def _refuse_unknown(names: Sequence[str], alerts: AlertFile) -> None:
                 found=f"none named {name}; {did_you_mean(name, alerts.alerts)}",
                 next_step="strandline alerts list",
             )
+
+
+def _condition(alert: Alert) -> str:
+    """What an alert waits for: its kind, and what of it is not as it is without a word."""
+    told = []
+    for name, info in type(alert).model_fields.items():
+        value = getattr(alert, name)
+        if name in {"severity", "enabled", "when"} or value == info.default:
+            continue
+        plain = words(value) if isinstance(value, timedelta) else value
+        listed = ", ".join(plain) if isinstance(plain, tuple) else plain
+        told.append(f"{name.replace('_', ' ')} {listed}")
+    return f"{alert.when}: {', '.join(told)}" if told else alert.when
 
 
 def _reach(alerts: AlertFile) -> dict[str, object]:

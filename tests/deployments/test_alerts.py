@@ -297,3 +297,7 @@ def test_the_list_says_where_alerts_go_what_is_off_and_what_the_server_has(scene
     assert {each["on_the_server"] for each in listed.values()} == {"yes"}
     assert answer["channels_off"] == {"unset": "T_NOT_SET not set"}
     assert answer["silent"] == []
+    assert listed["incremental"]["when"] == (
+        "run-too-long: after 13 s, tag incremental, flows load-table"
+    )
+    assert listed["quality"]["when"] == "quality-below-threshold"

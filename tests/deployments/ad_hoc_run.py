@@ -1,0 +1,25 @@
+"""A failing run with a temporary server, as `strandline run` makes one, that lasts long enough for
+automations to act if they were going to."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from prefect import flow
+
+from contracts.errors import StepFailedError
+from flows.alarm import alarm
+from strandline.temporary_server import start_temporary_server
+
+
+@flow(name="load-table", flow_run_name="ad-hoc", on_failure=[alarm], on_crashed=[alarm])
+def load_table() -> None:
+    raise StepFailedError(where="x", expected="y", found="z", next_step="Do what is next.")
+
+
+if __name__ == "__main__":
+    start_temporary_server()
+    with suppress(StepFailedError):
+        load_table()
+    time.sleep(15)
