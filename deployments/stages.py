@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from prefect.client.orchestration import SyncPrefectClient
 
+from deployments.alert_automations import apply_automations
 from deployments.block_documents import apply_blocks
 from deployments.concurrency_limits import apply_concurrency_limits
 from deployments.flow_deployments import apply_deployments
@@ -27,6 +28,7 @@ STAGES: tuple[tuple[str, Stage], ...] = (
     ("work pools", apply_work_pools),
     ("concurrency limits", apply_concurrency_limits),
     ("deployments", apply_deployments),
+    ("alerts", apply_automations),
 )
 """The stages in their order: what is named by others comes before them."""
 
