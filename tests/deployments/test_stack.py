@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from prefect.states import Scheduled
 from blocks.embedded_postgres import EmbeddedPostgres
 from blocks.postgres_process import postmaster
 from contracts.errors import EnvironmentUnfitError
+from deployments.stack import api
 from deployments.stack.api import choose_port
 from deployments.stack.databases import end_unused
 from deployments.stack.places import Places
@@ -35,6 +39,13 @@ from tests.deployments.stacks import PROJECT, Stack, eventually, project
 
 ROOT = Path(__file__).parents[2]
 AT_NIGHT = settings.get_current_profile_name() == "nightly"
+KILLED_USER = """
+import os, signal, sys
+from pathlib import Path
+from blocks.embedded_postgres import EmbeddedPostgres
+EmbeddedPostgres(Path(sys.argv[1])).start()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +55,8 @@ def stack(tmp_path_factory) -> Iterator[Stack]:
     with pytest.MonkeyPatch.context() as patch:
         # The project lies elsewhere: its processes are to run the code that is tested.
         patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        # Another stack of this machine may be about to take Prefect's usual port.
+        patch.setattr(api, "USUAL_PORT", 0)
         assert made.type("up") == 0
         yield made
         made.type("down")
@@ -133,7 +146,8 @@ def test_the_server_turns_schedules_into_runs(stack, deployed):
     chosen = DeploymentFilter(id=DeploymentFilterId(any_=[deployed]))
 
     with stack.client() as client:
-        assert eventually(lambda: client.read_flow_runs(deployment_filter=chosen))
+        # Of a deployment that was made while the scheduler was at work, up to a minute later.
+        assert eventually(lambda: client.read_flow_runs(deployment_filter=chosen), seconds=120)
 
 
 def test_names_are_found_by_a_part_of_them_without_trigrams(stack, deployed):
@@ -222,16 +236,15 @@ if AT_NIGHT:
 
 
 def test_a_database_that_nobody_uses_any_more_is_ended_and_one_in_use_is_not(tmp_path):
-    unused, used = (EmbeddedPostgres(tmp_path / name) for name in ("unused", "used"))
-    for each in (unused, used):
-        each.start()
-    # As if its user had been killed: it is on the list and does not live.
-    users = unused.directory / "users.json"
-    users.write_text(json.dumps({str(os.getpid()): 0.0}))
+    used = EmbeddedPostgres(tmp_path / "used")
+    used.start()
+    user = [sys.executable, "-c", KILLED_USER, str(tmp_path / "unused")]
+    assert subprocess.run(user, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    assert postmaster(tmp_path / "unused" / "data") is not None
 
     assert end_unused(tmp_path) == ["unused"]
-    assert postmaster(unused.directory / "data") is None
-    assert postmaster(used.directory / "data") is not None
+    assert postmaster(tmp_path / "unused" / "data") is None
+    assert postmaster(tmp_path / "used" / "data") is not None
     used.stop()
     assert end_unused(tmp_path) == []
 
