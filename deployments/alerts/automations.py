@@ -7,6 +7,7 @@ goes through the automation itself, its messages and its blocks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from functools import singledispatch
 from uuid import UUID
 
@@ -49,6 +50,8 @@ _ZOMBIE = "Zombie"
 _ENDS = ("Completed", "Failed", "TimedOut", "Crashed", "Cancelled", "Suspended", "Paused", _ZOMBIE)
 _OVER = {f"{_RUN}{state}" for state in _ENDS}
 _HEARTBEAT = f"{_RUN}heartbeat"
+_ONE_END = timedelta(minutes=5)
+"""For how long a further end of a run is the same one: worker and server may both tell it."""
 
 
 def silenced(file: AlertFile) -> tuple[str, ...]:
@@ -151,8 +154,10 @@ def _run_failed(alert: RunFailed) -> TriggerTypes:
         expect={f"{_RUN}Failed", f"{_RUN}TimedOut"},
         match={names.ID: f"{_RUN}*", "prefect.state-message": f"!{elsewhere}*"},
         match_related=_flows(alert.flows),
+        for_each={names.ID},
         posture=Posture.Reactive,
         threshold=1,
+        within=_ONE_END,
     )
 
 
@@ -162,8 +167,10 @@ def _run_crashed(alert: RunCrashed) -> TriggerTypes:
         expect={f"{_RUN}Crashed"},
         match={names.ID: f"{_RUN}*", "prefect.state-message": f"!{INTERRUPTED}"},
         match_related=_flows(alert.flows),
+        for_each={names.ID},
         posture=Posture.Reactive,
         threshold=1,
+        within=_ONE_END,
     )
 
 
@@ -243,8 +250,10 @@ def _zombie(alert: Zombie) -> TriggerTypes:
         expect={f"{_RUN}{_ZOMBIE}"},
         match={names.ID: f"{_RUN}*"},
         match_related=_flows(alert.flows),
+        for_each={names.ID},
         posture=Posture.Reactive,
         threshold=1,
+        within=_ONE_END,
     )
 
 

@@ -146,7 +146,8 @@ def what_alarms(client: SyncPrefectClient) -> None:
     load("bad", verdict=verdict("a", score=0.5), fails=QualityGateError(**ERROR))
     load("odd", verdict=verdict("a", "b", "c"))
     load("away", fails=SourceUnavailableError(**ERROR))
-    state_of(client, "killed", "load-table", Running(), Crashed(message="Process exited with -9"))
+    killed = Crashed(message="Process exited with -9")
+    state_of(client, "killed", "load-table", Running(), killed, killed.fresh_copy())
 
 
 def what_does_not(client: SyncPrefectClient) -> None:

@@ -173,6 +173,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
                 "PREFECT_API_URL": api,
                 "PREFECT_HOME": str(home),
                 "STRANDLINE_ALERTS": str(files[0]),
+                "PREFECT_LOGGING_LEVEL": "CRITICAL",
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
