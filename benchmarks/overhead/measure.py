@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
-from prefect.logging.handlers import APILogHandler
+from prefect.logging.handlers import APILogWorker
 from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -51,7 +51,7 @@ def _timed(seconds: Seconds, subject: str, cases: Mapping[str, Callable[[], obje
         call()
         seconds[subject, case].append(time.perf_counter() - began)
     # Log lines are sent later; their server may be gone by then.
-    APILogHandler.flush()
+    APILogWorker.drain_all(timeout=5)
 
 
 def _no_server() -> AbstractContextManager[object]:
