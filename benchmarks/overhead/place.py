@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blocks import directory
-from blocks.embedded_postgres import EmbeddedPostgres
+from blocks.embedded_postgres import EmbeddedPostgres, running_postgres
 from blocks.key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
 from blocks.run_settings import RunSettings
@@ -66,4 +66,6 @@ def place(root: Path, project: Path) -> Iterator[Place]:
         yield Place(stack, int(standing.url.rpartition(":")[2]))
     finally:
         down(stack, lambda _text: nullcontext())
+        # The blocks keep it for this process; it has to end before its directory goes.
+        running_postgres(root / "postgres").stop()
         postgres.stop()
