@@ -28,7 +28,8 @@ _QUIET = {
 }
 
 _LAKE = ("run", "history", "diff", "status", "runs", "quarantine", "upkeep", "rebuild")
-_COMMANDS = (*_LAKE, "up", "deploy", "down", "alerts", "contracts")
+_SERVER = ("up", "deploy", "down")
+_COMMANDS = (*_LAKE, *_SERVER, "alerts", "contracts")
 
 
 app = App(
@@ -41,13 +42,13 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _position, _name in enumerate(_LAKE):
+for _position, _name in enumerate((*_LAKE, *_SERVER)):
     app.command(getattr(commands, _name), name=_name, sort_key=_position)
 app.command(
     "strandline.alert_commands:app",
     name="alerts",
     help="Apply, list and prove alerts.",
-    sort_key=len(_LAKE),
+    sort_key=_COMMANDS.index("alerts"),
 )
 app.command(
     "strandline.contract_commands:app",
