@@ -62,6 +62,7 @@ routes:
 alerts:
   run-failed: {when: run-failed, severity: warning}
 """
+TAKEN = f"{OTHER_ALERTS}  taken: {{when: run-crashed, severity: warning}}\n"
 # What caused it, how long after the cause it is due, the subject, and the channels.
 EXPECTED = (
     ("failing", 0, "error: load-table, run failing, failed", ("mail", "slack")),
@@ -83,7 +84,7 @@ EXPECTED = (
     ),
 )
 WANTED = Counter((subject, channel) for _, _, subject, channels in EXPECTED for channel in channels)
-LOOKED_FOR_MORE_SECONDS = 6
+LOOKED_FOR_MORE_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,8 @@ def wait_for(api: str) -> None:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     home, inbox = tmp_path_factory.mktemp("alerts"), Inbox()
-    files = [home / "alerts.yaml", home / "other.yaml"]
-    for path, text in zip(files, (ALERTS, OTHER_ALERTS), strict=True):
+    files = [home / f"{name}.yaml" for name in ("alerts", "other", "taken")]
+    for path, text in zip(files, (ALERTS, OTHER_ALERTS, TAKEN), strict=True):
         path.write_text(text)
     with ExitStack() as stack:
         base = stack.enter_context(http_receiver(inbox))
@@ -201,14 +202,15 @@ def arrived(found: list[Delivery]) -> Counter[tuple[str, str]]:
     )
 
 
-def test_every_alert_arrives_once_in_its_channels_and_nothing_else_arrives(scene):
+def test_every_alert_arrives_once_in_its_channels_and_nothing_else_arrives(scene, capsys):
     lines = [f"{'alert':62} {'channel':8} seconds after it was due"]
     for cause, due, subject, _ in EXPECTED:
         lines += [
             f"{each.subject:62} {each.channel:8} {each.at - scene.steps[cause]['at'] - due:5.1f}"
             for each in scene.of(subject)
         ]
-    sys.stdout.write("\n".join(["", *lines, ""]))
+    with capsys.disabled():
+        sys.stdout.write("\n".join(["", *lines, ""]))
 
     assert arrived(scene.arrived) == WANTED
 
@@ -259,6 +261,21 @@ def test_applying_again_changes_nothing_and_keeps_every_id(scene):
     assert {each["change"] for each in second} == {"unchanged"}
     assert [each["id"] for each in first] == [each["id"] for each in second]
     assert len({each["id"] for each in first}) == 13
+
+
+def test_a_channel_that_the_server_has_stays_where_its_secret_is_not_known(scene):
+    answer = scene.steps["again"]["answer"]
+
+    assert answer["channels_off"] == {"unset": "T_NOT_SET not set", "slack": "T_SLACK not set"}
+    assert answer["silent"] == []
+
+
+def test_an_automation_of_somebody_else_that_has_our_name_is_left_and_told(scene):
+    refused = scene.steps["refused"]
+
+    assert refused["code"] == 78
+    assert "Strandline alert: taken" in refused["answer"]["error"]["found"]
+    assert "Strandline alert: taken" in scene.steps["left"]["names"]
 
 
 def test_what_is_no_longer_in_the_file_goes_and_what_is_others_stays(scene):
