@@ -175,3 +175,12 @@ def test_tables_that_the_shipped_file_waits_for_are_tables_of_contracts():
 
     assert waited
     assert set(waited) <= targets
+
+
+def test_the_file_in_the_documentation_is_one(write, tmp_path):
+    text = (TABLES.parents[1] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    (tmp_path / "smtp-password").write_text(CANARY)
+    read = load_alerts(write(text.split("```yaml\n")[1].split("```")[0]), {})
+
+    assert set(read.alerts) == {"run-failed", "slow"}
+    assert read.off == {"slack": "STRANDLINE_SLACK_URL not set"}
