@@ -121,11 +121,12 @@ def state_of(
     @flow(name=kind)
     def elsewhere() -> None: ...
 
+    began = time.monotonic()
     run = client.create_flow_run(elsewhere, name=name, tags=tags, state=Pending())
     for state in states:
         time.sleep(pace)
         client.set_flow_run_state(run.id, state, force=True)
-    say(name, id=str(run.id))
+    say(name, id=str(run.id), took=time.monotonic() - began)
 
 
 def somebody_elses(name: str) -> AutomationCore:
@@ -165,7 +166,7 @@ def upkeep() -> None:
     """Ends well after its first heartbeat."""
 
 
-def late_heartbeat(run_id: Any) -> None:
+def late_heartbeat(run_id: Any, *, took: float) -> None:
     """A sign of life that arrives after the end."""
     emit_event(
         "prefect.flow-run.heartbeat",
@@ -178,7 +179,7 @@ def late_heartbeat(run_id: Any) -> None:
             }
         ],
     )
-    say("alive", id=str(run_id))
+    say("alive", id=str(run_id), took=took)
 
 
 def every(client: SyncPrefectClient, alerts: str, other_alerts: str, taken: str) -> None:
@@ -189,7 +190,9 @@ def every(client: SyncPrefectClient, alerts: str, other_alerts: str, taken: str)
         what_alarms(client)
         what_does_not(client)
         zombie.wait()
-        late_heartbeat(upkeep(return_state=True).state_details.flow_run_id)
+        began = time.monotonic()
+        state = upkeep(return_state=True)
+        late_heartbeat(state.state_details.flow_run_id, took=time.monotonic() - began)
         command("proven", "test", "run-failed", f"--file={alerts}")
         # As from a machine that lacks a secret, which the server has got already.
         slack = os.environ.pop("T_SLACK")
