@@ -9,7 +9,7 @@ import sys
 from hypothesis import settings
 
 from tests.deployments.receivers import Inbox, http_receiver
-from tests.deployments.test_alerts import ROOT, prefect_server, wait_for
+from tests.deployments.test_alerts import ROOT, prefect_server
 
 ALERTS = """
 channels: {hook: {kind: webhook, url: {env: T_HOOK}}}
@@ -31,7 +31,6 @@ if settings.get_current_profile_name() == "nightly":  # three servers start, one
                 "T_HOOK": f"{base}/hook",
             }
             with prefect_server(tmp_path) as api:
-                wait_for(api)
                 subprocess.run(
                     [sys.executable, "-m", "strandline", "alerts", "apply"],
                     cwd=ROOT,

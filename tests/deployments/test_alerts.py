@@ -115,39 +115,56 @@ def free_port() -> int:
 
 @contextmanager
 def prefect_server(home: Path) -> Iterator[str]:
-    """A server in a process of its own, as `prefect server start` makes one; yields its API."""
-    port = free_port()
-    log = (home / "server.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(port)],
-        cwd=home,
-        env={
-            **os.environ,
-            "PREFECT_HOME": str(home),
-            # A server on SQLite may wait for its database for a minute, and by default forgets
-            # what did not happen a minute ago.
-            "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "PT1H",
-        },
-        stdout=log,
-        stderr=log,
-    )
-    try:
-        yield f"http://127.0.0.1:{port}/api"
-    finally:
-        process.terminate()
-        process.wait(30)
-        log.close()
+    """A server in a process of its own, as `prefect server start` makes one; yields its API.
+
+    Another process may have taken the port meanwhile; then there is another attempt.
+    """
+    for attempt in range(3):
+        port = free_port()
+        api = f"http://127.0.0.1:{port}/api"
+        with (home / f"server-{attempt}.log").open("w") as log:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "prefect",
+                    "server",
+                    "start",
+                    "--no-ui",
+                    "--port",
+                    str(port),
+                ],
+                cwd=home,
+                env={
+                    **os.environ,
+                    "PREFECT_HOME": str(home),
+                    # A server on SQLite may wait for its database for a minute, and by default
+                    # forgets what did not happen a minute ago.
+                    "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "PT1H",
+                },
+                stdout=log,
+                stderr=log,
+            )
+            try:
+                if answers(api, process):
+                    yield api
+                    return
+            finally:
+                process.terminate()
+                process.wait(30)
+    raise AssertionError((home / f"server-{attempt}.log").read_text()[-2000:])
 
 
-def wait_for(api: str) -> None:
+def answers(api: str, process: subprocess.Popen[bytes]) -> bool:
+    """Whether the server comes up; not if its process ends, or within two minutes."""
     until = time.monotonic() + 120
-    while time.monotonic() < until:
+    while time.monotonic() < until and process.poll() is None:
         try:
             if httpx.get(f"{api}/health").is_success:
-                return
+                return process.poll() is None
         except httpx.HTTPError:
             time.sleep(0.2)
-    raise AssertionError("the server did not start")
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +187,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             "T_DEAD": str(free_port()),
             "T_DEAD_HOOK": f"http://127.0.0.1:{free_port()}/",
         }
-        wait_for(api)
         driver = subprocess.Popen(
             [sys.executable, "-m", "tests.deployments.alarming", *map(str, files)],
             cwd=ROOT,
