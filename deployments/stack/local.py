@@ -43,6 +43,9 @@ _QUIET_AND_QUICK = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # A person waits: Prefect's own 10 seconds between two looks for work are for many workers.
     "PREFECT_WORKER_QUERY_SECONDS": "2",
+    # An alert that fell due while the server waited for its database comes late instead of never:
+    # Prefect forgets spans a minute after they ended unseen.
+    "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P1D",
     "PYTHONUNBUFFERED": "1",
 }
 
