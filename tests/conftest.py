@@ -54,6 +54,15 @@ PACKAGES = (
 )
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """By day, leave out what is marked `nightly`."""
+    if settings.get_current_profile_name() == "nightly":
+        return
+    left_out = [item for item in items if item.get_closest_marker("nightly")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+
+
 def pytest_unconfigure() -> None:
     """Remove what Prefect kept."""
     shutil.rmtree(PREFECT_HOME, ignore_errors=True)

@@ -5,12 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hypothesis import settings
+import pytest
 
 from benchmarks.overhead.results import STARTING, result_rows, table_text
 
 ROOT = Path(__file__).parents[2]
-AT_NIGHT = settings.get_current_profile_name() == "nightly"
 SECONDS = {
     ("functions", "load"): [9.0, 2.0, 4.0, 3.0],
     ("functions", "empty"): [0.0, 0.0, 0.0, 0.0],
@@ -46,18 +45,17 @@ def test_the_table_has_a_line_a_row():
     assert "1.50" in next(line for line in lines if line.startswith("flow, server"))
 
 
-if AT_NIGHT:
+@pytest.mark.nightly
+def test_a_run_measures_every_subject_and_keeps_the_rows(tmp_path):
+    # A process of its own: Prefect reads its settings once, when it is first imported.
+    arguments = ["--runs", "1", "--output", str(tmp_path)]
+    module = [sys.executable, "-m", "benchmarks.overhead"]
+    subprocess.run([*module, *arguments], cwd=ROOT, check=True, timeout=800)
+    document = json.loads((tmp_path / "overhead.json").read_text())
 
-    def test_a_run_measures_every_subject_and_keeps_the_rows(tmp_path):
-        # A process of its own: Prefect reads its settings once, when it is first imported.
-        arguments = ["--runs", "1", "--output", str(tmp_path)]
-        module = [sys.executable, "-m", "benchmarks.overhead"]
-        subprocess.run([*module, *arguments], cwd=ROOT, check=True, timeout=800)
-        document = json.loads((tmp_path / "overhead.json").read_text())
-
-        subjects = ("functions", "flow, server", "flow, temporary server")
-        assert {(row["subject"], row["case"]) for row in document["rows"]} == {
-            *((subject, case) for subject in subjects for case in ("load", "empty")),
-            STARTING,
-        }
-        assert all(len(row["runs"]) == 1 for row in document["rows"])
+    subjects = ("functions", "flow, server", "flow, temporary server")
+    assert {(row["subject"], row["case"]) for row in document["rows"]} == {
+        *((subject, case) for subject in subjects for case in ("load", "empty")),
+        STARTING,
+    }
+    assert all(len(row["runs"]) == 1 for row in document["rows"])

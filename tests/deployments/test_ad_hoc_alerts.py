@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from hypothesis import settings
+import pytest
 
 from tests.deployments.receivers import Inbox, http_receiver
 from tests.deployments.test_alerts import ROOT, prefect_server
@@ -18,32 +18,31 @@ alerts: {failed: {when: run-failed, severity: error}}
 """
 
 
-if settings.get_current_profile_name() == "nightly":  # three servers start, one after the other
-
-    def test_an_ad_hoc_run_is_one_message_whatever_automations_its_database_has(tmp_path):
-        inbox = Inbox()
-        (tmp_path / "alerts.yaml").write_text(ALERTS)
-        with http_receiver(inbox) as base:
-            environment = {
-                **os.environ,
-                "PREFECT_HOME": str(tmp_path),
-                "STRANDLINE_ALERTS": str(tmp_path / "alerts.yaml"),
-                "T_HOOK": f"{base}/hook",
-            }
-            with prefect_server(tmp_path) as api:
-                subprocess.run(
-                    [sys.executable, "-m", "strandline", "alerts", "apply"],
-                    cwd=ROOT,
-                    env={**environment, "PREFECT_API_URL": api},
-                    check=True,
-                )
+@pytest.mark.nightly  # three servers start, one after the other
+def test_an_ad_hoc_run_is_one_message_whatever_automations_its_database_has(tmp_path):
+    inbox = Inbox()
+    (tmp_path / "alerts.yaml").write_text(ALERTS)
+    with http_receiver(inbox) as base:
+        environment = {
+            **os.environ,
+            "PREFECT_HOME": str(tmp_path),
+            "STRANDLINE_ALERTS": str(tmp_path / "alerts.yaml"),
+            "T_HOOK": f"{base}/hook",
+        }
+        with prefect_server(tmp_path) as api:
             subprocess.run(
-                [sys.executable, "-m", "tests.deployments.ad_hoc_run"],
+                [sys.executable, "-m", "strandline", "alerts", "apply"],
                 cwd=ROOT,
-                env=environment,
+                env={**environment, "PREFECT_API_URL": api},
                 check=True,
             )
+        subprocess.run(
+            [sys.executable, "-m", "tests.deployments.ad_hoc_run"],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+        )
 
-        (message,) = inbox.found
-        assert message.subject == "error: load-table, run ad-hoc, failed"
-        assert "without a server to show it" in message.body
+    (message,) = inbox.found
+    assert message.subject == "error: load-table, run ad-hoc, failed"
+    assert "without a server to show it" in message.body

@@ -167,6 +167,10 @@ def answers(api: str, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
+# Minutes of waiting for alerts that come when something does not.
+pytestmark = pytest.mark.nightly
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     home, inbox = tmp_path_factory.mktemp("alerts"), Inbox()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import settings
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectNotFound
@@ -23,7 +22,6 @@ from deployments.work_pools import apply_work_pools
 from strandline.command_line import main
 from tests.deployments.stacks import PROJECT, project
 
-AT_NIGHT = settings.get_current_profile_name() == "nightly"
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-of-a-deployed-secret"
 
@@ -130,45 +128,42 @@ def test_people_are_told_what_needs_prefect_cloud(tmp_path, monkeypatch, capsys)
     assert "service level agreements" in told
 
 
-if AT_NIGHT:  # each deploys twice more, at seconds each
+@pytest.mark.nightly
+def test_what_differs_is_changed_and_what_is_no_longer_asked_for_is_left_and_told(tmp_path, capsys):
+    before = copy.deepcopy(PROJECT)
+    before["definitions"]["work_pools"]["local"]["concurrency_limit"] = 2
+    for each in before["deployments"]:
+        each["tags"] = ["strandline"]
+    before["definitions"]["concurrency_limits"] = {"seats": {"limit": 3}}
+    file = project(tmp_path / "project", before)
+    _, first = deployed(file, tmp_path, capsys)
+    after = copy.deepcopy(before)
+    after["deployments"].pop()
+    after["deployments"][0]["parameters"] = {"seconds": 1.0}
+    after["definitions"]["concurrency_limits"]["seats"]["limit"] = 4
+    project(tmp_path / "project", after)
+    code, second = deployed(file, tmp_path, capsys)
 
-    def test_what_differs_is_changed_and_what_is_no_longer_asked_for_is_left_and_told(
-        tmp_path, capsys
-    ):
-        before = copy.deepcopy(PROJECT)
-        before["definitions"]["work_pools"]["local"]["concurrency_limit"] = 2
-        for each in before["deployments"]:
-            each["tags"] = ["strandline"]
-        before["definitions"]["concurrency_limits"] = {"seats": {"limit": 3}}
-        file = project(tmp_path / "project", before)
-        _, first = deployed(file, tmp_path, capsys)
-        after = copy.deepcopy(before)
-        after["deployments"].pop()
-        after["deployments"][0]["parameters"] = {"seconds": 1.0}
-        after["definitions"]["concurrency_limits"]["seats"]["limit"] = 4
-        project(tmp_path / "project", after)
-        code, second = deployed(file, tmp_path, capsys)
+    # Without a block file the run settings have to be on the server.
+    assert code == 78
+    missing = second["block strandline-run-settings/default"]
+    assert missing["state"] == "missing"
+    assert "blocks.yaml" in missing["note"]
+    assert first["deployment wait/one"]["state"] == first["deployment wait/two"]["state"] == "made"
+    assert second["deployment wait/one"]["state"] == "changed"
+    assert second["deployment wait/two"]["state"] == "left"
+    assert "prefect deployment delete wait/two" in second["deployment wait/two"]["note"]
+    assert second["concurrency limit seats"]["state"] == "changed"
+    for name in ("deployment wait/one", "deployment wait/two", "concurrency limit seats"):
+        assert second[name]["id"] == first[name]["id"]
 
-        # Without a block file the run settings have to be on the server.
-        assert code == 78
-        missing = second["block strandline-run-settings/default"]
-        assert missing["state"] == "missing"
-        assert "blocks.yaml" in missing["note"]
-        assert (
-            first["deployment wait/one"]["state"] == first["deployment wait/two"]["state"] == "made"
-        )
-        assert second["deployment wait/one"]["state"] == "changed"
-        assert second["deployment wait/two"]["state"] == "left"
-        assert "prefect deployment delete wait/two" in second["deployment wait/two"]["note"]
-        assert second["concurrency limit seats"]["state"] == "changed"
-        for name in ("deployment wait/one", "deployment wait/two", "concurrency limit seats"):
-            assert second[name]["id"] == first[name]["id"]
 
-    def test_a_flow_that_is_not_there_is_an_error_and_not_skipped(tmp_path, capsys):
-        content = copy.deepcopy(PROJECT)
-        content["deployments"][1]["entrypoint"] = "flow.py:gone"
-        content["deployments"] = content["deployments"][1:]
-        file = project(tmp_path, content)
+@pytest.mark.nightly
+def test_a_flow_that_is_not_there_is_an_error_and_not_skipped(tmp_path, capsys):
+    content = copy.deepcopy(PROJECT)
+    content["deployments"][1]["entrypoint"] = "flow.py:gone"
+    content["deployments"] = content["deployments"][1:]
+    file = project(tmp_path, content)
 
-        assert main(["deploy", "--file", str(file), "--state", str(tmp_path)]) == 78
-        assert "prefect deploy --all" in capsys.readouterr().err
+    assert main(["deploy", "--file", str(file), "--state", str(tmp_path)]) == 78
+    assert "prefect deploy --all" in capsys.readouterr().err

@@ -38,16 +38,15 @@ def table() -> Iterator[list[Outcome]]:
     print("", HEADER, *(found.line() for found in outcomes), sep="\n")  # noqa: T201
 
 
-if AT_NIGHT:  # the cluster fetches jars and starts Python
-
-    def test_a_run_by_the_blocks_has_a_cluster_of_its_own_that_is_gone_afterwards(place, tmp_path):
-        place.start_worker()
-        run = place.begin(place.deploy("rows_in_lake.py", "rows_in_lake"), folder=str(tmp_path))
-        assert place.end_of(run) == "Completed", place.log_of(run)
-        total, _, master = (tmp_path / "total").read_text().partition(" on ")
-        assert total == "90"
-        assert master.startswith("spark://127.0.0.1:")
-        wait_for("the end of the cluster", lambda: not leftovers(place, set()), 15)
+@pytest.mark.nightly
+def test_a_run_by_the_blocks_has_a_cluster_of_its_own_that_is_gone_afterwards(place, tmp_path):
+    place.start_worker()
+    run = place.begin(place.deploy("rows_in_lake.py", "rows_in_lake"), folder=str(tmp_path))
+    assert place.end_of(run) == "Completed", place.log_of(run)
+    total, _, master = (tmp_path / "total").read_text().partition(" on ")
+    assert total == "90"
+    assert master.startswith("spark://127.0.0.1:")
+    wait_for("the end of the cluster", lambda: not leftovers(place, set()), 15)
 
 
 @pytest.mark.parametrize("cell", TRIED, ids=lambda cell: cell.name)

@@ -211,28 +211,29 @@ def alive(number: int) -> bool:
         return False
 
 
-if AT_NIGHT:
+@pytest.mark.nightly
+@pytest.mark.parametrize("event", [nothing, server_killed, both_killed])
+def test_a_run_that_its_stack_ended_is_told_crashed(stack, deployed, event, tmp_path):
+    run, _ = waiting_run(stack, deployed, tmp_path / "note")
+    event(stack)
+    stack.type("down")
+    stack.type("up")
 
-    @pytest.mark.parametrize("event", [nothing, server_killed, both_killed])
-    def test_a_run_that_its_stack_ended_is_told_crashed(stack, deployed, event, tmp_path):
-        run, _ = waiting_run(stack, deployed, tmp_path / "note")
-        event(stack)
-        stack.type("down")
-        stack.type("up")
+    with stack.client() as client:
+        assert client.read_flow_run(run).state.name == "Crashed"
 
-        with stack.client() as client:
-            assert client.read_flow_run(run).state.name == "Crashed"
 
-    def test_up_mends_what_was_killed_and_leaves_a_run_alone(stack, deployed, tmp_path):
-        run, numbers = waiting_run(stack, deployed, tmp_path / "note")
-        port = stack.record.port
-        server_killed(stack)
+@pytest.mark.nightly
+def test_up_mends_what_was_killed_and_leaves_a_run_alone(stack, deployed, tmp_path):
+    run, numbers = waiting_run(stack, deployed, tmp_path / "note")
+    port = stack.record.port
+    server_killed(stack)
 
-        assert stack.type("up") == 0
-        assert stack.record.port == port
-        assert all(alive(number) for number in numbers)
-        with stack.client() as client:
-            assert client.read_flow_run(run).state.is_running()
+    assert stack.type("up") == 0
+    assert stack.record.port == port
+    assert all(alive(number) for number in numbers)
+    with stack.client() as client:
+        assert client.read_flow_run(run).state.is_running()
 
 
 def test_a_database_that_nobody_uses_any_more_is_ended_and_one_in_use_is_not(tmp_path):

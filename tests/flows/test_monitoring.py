@@ -100,6 +100,7 @@ async def _events(body: dict) -> dict:
     return await _answers("/events/filter", body)
 
 
+@pytest.mark.nightly
 def test_what_spark_spilled_is_told_by_the_tag_of_a_load_where_its_pages_are_served(tmp_path):
     told = subprocess.run(
         [sys.executable, "-m", "tests.flows.spilling", str(tmp_path)],
