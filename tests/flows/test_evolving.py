@@ -107,6 +107,7 @@ def test_a_column_added_to_source_and_contract_fills_the_versions_and_opens_none
     assert "bed" in clinic.table("clinic.patients_current").columns
 
 
+@pytest.mark.nightly
 def test_what_the_target_cannot_become_is_refused_before_the_rows_are_read(clinic, folder):
     clinic.update(*FIRST)
     load_table("readings")

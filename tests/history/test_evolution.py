@@ -103,6 +103,7 @@ def test_a_later_event_that_knows_more_fills_the_open_version(
     assert found(spark, table)[:2] == [(1, "a", 5, 7, 1, 4), (1, "a", 6, 7, 4, None)]
 
 
+@pytest.mark.nightly
 def test_versions_from_before_show_null_and_keep_their_files(
     spark: SparkSession, lake_namespace: str
 ):
@@ -122,6 +123,7 @@ def test_versions_from_before_show_null_and_keep_their_files(
     assert {"size", "hint"} < {*spark.table(kept_events(table)).columns}
 
 
+@pytest.mark.nightly
 def test_null_is_a_value_for_an_event_after_the_bound(spark: SparkSession, lake_namespace: str):
     table = f"{lake_namespace}.t"
     load(spark, table, [(1, 1, "a", 0, None)], BEFORE, PLAIN, "b0")
@@ -152,6 +154,7 @@ def test_what_was_last_known_counts_though_the_open_version_does_not_know_it(
     ]
 
 
+@pytest.mark.nightly
 def test_the_bound_is_recorded_exactly_whatever_type_the_sequence_has(
     spark: SparkSession, lake_namespace: str
 ):
@@ -182,6 +185,7 @@ def test_the_bound_is_recorded_exactly_whatever_type_the_sequence_has(
         assert found(spark, table, "text", "size") == [("a", 5)]
 
 
+@pytest.mark.nightly
 def test_two_events_of_one_instant_that_know_otherwise_contest_it(
     spark: SparkSession, lake_namespace: str
 ):
@@ -195,6 +199,7 @@ def test_two_events_of_one_instant_that_know_otherwise_contest_it(
     assert found(spark, table) == []
 
 
+@pytest.mark.nightly
 def test_columns_of_odd_names_and_nested_types_are_added(spark: SparkSession, lake_namespace: str):
     table = f"{lake_namespace}.t"
     settings = HistorySettings(key=("key",), sequence="at")
@@ -213,6 +218,7 @@ def test_columns_of_odd_names_and_nested_types_are_added(spark: SparkSession, la
     assert "strandline.added.a.b" in properties_of(spark, table)
 
 
+@pytest.mark.nightly
 def test_states_from_before_and_after_a_change_can_be_compared(
     spark: SparkSession, lake_namespace: str
 ):
@@ -324,8 +330,8 @@ def _cut(rows: list[Row], parts: int) -> list[list[Row]]:
     return [[row for row in rows if where[row[2]] == part] for part in range(parts)]
 
 
-@pytest.mark.parametrize("seed", range(20) if NIGHTLY else range(2))
-@pytest.mark.parametrize("remember", [True, False], ids=["remembering", "forgetful"])
+@pytest.mark.parametrize("seed", range(20) if NIGHTLY else range(1))
+@pytest.mark.parametrize("remember", [True, False] if NIGHTLY else [True])
 def test_any_order_before_and_after_a_column_was_added_gives_the_history_of_the_reference(
     spark: SparkSession, lake_namespace: str, seed: int, remember: bool
 ):
@@ -504,6 +510,7 @@ def test_a_dropped_column_stays_and_its_removal_opens_no_version(
     assert "strandline.dropped.size" in properties_of(spark, table)
 
 
+@pytest.mark.nightly
 def test_a_column_that_comes_back_is_an_added_one_again(spark: SparkSession, lake_namespace: str):
     table = f"{lake_namespace}.t"
     rows = [(1, 1, "a", 0, 5, 7, None), (2, 1, "b", 0, 5, 8, None)]
@@ -524,6 +531,7 @@ def test_a_column_that_comes_back_is_an_added_one_again(spark: SparkSession, lak
     assert told["strandline.added.size"] == '{"type": "int", "value": "3"}'
 
 
+@pytest.mark.nightly
 def test_a_required_column_may_be_dropped(spark: SparkSession, lake_namespace: str):
     table = f"{lake_namespace}.t"
     spark.sql(
@@ -565,6 +573,7 @@ def test_columns_that_order_or_identify_are_not_dropped_nor_added(
     assert (state_of(spark, table), state_of(spark, f"{table}2")) == before
 
 
+@pytest.mark.nightly
 def test_a_batch_that_was_published_is_known_though_its_columns_are_old(
     spark: SparkSession, lake_namespace: str
 ):
@@ -644,6 +653,7 @@ def test_new_files_follow_a_changed_partitioning_and_upkeep_moves_the_old_ones(
     assert specs == 1
 
 
+@pytest.mark.nightly
 def test_terms_that_are_columns_alone_can_change_too(spark: SparkSession, lake_namespace: str):
     table = f"{lake_namespace}.t"
     load(spark, table, [(1, 1, "a", 0, None)], BEFORE, PLAIN, "b0")
@@ -659,6 +669,7 @@ def test_terms_that_are_columns_alone_can_change_too(spark: SparkSession, lake_n
 # --- two at once, and half done ----------------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_two_writers_that_add_a_column_at_once_both_succeed(
     spark: SparkSession, lake_namespace: str
 ):
@@ -679,6 +690,7 @@ def test_two_writers_that_add_a_column_at_once_both_succeed(
     assert found(spark, table) == [(1, "a", 1, 1, 1, None), (2, "a", 2, 2, 1, None)]
 
 
+@pytest.mark.nightly
 def test_a_load_that_was_planned_without_a_new_column_is_planned_anew(
     spark: SparkSession, lake_namespace: str
 ):
@@ -722,6 +734,7 @@ def test_a_load_that_breaks_off_after_the_change_harms_nobody(
     assert found(spark, table) == [(1, "a", 5, 7, 1, None)]
 
 
+@pytest.mark.nightly
 def test_a_load_that_breaks_off_before_the_column_is_there_leaves_no_false_bound(
     spark: SparkSession, lake_namespace: str
 ):

@@ -91,7 +91,6 @@ MUTANTS = (
         timeline,
         'edge = opens | (F.col("__op") == DELETE)',
         "edge = opens",
-        by_day=True,
     ),
     Mutant(
         "an equal insert after a delete opens again",
@@ -101,7 +100,6 @@ MUTANTS = (
         '.withColumn("__before", F.lag("__op").over(per(*settings.key, "__op").orderBy(sequence)))'
         '.withColumn("__was", F.lag("__tracked")'
         '.over(per(*settings.key, "__op").orderBy(sequence)))',
-        by_day=True,
     ),
     Mutant(
         "a version ends where the next one or a delete begins",
@@ -114,7 +112,6 @@ MUTANTS = (
         timeline,
         "desc_nulls_last()",
         "asc_nulls_first()",
-        by_day=True,
     ),
     Mutant(
         "of contradicting events none wins",

@@ -168,6 +168,7 @@ def test_some_keys_are_rebuilt_by_name_by_condition_and_since_a_moment(
         rebuild(spark, f"{table}_2", SETTINGS, time=NOW)
 
 
+@pytest.mark.nightly
 def test_a_rebuild_is_a_batch_that_moves_neither_the_watermark_nor_the_numbers_of_others(
     spark: SparkSession, table: str
 ):
@@ -248,6 +249,7 @@ def test_a_rebuild_knows_of_columns_that_came_later(spark: SparkSession, table: 
     assert [tuple(row) for row in after] == [tuple(row) for row in before]
 
 
+@pytest.mark.nightly
 def test_versions_of_one_instant_that_contradict_each_other_go_to_quarantine(
     spark: SparkSession, table: str
 ):

@@ -180,6 +180,7 @@ def test_where_nothing_passed_a_limit_nothing_is_written(spark, loaded):
     assert [spark.table(f"{table}.metadata_log_entries").count() for table in tables] == metadata
 
 
+@pytest.mark.nightly
 def test_a_dry_run_says_what_would_be_done_and_does_not_do_it(spark, loaded):
     refs = spark.table(f"{kept_events(loaded)}.refs").count()
     count = snapshots(spark, loaded)
@@ -220,6 +221,7 @@ def test_only_partitions_that_passed_a_limit_are_rewritten(spark, lake_namespace
     assert not files("true") & open_ones
 
 
+@pytest.mark.nightly
 def test_one_file_with_many_deleted_rows_is_reason_enough_and_few_are_not(spark, lake_namespace):
     table = f"{lake_namespace}.t"
     load(spark, table, "b1", *[event(key, 10, "a") for key in range(20)])
@@ -250,6 +252,7 @@ def test_states_of_the_days_to_keep_stay_readable_with_their_kept_events(spark, 
     assert versions(spark, loaded) == seen
 
 
+@pytest.mark.nightly
 def test_the_newest_batches_stay_however_old_they_are(spark, loaded):
     old = published(spark, loaded)
     load(spark, loaded, "b3", *THIRD)
@@ -267,6 +270,7 @@ def test_the_newest_batches_stay_however_old_they_are(spark, loaded):
     )
 
 
+@pytest.mark.nightly
 def test_the_state_that_held_when_the_days_to_keep_began_stays(spark, loaded):
     old = current_snapshot(spark, loaded)
     load(spark, loaded, "b3", *THIRD)

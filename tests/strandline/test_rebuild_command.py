@@ -178,11 +178,12 @@ def test_only_a_yes_is_one(monkeypatch, typed, agreed):
     assert not rebuilding._agreed(Screen(screen.out, screen.err, as_json=True))
 
 
+@pytest.mark.nightly
 def test_what_was_shown_is_planned_anew_where_another_writer_came_first(
     lake, strandline, monkeypatch
 ):
     reopen(lake, "N2")
-    publish, raced = rebuilding.publish_changes, []
+    publish, raced = rebuilding.publish_rebuilt, []
 
     def intruded(spark, batch, written):
         if not raced:
@@ -191,7 +192,7 @@ def test_what_was_shown_is_planned_anew_where_another_writer_came_first(
             load_events(lake.spark, AIRCRAFT, TARGET, more, batch_id="b2")
         return publish(spark, batch, written)
 
-    monkeypatch.setattr(rebuilding, "publish_changes", intruded)
+    monkeypatch.setattr(rebuilding, "publish_rebuilt", intruded)
     ended = strandline("rebuild", "aircraft", "--all", "--yes")
 
     assert ended.code == 0
@@ -200,6 +201,7 @@ def test_what_was_shown_is_planned_anew_where_another_writer_came_first(
     assert [row[0] for row in state(lake)] == ["N1", "N1", "N2", "N3", "N4"]
 
 
+@pytest.mark.nightly
 def test_a_load_that_was_not_recorded_is_recorded_before_the_rebuild_hides_it(lake, strandline):
     create_ledgers(lake.spark, "restated.governance", "run_metrics", "data_lineage")
     told = {"run_id": "j9", "started": NOW.isoformat(), "rows_read": 7, "score": 1.0}
