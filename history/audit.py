@@ -7,13 +7,13 @@ table itself.
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.errors import AuditError
 from history.batch import Batch
-from history.columns import comparable, content, count_of, named, per, whole
+from history.columns import comparable, content, count_of, named, per
 from history.events import DELETE, UPSERT
 from history.learned import Learned
 from history.plan import Planned
@@ -68,7 +68,7 @@ def broken_rules(
         planned: The plan that led to them (`timeline.planned`), for the rules about events.
 
     Returns:
-        `one_current` (a key has more than one open version), `ends_after_start`, `overlap`,
+        `one_current` (an open version beyond a key's first), `ends_after_start`, `overlap`,
         `flag_agrees` (the flag says open exactly when the end is open), `neighbours_differ`
         (adjacent versions state the same) and `surrogate_unique`. With a plan also
         `only_deletes_leave_gaps`, `upserts_stand` (each new upsert lies within a version that
@@ -79,33 +79,34 @@ def broken_rules(
         line = line.unionByName(_events(planned, settings, columns))
     is_version = F.col("__kind") == _VERSION
     said, start, end = F.col("__said"), F.col("__at"), F.col("__end")
-    each = per(*_keys(settings), "__kind").orderBy("__at", "__end")
-    everything = whole(per(*_keys(settings)))
-    along = per(*_keys(settings)).orderBy("__at", "__kind")
+    version = F.when(is_version, F.struct("__said", "__told", "__end"))
+    opens = is_version & F.col("__current")
+    # One order answers everything: each further one would sort all rows again.
+    along = per(*_keys(settings)).orderBy("__at", "__kind", "__end")
+    earlier = along.rowsBetween(Window.unboundedPreceding, -1)
+    so_far = along.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     told = line.withColumns(
         {
-            "__opens": F.sum((is_version & F.col("__current")).cast("int")).over(everything),
-            "__was_end": F.lag("__end").over(each),
-            "__was": F.lag(F.struct("__said", "__told")).over(each),
-            "__next": F.lead("__at").over(each),
-            "__in": F.last(
-                F.when(is_version, F.struct("__said", "__told", "__end")), ignorenulls=True
-            ).over(along),
+            "__opens": F.sum(opens.cast("int")).over(so_far),
+            "__was": F.last(version, ignorenulls=True).over(earlier),
+            "__in": F.last(version, ignorenulls=True).over(so_far),
         }
     )
-    before, was_end, within = F.col("__was"), F.col("__was_end"), F.col("__in")
+    before, within = F.col("__was"), F.col("__in")
+    was_end = before["__end"]
     covered = within.isNotNull() & (_is_open(within["__end"], settings) | (within["__end"] > start))
     deletes = F.col("__op") == DELETE
-    gap = is_version & ~_is_open(end, settings) & ~F.col("__next").eqNullSafe(end)
+    closed = is_version & ~_is_open(end, settings)
+    follows = is_version & before.isNotNull()
+    adjoins = follows & ~_is_open(was_end, settings) & was_end.eqNullSafe(start)
     rules = {
-        "one_current": is_version & F.col("__current") & (F.col("__opens") > 1),
+        "one_current": opens & (F.col("__opens") > 1),
         "ends_after_start": is_version & end.isNotNull() & (start >= end),
-        "overlap": is_version & before.isNotNull() & (was_end.isNull() | (was_end > start)),
+        "overlap": follows & (was_end.isNull() | (was_end > start)),
         "flag_agrees": is_version
         & (F.col("__current").isNull() | (F.col("__current") != _is_open(end, settings))),
-        "neighbours_differ": is_version
+        "neighbours_differ": follows
         & was_end.eqNullSafe(start)
-        & before.isNotNull()
         & said.eqNullSafe(before["__said"])
         & F.col("__told").eqNullSafe(before["__told"]),
     }
@@ -114,12 +115,14 @@ def broken_rules(
         number = F.when(is_version, F.col("__surrogate"))
         sums.append((count_of(is_version) - F.count_distinct(number)).alias("surrogate_unique"))
     if planned is not None:
+        # A closed version has a gap behind it, unless the next one begins where it ends.
+        gaps = count_of(closed) - count_of(adjoins)
         ended = ~is_version & deletes & within["__end"].eqNullSafe(start)
         fresh = ~is_version & F.col("__fresh")
         states = covered & within["__said"].eqNullSafe(said)
         states = states & _agrees(within["__told"], settings, columns)
         sums += [
-            F.greatest(count_of(gap) - count_of(ended), F.lit(0)).alias("only_deletes_leave_gaps"),
+            F.greatest(gaps - count_of(ended), F.lit(0)).alias("only_deletes_leave_gaps"),
             count_of(fresh & (F.col("__op") == UPSERT) & ~states).alias("upserts_stand"),
             count_of(fresh & deletes & covered).alias("deletes_end"),
         ]

@@ -30,11 +30,18 @@ def held(frame: DataFrame, counts: Mapping[str, Column] | None = None) -> Held:
     """
     if not counts:
         return Held(frame.localCheckpoint(eager=True), {})
-    asked = [each.alias(name) for name, each in counts.items()]
     if type(frame).__module__.startswith("pyspark.sql.connect"):
         # Over Spark Connect a checkpoint tells nothing of what was observed.
-        rows = frame.localCheckpoint(eager=True)
-        return Held(rows, rows.agg(*asked).collect()[0].asDict())
+        return surveyed(frame.localCheckpoint(eager=True), counts)
     observation = Observation()
-    rows = frame.observe(observation, *asked).localCheckpoint(eager=True)
+    rows = frame.observe(observation, *_named(counts)).localCheckpoint(eager=True)
     return Held(rows, observation.get)
+
+
+def surveyed(frame: DataFrame, counts: Mapping[str, Column]) -> Held:
+    """The frame as it is, to be computed wherever it is used, and the named aggregates over it."""
+    return Held(frame, frame.agg(*_named(counts)).collect()[0].asDict())
+
+
+def _named(counts: Mapping[str, Column]) -> list[Column]:
+    return [each.alias(name) for name, each in counts.items()]

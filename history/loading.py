@@ -28,7 +28,7 @@ from history.events import (
     reason,
 )
 from history.evolution import evolve
-from history.holding import Held, held
+from history.holding import Held, held, surveyed
 from history.plan import Line, Planned, contested, counted, gathered, instants, stored
 from history.refusal import quarantine as keep_refused
 from history.refusal import refused_rows
@@ -136,7 +136,9 @@ def write_changes(spark: SparkSession, changes: DataFrame, batch: Batch) -> Writ
     judged, schema, settings = kept_as.aligned(judged), kept_as.events, kept_as.settings
     columns, batch = tuple(schema.fieldNames()), replace(batch, settings=settings)
     is_event = F.size(REASONS) == 0
-    gate = held(judged, _judged_counts() | reach.asked(settings, schema, is_event))
+    asked = _judged_counts() | reach.asked(settings, schema, is_event)
+    # Many rows cost more to hold than to read again, and a first load reads them once more only.
+    gate = surveyed(judged, asked) if state.is_empty else held(judged, asked)
     within = reach.found(settings, gate.counts)
     events = gate.rows.where(is_event).select(*[named(name) for name in columns], F.col("__op"))
     known = stored(spark, batch, state, columns, schema)

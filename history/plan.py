@@ -145,8 +145,7 @@ def stored(
     """
     settings = batch.settings
     main = read_as_now(spark, batch.table, state.snapshot_id, schema)
-    dated = {settings.valid_from, settings.valid_to, settings.is_current}
-    extra = tuple(name for name in main.columns if name not in {*columns, *dated})
+    extra = tuple(name for name in main.columns if name not in {*columns, *settings.interval})
     kind = schema[settings.sequence].dataType
     told = F.struct(
         named(settings.valid_from).cast(kind).alias("valid_from"),

@@ -69,13 +69,16 @@ class HistorySettings:
         """The columns that a load fills itself and that events therefore must not bring."""
         names = (
             self.surrogate_key,
-            self.valid_from,
-            self.valid_to,
-            self.is_current,
+            *self.interval,
             self.recorded_at,
             self.changed_at,
         )
         return tuple(name for name in names if name is not None)
+
+    @property
+    def interval(self) -> tuple[str, ...]:
+        """The columns that say when a version holds: its start, its end and the flag."""
+        return (self.valid_from, self.valid_to, self.is_current)
 
     @property
     def dated_by(self) -> tuple[str, ...]:

@@ -23,6 +23,17 @@ NEW, KEPT, MAIN = 0, 1, 2
 
 ALONE = "__alone"
 
+_CARRIED = (
+    "__op",
+    "__main",
+    "__behind",
+    "__new",
+    "__superseded",
+    "__refused",
+    "__latest",
+    "__unchanged",
+)
+
 
 def marked(events: DataFrame, settings: HistorySettings) -> DataFrame:
     """The events with `__alone`: no other event of their key has their instant.
@@ -164,10 +175,12 @@ def decided(events: DataFrame, settings: HistorySettings, columns: tuple[str, ..
 def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
     """What each instant is in the history that should be, and what that means for the tables.
 
-    Adds `valid_from`, `valid_to`, `is_current` under the settings' names, `__latest` (the type-1
-    values the version shows), `__opens`, `__unchanged`, and the actions: `__action` on the
-    history table ('add', 'update', 'remove', 'replace') and `__keep` on the kept events ('add',
-    'remove', 'replace'), null for nothing.
+    Returns:
+        Of `decided` the event columns, `__op`, `__main`, `__behind` and the counts, and beside
+        them `valid_from`, `valid_to`, `is_current` under the settings' names, `__latest` (the
+        type-1 values the version shows), `__unchanged`, and the actions: `__action` on the
+        history table ('add', 'update', 'remove', 'replace') and `__keep` on the kept events
+        ('add', 'remove', 'replace'), null for nothing.
     """
     schema = instants.schema
     sequence = named(settings.sequence)
@@ -212,8 +225,12 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
             "__unchanged": F.col("__counts") & upsert & ~F.col("__opens"),
         }
     )
-    return told.withColumns(
-        {"__action": _action(settings, columns), "__keep": _keep(settings, columns, schema)}
+    # The rows are held as they are returned, so nothing goes on that only led here.
+    return told.select(
+        *[named(name) for name in (*columns, *settings.interval)],
+        *[F.col(name) for name in _CARRIED],
+        _action(settings, columns).alias("__action"),
+        _keep(settings, columns, schema).alias("__keep"),
     )
 
 

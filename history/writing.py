@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -29,7 +30,8 @@ from history.table import (
 )
 
 _SMALL = 100_000
-_BUCKETS = 64
+_PLACE_BITS = 33
+"""How many of the lower bits of Spark's `monotonically_increasing_id` count within a partition."""
 _ROWS_PER_FILE = 2_000_000
 
 
@@ -44,25 +46,44 @@ class Numbered:
     def of(
         cls, plan: DataFrame, settings: HistorySettings, high_water: int, count: int
     ) -> Numbered:
-        """Number the `count` versions that open, in the order of key and sequence.
+        """Number the `count` versions that open, without gaps.
 
-        Small batches get consecutive numbers; large ones are numbered in buckets side by side,
-        which leaves gaps but needs no single task to sort them all.
+        Those of small batches are in the order of key and sequence. Large ones are numbered as
+        they lie, which needs no task that sorts them all.
+
+        Args:
+            plan: Held rows: numbers by their place would not outlast computing them anew.
+            settings: How the table is kept.
+            high_water: The greatest number in use.
+            count: How many versions open.
         """
         opening = F.col("__action").isin("add", "replace")
-        order = [named(name) for name in (*settings.key, settings.sequence)]
-        buckets = 1 if count <= _SMALL else _BUCKETS
-        bucket = F.pmod(F.xxhash64(*[named(name).cast("string") for name in settings.key]), buckets)
-        rank = F.row_number().over(Window.partitionBy("__bucket", "__opening").orderBy(*order))
-        number = F.lit(high_water) + (rank - 1) * buckets + F.col("__bucket") + 1
-        numbered = (
-            plan.withColumns({"__bucket": bucket, "__opening": opening.eqNullSafe(F.lit(True))})
-            .withColumn("__number", F.when(F.col("__opening"), number.cast("bigint")))
-        )  # fmt: skip
-        if buckets == 1:
-            return cls(numbered, high_water + count)
-        top = numbered.agg(F.max("__number").alias("top")).collect()[0].top
-        return cls(numbered, int(top))
+        if count > _SMALL:
+            numbered = _numbered_in_place(plan, opening, high_water)
+        else:
+            order = [named(name) for name in (*settings.key, settings.sequence)]
+            rank = F.row_number().over(Window.partitionBy("__opening").orderBy(*order))
+            numbered = plan.withColumn("__opening", opening.eqNullSafe(F.lit(True))).withColumn(
+                "__number", F.when(F.col("__opening"), F.lit(high_water) + rank.cast("bigint"))
+            )
+        return cls(numbered, high_water + count)
+
+
+def _numbered_in_place(plan: DataFrame, opening: Column, high_water: int) -> DataFrame:
+    """The plan with `__number`: consecutive in each partition, one partition after the other."""
+    part = F.spark_partition_id()
+    sizes = plan.where(opening).groupBy(part.alias("part")).agg(F.count(F.lit(1)).alias("rows"))
+    found = {row.part: row.rows for row in sizes.collect()}
+    rows = [found.get(at, 0) for at in range(max(found) + 1)]
+    before = list(accumulate(rows, initial=high_water))
+    place = F.monotonically_increasing_id() % F.lit(1 << _PLACE_BITS)
+    number = F.get(F.lit(before), part) + place + 1
+    others = plan.where(~F.coalesce(opening, F.lit(False)))
+    return (
+        plan.where(opening)
+        .withColumn("__number", number)
+        .unionByName(others.withColumn("__number", F.lit(None).cast("bigint")))
+    )
 
 
 def write_kept(spark: SparkSession, batch: Batch, planned: Planned, state: Published) -> int | None:
@@ -192,10 +213,9 @@ def _versions(batch: Batch, rows: DataFrame, planned: Planned) -> DataFrame:
             others.append(F.when(renewed, was).otherwise(fresh[name]).alias(name))
         else:
             others.append(F.when(renewed, was).alias(name))
-    dates = (settings.valid_from, settings.valid_to, settings.is_current)
     return rows.select(
         *[latest.get(name, named(name)).alias(name) for name in planned.columns],
-        *[named(name) for name in dates],
+        *[named(name) for name in settings.interval],
         *others,
     )
 

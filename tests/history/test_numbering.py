@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import functions as F
+
+from history import HistorySettings, writing
+from history.holding import held
+
+SETTINGS = HistorySettings(key=("key",), sequence="at")
+
+
+@pytest.mark.parametrize("small", [0, 1_000], ids=["numbered in place", "numbered in order"])
+def test_versions_that_open_are_numbered_without_gaps_and_others_keep_theirs(
+    spark, monkeypatch, small
+):
+    monkeypatch.setattr(writing, "_SMALL", small)
+    action = F.element_at(
+        F.array(*[F.lit(each) for each in ("add", "update", "replace", None)]),
+        (F.col("key") % 4 + 1).cast("int"),
+    )
+    plan = spark.range(0, 100, numPartitions=7).toDF("key").withColumn("at", F.col("key"))
+    plan = held(plan.repartition(5, "key").withColumn("__action", action)).rows
+
+    numbered = writing.Numbered.of(plan, SETTINGS, 40, 50)
+
+    rows = numbered.plan.select("key", "__action", "__number").collect()
+    numbers = [row["__number"] for row in rows if row["__action"] in ("add", "replace")]
+    assert sorted(numbers) == list(range(41, 91))
+    assert {row["__number"] for row in rows if row["__action"] not in ("add", "replace")} == {None}
+    assert len(rows) == 100
+    assert numbered.high_water == 90
