@@ -23,6 +23,7 @@ MARK = "STRANDLINE_CLUSTER"
 
 _SECONDS_TO_END = 10.0
 _PAUSE = 0.05
+_TIMES_CLEAR = 2
 _START_TOLERANCE = 0.5
 
 
@@ -81,13 +82,16 @@ def end_members(token: str, *, spare: tuple[int, ...] = ()) -> list[int]:
         The numbers of those that could not be ended, normally none.
     """
     patience = time.monotonic() + _SECONDS_TO_END
-    while left := members(token, spare=spare):
+    clear = 0
+    # One that is just being started shows no environment yet, and is found the next time.
+    while clear < _TIMES_CLEAR:
+        left = members(token, spare=spare)
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        if time.monotonic() > patience:
+        if left and time.monotonic() > patience:
             return [process.pid for process in left]
-        # One that was being started while the list was made is found in the next.
+        clear = 0 if left else clear + 1
         time.sleep(_PAUSE)
     return []
 

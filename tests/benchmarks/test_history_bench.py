@@ -25,6 +25,7 @@ def run(tmp_path_factory):
     return place
 
 
+@pytest.mark.nightly
 def test_a_run_keeps_one_row_a_subject_and_case_with_ratios_to_strandline(run):
     document = json.loads((run / "history.json").read_text(encoding="utf-8"))
     rows = {(row["subject"], row["case"]): row for row in document["rows"]}
@@ -47,6 +48,7 @@ def test_a_run_keeps_one_row_a_subject_and_case_with_ratios_to_strandline(run):
     assert (run / "history.svg").stat().st_size > 0
 
 
+@pytest.mark.nightly
 def test_a_run_leaves_its_rows_and_logs_but_no_table(run):
     assert {path.name for path in (run / "work").iterdir()} == {"rows", "tables", "logs"}
     assert list((run / "work" / "tables").iterdir()) == []

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from blocks import spark_archive
 from blocks.spark_classes import archive_option
 
@@ -32,6 +34,7 @@ def test_what_is_run_for_the_archive_runs_and_leaves_nothing(spark):
     spark.sql("DROP NAMESPACE lake.n")
 
 
+@pytest.mark.nightly
 def test_an_archive_that_is_no_archive_is_as_good_as_none(tmp_path):
     """What the JVM does with one is the JVM's promise; that a start stands it is ours."""
     broken = tmp_path / "broken.jsa"

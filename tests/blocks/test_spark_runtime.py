@@ -181,6 +181,7 @@ def test_it_starts_quietly_after_starts_that_failed_and_writes_through_sqlite_an
     ]
 
 
+@pytest.mark.nightly
 def test_it_speaks_spark_connect(tmp_path, postgres):
     postgres.create_database("connected")
     outcome = run("spark_over_connect.py", tmp_path, str(postgres.directory))

@@ -90,7 +90,9 @@ class PlainDumper(yaml.SafeDumper):
         return True
 
 
+AT_NIGHT = settings.get_current_profile_name() == "nightly"
 FUZZ = settings(
+    max_examples=2_000 if AT_NIGHT else 30,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -113,6 +113,7 @@ def test_what_a_killed_guardian_leaves_the_next_worker_sweeps(prefect_server, tm
     async def kill_and_sweep() -> None:
         leash = await Leash.open(tmp_path, str(run.id), {})
         process = sleeper(leash.token)
+        wait_for("the process", lambda: members(leash.token, spare=(leash.pid,)))
         record = Record.read(leash.directory)
         assert record is not None
         assert record.guardian.pid == leash.pid

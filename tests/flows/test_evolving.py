@@ -73,6 +73,7 @@ def with_bed(folder, *, tracked=True, protection=None):
     rewrite(folder, edit)
 
 
+@pytest.mark.nightly
 def test_a_column_added_to_source_and_contract_fills_the_versions_and_opens_none(clinic, folder):
     clinic.update(*FIRST)
     first = load_table("readings")

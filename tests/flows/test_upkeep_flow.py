@@ -51,6 +51,7 @@ def view_of(place) -> list[int]:
     return [row.patient for row in rows]
 
 
+@pytest.mark.nightly
 def test_a_table_that_is_held_is_left_alone_and_the_run_fails(shared):
     target = f"{shared.settings.lakehouse.catalog}.clinic.patients"
     with (
@@ -70,6 +71,7 @@ async def _artifacts() -> list[str]:
         return [str(each.data) for each in await client.read_artifacts() if each.key == "upkeep"]
 
 
+@pytest.mark.nightly
 def test_the_command_tells_each_table_and_the_page_has_an_artifact(shared, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "140")
     assert main(["upkeep", "--dry-run"]) == 0

@@ -219,5 +219,5 @@ RULES = layout(
 )
 """As few columns and values as can show each rule."""
 
-EVERYDAY = (PLAIN, MIXED)
+EVERYDAY = (MIXED,)
 NIGHTLY = (PLAIN, MIXED, NESTED, NUMBERS, DAYS, MASKED, FORGETFUL, DATED)

@@ -51,7 +51,6 @@ MUTANTS = (
         "~F.coalesce(F.array_min(F.array(*["
         'F.col("__tracked")[f"c{i}"] == F.col("__was")[f"c{i}"]'
         " for i in range(len(settings.compared(columns)))])), F.lit(True))",
-        by_day=True,
     ),
     Mutant(
         "null is not the empty string",
@@ -159,7 +158,6 @@ MUTANTS = (
         'hidden = ~F.col("__opens")\n',
         'hidden = ~F.col("__opens") & ~F.col("__unchanged")\n',
         2,
-        by_day=True,
     ),
     Mutant(
         "deletes are remembered",
@@ -231,7 +229,8 @@ def break_rule(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
                 monkeypatch.setattr(module, attribute, edited[value.__name__])
 
 
-@pytest.mark.parametrize("batches", [1, 2] if AT_NIGHT else [2])
+@pytest.mark.nightly
+@pytest.mark.parametrize("batches", [1, 2])
 def test_the_check_passes_while_every_rule_is_kept(spark, lake_namespace, batches):
     assert_converges(spark, lake_namespace, RULES, examples(batches))
 

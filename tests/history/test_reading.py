@@ -174,6 +174,7 @@ def test_of_a_small_change_few_rows_are_looked_at(spark, lake_namespace):
     assert (before.count(), after.count()) == (2, 4)
 
 
+@pytest.mark.nightly
 def test_compaction_makes_no_difference(spark, lake_namespace):
     name = f"{lake_namespace}.packed"
     load(spark, name, "b1", (1, hour(1), "Ulm"), (2, hour(1), "Bonn"))

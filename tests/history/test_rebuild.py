@@ -70,6 +70,7 @@ def vandalise(spark: SparkSession, table: str) -> None:
     )
 
 
+@pytest.mark.nightly
 def test_a_history_is_a_function_of_its_events_and_its_settings_whatever_was_done_to_it(
     spark: SparkSession, lake_namespace: str
 ):
@@ -233,6 +234,7 @@ def test_other_tracked_columns_take_hold_by_a_rebuild_of_everything(
         load(spark, table, "b4", (4, 1, "Ulm", 1, "upsert"))
 
 
+@pytest.mark.nightly
 def test_a_rebuild_knows_of_columns_that_came_later(spark: SparkSession, table: str):
     wider = f"{SCHEMA}, street string"
     rows = [(1, 6, "Bonn", 2, "upsert", "Markt"), (3, 10, "Trier", 1, "upsert", "Ring")]

@@ -120,6 +120,7 @@ def loaded(spark: SparkSession, saved: tuple[str, Path]) -> str:
     return table
 
 
+@pytest.mark.nightly
 def test_loads_after_upkeep_give_the_history_they_would_have_given_without(spark, loaded):
     before = versions(spark, loaded)
     highest = max(numbers(spark, loaded))
@@ -199,6 +200,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_not_do_it(spark, loaded):
     assert told.snapshots_expired > 0
 
 
+@pytest.mark.nightly
 def test_only_partitions_that_passed_a_limit_are_rewritten(spark, lake_namespace):
     table = f"{lake_namespace}.t"
     load(spark, table, "b1", *[event(key, 10, "a") for key in range(40)])
@@ -235,6 +237,7 @@ def test_one_file_with_many_deleted_rows_is_reason_enough_and_few_are_not(spark,
     assert spark.table(f"{table}.delete_files").count() == 0
 
 
+@pytest.mark.nightly
 def test_states_of_the_days_to_keep_stay_readable_with_their_kept_events(spark, loaded):
     old = published(spark, loaded)
     load(spark, loaded, "b3", *THIRD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
@@ -46,6 +47,7 @@ def load(spark: SparkSession, table: str, number: int, writer: int) -> LoadRepor
     )
 
 
+@pytest.mark.timeout(3600)
 def test_two_writers_lose_nothing_and_double_nothing(spark: SparkSession, lake_namespace: str):
     table = f"{lake_namespace}.t"
     attempts = []

@@ -88,6 +88,7 @@ def test_a_run_tells_its_steps_meanwhile_and_its_counts_at_the_end(
     assert told["existing_table_1"]["last_run"]["state"] == "unchanged"
 
 
+@pytest.mark.nightly
 def test_a_run_that_fails_within_its_flow_shows_the_panel_alone(tmp_path, postgres):
     blocks = directory.save_local(
         tmp_path / "blocks.yaml", ("default", settings_in(tmp_path, postgres))
