@@ -68,7 +68,7 @@ def test_the_projects_deployments_are_made_once_and_again_keeps_their_ids(tmp_pa
         for deployment in wanted["deployments"]:
             flow = deployment["entrypoint"].partition(":")[2].replace("_", "-")
             found = client.read_deployment_by_name(f"{flow}/{deployment['name']}")
-            assert found.work_pool_name == wanted["definitions"]["pool"]["name"]
+            assert found.work_pool_name == deployment["work_pool"]["name"]
             assert found.global_concurrency_limit.limit == 1
             assert found.concurrency_options.collision_strategy == "ENQUEUE"
             assert [each.schedule.cron for each in found.schedules] == [

@@ -50,7 +50,7 @@ def test_a_deployment_says_what_it_has_to_in_words_that_prefect_knows(deployment
     assert KEYS - set(deployment) <= {"schedules"}
     assert set(deployment) <= KEYS
     assert deployment["description"].endswith(".")
-    assert deployment["work_pool"] == {"name": "local"}
+    assert deployment["work_pool"]["name"] in FILE["definitions"]["work_pools"]
     assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
 
 
