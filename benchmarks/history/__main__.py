@@ -38,17 +38,23 @@ def main(arguments: list[str] | None = None) -> None:
         timeout=asked.timeout,
     )
     directory.mkdir(parents=True, exist_ok=True)
+    asked.output.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
+    measured: list[Measured] = []
     try:
-        measured = list(measure(plan, lambda text: _say(time.monotonic() - began, text)))
+        for each in measure(plan, lambda text: _say(time.monotonic() - began, text)):
+            measured.append(each)
+            # A run takes an hour: what breaks it off must not take what was measured.
+            _keep(_document(plan, measured), asked.output)
     finally:
         if own:
             shutil.rmtree(directory, ignore_errors=True)
-    document = _document(plan, measured)
-    print(table_text(document["rows"]))
-    asked.output.mkdir(parents=True, exist_ok=True)
-    (asked.output / "history.json").write_text(json.dumps(document, indent=2) + "\n")
-    draw(document["rows"], asked.output / "history.svg")
+    print(table_text(result_rows(measured)))
+
+
+def _keep(document: dict[str, Any], directory: Path) -> None:
+    (directory / "history.json").write_text(json.dumps(document, indent=2) + "\n")
+    draw(document["rows"], directory / "history.svg")
 
 
 def _parser() -> argparse.ArgumentParser:
