@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Observation
+
+_passing: ContextVar[list[DataFrame] | None] = ContextVar("passing", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +21,56 @@ class Held:
     counts: Mapping[str, Any]
 
 
-def held(frame: DataFrame, counts: Mapping[str, Column] | None = None) -> Held:
+def held(
+    frame: DataFrame, counts: Mapping[str, Column] | None = None, *, lasting: bool = False
+) -> Held:
     """The frame's rows, without its plan, with the named aggregates over them.
 
     A cached frame keeps its plan, and every statement built on it is compared with all of that
     plan again: for small batches that takes longer than anything else. Spark frees the rows when
-    nothing refers to them any more.
+    its garbage collector finds that nothing refers to them, which may be late: see `passing`.
 
     Args:
         frame: What is computed now, by one job.
         counts: Aggregates by name; they cost no job of their own.
+        lasting: Whether the rows outlast the `passing` they are held in, until they are `let_go`.
     """
+    found = _held(frame, counts or {})
+    rows = _passing.get()
+    if rows is not None and not lasting:
+        rows.append(found.rows)
+    return found
+
+
+def surveyed(frame: DataFrame, counts: Mapping[str, Column]) -> Held:
+    """The frame as it is, to be computed wherever it is used, and the named aggregates over it."""
+    return Held(frame, frame.agg(*_named(counts)).collect()[0].asDict())
+
+
+@contextmanager
+def passing() -> Iterator[None]:
+    """What is held within is let go at the end."""
+    rows: list[DataFrame] = []
+    token = _passing.set(rows)
+    try:
+        yield
+    finally:
+        _passing.reset(token)
+        for each in rows:
+            let_go(each)
+
+
+def let_go(rows: DataFrame) -> None:
+    """Free held rows, which can't be read afterwards. Over Spark Connect its server frees them."""
+    if not _over_connect(rows):
+        checkpoint = rows._jdf.queryExecution().logical()  # noqa: SLF001 - Python has no name for it
+        checkpoint.rdd().unpersist(False)
+
+
+def _held(frame: DataFrame, counts: Mapping[str, Column]) -> Held:
     if not counts:
         return Held(frame.localCheckpoint(eager=True), {})
-    if type(frame).__module__.startswith("pyspark.sql.connect"):
+    if _over_connect(frame):
         # Over Spark Connect a checkpoint tells nothing of what was observed.
         return surveyed(frame.localCheckpoint(eager=True), counts)
     observation = Observation()
@@ -38,9 +78,8 @@ def held(frame: DataFrame, counts: Mapping[str, Column] | None = None) -> Held:
     return Held(rows, observation.get)
 
 
-def surveyed(frame: DataFrame, counts: Mapping[str, Column]) -> Held:
-    """The frame as it is, to be computed wherever it is used, and the named aggregates over it."""
-    return Held(frame, frame.agg(*_named(counts)).collect()[0].asDict())
+def _over_connect(frame: DataFrame) -> bool:
+    return type(frame).__module__.startswith("pyspark.sql.connect")
 
 
 def _named(counts: Mapping[str, Column]) -> list[Column]:

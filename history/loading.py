@@ -13,6 +13,7 @@ from datetime import datetime
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from contracts.errors import AuditError, CommitConflictError
 from history import branches, reach
@@ -28,7 +29,7 @@ from history.events import (
     reason,
 )
 from history.evolution import evolve
-from history.holding import Held, held, surveyed
+from history.holding import Held, held, let_go, passing, surveyed
 from history.plan import Line, Planned, contested, counted, gathered, instants, stored
 from history.refusal import quarantine as keep_refused
 from history.refusal import refused_rows
@@ -134,18 +135,19 @@ def write_changes(spark: SparkSession, changes: DataFrame, batch: Batch) -> Writ
         return Written(replace(nothing, surrogate_high_water=state.high_water))
     kept_as = evolve(spark, batch.table, schema, settings, state)
     judged, schema, settings = kept_as.aligned(judged), kept_as.events, kept_as.settings
-    columns, batch = tuple(schema.fieldNames()), replace(batch, settings=settings)
-    is_event = F.size(REASONS) == 0
-    asked = _judged_counts() | reach.asked(settings, schema, is_event)
-    # Many rows cost more to hold than to read again, and a first load reads them once more only.
-    gate = surveyed(judged, asked) if state.is_empty else held(judged, asked)
-    within = reach.found(settings, gate.counts)
-    events = gate.rows.where(is_event).select(*[named(name) for name in columns], F.col("__op"))
-    known = stored(spark, batch, state, columns, schema)
-    line = gathered(events, known, state, batch, within, accepted=gate.counts["accepted"])
-    plan = held(instants(line, settings, columns), counted(settings))
-    planned = Planned(plan.rows, plan.counts, columns, known.extra, within, settings)
-    return _written(spark, batch, state, _Outcome(gate, line, planned))
+    batch = replace(batch, settings=settings)
+    with passing():
+        outcome = _planned(spark, batch, judged, schema, state)
+        report = _report(batch, state, outcome)
+        # Before publishing: once it is published, the batch is known and nothing of it runs again.
+        _keep_refused(spark, batch, outcome, report.refused)
+    planned = outcome.planned
+    if not report.published:
+        let_go(planned.rows)
+        return Written(report)
+    files, size = reach.files_within(spark, batch.table, state.snapshot_id, planned.reach, settings)
+    report = replace(report, files_read=files, bytes_read=size)
+    return laid_aside(spark, batch, planned, state, report)
 
 
 def audit_changes(spark: SparkSession, batch: Batch, written: Written) -> None:
@@ -160,6 +162,7 @@ def audit_changes(spark: SparkSession, batch: Batch, written: Written) -> None:
         audit(spark, batch, written.evidence)
     except AuditError:
         branches.drop(spark, batch.table, batch.branch)
+        let_go(written.evidence.planned.rows)
         raise
 
 
@@ -176,6 +179,7 @@ def publish_changes(spark: SparkSession, batch: Batch, written: Written) -> Load
         snapshot = branches.publish(spark, batch.table, batch.branch)
     finally:
         branches.drop(spark, batch.table, batch.branch)
+        let_go(written.evidence.planned.rows)
     remember(batch.table, written.evidence.state)
     return replace(written.report, snapshot_id=snapshot)
 
@@ -203,18 +207,21 @@ class _Outcome:
     planned: Planned
 
 
-def _written(spark: SparkSession, batch: Batch, state: Published, outcome: _Outcome) -> Written:
-    settings, planned = batch.settings, outcome.planned
-    moved = batch.watermark is not None and batch.watermark != state.properties.get(WATERMARK)
-    report = _report(batch, state, outcome, moved=moved)
-    # Before publishing: once it is published, the batch is known and nothing of it runs again.
-    _keep_refused(spark, batch, outcome, report.refused)
-    if not report.published:
-        return Written(report)
-    files, size = reach.files_within(spark, batch.table, state.snapshot_id, planned.reach, settings)
-    return laid_aside(
-        spark, batch, planned, state, replace(report, files_read=files, bytes_read=size)
-    )
+def _planned(
+    spark: SparkSession, batch: Batch, judged: DataFrame, schema: T.StructType, state: Published
+) -> _Outcome:
+    settings, columns = batch.settings, tuple(schema.fieldNames())
+    is_event = F.size(REASONS) == 0
+    asked = _judged_counts() | reach.asked(settings, schema, is_event)
+    # Many rows cost more to hold than to read again, and a first load reads them once more only.
+    gate = surveyed(judged, asked) if state.is_empty else held(judged, asked)
+    within = reach.found(settings, gate.counts)
+    events = gate.rows.where(is_event).select(*[named(name) for name in columns], F.col("__op"))
+    known = stored(spark, batch, state, columns, schema)
+    line = gathered(events, known, state, batch, within, accepted=gate.counts["accepted"])
+    plan = held(instants(line, settings, columns), counted(settings), lasting=True)
+    planned = Planned(plan.rows, plan.counts, columns, known.extra, within, settings)
+    return _Outcome(gate, line, planned)
 
 
 def laid_aside(
@@ -246,8 +253,9 @@ def laid_aside(
     return Written(report, Evidence(planned, grown, after))
 
 
-def _report(batch: Batch, state: Published, outcome: _Outcome, *, moved: bool) -> LoadReport:
+def _report(batch: Batch, state: Published, outcome: _Outcome) -> LoadReport:
     gate, planned, counts = outcome.gate, outcome.planned, outcome.planned.counts
+    moved = batch.watermark is not None and batch.watermark != state.properties.get(WATERMARK)
     refused = {name: gate.counts[name] for name in GATE_REASONS if gate.counts[name]}
     if counts["conflicting"]:
         lost = contested(outcome.line, batch.settings, planned.columns)

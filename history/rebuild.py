@@ -21,7 +21,7 @@ from history.batch import Batch
 from history.columns import named
 from history.events import CONFLICT
 from history.evolution import record_tracked, restating
-from history.holding import held
+from history.holding import held, let_go, passing
 from history.loading import (
     audit_changes,
     laid_aside,
@@ -182,16 +182,18 @@ def write_rebuilt(spark: SparkSession, batch: Batch, scope: Scope) -> Rebuilt:
         return _rebuilt(replace(nothing, surrogate_high_water=state.high_water))
     known = stored(spark, batch, state, columns, schema)
     known = replace(known, main=_identified(known.main, settings))
-    keys, within = _chosen(scope, known, schema, settings)
-    line = _whole(known, keys, within, settings, columns)
-    planned = _planned(line, known, within, settings, columns)
-    report = _load_report(batch, state, planned)
-    if planned.counts["condemned"]:
-        lost = held(undecided(line, settings, columns), {"rows": F.count(F.lit(1))})
-        report = replace(report, refused={CONFLICT: lost.counts["rows"]})
-        quarantined(spark, batch, lost.rows, columns)
+    with passing():
+        keys, within = _chosen(scope, known, schema, settings)
+        line = _whole(known, keys, within, settings, columns)
+        planned = _planned(line, known, within, settings, columns)
+        report = _load_report(batch, state, planned)
+        if planned.counts["condemned"]:
+            lost = held(undecided(line, settings, columns), {"rows": F.count(F.lit(1))})
+            report = replace(report, refused={CONFLICT: lost.counts["rows"]})
+            quarantined(spark, batch, lost.rows, columns)
     tracking = settings if restates else None
     if not report.published:
+        let_go(planned.rows)
         return replace(_rebuilt(report, planned), tracking=tracking)
     written = laid_aside(spark, _carrying(batch, state), planned, state, report)
     return replace(_rebuilt(written.report, planned, written), tracking=tracking)
@@ -281,7 +283,7 @@ def _planned(
     columns: tuple[str, ...],
 ) -> Planned:
     plan = mended(instants(line, settings, columns), settings, columns)
-    found = held(plan, counted_whole(settings))
+    found = held(plan, counted_whole(settings), lasting=True)
     surplus = int(found.counts["surplus"])
     return Planned(found.rows, found.counts, columns, known.extra, within, settings, surplus)
 

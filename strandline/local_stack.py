@@ -75,7 +75,7 @@ def _standing(standing: Standing, places: Places, state_directory: Path) -> list
         for line in (
             f"strandline deploy{more}",
             f". {_short(places.environment)}   # lets prefect find the server",
-            "prefect deployment run load-table/aircraft --watch",
+            "prefect deployment run load-tables/all --watch   # on a Spark cluster of its own",
             f"strandline down{more}",
         )
     ]

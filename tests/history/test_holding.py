@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from history import HistorySettings, load_changes
+from history.holding import held, let_go, passing
+from history.rebuild import rebuild
+
+NOW = datetime(2024, 5, 1, tzinfo=UTC)
+SETTINGS = HistorySettings(key=("key",), sequence="at", tracked=("value",))
+
+
+def held_by(spark):
+    return set(spark.sparkContext._jsc.getPersistentRDDs().keySet())
+
+
+def test_what_is_held_in_passing_is_let_go_and_what_lasts_is_let_go_by_name(spark):
+    before = held_by(spark)
+    with passing():
+        held(spark.range(3).toDF("n"))
+        lasts = held(spark.range(5).toDF("n"), lasting=True)
+        assert len(held_by(spark) - before) == 2
+
+    assert len(held_by(spark) - before) == 1
+    assert lasts.rows.count() == 5
+    let_go(lasts.rows)
+    assert held_by(spark) == before
+
+
+def test_an_error_lets_go_too(spark):
+    before = held_by(spark)
+
+    def fail():
+        with passing():
+            held(spark.range(3).toDF("n"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+    assert held_by(spark) == before
+
+
+def test_loads_and_rebuilds_leave_nothing_held(spark, lake_namespace):
+    table, before = f"{lake_namespace}.t", held_by(spark)
+    for number, rows in enumerate([[(1, 1, "a"), (2, 1, "a")], [(1, 3, "b")], [(1, 2, "c")]] * 2):
+        changes = spark.createDataFrame(rows, "key int, at int, value string")
+        load_changes(spark, changes, table, SETTINGS, batch_id=f"b{number}", batch_time=NOW)
+    spark.sql(f"DELETE FROM {table} WHERE at = 2")  # noqa: S608
+    assert rebuild(spark, table, SETTINGS, time=NOW).published
+    assert not rebuild(spark, table, SETTINGS, time=NOW + timedelta(hours=1)).published
+
+    assert held_by(spark) == before
