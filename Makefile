@@ -47,14 +47,10 @@ bench-%: $(READY) $(PEERS)/.ready ## Benchmarks; bench-history: SCD2 loads of se
 test: $(READY) ## Run the tests and print the coverage
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --cov --cov-report=term
 
-test-nightly: $(READY) ## Many random examples where `make test` takes the same few each time
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses=2 --dist=load tests/contracts/test_fuzz.py \
-	  tests/history/test_convergence.py tests/history/test_mutants.py tests/history/test_writers.py \
-	  tests/history/test_killed_engine.py tests/flows/test_killed.py tests/flows/test_monitoring.py \
-	  tests/flows/test_evolving.py tests/history/test_evolution.py tests/history/test_upkeep.py \
-	  tests/history/test_rebuild.py tests/strandline/test_rebuild_command.py
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -s tests/deployments tests/deployments/emr_run.py \
-	  tests/benchmarks/test_overhead_bench.py
+test-nightly: $(READY) ## All tests, also those that take minutes, with many random examples
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile \
+	  --no-loadscope-reorder --ignore=tests/deployments
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -s tests/deployments tests/deployments/emr_run.py
 
 check: $(READY) ## Format, lint, types, layers, contracts
 	@$(BIN)/ruff format --check --quiet .

@@ -18,6 +18,7 @@ from history.events import DELETE, UPSERT
 from history.learned import Learned
 from history.plan import Planned
 from history.settings import HistorySettings
+from history.timeline import shown_later
 from history.written import Evidence
 
 _VERSION, _EVENT = 0, 1
@@ -201,7 +202,7 @@ def _agrees(told: Column, settings: HistorySettings, columns: tuple[str, ...]) -
 
 def _left_alone(planned: Planned, settings: HistorySettings) -> DataFrame:
     """The versions that the plan was made with and that it does not touch, as the table's rows."""
-    main = F.col("__main")
+    main, latest = F.col("__main"), shown_later(settings, planned.columns)
     dates = {
         settings.valid_from: main["valid_from"],
         settings.valid_to: main["valid_to"],
@@ -210,7 +211,7 @@ def _left_alone(planned: Planned, settings: HistorySettings) -> DataFrame:
     others = {name: main["other"][f"r{at}"] for at, name in enumerate(planned.extra)}
     untouched = planned.rows.where(main.isNotNull() & F.col("__action").isNull())
     return untouched.select(
-        *[named(name) for name in planned.columns],
+        *[latest.get(name, named(name)).alias(name) for name in planned.columns],
         *[each.alias(name) for name, each in (dates | others).items()],
     )
 

@@ -234,6 +234,14 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
     )
 
 
+def shown_later(settings: HistorySettings, columns: tuple[str, ...]) -> dict[str, Column]:
+    """Of a plan: by column, what a version shows where that may be a later event's value."""
+    return {
+        name: F.col("__latest")[f"r{position}"]
+        for position, name in enumerate(settings.shown(columns))
+    }
+
+
 def _plain_rest(settings: HistorySettings, columns: tuple[str, ...]) -> tuple[str, ...]:
     return settings.plain(settings.overwritten(columns))
 

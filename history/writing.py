@@ -28,6 +28,7 @@ from history.table import (
     ensure_kept,
     kept_events,
 )
+from history.timeline import shown_later
 
 _SMALL = 100_000
 _PLACE_BITS = 33
@@ -195,10 +196,7 @@ def _versions(batch: Batch, rows: DataFrame, planned: Planned) -> DataFrame:
     """The rows of the table that a plan's versions are: new ones, and known ones with new dates."""
     settings = planned.settings
     renewed = F.col("__action") == "update"
-    latest = {
-        name: F.col("__latest")[f"r{position}"]
-        for position, name in enumerate(settings.shown(planned.columns))
-    }
+    latest = shown_later(settings, planned.columns)
     now = F.lit(batch.time).cast("timestamp")
     fresh: dict[str | None, Column] = {
         settings.surrogate_key: F.col("__number"),

@@ -88,6 +88,20 @@ def test_a_new_column_opens_no_version_and_is_filled_in_place(
     assert found(spark, table, "key", "surrogate_key") == keys
 
 
+def test_a_late_event_that_says_what_a_filled_version_shows_is_loaded(
+    spark: SparkSession, lake_namespace: str
+):
+    table = f"{lake_namespace}.t"
+    load(spark, table, [(1, 3, "b", 2, None), (2, 5, "x", 0, None)], BEFORE, PLAIN, "b0")
+    load(spark, table, [(1, 4, "b", 1, 5, 2, None)], AFTER, LATER, "b1")
+    load(spark, table, [(1, 9, "b", 1, 5, 2, None)], AFTER, LATER, "b2")
+
+    report = load(spark, table, [(1, 5, "b", 1, 5, 2, None)], AFTER, LATER, "b3")
+
+    assert (report.late, report.unchanged, report.opened) == (1, 1, 0)
+    assert found(spark, table)[:1] == [(1, "b", 5, 2, 3, None)]
+
+
 @pytest.mark.nightly
 def test_a_later_event_that_knows_more_fills_the_open_version(
     spark: SparkSession, lake_namespace: str
