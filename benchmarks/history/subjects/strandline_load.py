@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -41,21 +42,16 @@ class StrandlineLoad:
 
     def load(self, batch: Batch) -> Mapping[str, object]:
         """Load one batch; tells files, bytes and the seconds of each step."""
-        steps = {}
-        began = time.perf_counter()
-
-        def note(step: str) -> None:
-            nonlocal began
-            now = time.perf_counter()
-            steps[f"{step}_s"] = round(now - began, 3)
-            began = now
-
-        report = self._load(batch, note)
+        moments = [("begun", time.perf_counter())]
+        report = self._load(batch, lambda step: moments.append((step, time.perf_counter())))
+        steps = {
+            f"{step}_s": round(at - before, 3) for (_, before), (step, at) in pairwise(moments)
+        }
         return {name: getattr(report, name) for name in _TOLD} | steps
 
     def replay(self, batch: Batch) -> bool:
         """Load a batch that was published before."""
-        return not self._load(batch, None).published
+        return not self._load(batch).published
 
     def outcome(self) -> Outcome:
         """What the table holds now."""
@@ -65,7 +61,7 @@ class StrandlineLoad:
         """Stop Spark."""
         self.spark.stop()
 
-    def _load(self, batch: Batch, announce: Callable[[str], None] | None) -> LoadReport:
+    def _load(self, batch: Batch, announce: Callable[[str], None] | None = None) -> LoadReport:
         return load_changes(
             self.spark,
             self.spark.read.parquet(str(batch.path)),
