@@ -54,6 +54,7 @@ def send(block: NotificationBlock, *, subject: str, body: str) -> None:
 @singledispatch
 def block_of(channel: ChannelBase, severity: Severity) -> NotificationBlock:
     """The block that sends a channel's messages; it knows the severity where the receiver does."""
+    # A kind that only the model knows; tests/shape/test_kinds.py asks for each of them.
     message = f"no block for {type(channel).__name__} of {severity}"
     raise NotImplementedError(message)
 

@@ -140,6 +140,7 @@ def _flows(flows: Iterable[str]) -> dict[str, str | list[str]]:
 @singledispatch
 def _trigger(alert: Alert) -> TriggerTypes:
     """What an alert waits for."""
+    # A kind that only the model knows; tests/shape/test_kinds.py asks for each of them.
     message = f"no trigger for {type(alert).__name__}"
     raise NotImplementedError(message)
 

@@ -89,6 +89,7 @@ _REASON = (
 @singledispatch
 def _said(alert: Alert) -> tuple[str, tuple[str, ...]]:
     """The subject, and the lines of the body."""
+    # A kind that only the model knows; tests/shape/test_kinds.py asks for each of them.
     message = f"no words for {type(alert).__name__}"
     raise NotImplementedError(message)
 

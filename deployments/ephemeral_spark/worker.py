@@ -171,6 +171,7 @@ class EphemeralSparkWorker(ProcessWorker):
             del self._leashes[flow_run.id]
 
     async def _submit_adhoc_run(self, *arguments: Any, **options: Any) -> None:
+        # As Prefect's own workers say what they can't do; its callers know the type.
         message = "a pool of ephemeral Spark clusters runs deployments, not flows without one"
         raise NotImplementedError(message)
 
