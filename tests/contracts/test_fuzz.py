@@ -14,6 +14,7 @@ from contracts.loader import LEDGERS, TABLES, load_contract, load_ledger
 from contracts.model import Contract, Ledger
 from contracts.schema import create_table, data_dictionary, target_schema
 from contracts.source_query import bounds_query, source_query
+from tests.night import AT_NIGHT
 
 TABLE = yaml.safe_load((TABLES / "new_source_table.yaml").read_text(encoding="utf-8"))
 LEDGER = yaml.safe_load((LEDGERS / "quarantine.yaml").read_text(encoding="utf-8"))
@@ -90,7 +91,6 @@ class PlainDumper(yaml.SafeDumper):
         return True
 
 
-AT_NIGHT = settings.get_current_profile_name() == "nightly"
 FUZZ = settings(
     max_examples=2_000 if AT_NIGHT else 30,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

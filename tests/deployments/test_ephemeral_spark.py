@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
 from tests.deployments.matrix import HEADER, SMALL, Cell, Outcome, cells, leftovers, outcome
 from tests.deployments.stage import Stage, stage, wait_for
+from tests.night import AT_NIGHT
 
-AT_NIGHT = settings.get_current_profile_name() == "nightly"
 BY_DAY = (Cell("starting", "cancel"), Cell("running", "SIGKILL worker"))
 TRIED = cells() if AT_NIGHT else BY_DAY
 

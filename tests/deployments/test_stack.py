@@ -15,7 +15,6 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from hypothesis import settings
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.filters import (
     DeploymentFilter,
@@ -36,9 +35,9 @@ from deployments.stack.places import Places
 from deployments.stack.processes import MARK, Member
 from strandline.command_line import main
 from tests.deployments.stacks import PROJECT, Stack, eventually, project
+from tests.night import AT_NIGHT
 
 ROOT = Path(__file__).parents[2]
-AT_NIGHT = settings.get_current_profile_name() == "nightly"
 KILLED_USER = """
 import os, signal, sys
 from pathlib import Path

@@ -9,15 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from prefect.settings import PREFECT_API_URL
 
 from flows.load_table import load_table
 from tasks.progress import STEPS
 from tests.flows.readings import FIRST, TABLE, versions
+from tests.night import AT_NIGHT
 
 ROOT = Path(__file__).parents[2]
-AT_NIGHT = settings.get_current_profile_name() == "nightly"
 BY_DAY = [("merge", "done")]
 """With a stage and a branch."""
 MOMENTS = [(step, "done") for step in STEPS] + [("record", "begun")] if AT_NIGHT else BY_DAY

@@ -6,20 +6,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import settings
 from pyspark.sql import Row, SparkSession
 
 from history import HistorySettings, load_changes
 from tests.history.convergence import assert_converges
 from tests.history.examples import Layout, drawn
 from tests.history.layouts import EVERYDAY, NIGHTLY
+from tests.night import AT_NIGHT
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 SCHEMA = "key int, at int, tracked string, rest int, operation string, tie int"
 SETTINGS = HistorySettings(
     key=("key",), sequence="at", tracked=("tracked",), operation="operation", tie_breaker=("tie",)
 )
-AT_NIGHT = settings.get_current_profile_name() == "nightly"
 
 
 @pytest.mark.parametrize("layout", NIGHTLY if AT_NIGHT else EVERYDAY, ids=lambda each: each.name)

@@ -11,7 +11,6 @@ from decimal import Decimal
 from random import Random
 
 import pytest
-from hypothesis import settings as profile
 from pyspark.sql import DataFrame, SparkSession
 
 from contracts.errors import SchemaDriftError, SettingsError
@@ -29,9 +28,9 @@ from history.table import kept_events, published
 from history.upkeep import UpkeepSettings, upkeep
 from tests.history.reference import Event, Known, Version, history
 from tests.history.values import rank
+from tests.night import AT_NIGHT
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
-NIGHTLY = profile.get_current_profile_name() == "nightly"
 BEFORE = "key int, at int, text string, note int, op string"
 AFTER = "key int, at int, text string, note int, size int, hint int, op string"
 PLAIN = HistorySettings(key=("key",), sequence="at", tracked=("text",), operation="op")
@@ -564,7 +563,7 @@ def test_a_required_column_may_be_dropped(spark: SparkSession, lake_namespace: s
     assert found(spark, table, "text", "note") == [("a", 0), ("b", None)]
 
 
-@pytest.mark.parametrize("column", ["key", "at", "tie"] if NIGHTLY else ["at"])
+@pytest.mark.parametrize("column", ["key", "at", "tie"] if AT_NIGHT else ["at"])
 def test_columns_that_order_or_identify_are_not_dropped_nor_added(
     spark: SparkSession, lake_namespace: str, column: str
 ):

@@ -9,15 +9,13 @@ from types import FunctionType, ModuleType
 from typing import NamedTuple
 
 import pytest
-from hypothesis import settings
 
 from contracts.errors import AuditError
 from history import columns, events, timeline
 from tests.history.convergence import assert_converges, differences
 from tests.history.examples import Example, drawn
 from tests.history.layouts import RULES
-
-AT_NIGHT = settings.get_current_profile_name() == "nightly"
+from tests.night import AT_NIGHT
 
 
 class Mutant(NamedTuple):

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from history import HistorySettings, LoadReport, load_changes
 from tests.history.reference import Event, history
 from tests.history.values import rank
+from tests.night import AT_NIGHT
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 SCHEMA = "key int, at int, value string, operation string"
@@ -19,7 +19,7 @@ SETTINGS = HistorySettings(
     key=("key",), sequence="at", tracked=("value",), operation="operation", tie_breaker=("value",)
 )
 KEYS = 5
-ROUNDS = 200 if settings.get_current_profile_name() == "nightly" else 2
+ROUNDS = 200 if AT_NIGHT else 2
 
 
 def written(number: int, writer: int) -> list[Event]:
