@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from blocks.private_file import write_private
+from blocks.process_identity import ProcessIdentity
 
 __all__ = ["Users"]
 
@@ -25,36 +25,26 @@ class Users:
 
     def add(self) -> None:
         """Count this process."""
-        pid = os.getpid()
-        users = self._alive()
-        users[pid] = psutil.Process(pid).create_time()
-        self._write(users)
+        self._write({*self._alive(), ProcessIdentity.of(os.getpid())})
 
     def remove(self) -> None:
         """Count this process no more."""
-        users = self._alive()
-        users.pop(os.getpid(), None)
-        self._write(users)
+        self._write({each for each in self._alive() if each.pid != os.getpid()})
 
     def any_alive(self) -> bool:
         """Whether somebody is left."""
         return bool(self._alive())
 
-    def _alive(self) -> dict[int, float]:
+    def _alive(self) -> set[ProcessIdentity]:
         try:
-            listed: dict[str, float] = json.loads(self.path.read_text(encoding="utf-8"))
+            listed = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return {}
-        return {int(pid): since for pid, since in listed.items() if _is_alive(int(pid), since)}
+            return set()
+        found = set()
+        for text in listed:
+            with suppress(ValueError):  # written down by another release, which has ended
+                found.add(ProcessIdentity.read(text))
+        return {user for user in found if user.runs()}
 
-    def _write(self, users: dict[int, float]) -> None:
-        write_private(self.path, json.dumps(users))
-
-
-def _is_alive(pid: int, since: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        # The clock that start times are reckoned from may be corrected meanwhile.
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - since) < 2  # noqa: PLR2004
-    except psutil.NoSuchProcess:
-        return False
+    def _write(self, users: set[ProcessIdentity]) -> None:
+        write_private(self.path, json.dumps(sorted(map(str, users))))

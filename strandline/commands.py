@@ -93,7 +93,7 @@ Port = Annotated[
     int | None,
     Parameter(
         validator=Number(gte=1, lte=65_535),
-        help="The TCP port of the server; without one, 4200 or one that is free.",
+        help="The TCP port of the server; without one, 4200 or the next that is free.",
     ),
 ]
 

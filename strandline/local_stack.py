@@ -60,7 +60,7 @@ def _standing(standing: Standing, places: Places, state_directory: Path) -> list
         ("pages", Text(standing.url, no_wrap=True)),
         ("login", f"the second line of {_short(places.environment)}, after the sign ="),
         *(
-            (each.name, f"process {each.pid}, {_how(each.name, standing)}")
+            (each.name, f"process {each.identity.pid}, {_how(each.name, standing)}")
             for each in standing.members
         ),
         ("logs", _short(places.root)),

@@ -6,10 +6,11 @@ running it.
 
 from __future__ import annotations
 
-QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC"
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseParallelGC"
 QUICK = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.ui.explainMode": "simple",
 }
 COMPILED = {
     "spark.sql.codegen.wholeStage": "true",

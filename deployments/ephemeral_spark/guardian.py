@@ -28,8 +28,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from blocks.process_identity import ProcessIdentity
 from deployments.ephemeral_spark.daemons import Shape, master_url, registered
-from deployments.ephemeral_spark.processes import Identity, end_members
+from deployments.ephemeral_spark.processes import end_members
 from deployments.ephemeral_spark.record import Record, discard
 from deployments.ephemeral_spark.scratch import discard_left
 
@@ -203,19 +204,19 @@ def main(arguments: list[str]) -> None:
     """Lead the cluster of a directory, a flow run and a worker.
 
     Args:
-        arguments: The cluster's directory, the flow run's id, the worker's number and start.
+        arguments: The cluster's directory, the flow run's id, the worker's identity.
     """
     stops: list[int] = []
     # A service manager may signal everybody at once: then it is the same as a dead worker.
     signal.signal(signal.SIGTERM, lambda number, _: stops.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    directory, flow_run, pid, started = arguments
+    directory, flow_run, worker = arguments
     record = Record(
         directory=Path(directory),
         host=socket.gethostname(),
         flow_run=flow_run,
-        guardian=Identity.of(os.getpid()),
-        worker=Identity(int(pid), float(started)),
+        guardian=ProcessIdentity.of(os.getpid()),
+        worker=ProcessIdentity.read(worker),
     )
     record.write()
     _report({"record": True})

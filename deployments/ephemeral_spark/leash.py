@@ -18,8 +18,9 @@ import anyio
 import anyio.abc
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from blocks.process_identity import ProcessIdentity
 from contracts.errors import EnvironmentUnfitError
-from deployments.ephemeral_spark.processes import MARK, Identity, end_members
+from deployments.ephemeral_spark.processes import MARK, end_members
 from deployments.ephemeral_spark.record import discard, new_directory
 
 __all__ = ["Leash"]
@@ -55,13 +56,13 @@ class Leash:
             environment: In addition to this process's own: how the Prefect server is reached.
         """
         directory = new_directory(home)
-        worker = Identity.of(os.getpid())
+        worker = ProcessIdentity.of(os.getpid())
         # The package may lie beside the flows and not be installed: it is found where this one is.
         root = str(Path(__file__).parents[2])
         process = await anyio.open_process(
             [
                 *(sys.executable, "-P", "-m", "deployments.ephemeral_spark.guardian"),
-                *(str(directory), flow_run, str(worker.pid), repr(worker.started)),
+                *(str(directory), flow_run, str(worker)),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -11,12 +11,10 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import asdict, dataclass
-from typing import Any, Self
 
 import psutil
 
-__all__ = ["MARK", "Identity", "end_group", "end_members", "members"]
+__all__ = ["MARK", "end_group", "end_members", "members"]
 
 MARK = "STRANDLINE_CLUSTER"
 """The environment variable that holds the token."""
@@ -24,42 +22,6 @@ MARK = "STRANDLINE_CLUSTER"
 _SECONDS_TO_END = 10.0
 _PAUSE = 0.05
 _TIMES_CLEAR = 2
-_START_TOLERANCE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A process told apart from a later one of its number: `started` is in seconds since 1970."""
-
-    pid: int
-    started: float
-
-    @classmethod
-    def of(cls, pid: int) -> Self:
-        """The identity of a running process.
-
-        Raises:
-            psutil.NoSuchProcess: None has this number.
-        """
-        return cls(pid, psutil.Process(pid).create_time())
-
-    @classmethod
-    def read(cls, fields: dict[str, Any]) -> Self:
-        """What `fields` wrote."""
-        return cls(int(fields["pid"]), float(fields["started"]))
-
-    def fields(self) -> dict[str, Any]:
-        """In a form that JSON takes."""
-        return asdict(self)
-
-    def runs(self) -> bool:
-        """Whether it still runs; a zombie does not."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < _START_TOLERANCE
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
 
 
 def members(token: str, *, spare: tuple[int, ...] = ()) -> list[psutil.Process]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from blocks.private_file import write_private
-from deployments.ephemeral_spark.processes import Identity
+from blocks.process_identity import ProcessIdentity
 
 __all__ = ["Record", "abandoned", "discard", "new_directory"]
 
@@ -38,8 +38,8 @@ class Record:
     directory: Path
     host: str
     flow_run: str
-    guardian: Identity
-    worker: Identity
+    guardian: ProcessIdentity
+    worker: ProcessIdentity
     job: dict[str, Any] | None = None
 
     @property
@@ -56,8 +56,8 @@ class Record:
                 directory=directory,
                 host=str(fields["host"]),
                 flow_run=str(fields["flow_run"]),
-                guardian=Identity.read(fields["guardian"]),
-                worker=Identity.read(fields["worker"]),
+                guardian=ProcessIdentity.read(fields["guardian"]),
+                worker=ProcessIdentity.read(fields["worker"]),
                 job=fields["job"],
             )
         except (OSError, ValueError, KeyError, TypeError):
@@ -68,8 +68,8 @@ class Record:
         fields = {
             "host": self.host,
             "flow_run": self.flow_run,
-            "guardian": self.guardian.fields(),
-            "worker": self.worker.fields(),
+            "guardian": str(self.guardian),
+            "worker": str(self.worker),
             "job": self.job,
         }
         write_private(self.directory / _FILE, json.dumps(fields))

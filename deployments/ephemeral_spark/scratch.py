@@ -7,9 +7,10 @@ worker.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
-from deployments.ephemeral_spark.processes import Identity
+from blocks.process_identity import ProcessIdentity
 from deployments.ephemeral_spark.record import discard
 
 __all__ = ["Scratch", "discard_left"]
@@ -25,8 +26,7 @@ class Scratch:
     """
 
     def __init__(self, home: Path) -> None:
-        this = Identity.of(os.getpid())
-        self._path = home / _BASE / f"{this.pid}-{this.started!r}"
+        self._path = home / _BASE / str(ProcessIdentity.of(os.getpid()))
 
     def make(self) -> Path:
         """Make it."""
@@ -42,6 +42,6 @@ def discard_left(home: Path) -> None:
     """Remove the directories of workers of this machine that are dead."""
     base = home / _BASE
     for path in base.iterdir() if base.is_dir() else ():
-        pid, _, started = path.name.partition("-")
-        if not Identity(int(pid), float(started)).runs():
-            discard(path)
+        with suppress(ValueError):  # the directory of something else
+            if not ProcessIdentity.read(path.name).runs():
+                discard(path)

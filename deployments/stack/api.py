@@ -7,6 +7,7 @@ import shlex
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import httpx
@@ -20,7 +21,9 @@ from deployments.stack.processes import Record
 
 __all__ = ["address", "as_client", "choose_port", "is_ready", "local_stack", "login", "offer"]
 
-USUAL_PORT = 4200
+USUAL_PORTS = range(4200, 4300)
+"""Prefect's own and those after it: none that a system gives to outgoing connections, which might
+take it while the server is away."""
 _ANSWER_SECONDS = 5.0
 
 
@@ -39,7 +42,7 @@ def is_ready(port: int) -> bool:
 
 
 def choose_port(asked: int | None, former: int) -> int:
-    """The port that is asked for, else the former one, else Prefect's usual one, else any.
+    """The port that is asked for, else the former one, else the first free of the usual ones.
 
     Raises:
         EnvironmentUnfitError: The port that is asked for is taken.
@@ -53,8 +56,8 @@ def choose_port(asked: int | None, former: int) -> int:
             found="one that another program uses",
             next_step="Choose another one, or none: a free one is found.",
         )
-    for port in (former, USUAL_PORT):
-        if port and _is_free(port):
+    for port in chain([former] if former else [], USUAL_PORTS):
+        if _is_free(port):
             return port
     with socket.socket() as probe:
         probe.bind((HOST, 0))

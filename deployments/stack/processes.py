@@ -1,4 +1,4 @@
-"""The processes of a stack: recorded with their start times, and marked in their environment.
+"""The processes of a stack: recorded with their identities, and marked in their environment.
 
 Promise: a number that was given to another program meanwhile is never taken for a process of the
 stack. What a member started is found even when the member itself, or the record, is gone: each
@@ -12,12 +12,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from blocks.private_file import write_private
+from blocks.process_identity import ProcessIdentity
 from deployments.stack.places import Places
 
 __all__ = ["MARK", "Member", "Record", "end", "launch", "marked"]
@@ -25,27 +26,19 @@ __all__ = ["MARK", "Member", "Record", "end", "launch", "marked"]
 MARK = "STRANDLINE_STACK"
 """The variable that every process of a stack has; its value is the stack's directory."""
 
-_CLOCK_SECONDS = 2.0  # the clock that start times are reckoned from may be corrected meanwhile
 _KILLED_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A process that the stack started: its number, and when it started (epoch seconds)."""
+    """A process that the stack started."""
 
     name: str
-    pid: int
-    since: float
+    identity: ProcessIdentity
 
     def process(self) -> psutil.Process | None:
         """The process, if it still runs."""
-        try:
-            found = psutil.Process(self.pid)
-            same = abs(found.create_time() - self.since) < _CLOCK_SECONDS
-            runs = same and found.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return None
-        return found if runs else None
+        return self.identity.process()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +60,15 @@ class Record:
             content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return cls(0, {})
-        members = [Member(**each) for each in content["members"]]
-        return cls(content["port"], {each.name: each for each in members})
+        members = {
+            name: Member(name, ProcessIdentity.read(text))
+            for name, text in content["members"].items()
+        }
+        return cls(content["port"], members)
 
     def write(self, path: Path) -> None:
         """Write it down, replacing what was."""
-        members = [asdict(each) for each in self.members.values()]
+        members = {name: str(each.identity) for name, each in self.members.items()}
         write_private(path, json.dumps({"port": self.port, "members": members}, indent=2))
 
     def with_member(self, member: Member) -> Record:
@@ -107,7 +103,7 @@ def launch(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return Member(name, process.pid, psutil.Process(process.pid).create_time())
+    return Member(name, ProcessIdentity.of(process.pid))
 
 
 def _private(path: str, flags: int) -> int:

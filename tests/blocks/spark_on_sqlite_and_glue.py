@@ -14,13 +14,13 @@ from pyspark.sql import SparkSession
 
 from blocks.lakehouse import Lakehouse
 from blocks.spark_runtime import SparkRuntime
-from contracts.errors import EnvironmentUnfitError
+from tests.quick_spark import QUICK, QUICK_JAVA
 
 CANARY = "canary-of-a-secret"
 PLACE = Path(sys.argv[1])
 
 
-def runtime(**fields) -> SparkRuntime:
+def runtime() -> SparkRuntime:
     events = PLACE / "events"
     events.mkdir(exist_ok=True)
     return SparkRuntime(
@@ -31,9 +31,10 @@ def runtime(**fields) -> SparkRuntime:
             "spark.eventLog.enabled": "true",
             "spark.eventLog.compress": "false",
             "spark.eventLog.dir": events.as_uri(),
-        }
-        | fields.pop("configuration", {}),
-        **({"driver_memory": "1g"} | fields),
+            "spark.driver.extraJavaOptions": QUICK_JAVA,
+            **QUICK,
+        },
+        driver_memory="1g",
     )
 
 
@@ -62,14 +63,6 @@ def amazon() -> Lakehouse:
     )
 
 
-def failing(block: SparkRuntime, lakehouse: Lakehouse, reason: str) -> bool:
-    try:
-        block.session(lakehouse)
-    except EnvironmentUnfitError as error:
-        return reason in error.found and "spark-" in error.next_step and "\n" not in str(error)
-    return False
-
-
 def writes(spark: SparkSession, catalog: str) -> bool:
     spark.sql(f"CREATE NAMESPACE {catalog}.shop")
     spark.sql(f"USE {catalog}.shop")
@@ -92,15 +85,6 @@ def main() -> None:
     glue = amazon()
     sqlite.check()
     glue.check()
-    say("too little memory", failing(runtime(driver_memory="1m"), sqlite, "memory"))
-    # Without a repository there is nothing to wait for, and with an empty cache nothing to find.
-    offline = {
-        "spark.jars.ivySettings": str(PLACE / "offline.xml"),
-        "spark.jars.ivy": str(PLACE / "ivy"),
-    }
-    (PLACE / "offline.xml").write_text(OFFLINE)
-    say("no such jar", failing(runtime(configuration=offline), sqlite, "jar"))
-
     spark = runtime().session(sqlite, *glue.packages())
     log = next((PLACE / "logs").glob("spark-*.log"))
     say("quiet", "resolving dependencies" in log.read_text() and log.stat().st_mode & 0o077 == 0)
@@ -116,15 +100,7 @@ def main() -> None:
     redacted = "spark.sql.catalog.glue.s3.secret" in shown and "lake.jdbc.password" in events
     say("secrets", redacted and CANARY not in seen)
     spark.stop()
-    again = runtime().session(sqlite)
-    say("started again", [row.i for row in again.table("lake.shop.t").collect()] == [2])
-    again.stop()
 
-
-OFFLINE = """<ivysettings>
-<settings defaultResolver="none"/>
-<resolvers><filesystem name="none"><artifact pattern="/nowhere/[artifact].[ext]"/></filesystem>
-</resolvers></ivysettings>"""
 
 if __name__ == "__main__":
     main()

@@ -27,6 +27,7 @@ def test_an_archive_that_is_there_is_not_made_again(tmp_path, monkeypatch):
     assert archive.read_bytes() == b"made before"
 
 
+@pytest.mark.nightly
 def test_what_is_run_for_the_archive_runs_and_leaves_nothing(spark):
     spark_archive._exercise(spark)
 

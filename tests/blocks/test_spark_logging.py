@@ -10,7 +10,9 @@ import sys
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession, functions as F
 from blocks.java_home import ensure_java
+from blocks.spark_classes import archive_option
 from blocks.spark_logging import JVM_LOG_OPTION, silence_query_loggers
+from tests.quick_spark import QUICK, QUICK_JAVA
 
 ensure_java()
 silence_query_loggers()
@@ -19,7 +21,8 @@ spark = (
     .config("spark.ui.enabled", "false")
     .config("spark.driver.bindAddress", "127.0.0.1")
     .config("spark.driver.host", "127.0.0.1")
-    .config("spark.driver.extraJavaOptions", JVM_LOG_OPTION)
+    .config("spark.driver.extraJavaOptions", f"{JVM_LOG_OPTION} {archive_option()} {QUICK_JAVA}")
+    .config(map=QUICK)
     .getOrCreate()
 )
 rows = spark.range(1).select(F.concat(F.lit("CANARY"), F.lit("-"), "id").alias("value"))

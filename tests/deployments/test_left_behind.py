@@ -19,7 +19,7 @@ from prefect.states import Cancelling, Completed, Pending, Running, Scheduled
 
 from deployments.ephemeral_spark.farewell import conclude
 from deployments.ephemeral_spark.leash import Leash
-from deployments.ephemeral_spark.processes import MARK, Identity, end_members, members
+from deployments.ephemeral_spark.processes import MARK, end_members, members
 from deployments.ephemeral_spark.record import Record, abandoned
 from deployments.ephemeral_spark.scratch import Scratch
 from deployments.ephemeral_spark.sweep import sweep
@@ -84,12 +84,6 @@ def test_all_processes_with_the_mark_end_and_no_other(tmp_path):
         other.wait()
 
 
-def test_a_process_is_not_taken_for_a_later_one_of_its_number():
-    this = Identity.of(os.getpid())
-    assert this.runs()
-    assert not Identity(this.pid, this.started - 60).runs()
-
-
 def test_a_guardian_whose_pipe_closes_ends_the_run_and_removes_its_files(prefect_server, tmp_path):
     run = run_in(Running())
 
@@ -147,12 +141,15 @@ def test_a_record_stays_as_long_as_the_run_could_not_be_told(tmp_path, monkeypat
 
 
 def test_a_worker_s_own_files_go_with_it_or_with_the_next(tmp_path):
-    left = tmp_path / "ephemeral-spark-workers" / "1-1.0"  # the system's first process is older
+    workers = tmp_path / "ephemeral-spark-workers"
+    left, other = workers / "1-1.0-an-earlier-boot", workers / "notes"
     left.mkdir(parents=True)
+    other.mkdir()
     scratch = Scratch(tmp_path)
     mine = scratch.make()
     anyio.run(sweep, tmp_path, logging.getLogger("test"))
     assert mine.is_dir()
+    assert other.is_dir()
     assert not left.exists()
     scratch.remove()
     assert not mine.exists()

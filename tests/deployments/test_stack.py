@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -27,6 +28,7 @@ from prefect.states import Scheduled
 
 from blocks.embedded_postgres import EmbeddedPostgres
 from blocks.postgres_process import postmaster
+from blocks.process_identity import ProcessIdentity
 from contracts.errors import EnvironmentUnfitError
 from deployments.stack import api
 from deployments.stack.api import choose_port
@@ -54,8 +56,8 @@ def stack(tmp_path_factory) -> Iterator[Stack]:
     with pytest.MonkeyPatch.context() as patch:
         # The project lies elsewhere: its processes are to run the code that is tested.
         patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-        # Another stack of this machine may be about to take Prefect's usual port.
-        patch.setattr(api, "USUAL_PORT", 0)
+        # Another stack of this machine may be about to take one of the usual ports.
+        patch.setattr(api, "USUAL_PORTS", range(4300, 4400))
         assert made.type("up") == 0
         yield made
         made.type("down")
@@ -250,10 +252,10 @@ def test_a_database_that_nobody_uses_any_more_is_ended_and_one_in_use_is_not(tmp
 
 
 def test_a_number_given_to_another_program_is_no_member(tmp_path):
-    me = psutil.Process()
+    me = ProcessIdentity.of(os.getpid())
 
-    assert Member("server", me.pid, me.create_time()).process() == me
-    assert Member("server", me.pid, me.create_time() - 60).process() is None
+    assert Member("server", me).process() == psutil.Process()
+    assert Member("server", replace(me, started=me.started - 60)).process() is None
 
 
 def test_a_port_that_is_taken_is_an_error_when_asked_for_and_avoided_when_not():

@@ -37,7 +37,7 @@ def test_the_history_of_every_aircraft_equals_one_computed_in_pandas(make_workpl
 def _found(place):
     columns = ["tail_number", "airport", "carrier", "valid_from", "valid_to", "is_current"]
     table = place.table("target_schema.aircraft").select(*columns)
-    return _plain(table.orderBy("tail_number", "valid_from").toPandas())
+    return _plain(table.orderBy("tail_number", "valid_from").toArrow().to_pandas())
 
 
 def _expected(until):

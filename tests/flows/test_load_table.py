@@ -1,44 +1,63 @@
+"""One small table, loaded, loaded again, and loaded with its changes."""
+
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pyarrow.parquet as pq
+import pytest
 
 from flows.load_table import load_table
 from tasks.progress import STEPS, listening
-from tests.flows.readings import AFTER_BOTH, CANARY, FIRST, SECOND, versions
+from tests.flows.readings import AFTER_BOTH, CANARY, FIRST, SECOND, TABLE, versions
 
 
-def test_a_table_that_only_a_yaml_knows_of_is_loaded_with_its_changes(readings):
-    readings.update(*FIRST)
-    heard = []
-    with listening(lambda progress: heard.append((progress.step, progress.state))):
-        first = load_table("readings")
-    readings.update(*SECOND)
-    second = load_table("clinic.patients")
+@pytest.fixture(scope="module")
+def loaded(make_workplace, contracts):
+    """The summaries of three loads, and what lay in the warehouse between their steps."""
+    place = make_workplace(contracts)
+    place.execute(TABLE)
+    place.update(*FIRST)
+    told = SimpleNamespace(place=place, heard=[], clear=[], snapshots=[])
 
-    assert heard == [(step, state) for step in STEPS for state in ("begun", "done")]
-    assert versions(readings) == AFTER_BOTH
+    def look(progress):
+        told.heard.append((progress.step, progress.state))
+        if (progress.step, progress.state) == ("protect", "done"):
+            told.clear.append(_files_with(place.root / "warehouse", CANARY))
+
+    def load(name):
+        summary = load_table(name)
+        told.clear.append(_files_with(place.root / "warehouse", CANARY))
+        told.snapshots.append(place.snapshots("clinic.patients"))
+        return summary
+
+    with listening(look):
+        told.first = load("readings")
+    told.again = load("readings")
+    place.update(*SECOND)
+    told.second = load("clinic.patients")
+    return told
+
+
+def test_a_table_that_only_a_yaml_knows_of_is_loaded_with_its_changes(loaded):
+    first, second = loaded.first, loaded.second
+
+    assert loaded.heard == [(step, state) for step in STEPS for state in ("begun", "done")]
+    assert versions(loaded.place) == AFTER_BOTH
     assert (first.staged.rows_read, first.staged.refused, first.report.opened) == (5, 2, 3)
     assert (second.report.opened, second.report.closed, second.report.deleted) == (2, 2, 1)
-    assert readings.leftovers == []
+    assert loaded.place.leftovers == []
 
 
-def test_loading_again_changes_nothing_and_makes_no_snapshot(readings):
-    readings.update(*FIRST)
-    load_table("readings")
-    before = readings.snapshots("clinic.patients")
+def test_loading_again_changes_nothing_and_makes_no_snapshot(loaded):
+    after_first, after_again, after_second = loaded.snapshots
 
-    again = load_table("readings")
-
-    assert not again.report.published
-    assert readings.snapshots("clinic.patients") == before
-    assert readings.table("governance.quarantine").count() == 2
+    assert not loaded.again.report.published
+    assert after_again == after_first < after_second
 
 
-def test_refused_rows_lie_in_quarantine_with_their_reasons(readings):
-    readings.update(*FIRST)
-    load_table("readings")
-
-    rows = readings.table("governance.quarantine").orderBy("record_key").collect()
+def test_refused_rows_lie_in_quarantine_once_with_their_reasons(loaded):
+    rows = loaded.place.table("governance.quarantine").orderBy("record_key").collect()
 
     reasons = sorted({reason.check for reason in row.reasons} for row in rows)
     assert len(rows) == 2
@@ -47,39 +66,25 @@ def test_refused_rows_lie_in_quarantine_with_their_reasons(readings):
     assert {row.source_table for row in rows} == {"clinic.readings"}
 
 
-def test_every_opened_version_has_its_lineage_and_every_run_its_metrics(readings):
-    readings.update(*FIRST)
-    load_table("readings")
-    readings.update(*SECOND)
-    load_table("readings")
-
-    lineage = readings.table("governance.data_lineage")
+def test_every_opened_version_has_its_lineage_and_every_run_its_metrics(loaded):
+    lineage = loaded.place.table("governance.data_lineage")
     recorded = {(row.record_id, row.batch_id) for row in lineage.collect()}
-    opened = readings.table("clinic.patients").select("surrogate_key", "batch_id").collect()
-    metrics = readings.table("governance.run_metrics").orderBy("start_time").collect()
+    patients = loaded.place.table("clinic.patients")
+    opened = patients.select("surrogate_key", "batch_id").collect()
+    metrics = loaded.place.table("governance.run_metrics").orderBy("start_time").collect()
 
     assert recorded == {(row.surrogate_key, row.batch_id) for row in opened}
     assert lineage.select("lineage_id").distinct().count() == len(opened)
-    assert [row.state for row in metrics] == ["published", "published"]
-    assert [row.rows_read for row in metrics] == [5, 5]  # two of them again, from the overlap
+    assert [row.state for row in metrics] == ["published", "unchanged", "published"]
+    assert [row.rows_read for row in metrics] == [5, 2, 5]  # two each time from the overlap
     assert all(row.memory_usage_mb > 0 and row.cpu_usage_percent > 0 for row in metrics)
 
 
-def test_no_file_ever_holds_a_protected_value_in_the_clear(readings):
-    """Read twice: while the stage is there, and when all is done."""
-    readings.update(*FIRST)
-    found = []
+def test_no_file_ever_holds_a_protected_value_in_the_clear(loaded):
+    """Looked at while the stage was there, and when each load was done."""
+    wards = _files_with(loaded.place.root / "warehouse", "NORTH")
 
-    def look(progress):
-        if (progress.step, progress.state) == ("protect", "done"):
-            found.append(_files_with(readings.root / "warehouse", CANARY))
-
-    with listening(look):
-        load_table("readings")
-    found.append(_files_with(readings.root / "warehouse", CANARY))
-    wards = _files_with(readings.root / "warehouse", "NORTH")
-
-    assert found == [[], []]
+    assert loaded.clear == [[]] * 4
     assert wards  # the search does find what is not protected
 
 
@@ -99,6 +104,7 @@ def _holds(path, text):
     return any(text in str(value) for row in cells for value in row.values())
 
 
+@pytest.mark.nightly
 def test_a_late_reading_takes_its_place(readings):
     def reading(ward, changed_at):
         return (2, ward, "Ada Pell", "63.00", "IN", "2024-01-01 09:00", changed_at)

@@ -84,6 +84,7 @@ def drop(spark: SparkSession) -> None:
     spark.sql("DROP NAMESPACE lake.crm")
 
 
+@pytest.mark.nightly
 def test_a_history_that_goes_through_its_events_is_the_same(
     spark: SparkSession, lake_namespace: str
 ):

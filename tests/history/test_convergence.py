@@ -25,7 +25,7 @@ SETTINGS = HistorySettings(
 def test_any_order_any_batches_and_any_repeats_give_the_history_of_the_reference(
     spark: SparkSession, lake_namespace: str, layout: Layout, record_property
 ):
-    examples = drawn(layout, 320 if AT_NIGHT else 100, batches=3)
+    examples = drawn(layout, 320 if AT_NIGHT else 60, batches=3)
 
     assert_converges(spark, lake_namespace, layout, examples)
 
@@ -100,6 +100,7 @@ def test_refused_rows_lie_in_quarantine_once_with_reasons(spark: SparkSession, l
     assert found(spark, table) == [(4, "a", 0, 1, None)]
 
 
+@pytest.mark.nightly
 def test_type_1_values_outlive_that_their_event_opened_nothing_and_was_not_remembered(
     spark: SparkSession, lake_namespace: str
 ):

@@ -45,7 +45,8 @@ def test_an_error_lets_go_too(spark):
 
 def test_loads_and_rebuilds_leave_nothing_held(spark, lake_namespace):
     table, before = f"{lake_namespace}.t", held_by(spark)
-    for number, rows in enumerate([[(1, 1, "a"), (2, 1, "a")], [(1, 3, "b")], [(1, 2, "c")]] * 2):
+    first, late = [(1, 1, "a"), (2, 1, "a"), (1, 3, "b")], [(1, 2, "c")]
+    for number, rows in enumerate([first, late, late]):
         changes = spark.createDataFrame(rows, "key int, at int, value string")
         load_changes(spark, changes, table, SETTINGS, batch_id=f"b{number}", batch_time=NOW)
     spark.sql(f"DELETE FROM {table} WHERE at = 2")  # noqa: S608

@@ -35,6 +35,7 @@ from history.states import (
 )
 from history.upkeep import CompactionLimits, UpkeepSettings, upkeep
 from history.views import create_views, current_view, open_as_of
+from tests.night import AT_NIGHT
 from tests.quick_spark import QUICK, QUICK_JAVA
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
@@ -153,7 +154,10 @@ def test_the_difference_of_two_states_names_what_became_of_each_version(spark, t
     }
 
 
-@pytest.mark.parametrize("pair", [("b1", "b2"), ("b2", "b3"), ("b1", "b3"), ("b3", "b1")])
+PAIRS = [("b3", "b1"), ("b1", "b2"), ("b2", "b3"), ("b1", "b3")]
+
+
+@pytest.mark.parametrize("pair", PAIRS if AT_NIGHT else PAIRS[:2])
 def test_leaving_out_what_lies_in_the_same_place_changes_no_difference(spark, table, pair):
     ids = [snapshot(spark, table, batch) for batch in pair]
     whole = difference(*(read_state(spark, table, at) for at in ids), SETTINGS)

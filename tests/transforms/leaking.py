@@ -9,11 +9,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from blocks.java_home import ensure_java
+from blocks.spark_classes import archive_option
 from contracts.keys import DataKey, ProtectionKeys
 from tasks.transforms.encryption import decrypted
 from tasks.transforms.fingerprint import Fingerprint, fingerprints
 from tasks.transforms.mapping import mapped
 from tasks.transforms.protection import protected, source_row
+from tests.quick_spark import QUICK, QUICK_JAVA
 from tests.transforms.examples import SOURCE_SCHEMA, TABLE, contract
 
 KEYS = ProtectionKeys(
@@ -34,6 +36,8 @@ def main(folder: Path) -> None:
         .config("spark.eventLog.enabled", "true")
         .config("spark.eventLog.compress", "false")
         .config("spark.eventLog.dir", (folder / "events").as_uri())
+        .config("spark.driver.extraJavaOptions", f"{archive_option()} {QUICK_JAVA}")
+        .config(map=QUICK)
         .getOrCreate()
     )
     (folder / "rows.csv").write_text(f"7|Harmless|1.5|ACTIVE|{VALUE}|1970-01-01||\n")
