@@ -46,7 +46,7 @@ def _expected(until):
 
 def _plain(frame):
     for name in ("valid_from", "valid_to"):
-        frame[name] = pd.to_datetime(frame[name]).astype("datetime64[us]")
+        frame[name] = pd.to_datetime(frame[name]).dt.tz_localize(None).astype("datetime64[us]")
     return frame.astype({"tail_number": object, "airport": object, "carrier": object}).reset_index(
         drop=True
     )
