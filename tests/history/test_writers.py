@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pyspark.sql import SparkSession
 
 from history import HistorySettings, LoadReport, load_changes
+from history.upkeep import UpkeepSettings, upkeep
 from tests.history.reference import Event, history
 from tests.history.values import rank
 from tests.night import AT_NIGHT
@@ -20,6 +21,8 @@ SETTINGS = HistorySettings(
 )
 KEYS = 5
 ROUNDS = 200 if AT_NIGHT else 2
+CARED_FOR_EVERY = 10
+"""Rounds, as upkeep comes each night: a table of thousands of small files would slow each load."""
 
 
 def written(number: int, writer: int) -> list[Event]:
@@ -47,6 +50,14 @@ def load(spark: SparkSession, table: str, number: int, writer: int) -> LoadRepor
     )
 
 
+def look_after(spark: SparkSession, table: str) -> None:
+    """Compact the table, and expire what was published before."""
+    later = datetime.now(UTC) + timedelta(days=30)
+    report = upkeep(spark, table, SETTINGS, now=later, care=UpkeepSettings(orphans=False))
+    assert report.rewritten > 0
+    assert report.snapshots_expired > 0
+
+
 @pytest.mark.timeout(3600)
 def test_two_writers_lose_nothing_and_double_nothing(spark: SparkSession, lake_namespace: str):
     table = f"{lake_namespace}.t"
@@ -56,6 +67,8 @@ def test_two_writers_lose_nothing_and_double_nothing(spark: SparkSession, lake_n
         for number in range(ROUNDS):
             reports = pool.map(load, [spark] * 2, [table] * 2, [number] * 2, range(2))
             attempts += [report.attempts for report in reports]
+            if number % CARED_FOR_EVERY == CARED_FOR_EVERY - 1:
+                look_after(spark, table)
 
     events = [each for number in range(ROUNDS) for w in range(2) for each in written(number, w)]
     versions, _, _ = history(events, rank)
