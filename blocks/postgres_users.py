@@ -25,26 +25,29 @@ class Users:
 
     def add(self) -> None:
         """Count this process."""
-        self._write({*self._alive(), ProcessIdentity.of(os.getpid())})
+        self._write([*self._others(), ProcessIdentity.of(os.getpid())])
 
     def remove(self) -> None:
         """Count this process no more."""
-        self._write({each for each in self._alive() if each.pid != os.getpid()})
+        self._write(self._others())
 
     def any_alive(self) -> bool:
         """Whether somebody is left."""
         return bool(self._alive())
 
-    def _alive(self) -> set[ProcessIdentity]:
+    def _others(self) -> list[ProcessIdentity]:
+        return [each for each in self._alive() if each.pid != os.getpid()]
+
+    def _alive(self) -> list[ProcessIdentity]:
         try:
             listed = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return set()
-        found = set()
+            return []
+        found = []
         for text in listed:
             with suppress(ValueError):  # written down by another release, which has ended
-                found.add(ProcessIdentity.read(text))
-        return {user for user in found if user.runs()}
+                found.append(ProcessIdentity.read(text))
+        return [user for user in found if user.runs()]
 
-    def _write(self, users: set[ProcessIdentity]) -> None:
-        write_private(self.path, json.dumps(sorted(map(str, users))))
+    def _write(self, users: list[ProcessIdentity]) -> None:
+        write_private(self.path, json.dumps([str(user) for user in users]))

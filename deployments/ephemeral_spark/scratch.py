@@ -7,7 +7,6 @@ worker.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from blocks.process_identity import ProcessIdentity
@@ -42,6 +41,9 @@ def discard_left(home: Path) -> None:
     """Remove the directories of workers of this machine that are dead."""
     base = home / _BASE
     for path in base.iterdir() if base.is_dir() else ():
-        with suppress(ValueError):  # the directory of something else
-            if not ProcessIdentity.read(path.name).runs():
-                discard(path)
+        try:
+            worker = ProcessIdentity.read(path.name)
+        except ValueError:  # the directory of something else
+            continue
+        if not worker.runs():
+            discard(path)

@@ -42,7 +42,7 @@ def is_ready(port: int) -> bool:
 
 
 def choose_port(asked: int | None, former: int) -> int:
-    """The port that is asked for, else the former one, else the first free of the usual ones.
+    """The port that is asked for, else the former one, else the first free usual one, else any.
 
     Raises:
         EnvironmentUnfitError: The port that is asked for is taken.

@@ -55,20 +55,22 @@ class Record:
 
     @classmethod
     def read(cls, path: Path) -> Record:
-        """The record; an empty one where nothing is written down."""
+        """The record; an empty one where nothing is written down, or by another release."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            members = {
+                each["name"]: Member(each["name"], ProcessIdentity.read(each["identity"]))
+                for each in content["members"]
+            }
+        except (FileNotFoundError, KeyError):
             return cls(0, {})
-        members = {
-            name: Member(name, ProcessIdentity.read(text))
-            for name, text in content["members"].items()
-        }
         return cls(content["port"], members)
 
     def write(self, path: Path) -> None:
         """Write it down, replacing what was."""
-        members = {name: str(each.identity) for name, each in self.members.items()}
+        members = [
+            {"name": each.name, "identity": str(each.identity)} for each in self.members.values()
+        ]
         write_private(path, json.dumps({"port": self.port, "members": members}, indent=2))
 
     def with_member(self, member: Member) -> Record:

@@ -92,7 +92,7 @@ class PlainDumper(yaml.SafeDumper):
 
 
 FUZZ = settings(
-    max_examples=2_000 if AT_NIGHT else 15,
+    max_examples=2_000 if AT_NIGHT else 30,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

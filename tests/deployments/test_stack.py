@@ -34,7 +34,7 @@ from deployments.stack import api
 from deployments.stack.api import choose_port
 from deployments.stack.databases import end_unused
 from deployments.stack.places import Places
-from deployments.stack.processes import MARK, Member
+from deployments.stack.processes import MARK, Member, Record
 from strandline.command_line import main
 from tests.deployments.stacks import PROJECT, Stack, eventually, project
 from tests.night import AT_NIGHT
@@ -256,6 +256,13 @@ def test_a_number_given_to_another_program_is_no_member(tmp_path):
 
     assert Member("server", me).process() == psutil.Process()
     assert Member("server", replace(me, started=me.started - 60)).process() is None
+
+
+def test_what_another_release_wrote_down_is_as_good_as_nothing(tmp_path):
+    path = tmp_path / "record.json"
+    path.write_text('{"port": 1, "members": [{"name": "server", "pid": 1, "since": 1.5}]}')
+
+    assert Record.read(path) == Record(0, {})
 
 
 def test_a_port_that_is_taken_is_an_error_when_asked_for_and_avoided_when_not():

@@ -108,6 +108,9 @@ def test_tables_are_looked_after_and_loads_go_on_as_before(loaded, monkeypatch):
     assert (outcome.state, dry.state) == ("done", "done")
     assert versions(loaded) == AFTER_BOTH
     assert view_of(loaded) == [1, 3, 5]
+    unchanged = load_table("readings")
+    assert not unchanged.report.published
+    assert unchanged.staged.watermark is not None
     loaded.update((6, "South", "Di Webb", "60.00", "IN", "2024-01-04 10:00", None))
     summary = load_table("readings")
     assert summary.staged.rows_read == 3  # from an hour before the watermark, which was kept

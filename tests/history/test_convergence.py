@@ -25,7 +25,7 @@ SETTINGS = HistorySettings(
 def test_any_order_any_batches_and_any_repeats_give_the_history_of_the_reference(
     spark: SparkSession, lake_namespace: str, layout: Layout, record_property
 ):
-    examples = drawn(layout, 320 if AT_NIGHT else 60, batches=3)
+    examples = drawn(layout, 320 if AT_NIGHT else 100, batches=3)
 
     assert_converges(spark, lake_namespace, layout, examples)
 
