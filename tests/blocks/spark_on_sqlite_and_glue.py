@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from blocks.lakehouse import Lakehouse
 from blocks.spark_runtime import SparkRuntime
+from tests.blocks.saying import say
 from tests.quick_spark import QUICK, QUICK_JAVA
 
 CANARY = "canary-of-a-secret"
@@ -70,10 +71,6 @@ def writes(spark: SparkSession, catalog: str) -> bool:
     spark.sql("INSERT INTO t VALUES (1), (2)")
     spark.sql("DELETE FROM t WHERE i = 1")
     return [row.i for row in spark.table(f"{catalog}.shop.t").collect()] == [2]
-
-
-def say(what: str, good: bool) -> None:
-    print(f"{what}: {'ok' if good else 'wrong'}", flush=True)  # noqa: T201
 
 
 def main() -> None:

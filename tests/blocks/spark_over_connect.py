@@ -13,12 +13,9 @@ from pyspark.sql import functions as F
 from blocks.embedded_postgres import EmbeddedPostgres
 from blocks.lakehouse import Lakehouse
 from blocks.spark_runtime import SparkRuntime
+from tests.blocks.saying import say
 
 PLACE = Path(sys.argv[1])
-
-
-def say(what: str, good: bool) -> None:
-    print(f"{what}: {'ok' if good else 'wrong'}", flush=True)  # noqa: T201
 
 
 def main() -> None:

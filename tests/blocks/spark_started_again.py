@@ -8,6 +8,7 @@ from pathlib import Path
 from blocks.lakehouse import Lakehouse
 from blocks.spark_runtime import SparkRuntime
 from contracts.errors import EnvironmentUnfitError
+from tests.blocks.saying import say
 from tests.quick_spark import QUICK, QUICK_JAVA
 
 PLACE = Path(sys.argv[1])
@@ -33,10 +34,6 @@ def failing(block: SparkRuntime, lakehouse: Lakehouse, reason: str) -> bool:
     except EnvironmentUnfitError as error:
         return reason in error.found and "spark-" in error.next_step and "\n" not in str(error)
     return False
-
-
-def say(what: str, good: bool) -> None:
-    print(f"{what}: {'ok' if good else 'wrong'}", flush=True)  # noqa: T201
 
 
 def main() -> None:
