@@ -200,9 +200,13 @@ class Lakehouse(Block):
 
     @property
     def warehouse_uri(self) -> str:
-        """The warehouse as Spark is told it."""
+        """The warehouse as Spark is told it.
+
+        A directory's name stands in it letter by letter: Hadoop takes what follows the scheme as
+        a name and decodes nothing, so `%20` would be a directory called so.
+        """
         directory = self.local_warehouse
-        return self.warehouse.rstrip("/") if directory is None else directory.as_uri()
+        return self.warehouse.rstrip("/") if directory is None else f"file://{directory}"
 
     @property
     def uses_aws(self) -> bool:

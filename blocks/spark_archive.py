@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from blocks.lakehouse import Lakehouse
 from blocks.source_database import SourceDatabase
-from blocks.spark_classes import ARCHIVE
+from blocks.spark_classes import ARCHIVE, option
 from blocks.spark_launch import end
 from blocks.spark_runtime import SparkRuntime
 
@@ -45,7 +45,9 @@ def make() -> None:
             shuffle_partitions=1,
             log_directory=Path(folder),
             configuration={
-                "spark.driver.extraJavaOptions": f"-XX:ArchiveClassesAtExit={unfinished} {_QUICK}"
+                "spark.driver.extraJavaOptions": (
+                    f"{option('ArchiveClassesAtExit', unfinished)} {_QUICK}"
+                )
             },
         )
         lakehouse = Lakehouse(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -12,4 +13,13 @@ ARCHIVE = Path(sys.prefix) / f"spark-{version('pyspark')}-classes.jsa"
 
 def archive_option(archive: Path = ARCHIVE) -> str:
     """The JVM option that has the archive used; empty when there is none."""
-    return f"-XX:SharedArchiveFile={archive}" if archive.is_file() else ""
+    return option("SharedArchiveFile", archive) if archive.is_file() else ""
+
+
+def option(name: str, path: Path) -> str:
+    """A JVM option that names a file, as one word of `spark.driver.extraJavaOptions`.
+
+    Spark takes that text apart at blanks and takes away quotes and backslashes.
+    """
+    word = re.sub(r"([\\\"])", r"\\\1", f"-XX:{name}={path}")
+    return f'"{word}"' if re.search(r"[\s'\"\\]", word) else word

@@ -226,9 +226,9 @@ class SparkRuntime(Block):
 
     def _environment(self) -> dict[str, str]:
         if not self._master().startswith("local"):
-            return {}
+            return _names_in_utf8()
         python = os.environ.get("PYSPARK_PYTHON", sys.executable)
-        return {"SPARK_LOCAL_IP": _LOOPBACK, "PYSPARK_PYTHON": python}
+        return {"SPARK_LOCAL_IP": _LOOPBACK, "PYSPARK_PYTHON": python, **_names_in_utf8()}
 
     def _log_file(self) -> Path:
         try:
@@ -241,3 +241,10 @@ class SparkRuntime(Block):
                 next_step="Correct `log_directory` in the Spark block.",
             ) from error
         return self.log_directory / f"spark-{os.getpid()}.log"
+
+
+def _names_in_utf8() -> dict[str, str]:
+    """What has Java name files as Python does: in the locale C it knows ASCII only."""
+    given = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    said = next(filter(None, given), "").lower().replace("-", "")
+    return {} if said.endswith("utf8") else {"LC_ALL": "C.UTF-8"}

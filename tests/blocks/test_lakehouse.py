@@ -221,7 +221,9 @@ def test_the_jars_are_those_that_the_catalog_and_the_files_need(fields, jars):
         ("/data/lake", "file:///data/lake", "/data/lake"),
         ("file:/data/lake", "file:///data/lake", "/data/lake"),
         ("file:///data/lake/", "file:///data/lake", "/data/lake"),
-        ("/data/a lake", "file:///data/a%20lake", "/data/a lake"),
+        ("/data/a lake", "file:///data/a lake", "/data/a lake"),
+        ("/data/100%20 #1?/zürich", "file:///data/100%20 #1?/zürich", "/data/100%20 #1?/zürich"),
+        ("file:/data/a%20lake", "file:///data/a%20lake", "/data/a%20lake"),
         ("s3://bucket/lake/", "s3://bucket/lake", None),
         ("hdfs://name/lake", "hdfs://name/lake", None),
     ],
@@ -237,7 +239,7 @@ def test_a_relative_warehouse_lies_below_where_the_run_began(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
 
     lakehouse = Lakehouse(warehouse="lake", uri="jdbc:sqlite:catalog.db")
-    assert lakehouse.warehouse_uri == (tmp_path / "lake").as_uri()
+    assert lakehouse.warehouse_uri == f"file://{tmp_path / 'lake'}"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,18 @@ ROOT = Path(__file__).parents[2]
 
 def test_without_an_archive_there_is_no_option(tmp_path):
     assert archive_option(tmp_path / "none.jsa") == ""
+
+
+def test_the_option_is_one_word_whatever_the_environment_is_called(tmp_path):
+    archive = tmp_path / 'an "odd" place\\here' / "classes.jsa"
+    archive.parent.mkdir()
+    archive.touch()
+
+    assert shlex.split(f"-Da=b {archive_option(archive)} -Dc=d") == [
+        "-Da=b",
+        f"-XX:SharedArchiveFile={archive}",
+        "-Dc=d",
+    ]
 
 
 def test_an_archive_that_is_there_is_not_made_again(tmp_path, monkeypatch):
@@ -38,13 +51,13 @@ def test_what_is_run_for_the_archive_runs_and_leaves_nothing(spark):
 @pytest.mark.nightly
 def test_an_archive_that_is_no_archive_is_as_good_as_none(tmp_path):
     """What the JVM does with one is the JVM's promise; that a start stands it is ours."""
-    broken = tmp_path / "broken.jsa"
+    broken = tmp_path / "broken archive.jsa"
     broken.write_bytes(b"not an archive" * 1000)
     script = (
         "from blocks.spark_runtime import SparkRuntime\n"
         "from blocks.lakehouse import Lakehouse\n"
         "import blocks.spark_runtime, pathlib\n"
-        f"blocks.spark_runtime.archive_option = lambda: '-XX:SharedArchiveFile={broken}'\n"
+        f"blocks.spark_runtime.archive_option = lambda: {archive_option(broken)!r}\n"
         f"spark = SparkRuntime(log_directory=pathlib.Path('{tmp_path}')).session(\n"
         f"    Lakehouse(warehouse='{tmp_path}/lake', uri='jdbc:sqlite:{tmp_path}/c.db'))\n"
         "print(spark.range(3).count())\n"

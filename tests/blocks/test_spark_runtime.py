@@ -147,18 +147,39 @@ def test_a_cluster_is_told_the_sizes_and_this_machine_is_told_to_listen_on_the_l
         "spark.executor.memory": "4g",
         "spark.executor.instances": "2",
     }
-    assert cluster._environment() == {}
+    assert "SPARK_LOCAL_IP" not in cluster._environment()
     local = SparkRuntime()
     assert local._executor_settings()["spark.driver.bindAddress"] == "127.0.0.1"
     assert local._environment()["SPARK_LOCAL_IP"] == "127.0.0.1"
 
 
-def run(script: str, directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.mark.parametrize(
+    ("locale", "told"),
+    [
+        ({"LC_ALL": "C", "LANG": "de_DE.UTF-8"}, {"LC_ALL": "C.UTF-8"}),
+        ({"LANG": "en_US.ISO-8859-1"}, {"LC_ALL": "C.UTF-8"}),
+        ({}, {"LC_ALL": "C.UTF-8"}),
+        ({"LANG": "de_DE.UTF-8"}, {}),
+        ({"LC_CTYPE": "en_US.utf8", "LANG": "C"}, {}),
+    ],
+)
+def test_java_names_files_in_utf8_in_every_locale(locale, told, monkeypatch):
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, text in locale.items():
+        monkeypatch.setenv(name, text)
+
+    assert SparkRuntime(kind="master", master="spark://host:7077")._environment() == told
+
+
+def run(
+    script: str, directory: Path, *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """A script of this folder in a process, and so a JVM, of its own."""
     return subprocess.run(
         [sys.executable, str(Path(__file__).with_name(script)), str(directory), *arguments],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -171,6 +192,23 @@ def test_it_starts_quietly_and_writes_through_sqlite_and_glue(tmp_path):
 
     assert outcome.stderr == ""
     assert outcome.stdout.splitlines() == ["quiet: ok", "sqlite: ok", "glue: ok", "secrets: ok"]
+
+
+def test_everything_lies_where_it_should_whatever_letters_the_directory_has(tmp_path):
+    place = tmp_path / "only this" / "my lake 100% #1? zürich ñ%20{a}*[x]"
+    place.mkdir(parents=True)
+    outcome = run("spark_in_odd_place.py", place, LC_ALL="C")
+
+    assert outcome.stderr == ""
+    assert outcome.stdout.splitlines() == [
+        "read: ok",
+        "files: ok",
+        "log: ok",
+        "left over: ok",
+        "kept: ok",
+        "scratch: ok",
+        "nothing beside it: ok",
+    ]
 
 
 @pytest.mark.nightly
@@ -228,4 +266,4 @@ def test_what_spark_submit_was_told_goes_before_the_block(monkeypatch):
     runtime = SparkRuntime(master="local[2]")
     assert runtime._master() == ""
     assert "spark.driver.host" not in runtime._executor_settings()
-    assert runtime._environment() == {}
+    assert "SPARK_LOCAL_IP" not in runtime._environment()
