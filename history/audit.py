@@ -41,7 +41,13 @@ def audit(spark: SparkSession, batch: Batch, evidence: Evidence) -> None:
         .table(batch.table)
     )
     versions = appended.unionByName(_left_alone(planned, planned.settings))
-    counts = broken_rules(versions, planned.settings, planned.columns, planned=planned.rows)
+    counts = broken_rules(
+        versions,
+        planned.settings,
+        planned.columns,
+        planned=planned.rows,
+        is_newest=evidence.is_newest_read,
+    )
     broken |= counts.collect()[0].asDict()
     broken = {rule: count for rule, count in broken.items() if count}
     if broken:
@@ -59,6 +65,7 @@ def broken_rules(
     columns: tuple[str, ...],
     *,
     planned: DataFrame | None = None,
+    is_newest: bool = False,
 ) -> DataFrame:
     """One row with how many rows break each rule.
 
@@ -67,17 +74,20 @@ def broken_rules(
         settings: How the table is kept.
         columns: The event columns.
         planned: The plan that led to them (`timeline.planned`), for the rules about events.
+        is_newest: They are what the latest read of the source found: each row that was accepted is
+            what the open version of its key says.
 
     Returns:
         `one_current` (an open version beyond a key's first), `ends_after_start`, `overlap`,
         `flag_agrees` (the flag says open exactly when the end is open), `neighbours_differ`
         (adjacent versions state the same) and `surrogate_unique`. With a plan also
         `only_deletes_leave_gaps`, `upserts_stand` (each new upsert lies within a version that
-        states it) and `deletes_end` (no new delete lies within a version).
+        states it) and `deletes_end` (no new delete lies within a version); of the latest read of
+        a source also `read_is_open` (a row that was read is stated by an open version).
     """
     line = _versions(versions, settings, columns)
     if planned is not None:
-        line = line.unionByName(_events(planned, settings, columns))
+        line = line.unionByName(_events(planned, settings, columns, is_newest=is_newest))
     is_version = F.col("__kind") == _VERSION
     said, start, end = F.col("__said"), F.col("__at"), F.col("__end")
     version = F.when(is_version, F.struct("__said", "__told", "__end"))
@@ -127,6 +137,10 @@ def broken_rules(
             count_of(fresh & (F.col("__op") == UPSERT) & ~states).alias("upserts_stand"),
             count_of(fresh & deletes & covered).alias("deletes_end"),
         ]
+    if is_newest:
+        read = ~is_version & F.col("__fresh") & (F.col("__op") == UPSERT)
+        stands = F.coalesce(_is_open(within["__end"], settings), F.lit(False))
+        sums.append(count_of(read & ~stands).alias("read_is_open"))
     return told.agg(*sums)
 
 
@@ -158,14 +172,25 @@ def _versions(
     )
 
 
-def _events(planned: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
-    """The new upserts and all deletes of a plan, in the columns of `_versions`."""
+def _events(
+    planned: DataFrame, settings: HistorySettings, columns: tuple[str, ...], *, is_newest: bool
+) -> DataFrame:
+    """The new upserts and all deletes of a plan, in the columns of `_versions`.
+
+    What the latest read found holds at the read, whatever its stamps say. Of an earlier read it
+    may be that a change which was seen later is dated before it, so that only what opened or ended
+    a version can be asked for.
+    """
     op, fresh, schema = F.col("__op"), F.col("__new") > 0, planned.schema
     sequence, kind = named(settings.sequence), schema[settings.sequence].dataType
-    return planned.where((op == DELETE) | (fresh & (op == UPSERT))).select(
+    upserts, at = fresh & (op == UPSERT), F.col("__at")
+    if settings.stamp is not None:
+        upserts = upserts & (F.lit(is_newest) | F.col("__edge"))
+        at = F.when(F.lit(is_newest) & (op == UPSERT), sequence).otherwise(at)
+    return planned.where((op == DELETE) | upserts).select(
         *_named_keys(settings),
         F.lit(_EVENT).alias("__kind"),
-        sequence.alias("__at"),
+        at.alias("__at"),
         F.lit(None).cast(kind).alias("__end"),
         F.lit(None).cast("boolean").alias("__current"),
         *_said(settings, columns, schema),

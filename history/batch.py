@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from history import branches
+from history.reads import ClosingLimit, Read
 from history.settings import HistorySettings
 
 
@@ -21,8 +22,10 @@ class Batch:
         time: When it was taken, for the time stamps; timezone-aware.
         quarantine: The table that refused rows are appended to.
         source: The source's name, for the quarantine.
+        read: Of a table that is read as it is now: the read that the batch is.
         watermark: How far the source has been read, as text. A load that moves it is published
             even if no version changes, so that the next one need not read the same again.
+        closing: How many keys a full read may close; None: any number.
         properties: Further entries for the snapshot summary.
     """
 
@@ -32,6 +35,8 @@ class Batch:
     time: datetime
     quarantine: str
     source: str = ""
+    read: Read | None = None
+    closing: ClosingLimit | None = None
     watermark: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
 

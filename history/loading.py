@@ -15,13 +15,14 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from contracts.errors import AuditError, CommitConflictError
-from history import branches, reach
+from contracts.errors import AuditError, CommitConflictError, SettingsError
+from history import absence, branches, reach
 from history.audit import audit
 from history.batch import Batch
 from history.columns import count_of, named
 from history.events import (
     CONFLICT,
+    DELETE,
     GATE_REASONS,
     REASONS,
     REASONS_TYPE,
@@ -30,12 +31,13 @@ from history.events import (
 )
 from history.evolution import evolve
 from history.holding import Held, held, let_go, passing, surveyed
-from history.plan import Line, Planned, contested, counted, gathered, instants, stored
+from history.plan import Line, Planned, Stored, contested, counted, gathered, instants, stored
+from history.reads import ClosingLimit, Read, closing, in_order
 from history.refusal import quarantine as keep_refused
 from history.refusal import refused_rows
 from history.report import REPORT, LoadReport
 from history.settings import HistorySettings
-from history.table import WATERMARK, Published, ensure_table, is_ours, remember
+from history.table import WATERMARK, Published, ensure_table, is_ours, note_quiet, remember
 from history.writing import Numbered, summary, write_kept, write_versions
 from history.written import Evidence, Written
 
@@ -53,6 +55,9 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
     quarantine: str | None = None,
     source: str = "",
     watermark: str | None = None,
+    read: Read | None = None,
+    seen: DataFrame | None = None,
+    closing: ClosingLimit | None = None,
     properties: Mapping[str, str] | None = None,
     attempts: int = 5,
     announce: Announce | None = None,
@@ -75,6 +80,11 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
         quarantine: The table that refused rows are appended to; default `<table>__quarantine`.
         source: The name of the source, for the quarantine.
         watermark: How far the source has been read; a load that moves it is always published.
+        read: Of a table that is read as it is now (`settings.stamp`): which read the rows are.
+            They lack the sequence column, which is filled with the read's instant.
+        seen: The keys that a full read found, in the key columns; default: those of the rows. It
+            may find more than it brings: rows that say what the open versions say can be left out.
+        closing: How many keys a full read may close; None: any number.
         properties: Further entries for the snapshot summary (a digest, a run id).
         attempts: How often to plan anew when other writers publish first.
         announce: Called with 'written', 'audited', 'published' as the load proceeds.
@@ -86,6 +96,7 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
         SettingsError: The settings do not fit the columns, or say otherwise than the table what
             opens a version.
         SchemaDriftError: The table can't come to have the columns of the events.
+        MassClosingError: A full read lacks more keys than `closing` allows; nothing was changed.
         AuditError: The result broke a rule; nothing was published.
         CommitConflictError: Other writers came first `attempts` times.
     """
@@ -96,13 +107,15 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
         time=batch_time,
         quarantine=quarantine or f"{table}__quarantine",
         source=source,
+        read=read,
+        closing=closing,
         watermark=watermark,
         properties=properties or {},
     )
     say = announce or (lambda _step: None)
     attempt = 1
     while True:
-        written = write_changes(spark, changes, batch)
+        written = write_changes(spark, changes, batch, seen)
         say("written")
         audit_changes(spark, batch, written)
         say("audited")
@@ -117,12 +130,15 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
         return replace(report, attempts=attempt)
 
 
-def write_changes(spark: SparkSession, changes: DataFrame, batch: Batch) -> Written:
+def write_changes(
+    spark: SparkSession, changes: DataFrame, batch: Batch, seen: DataFrame | None = None
+) -> Written:
     """Plan the batch against what is published, keep what is refused, and write it aside.
 
     Nothing that readers see has changed afterwards. For arguments and errors see `load_changes`.
     """
     settings = batch.settings
+    changes, seen = _observed(changes, batch), changes if seen is None else seen
     columns = settings.event_columns(changes.columns)
     settings.check(changes.columns, batch.table)
     judged = gated(changes, settings)
@@ -133,17 +149,21 @@ def write_changes(spark: SparkSession, changes: DataFrame, batch: Batch) -> Writ
         branches.drop(spark, batch.table, batch.branch)
         nothing = LoadReport(batch.id, state.snapshot_id, published=False)
         return Written(replace(nothing, surrogate_high_water=state.high_water))
+    _refuse_outdated(batch, state)
     kept_as = evolve(spark, batch.table, schema, settings, state)
     judged, schema, settings = kept_as.aligned(judged), kept_as.events, kept_as.settings
     batch = replace(batch, settings=settings)
     with passing():
-        outcome = _planned(spark, batch, judged, schema, state)
+        outcome = _planned(spark, batch, judged, schema, state, seen)
+        batch = outcome.batch
         report = _report(batch, state, outcome)
         # Before publishing: once it is published, the batch is known and nothing of it runs again.
         _keep_refused(spark, batch, outcome, report.refused)
     planned = outcome.planned
     if not report.published:
         let_go(planned.rows)
+        if batch.read is not None and batch.read not in state.reads:
+            note_quiet(spark, batch.table, batch.read)
         return Written(report)
     files, size = reach.files_within(spark, batch.table, state.snapshot_id, planned.reach, settings)
     report = replace(report, files_read=files, bytes_read=size)
@@ -202,26 +222,109 @@ def _same_columns(spark: SparkSession, batch: Batch, planned: Planned) -> None:
 class _Outcome:
     """A batch with everything that was found out about it."""
 
+    batch: Batch
     gate: Held
     line: Line
     planned: Planned
 
 
+def _observed(changes: DataFrame, batch: Batch) -> DataFrame:
+    """The rows of a read, each at its instant; changes as they are."""
+    settings, read = batch.settings, batch.read
+    if (settings.stamp is None) != (read is None):
+        raise SettingsError(
+            where=batch.table,
+            expected="a read where `stamp` is set, and none where it is not",
+            found="a read without `stamp`" if settings.stamp is None else "`stamp` and no read",
+            next_step="Say `stamp` and `read` of a table that is read as it is now, or neither.",
+        )
+    if read is None:
+        return changes
+    at = F.lit(read.at).cast("timestamp")
+    return changes.withColumn(settings.sequence, at)
+
+
+def _refuse_outdated(batch: Batch, state: Published) -> None:
+    """Where reads have expired that came after this one, nobody knows what they saw."""
+    if batch.read is None or state.is_whole or not state.has_read_after(batch.read):
+        return
+    if batch.read.at < state.reads[0].at:
+        raise SettingsError(
+            where=batch.table,
+            expected="a read that is not older than all that the table knows of",
+            found="an older one",
+            next_step="Leave it out, or load it into a table of its own. Nothing was changed.",
+        )
+
+
+def _with_absent(
+    spark: SparkSession,
+    batch: Batch,
+    judged: DataFrame,
+    known: Stored,
+    state: Published,
+    seen: DataFrame,
+) -> tuple[Batch, DataFrame]:
+    """The rows of a full read, with a delete for each key that it did not find.
+
+    Raises:
+        MassClosingError: These are too many.
+    """
+    read, settings = batch.read, batch.settings
+    if read is None or not read.full or state.is_empty:
+        return batch, judged
+    is_late = state.has_read_after(read)
+    gone = held(
+        absence.gone(known, settings, seen, read, is_late=is_late),
+        {"rows": F.count(F.lit(1))},
+    )
+    closed = int(gone.counts["rows"])
+    if not closed:
+        return batch, judged
+    at = F.lit(read.at).cast("timestamp").alias(settings.sequence)
+    none = F.lit(None)
+    schema = {field.name: field.dataType for field in judged.schema.fields}
+    taken = {*settings.key, settings.sequence, "__op", REASONS}
+    rest = [none.cast(kind).alias(name) for name, kind in schema.items() if name not in taken]
+
+    def deletes(reasons: Column) -> DataFrame:
+        keys = [named(name) for name in settings.key]
+        told = F.lit(DELETE).alias("__op"), reasons.cast(REASONS_TYPE).alias(REASONS)
+        return gone.rows.select(*keys, at, *told, *rest)
+
+    if batch.closing is not None and closed > batch.closing.rows:
+        open_keys = known.current.count()
+        why = absence.is_too_many(closed, open_keys, batch.closing, state.reads)
+        if why is not None:
+            evidence = deletes(F.array(reason(absence.MASS_CLOSING, "")))
+            columns = tuple(name for name in judged.columns if name not in ("__op", REASONS))
+            quarantined(spark, batch, evidence.limit(absence.MOST_KEPT), columns)
+            raise absence.refusal(batch.table, closed, why)
+    batch = replace(batch, read=closing(read, closed))
+    return batch, judged.unionByName(deletes(F.array()))
+
+
 def _planned(
-    spark: SparkSession, batch: Batch, judged: DataFrame, schema: T.StructType, state: Published
+    spark: SparkSession,
+    batch: Batch,
+    judged: DataFrame,
+    schema: T.StructType,
+    state: Published,
+    seen: DataFrame,
 ) -> _Outcome:
     settings, columns = batch.settings, tuple(schema.fieldNames())
+    known = stored(spark, batch, state, columns, schema)
+    batch, judged = _with_absent(spark, batch, judged, known, state, seen)
     is_event = F.size(REASONS) == 0
     asked = _judged_counts() | reach.asked(settings, schema, is_event)
     # Many rows cost more to hold than to read again, and a first load reads them once more only.
     gate = surveyed(judged, asked) if state.is_empty else held(judged, asked)
     within = reach.found(settings, gate.counts)
     events = gate.rows.where(is_event).select(*[named(name) for name in columns], F.col("__op"))
-    known = stored(spark, batch, state, columns, schema)
     line = gathered(events, known, state, batch, within, accepted=gate.counts["accepted"])
     plan = held(instants(line, settings, columns), counted(settings), lasting=True)
     planned = Planned(plan.rows, plan.counts, columns, known.extra, within, settings)
-    return _Outcome(gate, line, planned)
+    return _Outcome(batch, gate, line, planned)
 
 
 def laid_aside(
@@ -249,8 +352,11 @@ def laid_aside(
         rows=state.rows + grown.appended,
         properties={name: text for name, text in properties.items() if is_ours(name)},
         batches=state.batches | {batch.id},
+        reads=state.reads if batch.read is None else in_order((*state.reads, batch.read)),
+        is_whole=state.is_whole,
     )
-    return Written(report, Evidence(planned, grown, after))
+    is_newest = batch.read is not None and not state.has_read_after(batch.read)
+    return Written(report, Evidence(planned, grown, after, is_newest_read=is_newest))
 
 
 def _report(batch: Batch, state: Published, outcome: _Outcome) -> LoadReport:
@@ -267,7 +373,8 @@ def _report(batch: Batch, state: Published, outcome: _Outcome) -> LoadReport:
         snapshot_id=state.snapshot_id,
         published=planned.changes > 0 or moved,
         opened=planned.opened,
-        repeated=gate.counts["accepted"] - known,
+        # What a late read implies of later ones counts as an event, and is none of its rows.
+        repeated=max(gate.counts["accepted"] - known, 0),
         refused=refused,
         surrogate_high_water=state.high_water,
         **{name: counts[name] for name in named_counts},

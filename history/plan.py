@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, WindowSpec
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history import knowing
+from history import implied, knowing
 from history.batch import Batch
 from history.columns import (
     as_text,
@@ -193,9 +193,11 @@ def gathered(
     if state.is_empty:
         flags = {"__late": F.lit(False), "__behind": F.lit(False)}
         return laid(marked(new.withColumns(flags), settings))
+    if state.has_read_after(batch.read):
+        return _read_late(new, known, state, batch, reach, accepted=accepted)
     asked = held(_asked(events, settings), {"crowded": count_of(F.col("__crowded"))})
     keys = sent(asked.rows, accepted)
-    met = {
+    met: dict[str, Column] = {
         "rows": F.count("*"),
         "met": count_of(F.col("__met") | knowing.unaware(settings, columns)),
     }
@@ -226,9 +228,9 @@ def gathered(
     late_keys = behind.select(*[named(name) for name in settings.key]).distinct()
     late_keys = sent(late_keys, int(line.counts["late"]))
     reached = reach.of(known.main)
-    if settings.first_valid_from is None and not settings.learned:
-        # Otherwise it has to be known whether a version is the first of its key, or what any
-        # earlier one says of a learned column.
+    if settings.first_valid_from is None and not (settings.learned or settings.stamp):
+        # Otherwise it has to be known whether a version is the first of its key, what any earlier
+        # one says of a learned column, or when each of them began.
         end = F.col("__main")["valid_to"]
         earliest = from_text(line.counts["earliest"], kind)
         reached = reached.where(end.isNull() | (end >= earliest))
@@ -300,11 +302,53 @@ def placed(rows: DataFrame, settings: HistorySettings, columns: tuple[str, ...])
         )
         .withColumn("__late", F.max("__behind").over(everything))
     )
+    if settings.stamp is not None:
+        judged = judged.withColumn("__late", F.col("__late") | _undated(everything, settings))
     if settings.learned:
         judged = _enlightened(judged, settings, columns)
     settled = (origin == KEPT) & (sequence < F.col("__anchor")) & ~F.col("__late")
     left = judged.where(~F.col("__repeat") & ~F.coalesce(settled, F.lit(False)))
     return left.drop("__kept_here", "__told", "__known", "__last", "__anchor", "__repeat")
+
+
+def _undated(everything: WindowSpec, settings: HistorySettings) -> Column:
+    """Whether the start of what a key's new event replaces is not that of an open version.
+
+    It was closed when it was last seen, or begins after the read (a stamp ahead of the clock, from
+    before the table was read like this).
+    """
+    is_new, origin = F.col("__origin") == NEW, F.col("__origin")
+    news = F.max(is_new & ~F.col("__repeat")).over(everything)
+    is_open = F.max(origin == MAIN).over(everything)
+    was_there = F.max((origin == KEPT) & (F.col("__op") == DELETE)).over(everything)
+    start = F.max(F.when(origin == MAIN, F.col("__main")["valid_from"])).over(everything)
+    read_at = F.max(F.when(is_new, named(settings.sequence))).over(everything)
+    ahead = F.coalesce(start >= read_at, F.lit(False))
+    return F.coalesce(news & ((was_there & ~is_open) | ahead), F.lit(False))
+
+
+def _read_late(
+    new: DataFrame,
+    known: Stored,
+    state: Published,
+    batch: Batch,
+    reach: Reach,
+    *,
+    accepted: int,
+) -> Line:
+    """The line of a read that is loaded after a later one: all that is known of its keys.
+
+    With what the later reads saw of them without writing it down (`history.implied`).
+    """
+    settings = batch.settings
+    keys = sent(new.select(*[named(name) for name in settings.key]).distinct(), accepted)
+    stack = new.unionByName(of_keys(reach.of(known.main), keys, settings))
+    if known.kept is not None:
+        kept = of_keys(reach.of(known.kept), keys, settings)
+        stack = stack.unionByName(kept, allowMissingColumns=True)
+    seen = implied.seen_again(stack, settings, state.reads)
+    flags = {"__late": F.lit(True), "__behind": F.col("__origin") == NEW}
+    return laid(marked(seen.withColumns(flags), settings))
 
 
 def _repeats(seen: Column, settings: HistorySettings, columns: tuple[str, ...]) -> Column:
@@ -392,4 +436,6 @@ def _met(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFr
     """Stored rows of the keys, with `__met`: an event of the batch is not newer than the row."""
     both = frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "inner")
     met = F.col(f"f.{quoted(settings.sequence)}") >= F.col("k.__first")
+    if settings.stamp is not None and "__main" in frame.columns:
+        met = met | (F.col("f.__main")["valid_from"] >= F.col("k.__first"))
     return both.select("f.*", met.alias("__met"))

@@ -32,6 +32,7 @@ from history.loading import (
 from history.mending import counted_whole, known_once, mended
 from history.plan import Line, Planned, Stored, instants, laid, of_keys, sent, stored
 from history.reach import Reach
+from history.reads import READ
 from history.report import REPORT, LoadReport
 from history.scope import Scope
 from history.settings import HistorySettings
@@ -44,7 +45,7 @@ Announce = Callable[[str], None]
 PREFIX = "rebuild-"
 """How the batch ids of rebuilds begin."""
 
-_OF_A_BATCH = frozenset({BATCH_ID, DIGEST, REPORT, "strandline.pipeline"})
+_OF_A_BATCH = frozenset({BATCH_ID, DIGEST, READ, REPORT, "strandline.pipeline"})
 """Entries of a snapshot's summary that tell of its own batch, and not of the table.
 
 The last one is what a pipeline says of its run: carried on, it would be recorded as another one.

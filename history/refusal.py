@@ -47,8 +47,11 @@ def refused_rows(
 ) -> DataFrame:
     """Refused events (event columns, `__op` and `__reasons`) in the quarantine's columns."""
     # What the event says, without the carried columns: they differ when it is sent again.
-    told = {*settings.key, settings.sequence, *settings.tie_breaker, *settings.compared(columns)}
-    told |= {*settings.overwritten(columns), settings.first_valid_from or settings.sequence}
+    told = {*settings.key, *settings.tie_breaker, *settings.compared(columns)}
+    told |= {*settings.overwritten(columns), *settings.dated_by}
+    if settings.stamp is None:
+        # A row that is refused at each read is the same row.
+        told.add(settings.sequence)
     schema = refused.schema
     digested = [
         comparable(named(name), schema[name].dataType).alias(name)

@@ -17,6 +17,10 @@ class HistorySettings:
     Attributes:
         key: Columns that together identify a record; any types but maps, never null.
         sequence: The column that orders the changes of a key (timestamp, date or number).
+        stamp: Of a table that is read as it is now: the column in which the source says since when
+            a row is as it is; it may be null. The sequence is then the instant of the read, which
+            a load fills from `Read.at`, and a version starts at its stamp only where that lies
+            between the start of the version it replaces and the read.
         tracked: Columns whose change opens a version (type 2). None: every attribute. The other
             attributes are overwritten within their version (type 1).
         fingerprint: A column that changes exactly when a tracked column does. It is compared in
@@ -46,6 +50,7 @@ class HistorySettings:
 
     key: tuple[str, ...]
     sequence: str
+    stamp: str | None = None
     tracked: tuple[str, ...] | None = None
     fingerprint: str | None = None
     carried: tuple[str, ...] = ()
@@ -82,8 +87,8 @@ class HistorySettings:
 
     @property
     def dated_by(self) -> tuple[str, ...]:
-        """The column of the first start, if there is one."""
-        return () if self.first_valid_from is None else (self.first_valid_from,)
+        """The columns that date a version beside the sequence: stamp and first start."""
+        return tuple(name for name in (self.stamp, self.first_valid_from) if name is not None)
 
     def event_columns(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns of an event that are stored: all but the operation."""
@@ -92,6 +97,7 @@ class HistorySettings:
     def attributes(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns that are neither key, order nor operation."""
         taken = {*self.key, self.sequence, *self.tie_breaker, self.operation, self.first_valid_from}
+        taken.add(self.stamp)
         return tuple(name for name in columns if name not in taken)
 
     def tracking(self, columns: Sequence[str]) -> tuple[str, ...]:

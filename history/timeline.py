@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, WindowSpec
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history import knowing
+from history import dating, knowing
 from history.columns import content, named, numbered, per, whole
 from history.events import CONTESTED, DELETE, UPSERT
 from history.settings import HistorySettings
@@ -25,6 +25,8 @@ ALONE = "__alone"
 
 _CARRIED = (
     "__op",
+    "__at",
+    "__edge",
     "__main",
     "__behind",
     "__new",
@@ -177,14 +179,16 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
 
     Returns:
         Of `decided` the event columns, `__op`, `__main`, `__behind` and the counts, and beside
-        them `valid_from`, `valid_to`, `is_current` under the settings' names, `__latest` (the
-        type-1 values the version shows), `__unchanged`, and the actions: `__action` on the
-        history table ('add', 'update', 'remove', 'replace') and `__keep` on the kept events
-        ('add', 'remove', 'replace'), null for nothing.
+        them `valid_from`, `valid_to`, `is_current` under the settings' names, `__at` (since when
+        the event's change holds; of one that changes nothing, its sequence), `__edge` (it opens
+        or ends a version), `__latest` (the type-1 values the version shows), `__unchanged`, and
+        the actions: `__action` on the history table ('add', 'update', 'remove', 'replace') and
+        `__keep` on the kept events ('add', 'remove', 'replace'), null for nothing.
     """
     schema = instants.schema
     sequence = named(settings.sequence)
     line = per(*settings.key, "__counts").orderBy(sequence)
+    edges = per(*settings.key, "__counts", "__edge").orderBy(sequence)
     upsert = F.col("__op") == UPSERT
     tracked = settings.plain(settings.compared(columns))
     told = (
@@ -205,15 +209,15 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
         .withColumn("__edge", edge)
         .withColumn("__stretch", F.sum(F.col("__edge").cast("int")).over(line))
     )
-    # A version ends at the next edge; what lies between edges has no end of its own.
-    edges = per(*settings.key, "__counts", "__edge").orderBy(sequence)
-    told = told.withColumn("__end", F.when(F.col("__edge"), F.lead(sequence).over(edges)))
+    if settings.stamp is None:
+        told = told.withColumn("__at", sequence)
+    else:
+        told = dating.dated(told, settings, schema, edges=edges)
     stretch = whole(per(*settings.key, "__counts", "__stretch").orderBy(sequence))
+    # A version ends at the next edge; what lies between edges has no end of its own.
+    told = told.withColumn("__end", F.when(F.col("__edge"), F.lead("__at").over(edges)))
     told = told.withColumns(_shown(settings, columns, schema, stretch))
-    if not settings.remember_unchanged:
-        said = content(_plain_rest(settings, columns), schema)
-        repeats = said.eqNullSafe(F.lag(said).over(line))
-        told = told.withColumn("__repeats", repeats & ~knowing.teaches(told, settings, columns))
+    told = told.withColumn("__repeats", _repeats(told, settings, columns, line))
     current = F.col("__end").isNull()
     told = told.withColumns(
         {
@@ -223,6 +227,8 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
             ),
             settings.is_current: current,
             "__unchanged": F.col("__counts") & upsert & ~F.col("__opens"),
+            # Seen again as it was: the read says so, and no row has to.
+            "__new": F.when(_seen_again(settings), F.lit(0)).otherwise(F.col("__new")),
         }
     )
     # The rows are held as they are returned, so nothing goes on that only led here.
@@ -232,6 +238,37 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
         _action(settings, columns).alias("__action"),
         _keep(settings, columns, schema).alias("__keep"),
     )
+
+
+def _repeats(
+    told: DataFrame, settings: HistorySettings, columns: tuple[str, ...], line: WindowSpec
+) -> Column:
+    """Whether an event says no more than the one before it, of columns that open no version."""
+    if settings.remember_unchanged and settings.stamp is None:
+        return F.lit(False)
+    schema = told.schema
+    names = _plain_rest(settings, columns)
+    if settings.stamp is not None:
+        names = (*names, *settings.dated_by)
+    said = content(names, schema)
+    repeats = said.eqNullSafe(F.lag(said).over(line))
+    return repeats & ~knowing.teaches(told, settings, columns)
+
+
+def _seen_again(settings: HistorySettings) -> Column:
+    """Whether an observation says what its key's last one said, and is not stored."""
+    if settings.stamp is None:
+        return F.lit(False)
+    is_stored = F.col("__kept") | F.col("__main").isNotNull()
+    again = ~F.col("__opens") & (F.col("__op") == F.col("__before")) & F.col("__repeats")
+    return F.col("__counts") & ~is_stored & F.coalesce(again, F.lit(False))
+
+
+def first_start(at: Column, settings: HistorySettings) -> Column:
+    """The start of a key's first version: what dates it, if that lies before the change."""
+    if settings.first_valid_from is None:
+        return at
+    return F.coalesce(F.least(named(settings.first_valid_from), at), at)
 
 
 def shown_later(settings: HistorySettings, columns: tuple[str, ...]) -> dict[str, Column]:
@@ -269,11 +306,9 @@ def _start(settings: HistorySettings) -> Column:
     """The version's start. Known versions of keys without late events keep theirs: the events
     before them were not read.
     """
-    sequence = named(settings.sequence)
-    start = sequence
-    if settings.first_valid_from is not None:
-        first = F.least(named(settings.first_valid_from), sequence)
-        start = F.when(F.col("__before").isNull(), F.coalesce(first, sequence)).otherwise(sequence)
+    start = F.col("__at")
+    if settings.first_valid_from is not None and settings.stamp is None:
+        start = F.when(F.col("__before").isNull(), first_start(start, settings)).otherwise(start)
     known = F.col("__main").isNotNull() & ~F.col("__late")
     return F.when(known, F.col("__main")["valid_from"]).otherwise(start)
 
@@ -300,6 +335,8 @@ def _keep(settings: HistorySettings, columns: tuple[str, ...], schema: T.StructT
     version that shows a later event's type-1 values.
     """
     hidden = ~F.col("__opens")
+    if settings.stamp is not None:
+        hidden = hidden & ~_seen_again(settings)
     if not settings.remember_unchanged:
         # One that changes type-1 values says something: the version shows them from then on.
         hidden = hidden & ~(F.col("__unchanged") & F.col("__repeats"))

@@ -18,6 +18,7 @@ from history.batch import Batch
 from history.columns import named, quoted
 from history.plan import BROADCAST_LIMIT, Planned
 from history.reach import Reach
+from history.reads import READ
 from history.settings import HistorySettings
 from history.table import (
     BATCH_ID,
@@ -118,9 +119,11 @@ def write_kept(spark: SparkSession, batch: Batch, planned: Planned, state: Publi
 def summary(batch: Batch, high_water: int, kept: int | None) -> dict[str, str]:
     """What the snapshot of a batch says of it: `kept` is the kept events' snapshot it pins."""
     watermark = {} if batch.watermark is None else {WATERMARK: batch.watermark}
+    read = {} if batch.read is None else {READ: batch.read.told}
     return {
         **batch.properties,
         **watermark,
+        **read,
         BATCH_ID: batch.id,
         HIGH_WATER: str(high_water),
         KEPT_SNAPSHOT: str(kept or ""),

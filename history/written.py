@@ -14,12 +14,14 @@ from history.table import Published
 class Evidence:
     """What a branch was meant to become, and what the table says it became.
 
-    `state` is what will be published once main has moved to the branch's head.
+    `state` is what will be published once main has moved to the branch's head. `is_newest_read`:
+    the batch is a read of the source, and none that came later is known.
     """
 
     planned: Planned
     growth: Growth
     state: Published
+    is_newest_read: bool = False
 
 
 @dataclass(frozen=True, slots=True)
