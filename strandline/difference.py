@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from rich.console import RenderableType
 from rich.text import Text
@@ -35,12 +34,12 @@ from history.states import (
 from strandline.lake import Lake, contract_of, open_lake
 from strandline.listing import Heading, facts, listing
 from strandline.record_key import moment_of
+from strandline.row_values import readable, told
 from strandline.screen import Screen
 from strandline.wording import NOTHING, count, moment, second, value
 from tasks.faults import translated
 from tasks.history_settings import history_settings
 
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _COUNTS = (Heading("versions", number=True), Heading("what became of them"))
 _SAYS = {
     "appeared": "appeared",
@@ -224,28 +223,19 @@ def read_difference(
 
 
 def _told(settings: HistorySettings, schema: T.StructType) -> list[Column]:
-    dates = (settings.valid_from, settings.valid_to)
-    shown = [
-        F.unix_micros(named(name)) if isinstance(schema[name].dataType, T.TimestampType)
-        else named(name)
-        for name in (*settings.key, *dates)
-    ]  # fmt: skip
+    names = (*settings.key, settings.valid_from, settings.valid_to)
+    shown = [readable(named(name), schema[name].dataType) for name in names]
     return [*shown, named(settings.is_current)]
 
 
 def _changed(row: Any, settings: HistorySettings, schema: T.StructType) -> Changed:
     names = (*settings.key, settings.valid_from, settings.valid_to)
-    cells = [
-        _EPOCH + timedelta(microseconds=cell)
-        if cell is not None and isinstance(schema[name].dataType, T.TimestampType)
-        else cell
-        for name, cell in zip(names, row[1:-1], strict=True)
-    ]
+    cells = [told(cell, schema[name].dataType) for name, cell in zip(names, row[1:-1], strict=True)]
     *keys, start, end = cells
-    told = [value(cell) for cell in keys]
-    key = told[0]
+    shown = [value(cell) for cell in keys]
+    key = shown[0]
     if len(keys) > 1:
-        key = ",".join(f"{name}={cell}" for name, cell in zip(settings.key, told, strict=True))
+        key = ",".join(f"{name}={cell}" for name, cell in zip(settings.key, shown, strict=True))
     return Changed(row[0], key, start, None if row[-1] else end)
 
 

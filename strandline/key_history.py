@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -18,14 +17,15 @@ from contracts.model import Contract
 from contracts.spark_types import data_type
 from contracts.transformations import TRANSFORMATIONS
 from history.columns import named, same
+from strandline.moments import is_temporal, micros_of
 from strandline.record_key import KeyValue
+from strandline.row_values import readable, told
 from tasks.history_settings import history_settings
 
 ENCRYPTED = "encrypted"
+_DAY = 86_400_000_000
 Moment: TypeAlias = Any
 """What orders the versions, of one type in one table: timestamps most often, dates or numbers."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,11 @@ def some_keys(
     spark: SparkSession, keys: Sequence[Mapping[str, KeyValue]], contract: Contract
 ) -> DataFrame:
     """A frame of the keys, in the clear and in the contract's types, to join with."""
-    schema = T.StructType(
-        [T.StructField(name, data_type(contract.column(name).type)) for name in contract.key]
-    )
-    rows = [tuple(key[name] for name in contract.key) for key in keys]
-    return spark.createDataFrame(rows, schema)
+    kinds = {name: data_type(contract.column(name).type) for name in contract.key}
+    schema = T.StructType([T.StructField(name, _carrier(kind)) for name, kind in kinds.items()])
+    rows = [tuple(_carried(key[name], kinds[name]) for name in contract.key) for key in keys]
+    columns = [_restored(named(name), kind).alias(name) for name, kind in kinds.items()]
+    return spark.createDataFrame(rows, schema).select(*columns)
 
 
 def one_key(spark: SparkSession, key: Mapping[str, KeyValue], contract: Contract) -> DataFrame:
@@ -111,7 +111,7 @@ def read_key(
         found.orderBy(named(settings.valid_from).desc()).select(*columns).limit(limit + 1).collect()
     )
     kinds = {field.name: field.dataType for field in versions.schema.fields}
-    read = [{name: _cell(row[name], kind) for name, kind in kinds.items()} for row in rows]
+    read = [{name: told(row[name], kind) for name, kind in kinds.items()} for row in rows]
     return KeyHistory(
         contract=contract.name,
         table=table,
@@ -123,26 +123,43 @@ def read_key(
 
 
 def _readable(name: str, kind: T.DataType, contract: Contract) -> Column:
-    """Timestamps as microseconds: as such they would come in the zone of this machine."""
     column = named(name)
-    if isinstance(kind, T.TimestampType):
-        return F.unix_micros(column)
     if isinstance(kind, T.BinaryType):
         protected = {each.name for each in contract.columns if each.protection is not None}
-        told = F.lit(ENCRYPTED) if name in protected else F.hex(column)
-        return F.when(column.isNotNull(), told)
-    return column
+        shown = F.lit(ENCRYPTED) if name in protected else F.hex(column)
+        return F.when(column.isNotNull(), shown)
+    return readable(column, kind)
+
+
+def _carrier(kind: T.DataType) -> T.DataType:
+    """What brings values of the type to Spark: for days and moments the numbers they are."""
+    if isinstance(kind, T.TimestampType):
+        return T.LongType()
+    return T.IntegerType() if isinstance(kind, T.DateType) else kind
+
+
+def _carried(value: KeyValue, kind: T.DataType) -> object:
+    if not is_temporal(value):
+        return value
+    micros = micros_of(value)
+    return micros // _DAY if isinstance(kind, T.DateType) else micros
+
+
+def _restored(column: Column, kind: T.DataType) -> Column:
+    if isinstance(kind, T.TimestampType):
+        return F.timestamp_micros(column)
+    return F.date_from_unix_date(column) if isinstance(kind, T.DateType) else column
 
 
 def _version(cells: Mapping[str, object], contract: Contract) -> Version:
     settings = history_settings(contract)
     business = _business(contract)
-    told = {*contract.key, settings.valid_from, settings.valid_to, settings.is_current, *business}
+    apart = {*contract.key, settings.valid_from, settings.valid_to, settings.is_current, *business}
     return Version(
         start=cells[settings.valid_from],
         end=None if cells[settings.is_current] else cells[settings.valid_to],
         values={name: cell for name, cell in cells.items() if name in business},
-        record={name: cell for name, cell in cells.items() if name not in told},
+        record={name: cell for name, cell in cells.items() if name not in apart},
     )
 
 
@@ -154,9 +171,3 @@ def _business(contract: Contract) -> frozenset[str]:
         if column.name not in contract.key
         and not TRANSFORMATIONS[column.transformation.name].generated
     )
-
-
-def _cell(value: object, kind: T.DataType) -> object:
-    if isinstance(kind, T.TimestampType) and isinstance(value, int):
-        return _EPOCH + timedelta(microseconds=value)
-    return value

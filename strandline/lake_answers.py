@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from rich.text import Text
 
@@ -20,6 +20,7 @@ from strandline.ledger_reading import (
     read_runs,
     read_status,
 )
+from strandline.moments import is_day, is_temporal
 from strandline.record_key import example, key_values, moment_of
 from strandline.screen import Screen
 from strandline.timeline import timeline
@@ -70,14 +71,14 @@ def at_moment(found: KeyHistory, moment: datetime) -> KeyHistory:
     """
     first = found.versions[0].start
     mark: Moment = moment
-    if not isinstance(first, date):
+    if not is_temporal(first):
         raise UsageError(
             where=f"--as-of of {found.contract}",
             expected="a table whose versions are ordered by time",
             found="one whose versions are ordered by numbers",
             next_step="Leave out --as-of.",
         )
-    if not isinstance(first, datetime):
+    if is_day(first):
         mark = moment.date()
     held = tuple(version for version in found.versions if version.holds_at(mark))
     if not held:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Row, SparkSession
@@ -13,9 +13,9 @@ from pyspark.sql import functions as F
 from contracts.model import Contract
 from history.columns import named
 from history.table import BATCH_ID, WATERMARK, exists, published
+from strandline.moments import FarMoment, moment_at
 from tasks.history_settings import history_settings
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIGURES = (
     "rows_read", "rows_refused", "rows_ignored", "rows_repeated", "versions_opened",
     "versions_closed", "late", "deleted", "data_quality_score", "memory_usage_mb",
@@ -35,7 +35,7 @@ class RunMetrics:
     state: str
     start_time: datetime
     end_time: datetime | None
-    watermark: datetime | None
+    watermark: datetime | FarMoment | None
     rows_read: int | None
     rows_refused: int | None
     rows_ignored: int | None
@@ -77,7 +77,7 @@ class TableStatus:
     open_versions: int | None = None
     batch_id: str | None = None
     published_at: datetime | None = None
-    watermark: datetime | None = None
+    watermark: datetime | FarMoment | None = None
     last_run: RunMetrics | None = None
 
 
@@ -194,7 +194,7 @@ def read_quarantine(
 
 def _refused(row: Row, *, with_row: bool) -> RefusedRow:
     return RefusedRow(
-        refused_at=_needed(row.refused_at),
+        refused_at=_moment(row.refused_at),
         record_key=_told_key(row.record_key),
         reasons=tuple(_told_reason(reason) for reason in row.reasons or ()),
         batch_id=row.batch_id,
@@ -229,7 +229,7 @@ def _metrics(runs: DataFrame) -> list[RunMetrics]:
         RunMetrics(
             **row.asDict()
             | {
-                "start_time": _needed(row.start_time),
+                "start_time": _moment(row.start_time),
                 "end_time": _moment(row.end_time),
                 "watermark": _moment(row.watermark),
             }
@@ -253,9 +253,5 @@ def _micros(name: str) -> Column:
     return F.unix_micros(name).alias(name)
 
 
-def _moment(micros: Any) -> datetime | None:
-    return None if micros is None else _needed(micros)
-
-
-def _needed(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
+def _moment(micros: Any) -> Any:
+    return None if micros is None else moment_at(micros)

@@ -14,8 +14,9 @@ from typing import Any
 
 from contracts.errors import UsageError
 from contracts.model import Contract
+from strandline.moments import FarMoment, far_moment
 
-KeyValue = str | int | bool | float | Decimal | date | datetime
+KeyValue = str | int | bool | float | Decimal | date | datetime | FarMoment
 
 _INTEGERS = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
 _FLAGS = {"true": True, "false": False}
@@ -88,9 +89,18 @@ def _assigned(text: str, names: Sequence[str]) -> dict[str, str]:
 def _typed(text: str, name: str, contract: Contract) -> KeyValue:
     kind = contract.column(name).type
     try:
-        return _READERS.get(kind.partition("(")[0], str)(text)
+        return _near_or_far(text, kind.partition("(")[0])
     except (ValueError, InvalidOperation):
         raise _unclear(contract, f"a value of {name} that is no {kind}") from None
+
+
+def _near_or_far(text: str, kind: str) -> KeyValue:
+    try:
+        return _READERS.get(kind, str)(text)
+    except ValueError:
+        if kind not in ("date", "timestamp"):
+            raise
+        return far_moment(text, day=kind == "date")
 
 
 def _unclear(contract: Contract, found: str) -> UsageError:

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, TextIO
@@ -18,6 +18,8 @@ from typing import Annotated, Any, TextIO
 from cyclopts import Parameter
 from rich.console import Console, RenderableType
 from rich.text import Text
+
+from strandline.moments import FarMoment
 
 AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON document and nothing else.")
@@ -69,14 +71,14 @@ class Screen:
 
 def plain(value: object) -> Any:
     """The value in JSON's types: data classes as objects, moments in ISO 8601, decimals as text."""
+    if isinstance(value, datetime | date | FarMoment):
+        return value.isoformat()
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, datetime | date):
-        return value.isoformat()
     if isinstance(value, Decimal):
         return str(value)
     return value

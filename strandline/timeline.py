@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -16,12 +16,14 @@ from rich.text import Text
 
 from strandline.key_history import KeyHistory, Moment, Version
 from strandline.listing import facts
+from strandline.moments import is_temporal, micros_of
 from strandline.wording import many, moment, value
 
 _BESIDE = 100
 _LEAST_BAR, _MOST_BAR = 10, 48
 _FROM_TO = 36
 _TAIL = 0.25
+_SECOND = 1_000_000
 _BLOCKS = ("█", "▶", "·", " → ")
 _ASCII = ("=", ">", ".", " > ")
 
@@ -153,7 +155,7 @@ class _Axis:
         marks = [_number(version.start) for version in history.versions]
         marks += [_number(version.end) for version in history.versions if version.end is not None]
         low, high = min(marks), max(marks)
-        if isinstance(history.versions[0].start, date):
+        if is_temporal(history.versions[0].start):
             # An old history would be squeezed into one cell by the years that have passed since.
             high = min(_number(now), high + (high - low) * _TAIL) if high > low else _number(now)
         return cls(low, max(high, *marks))
@@ -171,8 +173,4 @@ class _Axis:
 
 
 def _number(mark: Moment) -> float:
-    if isinstance(mark, datetime):
-        return mark.timestamp()
-    if isinstance(mark, date):
-        return datetime(mark.year, mark.month, mark.day, tzinfo=UTC).timestamp()
-    return float(mark)
+    return micros_of(mark) / _SECOND if is_temporal(mark) else float(mark)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from strandline.moments import FarMoment, is_temporal
+
 NOTHING = "-"
 _MINUTE = 60
 _THOUSAND = 1000
@@ -18,6 +20,8 @@ def moment(value: object) -> str:
     """A moment in UTC, as short as it is exact; anything else as it is."""
     if value is None:
         return NOTHING
+    if isinstance(value, FarMoment):
+        return value.short()
     if isinstance(value, datetime):
         at = value.astimezone(UTC).replace(tzinfo=None)
         if (at.hour, at.minute, at.second, at.microsecond) == (0, 0, 0, 0):
@@ -28,14 +32,20 @@ def moment(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def minute(value: datetime | None) -> str:
+def minute(value: datetime | FarMoment | None) -> str:
     """A moment of a run: to the minute, in UTC."""
-    return NOTHING if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+    return _clock(value, "%Y-%m-%d %H:%M")
 
 
-def second(value: datetime | None) -> str:
+def second(value: datetime | FarMoment | None) -> str:
     """A moment of a run: to the second, in UTC."""
-    return NOTHING if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return _clock(value, "%Y-%m-%d %H:%M:%S")
+
+
+def _clock(value: datetime | FarMoment | None, form: str) -> str:
+    if value is None:
+        return NOTHING
+    return value.short() if isinstance(value, FarMoment) else f"{value.astimezone(UTC):{form}}"
 
 
 def share(score: float | None) -> str:
@@ -71,7 +81,7 @@ def value(found: object) -> str:
     """A cell: null as `null`, moments as above, everything else as Python shows it."""
     if found is None:
         return "null"
-    if isinstance(found, datetime | date):
+    if is_temporal(found):
         return moment(found)
     if isinstance(found, bool):
         return str(found).lower()

@@ -10,12 +10,16 @@ from contracts.errors import NotFoundError, UsageError
 from contracts.keys import DataKey, ProtectionKeys
 from contracts.model import Protection, ProtectionKind
 from history.columns import named
+from strandline import key_history
 from strandline.key_history import one_key, read_key
 from strandline.lake import Lake
-from strandline.lake_answers import at_moment
+from strandline.lake_answers import at_moment, history_data
+from strandline.moments import far_moment
+from strandline.screen import plain
+from strandline.timeline import timeline
 from tasks.history_settings import OPERATION
 from tasks.transforms.pseudonym import pseudonymised
-from tests.strandline.examples import AIRCRAFT, ENHANCED, day, history_of, version
+from tests.strandline.examples import AIRCRAFT, ENHANCED, NOW, day, history_of, text_of, version
 from tests.strandline.lakes import flight, load_events, protecting
 
 
@@ -183,3 +187,54 @@ def test_at_a_moment_only_what_held_then_is_left(spark, aircraft):
 def test_versions_ordered_by_numbers_held_at_no_time():
     with pytest.raises(UsageError, match="--as-of"):
         at_moment(history_of(version(1, 2, airport="JFK")), day(0))
+
+
+def test_days_and_moments_beyond_python_are_shown_as_keys_values_and_ends(spark, lake_namespace):
+    table = f"{lake_namespace}.far"
+    spark.sql(
+        f"CREATE TABLE {table} AS SELECT * FROM VALUES "  # noqa: S608 - a name of our own
+        "(DATE'-0043-03-15', 1, TIMESTAMP'-0043-03-15 12:00:00Z', "
+        " TIMESTAMP'2024-01-01 00:00:00Z', false, "
+        " TIMESTAMP'+294246-01-01 00:00:00.000001Z', array(DATE'-0001-01-01', NULL), "
+        " struct(TIMESTAMP'+12000-01-01 00:00:00Z' AS at, DATE'2024-02-29' AS on)), "
+        "(DATE'-0043-03-15', 1, TIMESTAMP'2024-01-01 00:00:00Z', "
+        " TIMESTAMP'+10000-01-01 00:00:00Z', true, NULL, NULL, NULL), "
+        "(DATE'2024-01-01', 1, TIMESTAMP'2024-01-01 00:00:00Z', NULL, true, NULL, NULL, NULL) "
+        "AS t(born, seat, valid_from, valid_to, is_current, seen, flown, first)"
+    )
+    contract = SimpleNamespace(
+        name="far",
+        key=("born", "seat"),
+        columns=(),
+        history=SimpleNamespace(tracked=("seen",)),
+        column=lambda name: SimpleNamespace(type={"born": "date", "seat": "int"}[name]),
+    )
+    settings = SimpleNamespace(
+        key=("born", "seat"), valid_from="valid_from", valid_to="valid_to", is_current="is_current"
+    )
+    key = {"born": far_moment("0044-03-15 BC", day=True), "seat": 1}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(key_history, "history_settings", lambda _: settings)
+        patch.setattr(key_history, "_business", lambda _: frozenset({"seen", "flown", "first"}))
+        found = read(spark, table, key, contract=contract)
+
+    answer = plain(history_data(found))
+    assert answer["key"] == {"born": "-0043-03-15", "seat": 1}
+    assert [(each["from"], each["to"], each["values"]) for each in answer["versions"]] == [
+        (
+            "-0043-03-15T12:00:00+00:00",
+            "2024-01-01T00:00:00+00:00",
+            {
+                "seen": "+294246-01-01T00:00:00.000001+00:00",
+                "flown": ["-0001-01-01", None],
+                "first": {"at": "+12000-01-01T00:00:00+00:00", "on": "2024-02-29"},
+            },
+        ),
+        ("2024-01-01T00:00:00+00:00", None, {"seen": None, "flown": None, "first": None}),
+    ]
+    drawn = text_of(timeline(found, now=NOW, width=140))
+    assert "-0043-03-15 12:00 → 2024-01-01" in drawn
+    assert "seen=+294246-01-01 00:00:00.000001" in drawn
+    assert at_moment(found, day(3)).versions == found.versions[1:]
+    assert at_moment(found, datetime(1, 1, 1, tzinfo=UTC)).versions == found.versions[:1]

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from contracts.errors import UsageError
+from strandline.moments import far_moment
 from strandline.record_key import example, key_values, moment_of
 from tests.strandline.examples import AIRCRAFT
 
@@ -56,6 +57,9 @@ def test_a_column_whose_name_begins_like_anothers_is_told_apart():
         ("double", "1.5", 1.5),
         ("decimal(10,2)", "12.30", Decimal("12.30")),
         ("date", "2024-02-29", date(2024, 2, 29)),
+        ("date", "0044-03-15 BC", far_moment("-0043-03-15", day=True)),
+        ("date", "+12000-02-29", far_moment("+12000-02-29", day=True)),
+        ("timestamp", "-0043-03-15T12:30Z", far_moment("-0043-03-15T12:30", day=False)),
         ("timestamp", "2024-02-29T12:30:00", datetime(2024, 2, 29, 12, 30, tzinfo=UTC)),
         ("timestamp", "2024-02-29T12:30:00Z", datetime(2024, 2, 29, 12, 30, tzinfo=UTC)),
         ("string", "007", "007"),
