@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["locked", "write_private"]
+__all__ = ["append_private", "locked", "write_private"]
 
 
 @contextmanager
@@ -43,3 +43,10 @@ def write_private(path: Path, text: str) -> None:
         written.replace(path)
     finally:
         written.unlink(missing_ok=True)
+
+
+def append_private(path: Path, text: str) -> None:
+    """Append this text in one write, to a file that is made with mode 0600 when it is missing."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "ab", buffering=0) as file:
+        file.write(text.encode())

@@ -19,10 +19,13 @@
     │   ├── EnvironmentUnfitError     Java, disk space or a directory is not as needed
     │   ├── UsageError                a command was typed in a way it can't be understood
     │   └── NotFoundError             nothing has the name or the key that was asked for
-    └── DataError                 the data has to be looked at
-        ├── QualityGateError          the batch scored below its threshold
-        ├── EmptyBatchError           the source returned no rows where some were promised
-        └── AuditError                the merged history broke a rule and was not published
+    ├── DataError                 the data has to be looked at
+    │   ├── QualityGateError          the batch scored below its threshold
+    │   ├── MassClosingError          a full read lacks more keys than it may close
+    │   ├── SourceValueError          the database failed on a value or on stored data
+    │   ├── EmptyBatchError           the source returned no rows where some were promised
+    │   └── AuditError                the merged history broke a rule and was not published
+    └── UnexpectedError           nobody foresaw it: a mistake in Strandline
 
 Each says where it happened, what was expected, what was found and what to do next. No message
 carries a cell value, a key or a credential: messages end in logs that more people may read than
@@ -42,6 +45,7 @@ __all__ = [
     "KeyUnavailableError",
     "LakehouseUnavailableError",
     "LoadTimedOutError",
+    "MassClosingError",
     "NotFoundError",
     "QualityGateError",
     "RetryableError",
@@ -49,9 +53,11 @@ __all__ = [
     "SettingsError",
     "SourceAccessError",
     "SourceUnavailableError",
+    "SourceValueError",
     "StepFailedError",
     "StrandlineError",
     "TableBusyError",
+    "UnexpectedError",
     "UsageError",
 ]
 
@@ -168,9 +174,23 @@ class QualityGateError(DataError):
     """The batch scored below the threshold of its contract."""
 
 
+class MassClosingError(DataError):
+    """A full read lacks so many of the open keys that closing them needs somebody's word."""
+
+
+class SourceValueError(DataError):
+    """The source database failed on a value that it holds, or on how it stored it."""
+
+
 class EmptyBatchError(DataError):
     """The source returned no rows where the contract promises some."""
 
 
 class AuditError(DataError):
     """The merged history broke a rule on its audit branch and was not published."""
+
+
+class UnexpectedError(StrandlineError):
+    """Nobody foresaw it: a mistake in Strandline, to be reported with its trace."""
+
+    exit_code = 70  # EX_SOFTWARE

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from contracts.errors import RetryableError, SettingsError, StrandlineError
+from contracts.errors import RetryableError, SettingsError, StrandlineError, UnexpectedError
 from flows.alarm import alarm
 from flows.load_table import loaded, started, this_run
 from flows.page import show_load
 from flows.parameters import ContractName, SettingsName
 from tasks.handoff import LoadSummary
-from tasks.opening import known_contracts, limits, opened
+from tasks.opening import contracts_to_load, limits, opened
+from tasks.unexpected import foreseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def load_tables(
     Raises:
         TablesFailedError: At least one of them failed. All others were loaded.
     """
-    names = known_contracts(contracts, settings)
+    names = contracts_to_load(contracts, settings)
     if not names:
         raise SettingsError(
             where="load-tables",
@@ -86,17 +89,23 @@ def load_tables(
             next_step="Name the contracts to load; strandline contracts list shows them.",
         )
     outcomes = _side_by_side(names, settings)
-    for outcome in outcomes:
-        if outcome.summary is not None:
-            show_load(outcome.summary)
-    create_table_artifact(
-        table=[{"contract": each.contract, "state": each.state} for each in outcomes],
-        key="load-tables",
-        description="How each table's load ended",
-    )
+    _show(outcomes)
     if any(each.error is not None for each in outcomes):
         raise TablesFailedError.of(outcomes)
     return outcomes
+
+
+def _show(outcomes: Sequence[TableOutcome]) -> None:
+    """Put how it went on the run's page; a page that can't be had changes nothing of it."""
+    with suppress(UnexpectedError), foreseen("load-tables, page of the run"):
+        for outcome in outcomes:
+            if outcome.summary is not None:
+                show_load(outcome.summary)
+        create_table_artifact(
+            table=[{"contract": each.contract, "state": each.state} for each in outcomes],
+            key="load-tables",
+            description="How each table's load ended",
+        )
 
 
 def _side_by_side(names: Sequence[str], settings: str) -> tuple[TableOutcome, ...]:
@@ -106,14 +115,26 @@ def _side_by_side(names: Sequence[str], settings: str) -> tuple[TableOutcome, ..
         futures = [
             runner.submit(load_one, {"contract": name, "settings": settings}) for name in names
         ]
-        return tuple(future.result() for future in futures)
+        return tuple(_ended(*each) for each in zip(names, futures, strict=True))
+
+
+def _ended(name: str, future: PrefectFuture[TableOutcome]) -> TableOutcome:
+    """How the load ended, also where Prefect itself failed over it."""
+    try:
+        with foreseen(name):
+            return future.result()
+    except StrandlineError as error:
+        return TableOutcome(name, None, error)
 
 
 @task(name="load-one", task_run_name="load-{contract}", cache_policy=NO_CACHE, persist_result=False)
 def load_one(contract: str, settings: str) -> TableOutcome:
     """Load one table; what stops it is an outcome, not an exception."""
     try:
-        with opened(contract, settings, run_id=this_run(contract), started=started()) as load:
+        with (
+            foreseen(contract),
+            opened(contract, settings, run_id=this_run(contract), started=started()) as load,
+        ):
             return TableOutcome(contract, loaded(load), None)
     except StrandlineError as error:
         return TableOutcome(contract, None, error)

@@ -22,8 +22,9 @@ from strandline.load_board import LoadBoard
 from strandline.load_summary import load_data, load_page
 from strandline.screen import Screen
 from strandline.temporary_server import start_temporary_server
-from tasks.opening import known_contracts
+from tasks.opening import contracts_to_load
 from tasks.progress import Progress, listening
+from tasks.unexpected import foreseen
 
 
 def load(screen: Screen, contracts: Sequence[str], *, settings: str, verbose: bool) -> int:
@@ -31,7 +32,7 @@ def load(screen: Screen, contracts: Sequence[str], *, settings: str, verbose: bo
 
     `verbose` leaves the terminal to Prefect's own log.
     """
-    names = known_contracts(contracts, settings)
+    names = contracts_to_load(contracts, settings)
     with _watched(screen, names, quiet=verbose), listening(_stop_if_interrupted):
         start_temporary_server()
         outcomes = _loaded(names, settings)
@@ -44,15 +45,15 @@ def load(screen: Screen, contracts: Sequence[str], *, settings: str, verbose: bo
 
 def _loaded(names: Sequence[str], settings: str) -> tuple[TableOutcome, ...]:
     """How each load ended; one alone is a flow of its own."""
-    if len(names) == 1:
-        try:
-            return (TableOutcome(names[0], load_table(names[0], settings), None),)
-        except StrandlineError as error:
-            return (TableOutcome(names[0], None, error),)
     try:
-        return load_tables(list(names), settings)
+        with foreseen(", ".join(names)):
+            if len(names) == 1:
+                return (TableOutcome(names[0], load_table(names[0], settings), None),)
+            return load_tables(list(names), settings)
     except TablesFailedError as error:
         return error.outcomes
+    except StrandlineError as error:
+        return tuple(TableOutcome(name, None, error) for name in names)
 
 
 def _stop_if_interrupted(_progress: Progress) -> None:

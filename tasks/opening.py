@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from blocks import directory
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
-from contracts.errors import StrandlineError
+from contracts.errors import ContractError, StrandlineError
 from contracts.loader import TABLES, find_contract
 from tasks.deadline import within
 from tasks.events import tell_failure
@@ -31,6 +29,7 @@ from tasks.record import record_failure, record_unrecorded
 from tasks.run import Run, batch_name
 from tasks.step_times import StepTimes
 from tasks.table_lock import holding
+from tasks.unexpected import foreseen
 from tasks.usage import UsageWatch
 
 
@@ -54,11 +53,15 @@ def opened(contract: str, settings: str, *, run_id: str, started: datetime) -> I
         started: When the flow run first started; a retry has the same.
     """
     where = directory.settings(settings)
-    found = find_contract(contract, contracts_folder(where))
-    source = directory.source(found.source.connection)
-    where.lakehouse.check()
+    with foreseen(contract, where.state_directory):
+        found = find_contract(contract, contracts_folder(where))
+        source = directory.source(found.source.connection)
+        where.lakehouse.check()
     target = f"{where.lakehouse.catalog}.{found.target}"
-    with holding(where.state_directory, target, run_id=run_id):
+    with (
+        foreseen(found.name, where.state_directory),
+        holding(where.state_directory, target, run_id=run_id),
+    ):
         run = Run(
             contract=found,
             settings=where,
@@ -73,7 +76,8 @@ def opened(contract: str, settings: str, *, run_id: str, started: datetime) -> I
             _prepare(run)
         limit = within(run.spark, where.table_minutes, where=found.name, tag=run.batch_id)
         times = StepTimes(found.name)
-        with listening(times), _recorded_if_failed(run, watch), limit:
+        within_reach = foreseen(found.name, where.state_directory)
+        with listening(times), _recorded_if_failed(run, watch), limit, within_reach:
             yield Opened(run, watch, times)
         with translated(found.name, "close", publishes=True):
             clear(run)
@@ -83,6 +87,25 @@ def known_contracts(names: Sequence[str], settings: str) -> tuple[str, ...]:
     """The contracts of those names, each once; an unknown one is told before any is loaded."""
     folder = contracts_folder(directory.settings(settings))
     return tuple(dict.fromkeys(find_contract(name, folder).name for name in names))
+
+
+def contracts_to_load(names: Sequence[str], settings: str) -> tuple[str, ...]:
+    """As `known_contracts`, but where there are several, one whose file is broken is among them.
+
+    Its own load tells what is wrong with it; the others are loaded.
+    """
+    folder = contracts_folder(directory.settings(settings))
+    several = len({*names}) > 1
+
+    def name_of(name: str) -> str:
+        try:
+            return find_contract(name, folder).name
+        except ContractError:
+            if several and (folder / f"{name}.yaml").is_file():
+                return name
+            raise
+
+    return tuple(dict.fromkeys(map(name_of, names)))
 
 
 def limits(settings: str) -> RunSettings:
@@ -114,7 +137,7 @@ def _recorded_if_failed(run: Run, watch: UsageWatch) -> Iterator[None]:
     except StrandlineError as error:
         tell_failure(run, error)
         # The failure itself matters more than a record of it that can't be written.
-        with suppress(PySparkException, Py4JError):
+        with suppress(Exception):
             record_failure(run, error, watch)
             clear(run)
         raise

@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.faults import translated
 from tasks.progress import announce
 from tasks.run import Run
+from tasks.unexpected import foreseen
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,7 +37,11 @@ def step(
         @wraps(function)
         def told(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
             announce(run.contract.name, name, "begun")
-            with translated(run.contract.name, name, publishes=publishes):
+            where = f"{run.contract.name}, step {name}"
+            with (
+                foreseen(where, run.settings.state_directory),
+                translated(run.contract.name, name, publishes=publishes),
+            ):
                 result = function(run, *args, **kwargs)
             announce(run.contract.name, name, "done", figures(result))
             return result

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
 import yaml
 
-from contracts.errors import ContractError, SchemaDriftError
+import flows.load_tables
+from contracts.errors import ContractError, SchemaDriftError, UnexpectedError
+from flows.load_table import load_table, loaded
 from flows.load_tables import TablesFailedError, load_tables
+from strandline.command_line import main
 from tests.flows.readings import CONTRACT, FIRST, TABLE, versions
 
 
@@ -47,6 +51,66 @@ def test_a_table_that_fails_never_stops_another(two):
         ("visits", "failed", "SchemaDriftError"),
     ]
     assert load_tables(["readings"], return_state=True).is_completed()
+
+
+CELL = "a-cell-of-the-table"
+
+
+@pytest.fixture
+def stumbling(two, tmp_path, monkeypatch):
+    """`readings`; `visits`, whose load ends in what nobody foresaw; and `orders`, which is broken."""
+
+    def loaded_or_not(load):
+        if load.run.contract.name == "visits":
+            try:
+                {}[CELL]
+            except KeyError as error:
+                raise ValueError(CELL) from error
+        return loaded(load)
+
+    (tmp_path / "orders.yaml").write_text("kind: DataContract\n")
+    monkeypatch.setattr(flows.load_tables, "loaded", loaded_or_not)
+    return two
+
+
+def test_what_nobody_foresaw_and_a_broken_contract_never_stop_another(stumbling, capsys):
+    code = main(["run", "visits", "orders", "readings", "--json"])
+
+    said = capsys.readouterr()
+    visits, orders, readings = json.loads(said.out)["loads"]
+    assert code == 70
+    assert (visits["state"], visits["error"]["exit_code"]) == ("UnexpectedError", 70)
+    assert visits["error"]["found"].startswith("ValueError in test_load_tables.py, line ")
+    assert (orders["state"], orders["error"]["exit_code"]) == ("ContractError", 78)
+    assert (readings["state"], readings["versions_opened"]) == ("published", 3)
+    assert "UnexpectedError" in said.err
+    assert "ContractError" in said.err
+    assert "Traceback" not in said.err
+
+    trace = stumbling.settings.state_directory / "unexpected.log"
+    assert str(trace) in visits["error"]["next_step"]
+    assert "in loaded_or_not" in trace.read_text()
+    assert "KeyError" in trace.read_text()
+    assert trace.stat().st_mode & 0o077 == 0
+    assert CELL not in said.out + said.err + trace.read_text()
+    states = stumbling.table("governance.run_metrics").select("contract", "state", "error_kind")
+    assert sorted(map(tuple, states.collect())) == [
+        ("readings", "published", None),
+        ("visits", "failed", "UnexpectedError"),
+    ]
+    assert stumbling.leftovers == []
+
+
+def test_what_nobody_foresaw_in_a_step_is_told_by_its_step(two, monkeypatch):
+    def failing(*_):
+        raise ValueError(CELL)
+
+    monkeypatch.setattr("tasks.extract.drift", failing, raising=True)
+    state = load_table("readings", return_state=True)
+
+    with pytest.raises(UnexpectedError, match="readings, step extract") as caught:
+        state.result()
+    assert CELL not in f"{caught.value}{state.message}"
 
 
 def test_an_unknown_contract_is_told_before_anything_is_loaded(two):
