@@ -10,7 +10,7 @@ from collections import Counter
 
 from contracts.column_types import is_temporal
 from contracts.mapping_rules import check_mapping
-from contracts.model import Absence, Column, Contract, LoadKind
+from contracts.model import Absence, Column, Contract, LoadKind, SourceKind
 from contracts.partitioning import check_partitioning
 from contracts.problem import did_you_mean
 from contracts.protection_rules import check_protection
@@ -32,6 +32,7 @@ def check_consistency(
         return
     _check_names(contract, source, properties)
     _check_source(contract, source)
+    _check_kind(contract, source, history)
     _check_load(contract, source, history)
     _check_key_and_tracked(contract, history)
     _check_generated(contract, extension)
@@ -60,7 +61,6 @@ def _check_source(contract: Contract, section: Section) -> None:
     """Everything that reads the source names columns that the source has."""
     origin = contract.source
     kinds = {column.name: column.type for column in origin.columns}
-    nullable = {column.name: column.nullable for column in origin.columns}
     for key, names in (
         ("sequence", origin.sequence),
         ("watermark", origin.watermark),
@@ -73,12 +73,6 @@ def _check_source(contract: Contract, section: Section) -> None:
             if condition.column:
                 _known(section, f"{key}[{position}].column", condition.column, kinds, "the source")
     _check_sequence(contract, section, kinds)
-    if nullable.get(origin.partition_column or ""):
-        section.problem(
-            "partition_column",
-            f"{origin.partition_column} may be null; rows without it would never be read",
-            "mark it required or leave partition_column out",
-        )
 
 
 def _check_sequence(contract: Contract, section: Section, kinds: dict[str, str]) -> None:
@@ -90,6 +84,25 @@ def _check_sequence(contract: Contract, section: Section, kinds: dict[str, str])
         section.problem("sequence", f"columns of one type; found {', '.join(sorted(set(found)))}")
     if any(kind in ("string", "boolean", "binary") for kind in found):
         section.problem("sequence", "must be points in time or numbers")
+
+
+def _check_kind(contract: Contract, source: Section, history: Section) -> None:
+    """What the contract says besides agrees with what the source's rows are."""
+    kind = contract.source.kind
+    if source.report.knows(source.at("kind")):
+        return
+    if kind is SourceKind.STATE and contract.history.tie_breaker:
+        history.problem(
+            "tie_breaker", "a state has one row a key: nothing to decide", "leave it out"
+        )
+    if kind is SourceKind.EVENTS and contract.history.absent is Absence.CLOSE:
+        history.problem(
+            "absent",
+            "a log does not say what is gone by leaving it out",
+            "use keep, or say kind: state of a table with one row a key",
+        )
+    if kind is not SourceKind.STATE and contract.generated("read_at") is not None:
+        source.problem("kind", "only a source of kind state has a read_at", "say kind: state")
 
 
 def _check_load(contract: Contract, source: Section, history: Section) -> None:
@@ -113,13 +126,6 @@ def _check_load(contract: Contract, source: Section, history: Section) -> None:
         )
     if not origin.watermark:
         source.problem("watermark", "an incremental load needs a watermark")
-    known = [column for column in origin.columns if column.name in origin.watermark]
-    if known and all(column.nullable for column in known):
-        source.problem(
-            "watermark",
-            "may be null; rows without it would never be read",
-            "mark one of its columns required, or add one that is",
-        )
 
 
 def _known(section: Section, key: str, name: str, known: dict[str, str], owner: str) -> None:
@@ -178,18 +184,17 @@ def _check_generated(contract: Contract, extension: Section) -> None:
 
 
 def _check_dating(contract: Contract, section: Section) -> None:
-    """What dates versions has the type of the sequence."""
-    sequence = contract.generated("sequence")
-    if sequence is None or not sequence.type:
+    """What dates versions has the type of their start: of a log, that of the sequence."""
+    by = "valid_from" if contract.source.is_state else "sequence"
+    dating = contract.generated(by)
+    if dating is None or not dating.type:
         return
     name = contract.history.first_valid_from
     for column in contract.columns:
-        if column.name == name and column.type and column.type != sequence.type:
-            section.problem(
-                "first_valid_from", f"{name} is {column.type}, the sequence {sequence.type}"
-            )
-    if contract.history.open_end is not None and sequence.type != "timestamp":
-        section.problem("open_end", f"the sequence is {sequence.type}, not a timestamp")
+        if column.name == name and column.type and column.type != dating.type:
+            section.problem("first_valid_from", f"{name} is {column.type}, the {by} {dating.type}")
+    if contract.history.open_end is not None and dating.type != "timestamp":
+        section.problem("open_end", f"the {by} is {dating.type}, not a timestamp")
 
 
 def _check_primary_key(

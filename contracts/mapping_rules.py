@@ -15,11 +15,13 @@ _FIXED = {
     "is_current": ("boolean",),
     "recorded_at": ("timestamp",),
     "changed_at": ("timestamp",),
+    "read_at": ("timestamp",),
     "fingerprint": ("string",),
     "batch_id": ("string",),
     "retention_date": ("date",),
 }
 _OF_SEQUENCE = ("sequence", "valid_from", "valid_to")
+_OF_READ = ("valid_from", "valid_to")
 
 
 def _is_code(kind: str) -> bool:
@@ -60,7 +62,9 @@ def check_mapping(contract: Contract, properties: tuple[Section, ...]) -> None:
 def _check_generated_type(contract: Contract, column: Column, section: Section) -> None:
     name = column.transformation.name
     wanted: tuple[str, ...] = _FIXED.get(name, ())
-    if name in _OF_SEQUENCE:
+    if name in _OF_READ and contract.source.is_state:
+        wanted = ("timestamp",)
+    elif name in _OF_SEQUENCE:
         first = contract.source.sequence[:1]
         wanted = tuple(c.type for c in contract.source.columns if c.name in first and c.type)
     if column.type and wanted and column.type not in wanted:

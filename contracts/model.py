@@ -23,6 +23,23 @@ class LoadKind(StrEnum):
     INCREMENTAL = "incremental"
 
 
+class SourceKind(StrEnum):
+    """What the rows of a source are: the state of their keys as it is now, or changes of them.
+
+    STATE: a table with one row a key. EVENTS: a log with many, each with a sequence of its own.
+    """
+
+    STATE = "state"
+    EVENTS = "events"
+
+
+class NullWatermark(StrEnum):
+    """What becomes of a row whose watermark is null: refused, or taken as seen at the read."""
+
+    REFUSE = "refuse"
+    OBSERVE = "observe"
+
+
 class Classification(StrEnum):
     """How sensitive a column is; from CONFIDENTIAL on it must be protected."""
 
@@ -142,6 +159,14 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosingLimit:
+    """How many open keys a full read may find absent: either so many percent, or so many keys."""
+
+    percent: float = 10.0
+    rows: int = 10
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where the rows come from and how they are read (spec 1.1).
 
@@ -149,6 +174,10 @@ class Source:
     first that is not null counts. `batch_size` is the JDBC fetch size in rows; `overlap` is how
     far behind the watermark a load reads again. `partition_column` only prunes and splits.
     A row that fails `membership` closes its key's version; a row that meets `ignore` says nothing.
+
+    `kind` None: the contract does not say (`contracts.kind.settled` decides). `future_stamps` is
+    what a sequence later than the read does to its row. `null_watermark` None: what
+    `refuses_null_watermark` makes of what the contract promises of the columns.
     """
 
     connection: str
@@ -166,6 +195,23 @@ class Source:
     membership: tuple[Condition, ...] = ()
     ignore: tuple[Condition, ...] = ()
     may_be_empty: bool = True
+    kind: SourceKind | None = None
+    future_stamps: Severity = Severity.WARN
+    null_watermark: NullWatermark | None = None
+    closing_limit: ClosingLimit = ClosingLimit()
+
+    @property
+    def is_state(self) -> bool:
+        """Whether its rows are known to be the state of their keys."""
+        return self.kind is SourceKind.STATE
+
+    @property
+    def refuses_null_watermark(self) -> bool:
+        """Whether a row without a watermark or a sequence breaks a promise of the contract."""
+        if self.null_watermark is not None:
+            return self.null_watermark is NullWatermark.REFUSE
+        choosing = {*self.watermark, *self.sequence}
+        return any(column.name in choosing and not column.nullable for column in self.columns)
 
     @property
     def relation(self) -> str:

@@ -33,7 +33,10 @@ __all__ = [
 ]
 
 FILLED_BY_HISTORY = frozenset(
-    {"surrogate_key", "valid_from", "valid_to", "is_current", "recorded_at", "changed_at"}
+    {
+        *("surrogate_key", "valid_from", "valid_to", "is_current", "recorded_at", "changed_at"),
+        "read_at",
+    }
 )
 """The transformations whose columns the history engine fills itself."""
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from contracts.model import Condition, LoadKind, Operator, Source
+from contracts.model import (
+    ClosingLimit,
+    Condition,
+    LoadKind,
+    NullWatermark,
+    Operator,
+    Severity,
+    Source,
+    SourceKind,
+)
 from contracts.properties import source_column
 from contracts.section import Section
 from contracts.times import duration
@@ -12,7 +21,7 @@ from contracts.times import duration
 _KEYS = (
     "connection", "schema", "table", "columns", "load", "sequence", "watermark", "overlap",
     "partition_column", "batch_size", "retry_attempts", "timeout_seconds", "membership", "ignore",
-    "may_be_empty",
+    "may_be_empty", "kind", "future_stamps", "null_watermark", "closing_limit",
 )  # fmt: skip
 _UNARY = (Operator.IS_NULL, Operator.IS_NOT_NULL)
 
@@ -36,6 +45,24 @@ def read_source(section: Section) -> Source:
         membership=tuple(_condition(item) for item in section.children("membership")),
         ignore=tuple(_condition(item) for item in section.children("ignore")),
         may_be_empty=section.flag("may_be_empty", default=True),
+        kind=section.choice("kind", SourceKind) if section.has("kind") else None,
+        future_stamps=section.choice("future_stamps", Severity, default=Severity.WARN)
+        or Severity.WARN,
+        null_watermark=section.choice("null_watermark", NullWatermark)
+        if section.has("null_watermark")
+        else None,
+        closing_limit=_closing_limit(section),
+    )
+
+
+def _closing_limit(section: Section) -> ClosingLimit:
+    limit, usual = section.child("closing_limit"), ClosingLimit()
+    if limit is None:
+        return usual
+    limit.only(("percent", "rows"))
+    return ClosingLimit(
+        percent=limit.number("percent", default=usual.percent, high=100),
+        rows=limit.integer("rows", default=usual.rows),
     )
 
 

@@ -54,9 +54,13 @@ def data_type(name: str) -> T.DataType:
 
 
 def stored_type(column: Column) -> T.DataType:
-    """The type in the table: a token is binary, a pseudonym or a mask is text."""
+    """The type in the table: a token is binary, a pseudonym or a mask is text.
+
+    Iceberg has no whole number smaller than int.
+    """
     if column.protection is None:
-        return data_type(column.type)
+        kind = data_type(column.type)
+        return T.IntegerType() if isinstance(kind, T.ByteType | T.ShortType) else kind
     if column.protection.kind is ProtectionKind.ENCRYPT:
         return T.BinaryType()
     return T.StringType()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from contracts.checks import read_checks
 from contracts.consistency import check_consistency
+from contracts.kind import with_read_at
 from contracts.model import Absence, Column, Contract, History, ServiceLevel
 from contracts.problem import did_you_mean
 from contracts.properties import target_columns
@@ -112,7 +113,7 @@ def read_contract(root: Section, stem: str) -> Contract | None:
         retention_days=retention_days,
     )
     check_consistency(contract, extension, header.properties)
-    return contract
+    return with_read_at(contract) if contract.source.is_state else contract
 
 
 def _history(section: Section, columns: Iterable[Column]) -> History:

@@ -63,6 +63,9 @@ TRANSFORMATIONS: Mapping[str, Signature] = MappingProxyType(
         "is_current": _generated("Whether the version is open"),
         "recorded_at": _generated("When the version was written"),
         "changed_at": _generated("When the row was last changed"),
+        "read_at": _generated(
+            "The instant, by the source's clock, of the read that first saw the version"
+        ),
         "fingerprint": _generated("Keyed HMAC-SHA-256 of the tracked columns, before protection"),
         "batch_id": _generated("The batch that opened the version"),
         "row_score": _generated("Weighted share of its own checks that the row passed, 0 to 1"),

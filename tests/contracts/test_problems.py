@@ -59,7 +59,7 @@ COLUMNS = [
     "effective_start_date", "effective_end_date", "is_current", "created_timestamp",
     "updated_timestamp", "created_by", "updated_by", "data_quality_score", "source_checksum",
     "batch_id", "data_classification", "retention_date", "source_sequence",
-    "source_created_date", "source_version",
+    "source_created_date", "source_version", "read_at",
 ]  # fmt: skip
 CHECKS = [
     "id_required", "column1_required", "created_date_required", "column1_not_blank",
@@ -70,6 +70,12 @@ CHECKS = [
 
 def remove(d, name):
     d["schema"][0]["properties"].remove(column(d, name))
+
+
+def as_events(d, **more):
+    remove(d, "read_at")
+    source(d).update(kind="events")
+    history(d).update(more)
 
 
 def unpartitioned(d, *names):
@@ -260,7 +266,7 @@ CASES = {
         {f"{HISTORY}.tracked": "can't be tracked too"},
     ),
     "an unknown tie-breaker": (
-        lambda d: history(d).update(tie_breaker=["version"]),
+        lambda d: as_events(d, tie_breaker=["version"]),
         {f"{HISTORY}.tie_breaker": "no column version"},
     ),
     "an unknown start of the first version": (
@@ -269,10 +275,13 @@ CASES = {
     ),
     "a start of another type than the sequence": (
         lambda d: history(d).update(first_valid_from="new_source_id"),
-        {f"{HISTORY}.first_valid_from": "is bigint, the sequence timestamp"},
+        {f"{HISTORY}.first_valid_from": "is bigint, the valid_from timestamp"},
     ),
     "a tie-breaker that is encrypted": (
-        lambda d: ours(d, "source_version").update(protection={"kind": "encrypt"}),
+        lambda d: (
+            as_events(d, tie_breaker=["source_version"]),
+            ours(d, "source_version").update(protection={"kind": "encrypt"}),
+        ),
         {protection("source_version"): "orders or dates"},
     ),
     "an end that is no time": (
@@ -363,10 +372,6 @@ CASES = {
         lambda d: source(d).pop("watermark"),
         {f"{SOURCE}.watermark": "needs a watermark"},
     ),
-    "a watermark that may be null": (
-        lambda d: source(d).update(watermark=["updated_date"]),
-        {f"{SOURCE}.watermark": "may be null"},
-    ),
     "a watermark that is text": (
         lambda d: source(d).update(watermark=["column1"]),
         {f"{SOURCE}.watermark": "dates or timestamps"},
@@ -383,9 +388,52 @@ CASES = {
         lambda d: source(d).update(sequence=["created_date", "version_number"]),
         {f"{SOURCE}.sequence": "columns of one type"},
     ),
-    "a partition column that may be null": (
-        lambda d: source(d).update(partition_column="updated_date"),
-        {f"{SOURCE}.partition_column": "never be read"},
+    "an unknown kind": (
+        lambda d: source(d).update(kind="event"),
+        {f"{SOURCE}.kind": "did you mean events?"},
+    ),
+    "a tie-breaker of a state": (
+        lambda d: history(d).update(tie_breaker=["source_version"]),
+        {f"{HISTORY}.tie_breaker": "one row a key"},
+    ),
+    "a log and closing what is absent": (
+        lambda d: (
+            as_events(d, absent="close"),
+            source(d).update(load="full"),
+            source(d).pop("overlap"),
+        ),
+        {f"{HISTORY}.absent": "a log does not say"},
+    ),
+    "the read that first saw a version, of a log": (
+        lambda d: source(d).update(kind="events"),
+        {f"{SOURCE}.kind": "say kind: state"},
+    ),
+    "a state whose versions start at days": (
+        lambda d: column(d, "effective_start_date").update(physicalType="DATE", logicalType="date"),
+        {
+            f"{place('effective_start_date')}.physicalType": "valid_from is timestamp",
+            f"{HISTORY}.first_valid_from": "is timestamp, the valid_from date",
+            f"{HISTORY}.open_end": "not a timestamp",
+        },
+    ),
+    "an instant of the read that is a day": (
+        lambda d: column(d, "read_at").update(physicalType="DATE", logicalType="date"),
+        {f"{place('read_at')}.physicalType": "read_at is timestamp"},
+    ),
+    "an unknown word for future stamps": (
+        lambda d: source(d).update(future_stamps="refused"),
+        {f"{SOURCE}.future_stamps": "did you mean refuse?"},
+    ),
+    "an unknown word for null watermarks": (
+        lambda d: source(d).update(null_watermark="observed"),
+        {f"{SOURCE}.null_watermark": "did you mean observe?"},
+    ),
+    "a closing limit beyond all, and one that is none": (
+        lambda d: source(d).update(closing_limit={"percent": 101, "row": 1}),
+        {
+            f"{SOURCE}.closing_limit.percent": "between 0 and 100",
+            f"{SOURCE}.closing_limit.row": "did you mean rows?",
+        },
     ),
     "incremental and closing what is absent": (
         lambda d: history(d).update(absent="close"),
@@ -555,6 +603,19 @@ def test_a_source_column_that_is_mapped_nowhere_is_fine(document, written):
     ]
 
     assert "new_source_table.checksum" not in mapped
+    assert problems(written(document)) == ()
+
+
+def test_columns_that_choose_rows_may_be_null(document, written):
+    source(document).update(watermark=["updated_date"], partition_column="updated_date")
+
+    assert problems(written(document)) == ()
+
+
+def test_a_contract_need_not_say_what_its_source_is(document, written):
+    remove(document, "read_at")
+    source(document).pop("kind")
+
     assert problems(written(document)) == ()
 
 

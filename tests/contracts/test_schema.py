@@ -25,6 +25,7 @@ from contracts.schema import (
 )
 from history import table as history_table
 from history.loading import load_changes
+from history.reads import Read
 from history.refusal import QUARANTINE_SCHEMA
 from history.settings import HistorySettings
 
@@ -108,10 +109,15 @@ def test_events_bring_every_column_that_history_does_not_fill(name):
     contract = find_contract(name, TABLES)
     settings = settings_of(contract)
 
+    read_at = contract.generated("read_at")
+    by_the_read = () if read_at is None else (read_at.name,)
+
     assert event_schema(contract).names == [
-        column.name for column in contract.columns if column.name not in settings.filled
+        column.name
+        for column in contract.columns
+        if column.name not in (*settings.filled, *by_the_read)
     ]
-    settings.check(event_schema(contract).names, name)
+    settings.check((*event_schema(contract).names, *by_the_read), name)
 
 
 def test_the_specified_columns_come_first_and_in_their_order(contract):
@@ -121,7 +127,7 @@ def test_the_specified_columns_come_first_and_in_their_order(contract):
         "effective_start_date", "effective_end_date", "is_current", "created_timestamp",
         "updated_timestamp", "created_by", "updated_by", "data_quality_score", "source_checksum",
         "batch_id", "data_classification", "retention_date",
-        "source_sequence", "source_created_date", "source_version",
+        "source_sequence", "source_created_date", "source_version", "read_at",
     ]  # fmt: skip
 
 
@@ -200,14 +206,16 @@ def test_history_loads_into_a_table_that_the_ddl_made(contract, spark, lake_name
         for text, day in (("A", 2), ("B", 3))
     ]  # fmt: skip
 
-    load_changes(
-        spark,
-        spark.createDataFrame([tuple(e[name] for name in loose.names) for e in events], loose),
-        table,
-        settings_of(contract),
-        batch_id="b1",
-        batch_time=datetime(2024, 2, 1, tzinfo=UTC),
-    )
+    for number, event in enumerate(events, start=1):
+        load_changes(
+            spark,
+            spark.createDataFrame([tuple(event[name] for name in loose.names)], loose),
+            table,
+            settings_of(contract),
+            batch_id=f"b{number}",
+            batch_time=datetime(2024, 2, number, tzinfo=UTC),
+            read=Read(at=datetime(2024, 2, number, tzinfo=UTC), full=True),
+        )
 
     versions = spark.table(table).orderBy("effective_start_date").collect()
     assert [
@@ -216,6 +224,17 @@ def test_history_loads_into_a_table_that_the_ddl_made(contract, spark, lake_name
         ("A", datetime(2023, 1, 1), datetime(2024, 1, 3)),
         ("B", datetime(2024, 1, 3), datetime(9999, 12, 31, 23, 59, 59)),
     ]
+
+
+def test_whole_numbers_that_iceberg_has_no_type_for_are_kept_as_int(contract):
+    small = [replace(c, type="smallint") for c in contract.columns if c.name == "source_version"]
+    tiny = replace(small[0], name="tiny", type="tinyint")
+    with_small = replace(contract, columns=(*contract.columns[:-2], *small, tiny))
+
+    kinds = {field.name: field.dataType for field in event_schema(with_small)}
+
+    assert (kinds["source_version"], kinds["tiny"]) == (T.IntegerType(), T.IntegerType())
+    assert "`tiny` int" in create_table(with_small, "lake.s.t")
 
 
 def test_the_table_refuses_a_null_where_the_contract_requires_a_value(
@@ -251,8 +270,14 @@ def settings_of(contract):
             for column in contract.columns
             if column.transformation.name in ("batch_id", "row_score", "retention_date")
         ),
-        **names,
+        **names | _of_reads(contract),
     )
+
+
+def _of_reads(contract):
+    """Of a state: the instant of the read is the sequence, and the source's stamp stands beside."""
+    read_at, stamp = contract.generated("read_at"), contract.generated("sequence")
+    return {} if read_at is None else {"sequence": read_at.name, "stamp": stamp.name}
 
 
 SMALL = """

@@ -1,0 +1,104 @@
+"""What a source's rows are: said by the contract, or found out by a rule that loses nothing.
+
+A table is *state* (one row a key, as it is now) or *events* (a log: many rows a key, each a change
+with its own sequence). Taken for events, a state loses what its stamps do not tell; taken for a
+state, a log loses its past. So a contract that does not say which goes by what its target was
+loaded as before, else by what the source's own catalog proves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+
+from contracts.model import Column, Contract, SourceKind, Transformation
+from contracts.problem import Problem
+from contracts.source_relation import Relation
+from contracts.transformations import TRANSFORMATIONS
+
+__all__ = ["notices", "one_row_a_key", "settled", "taken_because", "with_read_at"]
+
+_READ_AT = "read_at"
+_WORDS = tuple(str(kind) for kind in SourceKind)
+
+
+def settled(contract: Contract, relation: Relation | None, recorded: str | None) -> Contract:
+    """The contract with its source's kind said, and of a state with its column `read_at`.
+
+    Args:
+        contract: As it was loaded; one that says its kind keeps it.
+        relation: The source as its catalog describes it; None: not known.
+        recorded: As what the target was loaded before; None: it was not, or does not say.
+    """
+    kind = contract.source.kind or _taken(contract, relation, recorded)[0]
+    said = replace(contract, source=replace(contract.source, kind=kind))
+    return with_read_at(said) if kind is SourceKind.STATE else said
+
+
+def taken_because(contract: Contract, relation: Relation | None, recorded: str | None) -> str:
+    """Why `settled` takes the source for what it does; empty where the contract says its kind."""
+    if contract.source.kind is not None:
+        return ""
+    return _taken(contract, relation, recorded)[1]
+
+
+def one_row_a_key(contract: Contract, relation: Relation) -> bool:
+    """Whether the source itself lets no two of its rows have one key of the contract."""
+    columns = {column.name: column for column in contract.columns}
+    key = [columns[name] for name in contract.key if name in columns]
+    sources = {
+        name for column in key if column.transformation.name == "direct" for name in column.sources
+    }
+    return any(unique and {*unique} <= sources for unique in relation.unique_keys)
+
+
+def with_read_at(contract: Contract) -> Contract:
+    """The contract with a column that is filled by `read_at`, at the end where it has none."""
+    if contract.generated(_READ_AT) is not None:
+        return contract
+    taken = {column.name.lower() for column in contract.columns}
+    name = next(name for name in _names() if name not in taken)
+    column = Column(
+        name=name,
+        type="timestamp",
+        nullable=True,
+        transformation=Transformation(_READ_AT),
+        physical_type="TIMESTAMP",
+        description=TRANSFORMATIONS[_READ_AT].says + ".",
+    )
+    return replace(contract, columns=(*contract.columns, column))
+
+
+def notices(contract: Contract, file: str) -> tuple[Problem, ...]:
+    """What a contract should say and need not: it is loaded without, by a rule."""
+    if contract.source.kind is not None:
+        return ()
+    found = Problem(
+        file,
+        "customProperties.strandline.source.kind",
+        "does not say what the rows of the source are",
+        "state: a table with one row a key, as it is now; events: a log of changes",
+    )
+    return (found,)
+
+
+def _taken(
+    contract: Contract, relation: Relation | None, recorded: str | None
+) -> tuple[SourceKind, str]:
+    if recorded in _WORDS:
+        return SourceKind(recorded), "the table was loaded as such before"
+    if contract.history.tie_breaker:
+        return SourceKind.EVENTS, "the contract has a tie-breaker"
+    start = contract.generated("valid_from")
+    if start is None or start.type != "timestamp":
+        return SourceKind.EVENTS, "its versions do not start at timestamps"
+    if relation is None or not one_row_a_key(contract, relation):
+        return SourceKind.EVENTS, "no unique key of the source says that it has one row a key"
+    return SourceKind.STATE, "a unique key of the source says that it has one row a key"
+
+
+def _names() -> Iterator[str]:
+    yield _READ_AT
+    yield f"_{_READ_AT}"
+    yield from (f"_{_READ_AT}_{number}" for number in count(2))
