@@ -74,6 +74,8 @@ def publish(spark: SparkSession, table: str, branch: str) -> int:
         moved = spark.sql(f"CALL {catalog}.system.fast_forward('{rest}', 'main', '{branch}')")
         return int(moved.collect()[0].updated_ref)
     except (Py4JJavaError, PySparkException) as error:
+        if (snapshot_id := _reached(spark, table, branch)) is not None:
+            return snapshot_id
         text = str(error)
         if "ancestor" not in text and "CommitFailed" not in text and "onflict" not in text:
             raise
@@ -83,6 +85,21 @@ def publish(spark: SparkSession, table: str, branch: str) -> int:
             found="that another writer published first",
             next_step="Run the load again; it is planned anew on what was published.",
         ) from None
+
+
+def _reached(spark: SparkSession, table: str, branch: str) -> int | None:
+    """The branch's head, if it is main's or one of its ancestors; None also if nobody can tell."""
+    try:
+        refs = spark.sql(f"SELECT name, snapshot_id FROM {table}.refs").collect()  # noqa: S608
+        snapshots = spark.sql(f"SELECT snapshot_id, parent_id FROM {table}.snapshots").collect()  # noqa: S608
+    except (Py4JJavaError, PySparkException):
+        return None
+    heads = {row.name: row.snapshot_id for row in refs}
+    parents = {row.snapshot_id: row.parent_id for row in snapshots}
+    wanted, at = heads.get(branch), heads.get("main")
+    while at is not None and at != wanted:
+        at = parents.get(at)
+    return at
 
 
 @dataclass(frozen=True, slots=True)

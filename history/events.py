@@ -22,6 +22,8 @@ OPERATION_KNOWN = "operation_known"
 GATE_REASONS = (KEY_PRESENT, SEQUENCE_PRESENT, OPERATION_KNOWN)
 CONFLICT = "decided"
 """The reason of events of one instant that differ and that no tie-breaker decides between."""
+ONE_ROW_PER_KEY = "one_row_per_key"
+"""The reason of rows of one key that one read of a table has found, and that differ."""
 
 REASONS = "__reasons"
 REASONS_TYPE = "array<struct<check:string,column:string>>"
@@ -53,6 +55,11 @@ def gated(changes: DataFrame, settings: HistorySettings) -> DataFrame:
     reasons = F.filter(F.array(*failed), lambda each: each.isNotNull()).cast(REASONS_TYPE)
     gated_frame = changes.withColumns({"__op": operation, REASONS: reasons})
     return gated_frame.drop(settings.operation) if settings.operation else gated_frame
+
+
+def conflict(settings: HistorySettings) -> str:
+    """The reason of rows that nothing decides between."""
+    return CONFLICT if settings.stamp is None else ONE_ROW_PER_KEY
 
 
 def reason(check: str, column: str) -> Column:

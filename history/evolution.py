@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -19,13 +20,15 @@ from contracts.errors import CommitConflictError
 from history import branches, partition_terms, recorded
 from history.alteration import Alteration, altered
 from history.columns import named
-from history.fit import check_columns, check_restating, check_tracking, kept_type
+from history.fit import begins_reads, check_columns, check_restating, check_tracking, kept_type
 from history.learned import Learned, greatest
-from history.recorded import Recorded, order_of
+from history.reads import Read
+from history.recorded import EVENTS, STATE, Recorded, order_of
 from history.settings import HistorySettings
 from history.table import Published, exists, kept_events, read_as_now
 
 _ATTEMPTS = 10
+_BEFORE_READS = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ def evolve(
     events: T.StructType,
     settings: HistorySettings,
     state: Published,
+    read: Read | None = None,
 ) -> KeptAs:
     """Bring the table to the events' columns, or refuse; changes no row.
 
@@ -96,6 +100,7 @@ def evolve(
         events: The event columns of the batch.
         settings: How the load wants the table kept.
         state: What is published, for the bounds of new columns.
+        read: The read that is loaded, if the table is read as it is now.
 
     Raises:
         SchemaDriftError: A column can't change like that.
@@ -104,7 +109,7 @@ def evolve(
     """
     for attempt in range(1, _ATTEMPTS + 1):
         found = _found(spark, table)
-        decision = decided(table, events, settings, found)
+        decision = decided(table, events, settings, found, read)
         if not _is_due(decision, found):
             break
         try:
@@ -123,7 +128,13 @@ def evolve(
     return decision.kept
 
 
-def decided(table: str, events: T.StructType, settings: HistorySettings, found: Found) -> Decision:
+def decided(
+    table: str,
+    events: T.StructType,
+    settings: HistorySettings,
+    found: Found,
+    read: Read | None = None,
+) -> Decision:
     """What a batch of these columns changes of a table as it was found; asks and writes nothing.
 
     Raises:
@@ -151,8 +162,14 @@ def decided(table: str, events: T.StructType, settings: HistorySettings, found: 
             *(f.name for f in dropped if f.name in told.carried),
         ),
         order=tuple(dict.fromkeys((*told.order, *order_of(settings)))),
+        kind=EVENTS if settings.stamp is None else STATE,
+        observed_since=told.observed_since,
     )
-    learns = tuple(n for n in (*(f.name for f in added), *back) if n not in settings.carried)
+    if begins_reads(settings.sequence, settings, have.fieldNames()) and settings.sequence in new:
+        # What is there already was seen before this read, by nobody knows which one.
+        after = replace(after, observed_since=None if read is None else read.at - _BEFORE_READS)
+    unlearned = (*settings.carried, settings.sequence)
+    learns = tuple(n for n in (*(f.name for f in added), *back) if n not in unlearned)
     types = [T.StructField(f.name, kept_type(f, have), metadata=f.metadata) for f in events.fields]
     whole = T.StructType([*types, *(T.StructField(f.name, f.dataType) for f in dropped)])
     return Decision(
@@ -263,9 +280,11 @@ def _bounds(
     spark: SparkSession, table: str, decision: Decision, state: Published
 ) -> tuple[Learned, ...]:
     events, sequence = decision.kept.events, decision.kept.settings.sequence
-    known = [read_as_now(spark, table, state.snapshot_id, events)]
+    settings = decision.kept.settings
+    known = [read_as_now(spark, table, state.snapshot_id, events, settings)]
     if state.kept_snapshot is not None:
-        known.append(read_as_now(spark, kept_events(table), state.kept_snapshot, events))
+        kept = kept_events(table)
+        known.append(read_as_now(spark, kept, state.kept_snapshot, events, settings))
     kind = events[sequence].dataType
     upto, name = greatest(known, sequence, kind), kind.simpleString()
     return (
@@ -286,7 +305,13 @@ def _as_kept(settings: HistorySettings, told: Recorded, events: T.StructType) ->
         *(n for n in gone if n in told.carried and n not in settings.carried),
     )
     learned = tuple(each for each in told.learned if each.column in names)
-    return replace(settings, tracked=tracked, carried=carried, learned=learned)
+    return replace(
+        settings,
+        tracked=tracked,
+        carried=carried,
+        learned=learned,
+        observed_since=told.observed_since,
+    )
 
 
 def _alteration(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pyspark.sql import types as T
 
@@ -157,8 +157,13 @@ def _of_added(
     return told + [
         f"{name}: new, and the settings order or identify events by it"
         for name in added
-        if name in order
+        if name in order and not begins_reads(name, settings, have)
     ]
+
+
+def begins_reads(name: str, settings: HistorySettings, have: Collection[str]) -> bool:
+    """Whether a new column is when rows were read, of a table that was ordered by stamps so far."""
+    return name == settings.sequence and settings.stamp is not None and settings.stamp in have
 
 
 def _of_dropped(dropped: list[str], told: Recorded) -> list[str]:

@@ -21,11 +21,11 @@ from history.audit import audit
 from history.batch import Batch
 from history.columns import count_of, named
 from history.events import (
-    CONFLICT,
     DELETE,
     GATE_REASONS,
     REASONS,
     REASONS_TYPE,
+    conflict,
     gated,
     reason,
 )
@@ -150,7 +150,7 @@ def write_changes(
         nothing = LoadReport(batch.id, state.snapshot_id, published=False)
         return Written(replace(nothing, surrogate_high_water=state.high_water))
     _refuse_outdated(batch, state)
-    kept_as = evolve(spark, batch.table, schema, settings, state)
+    kept_as = evolve(spark, batch.table, schema, settings, state, batch.read)
     judged, schema, settings = kept_as.aligned(judged), kept_as.events, kept_as.settings
     batch = replace(batch, settings=settings)
     with passing():
@@ -365,7 +365,7 @@ def _report(batch: Batch, state: Published, outcome: _Outcome) -> LoadReport:
     refused = {name: gate.counts[name] for name in GATE_REASONS if gate.counts[name]}
     if counts["conflicting"]:
         lost = contested(outcome.line, batch.settings, planned.columns)
-        refused[CONFLICT] = lost.count()
+        refused[conflict(batch.settings)] = lost.count()
     named_counts = ("events", "closed", "deleted", "unchanged", "late", "superseded")
     known = counts["events"] + counts["superseded"] + counts["conflicting"]
     return LoadReport(
@@ -400,14 +400,14 @@ def _keep_refused(
     columns = outcome.planned.columns
     stopped = outcome.gate.rows.where(F.size(REASONS) > 0)
     refused = stopped.select(*[named(name) for name in columns], F.col("__op"), F.col(REASONS))
-    if CONFLICT in counts:
+    if conflict(batch.settings) in counts:
         refused = refused.unionByName(undecided(outcome.line, batch.settings, columns))
     quarantined(spark, batch, refused, columns)
 
 
 def undecided(line: Line, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
     """Of a line's events, those that nothing decides between, with that as their reason."""
-    reasons = F.array(reason(CONFLICT, "")).cast(REASONS_TYPE).alias(REASONS)
+    reasons = F.array(reason(conflict(settings), "")).cast(REASONS_TYPE).alias(REASONS)
     lost = contested(line, settings, columns)
     return lost.select(*[named(name) for name in columns], F.col("__op"), reasons)
 

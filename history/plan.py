@@ -144,7 +144,7 @@ def stored(
         (`Stored.extra`, named r0, r1, ...). Kept events likewise, without `__main`.
     """
     settings = batch.settings
-    main = read_as_now(spark, batch.table, state.snapshot_id, schema)
+    main = read_as_now(spark, batch.table, state.snapshot_id, schema, settings)
     extra = tuple(name for name in main.columns if name not in {*columns, *settings.interval})
     kind = schema[settings.sequence].dataType
     told = F.struct(
@@ -162,7 +162,7 @@ def stored(
     kept = None
     if state.kept_snapshot is not None:
         table = kept_events(batch.table)
-        kept = read_as_now(spark, table, state.kept_snapshot, schema)
+        kept = read_as_now(spark, table, state.kept_snapshot, schema, settings)
         kept = kept.select(*events, F.col("__op")).withColumn("__origin", F.lit(KEPT))
     return Stored(versions, current, kept, extra)
 

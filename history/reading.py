@@ -55,6 +55,10 @@ def difference(before: DataFrame, after: DataFrame, settings: HistorySettings) -
         Time stamps of the loads alone make no difference.
     """
     before, columns = _as_later(before, after), after.columns
+    if settings.stamp is not None:
+        # Versions from before the table was read as it is now are told apart by their stamps.
+        seen = F.coalesce(named(settings.sequence), named(settings.stamp))
+        before, after = (each.withColumn(settings.sequence, seen) for each in (before, after))
     identity = (*settings.key, settings.sequence)
     stamps = {settings.recorded_at, settings.changed_at}
     told = [name for name in columns if name not in {*identity, *stamps}]

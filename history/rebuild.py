@@ -19,7 +19,7 @@ from contracts.errors import CommitConflictError, NotFoundError
 from history import reach
 from history.batch import Batch
 from history.columns import named
-from history.events import CONFLICT
+from history.events import conflict
 from history.evolution import record_tracked, restating
 from history.holding import held, let_go, passing
 from history.loading import (
@@ -190,7 +190,7 @@ def write_rebuilt(spark: SparkSession, batch: Batch, scope: Scope) -> Rebuilt:
         report = _load_report(batch, state, planned)
         if planned.counts["condemned"]:
             lost = held(undecided(line, settings, columns), {"rows": F.count(F.lit(1))})
-            report = replace(report, refused={CONFLICT: lost.counts["rows"]})
+            report = replace(report, refused={conflict(settings): lost.counts["rows"]})
             quarantined(spark, batch, lost.rows, columns)
     tracking = settings if restates else None
     if not report.published:

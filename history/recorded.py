@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pyspark.sql import SparkSession
 
@@ -22,6 +23,9 @@ CARRIED = "strandline.carried"
 ORDER = "strandline.order"
 FINGERPRINT = "strandline.fingerprint"
 PARTITIONING = "strandline.partitioning"
+KIND = "strandline.source-kind"
+OBSERVED_SINCE = "strandline.observed-since"
+STATE, EVENTS = "state", "events"
 ADDED = "strandline.added."
 DROPPED = "strandline.dropped."
 
@@ -38,6 +42,9 @@ class Recorded:
         covered: The columns that the fingerprint is made of.
         partitioning: The terms that the settings named last.
         learned: Columns that not every event knows.
+        kind: 'state' where the source is read as it is now, 'events' where it is a log of changes.
+        observed_since: An instant before the first read of a table that was loaded before it was
+            read as it is now.
     """
 
     tracked: tuple[str, ...]
@@ -47,6 +54,8 @@ class Recorded:
     covered: tuple[str, ...]
     partitioning: tuple[str, ...]
     learned: tuple[Learned, ...] = ()
+    kind: str = EVENTS
+    observed_since: datetime | None = None
 
     @classmethod
     def of(cls, settings: HistorySettings, columns: Iterable[str]) -> Recorded:
@@ -60,6 +69,7 @@ class Recorded:
             fingerprint=settings.fingerprint,
             covered=() if settings.fingerprint is None else tracked,
             partitioning=settings.partitioning,
+            kind=EVENTS if settings.stamp is None else STATE,
         )
 
     @classmethod
@@ -71,6 +81,7 @@ class Recorded:
 
         print_of = json.loads(properties[FINGERPRINT]) if FINGERPRINT in properties else None
         column = print_of["column"] if print_of else None
+        since = properties.get(OBSERVED_SINCE)
         # Dropped last: of a column that says both, a load broke off between the two.
         learned = {
             column: Learned.of(column, text, dropped=prefix == DROPPED)
@@ -87,6 +98,8 @@ class Recorded:
             covered=_names(print_of["covers"]) if print_of else adopted.covered,
             partitioning=names(PARTITIONING, adopted.partitioning),
             learned=tuple(learned.values()),
+            kind=properties.get(KIND, adopted.kind),
+            observed_since=datetime.fromisoformat(since) if since else None,
         )
 
     @property
@@ -107,7 +120,10 @@ class Recorded:
             (DROPPED if each.dropped else ADDED) + written(each.column): each.told
             for each in self.learned
         }
-        return told | {FINGERPRINT: json.dumps(covers)} | marks
+        told |= {FINGERPRINT: json.dumps(covers), KIND: self.kind} | marks
+        if self.observed_since is not None:
+            told[OBSERVED_SINCE] = self.observed_since.isoformat(timespec="microseconds")
+        return told
 
     def learning(self, *more: Learned) -> Recorded:
         """With these columns learned, in place of what was said of them before."""
@@ -118,6 +134,11 @@ class Recorded:
 def order_of(settings: HistorySettings) -> tuple[str, ...]:
     """The columns that say which event is whose, and when."""
     return (*settings.key, settings.sequence, *settings.tie_breaker, *settings.dated_by)
+
+
+def source_kind(spark: SparkSession, table: str) -> str | None:
+    """What the table says its source is, 'state' or 'events'; None: nothing yet."""
+    return properties_of(spark, table).get(KIND)
 
 
 def properties_of(spark: SparkSession, table: str) -> dict[str, str]:

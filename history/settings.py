@@ -46,6 +46,9 @@ class HistorySettings:
             greatest key go into queries as literals, and so into plans and event logs: switch it
             off where a key must not be seen there.
         learned: Columns that not every event knows. A load reads them from the table itself.
+        observed_since: Of a table that was not always read as it is now: an instant before its
+            first read. What is older was seen at its stamp, or then at the latest. A load reads it
+            from the table itself.
     """
 
     key: tuple[str, ...]
@@ -68,6 +71,7 @@ class HistorySettings:
     partitioning: tuple[str, ...] = ("is_current",)
     key_ranges: bool = True
     learned: tuple[Learned, ...] = ()
+    observed_since: datetime | None = None
 
     @property
     def filled(self) -> tuple[str, ...]:

@@ -172,7 +172,11 @@ def _read(spark: SparkSession, table: str, current: int) -> Published:
 
 
 def read_as_now(
-    spark: SparkSession, table: str, snapshot_id: int, events: T.StructType
+    spark: SparkSession,
+    table: str,
+    snapshot_id: int,
+    events: T.StructType,
+    settings: HistorySettings,
 ) -> DataFrame:
     """A snapshot with the event columns as they are now: it may be older than a column or a type.
 
@@ -186,7 +190,27 @@ def read_as_now(
         for field in events.fields
     ]
     others = [named(name) for name in had if name not in events.fieldNames()]
-    return frame.select(*told, *others)
+    frame = frame.select(*told, *others)
+    if settings.observed_since is None:
+        return frame
+    return frame.withColumn(settings.sequence, F.expr(seen_at(settings)))
+
+
+def seen_at(settings: HistorySettings, of: str = "") -> str:
+    """The SQL of a stored row's sequence, for columns of the relation `of`.
+
+    A row from before the table was read as it is now was seen at its stamp. One whose stamp lies
+    ahead of that was seen within the second before the first read, in the order of the stamps.
+    """
+    sequence = f"{of}{quoted(settings.sequence)}"
+    if settings.observed_since is None or settings.stamp is None:
+        return sequence
+    since = int(settings.observed_since.timestamp() * 1_000_000)
+    stamp = f"{of}{quoted(settings.stamp)}"
+    ahead = f"ln(1 + (unix_micros({stamp}) - {since}) / 1e6)"
+    within = f"{since} + 1 + CAST(999998 * (1 - 1 / (1 + {ahead})) AS BIGINT)"
+    placed = f"IF({stamp} > timestamp_micros({since}), timestamp_micros({within}), {stamp})"
+    return f"coalesce({sequence}, {placed}, timestamp_micros({since}))"
 
 
 def history_schema(events: T.StructType, settings: HistorySettings) -> T.StructType:

@@ -28,6 +28,7 @@ from history.table import (
     Published,
     ensure_kept,
     kept_events,
+    seen_at,
 )
 from history.timeline import shown_later
 
@@ -188,7 +189,8 @@ def _delete(spark: SparkSession, target: str, deletion: _Deletion) -> None:
 
 
 def _instant(settings: HistorySettings) -> str:
-    return _same((*settings.key, settings.sequence))
+    seen = f"{seen_at(settings, 't.')} = s.{quoted(settings.sequence)}"
+    return f"{_same(settings.key)} AND {seen}"
 
 
 def _same(names: tuple[str, ...]) -> str:

@@ -17,7 +17,8 @@ def history_settings(contract: Contract) -> HistorySettings:
     history = contract.history
     return HistorySettings(
         key=contract.key,
-        sequence=_needed(contract, "sequence"),
+        sequence=_needed(contract, "read_at" if contract.source.is_state else "sequence"),
+        stamp=_needed(contract, "sequence") if contract.source.is_state else None,
         tracked=history.tracked,
         fingerprint=_named(contract, "fingerprint"),
         carried=tuple(name for each in _CARRIED if (name := _named(contract, each))),
