@@ -6,6 +6,8 @@ and the second does not; neither's message carries a credential.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol, Self
 
@@ -13,8 +15,9 @@ from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, model_validator
 
 from blocks.embedded_postgres import running_postgres
-from blocks.postgresql_dialect import PostgresqlSource
+from blocks.postgresql_dialect import SYSTEM_AUTHORITIES, PostgresqlSource
 from blocks.prefect_pages import BLOCK_DOCUMENTATION, STORAGE_LOGO
+from blocks.source_reading import SourceReading
 
 __all__ = ["SourceDatabase"]
 
@@ -36,6 +39,10 @@ class Source(Protocol):
 
     def query_row(self, statement: str) -> tuple[object, ...]:
         """One row."""
+        ...
+
+    def reading(self) -> AbstractContextManager[SourceReading]:
+        """One state of the database."""
         ...
 
 
@@ -73,6 +80,14 @@ class SourceDatabase(Block):
     ssl_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
         default="prefer", description="How the connection is encrypted, in PostgreSQL's words."
     )
+    ssl_root_certificate: str | None = Field(
+        default=None,
+        min_length=1,
+        description=(
+            "File with the certificates of the authorities that may vouch for the server, for "
+            "verify-ca and verify-full; `system` stands for those that the machine trusts."
+        ),
+    )
     connect_timeout_seconds: int = Field(
         default=10, ge=1, le=600, description="How long to wait for a connection, in seconds."
     )
@@ -94,6 +109,16 @@ class SourceDatabase(Block):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _verifies_by_what_it_trusts(self) -> Self:
+        if self.ssl_root_certificate == SYSTEM_AUTHORITIES and self.ssl_mode != "verify-full":
+            message = (
+                "the authorities of the system vouch for every server in the world: "
+                "ssl_root_certificate `system` needs ssl_mode `verify-full`"
+            )
+            raise ValueError(message)
+        return self
+
     def jdbc_options(self) -> dict[str, str]:
         """Options for `spark.read.format("jdbc")`; the password is among them, the url has none.
 
@@ -112,8 +137,23 @@ class SourceDatabase(Block):
         Raises:
             SourceUnavailableError: It does not answer.
             SourceAccessError: It refuses the user, the password or the database.
+            SettingsError: The server can't be verified by what the block says.
         """
         self._source().check()
+
+    @contextmanager
+    def reading(self) -> Iterator[SourceReading]:
+        """Begin a read: whatever is asked and read within it comes from one state of the database.
+
+        The state is held until the end, so that nothing which was deleted meanwhile is cleared
+        away on the source before.
+
+        Raises:
+            SourceUnavailableError: The database does not answer.
+            SourceAccessError: It refuses access.
+        """
+        with self._source().reading() as reading:
+            yield reading
 
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """The columns of a table in their order, each with its type as the database writes it.
@@ -131,6 +171,7 @@ class SourceDatabase(Block):
         Raises:
             SchemaDriftError: A table or column is missing.
             SettingsError: The statement is wrong.
+            SourceValueError: It fails on a value, or returns one that Python can't hold.
             SourceUnavailableError: The database does not answer in time.
             SourceAccessError: It refuses access.
         """
@@ -148,6 +189,7 @@ class SourceDatabase(Block):
             user=user,
             password=password.get_secret_value(),
             ssl_mode=self.ssl_mode,
+            ssl_root_certificate=self.ssl_root_certificate,
             connect_timeout=self.connect_timeout_seconds,
             statement_timeout=self.statement_timeout_seconds,
         )

@@ -5,6 +5,7 @@ Promise: nothing of the user's own is read or changed; everything lies in tempor
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -166,3 +167,44 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def odd_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A running PostgreSQL where whatever may be set is set otherwise than one would expect."""
+    import psycopg
+
+    from blocks.embedded_postgres import EmbeddedPostgres
+
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("odd-postgres"))
+    server.start()
+    with psycopg.connect(server.dsn.get_secret_value(), autocommit=True) as admin:
+        for name, value in ODD_SETTINGS.items():
+            admin.execute(f"ALTER ROLE ALL SET {name} TO {value}".encode())
+        for locale in ("de_DE.utf8", "en_US.utf8", "C.utf8"):
+            with contextlib.suppress(psycopg.Error):
+                admin.execute(f"ALTER ROLE ALL SET lc_monetary TO '{locale}'".encode())
+                break
+    yield server
+    server.stop()
+
+
+ODD_SETTINGS = {
+    "timezone": "'America/New_York'",
+    "datestyle": "'SQL, DMY'",
+    "intervalstyle": "'sql_standard'",
+    "search_path": "odd, pg_catalog",
+    "row_security": "on",
+    "bytea_output": "'escape'",
+    "client_encoding": "'LATIN1'",
+    "extra_float_digits": "-3",
+    "quote_all_identifiers": "on",
+    "default_transaction_isolation": "'serializable'",
+}
+"""What a server, a database or a role may set for the sessions of those who say nothing."""
+
+
+@pytest.fixture(scope="session", params=["postgres", "odd_postgres"])
+def any_postgres(request: pytest.FixtureRequest) -> EmbeddedPostgres:
+    """Each of the two, one after the other."""
+    return request.getfixturevalue(request.param)

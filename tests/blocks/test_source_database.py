@@ -16,6 +16,7 @@ from contracts.errors import (
     SettingsError,
     SourceAccessError,
     SourceUnavailableError,
+    SourceValueError,
     StrandlineError,
 )
 
@@ -34,14 +35,19 @@ SELECT i, 'name ' || i, i / 4.0 FROM generate_series(1, 5) AS g (i);
 CREATE TABLE crm.secrets (i int);
 GRANT USAGE ON SCHEMA crm TO "canary-reader";
 GRANT SELECT ON crm.customers TO "canary-reader";
+ALTER ROLE "canary-reader" SET statement_timeout TO '20s';
+ALTER ROLE "canary-reader" SET lock_timeout TO '1s';
+ALTER ROLE "canary-reader" SET idle_in_transaction_session_timeout TO '700ms';
+ALTER ROLE "canary-reader" SET transaction_timeout TO '800ms';
+ALTER ROLE "canary-reader" IN DATABASE shop SET standard_conforming_strings TO off;
 """
 
 
 @pytest.fixture(scope="module")
-def reader(postgres) -> SourceDatabase:
+def reader(any_postgres) -> SourceDatabase:
     """A database with two tables, as somebody sees it who may read one of them."""
-    postgres.create_database("shop")
-    with psycopg.connect(postgres.dsn_of("shop").get_secret_value(), autocommit=True) as admin:
+    any_postgres.create_database("shop")
+    with psycopg.connect(any_postgres.dsn_of("shop").get_secret_value(), autocommit=True) as admin:
         if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [READER]).fetchone():
             statement = "CREATE ROLE {} LOGIN PASSWORD {}"
             admin.execute(
@@ -51,12 +57,24 @@ def reader(postgres) -> SourceDatabase:
             )
         admin.execute(TABLES)
     return SourceDatabase(
-        host=postgres.host,
-        port=postgres.port,
+        host=any_postgres.host,
+        port=any_postgres.port,
         database="shop",
         user=READER,
         password=SecretStr(PASSWORD),
         connect_timeout_seconds=3,
+    )
+
+
+@pytest.fixture(scope="module")
+def owner(any_postgres, reader) -> SourceDatabase:
+    """The same database, as its owner sees it."""
+    return SourceDatabase(
+        host=any_postgres.host,
+        port=any_postgres.port,
+        database="shop",
+        user=any_postgres.user,
+        password=any_postgres.password,
     )
 
 
@@ -134,8 +152,8 @@ def test_a_refusal_has_to_be_repaired(reader, fields, found):
     assert found in error.found
 
 
-def test_no_permission_to_connect_is_a_refusal(reader, postgres):
-    with psycopg.connect(postgres.dsn.get_secret_value(), autocommit=True) as admin:
+def test_no_permission_to_connect_is_a_refusal(reader, any_postgres):
+    with psycopg.connect(any_postgres.dsn.get_secret_value(), autocommit=True) as admin:
         admin.execute("REVOKE CONNECT ON DATABASE shop FROM PUBLIC")
         try:
             error = error_of(reader.check)
@@ -172,7 +190,7 @@ def test_a_table_that_is_not_ours_to_see_is_a_refusal_not_drift(reader):
     error = error_of(lambda: reader.columns("crm", "secrets"))
 
     assert isinstance(error, SourceAccessError)
-    assert "crm.secrets" in error.expected
+    assert "crm.secrets" in error.where
 
 
 def test_a_query_gives_its_first_row_or_none(reader):
@@ -189,7 +207,9 @@ def test_a_query_gives_its_first_row_or_none(reader):
         ("SELECT 1 FROM crm.nothing", SchemaDriftError),
         ("SELECT nothing FROM crm.customers", SchemaDriftError),
         ("SELECT canary FROM FROM", SettingsError),
-        ("SELECT 'canary'::int", SettingsError),
+        ("SELECT 'canary'::int", SourceValueError),
+        ("SELECT 'infinity'::timestamptz", SourceValueError),
+        ("SELECT DATE '0044-03-15 BC'", SourceValueError),
         ("CREATE TABLE pg_temp.canary (i int)", SettingsError),
         ("DELETE FROM crm.customers", SettingsError),
     ],
@@ -201,10 +221,8 @@ def test_a_failing_query_is_told_in_our_words(reader, statement, kind):
     assert "canary" not in str(error)
 
 
-def test_sessions_can_not_write_even_where_the_user_may(postgres):
-    owner = SourceDatabase(port=postgres.port, user=postgres.user, password=postgres.password)
-
-    assert "ReadOnly" in error_of(lambda: owner.query_row("CREATE TABLE t (i int)")).found
+def test_sessions_can_not_write_even_where_the_user_may(owner):
+    assert "25006" in error_of(lambda: owner.query_row("CREATE TABLE t (i int)")).found
 
 
 def test_a_statement_that_takes_too_long_is_ended(reader):
@@ -226,17 +244,74 @@ def test_spark_reads_with_the_options_and_its_plan_shows_no_credential(reader, s
     assert READER not in plan
 
 
-def test_sparks_sessions_are_read_only_and_time_out_too(reader, spark):
-    options = changed(reader, statement_timeout_seconds=7).jdbc_options()
-    settings = (
-        "SELECT current_setting('statement_timeout') AS t,"
-        " current_setting('default_transaction_read_only') AS r,"
-        " current_setting('application_name') AS a"
-    )
+def shown(names) -> str:
+    return "SELECT " + ", ".join(f"current_setting('{name}') AS {name}" for name in names)
 
-    row = spark.read.format("jdbc").options(**options, query=settings).load().first()
-    assert tuple(row) == ("7s", "on", "strandline")
+
+SESSION = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    "search_path": '""',
+    "row_security": "off",
+    "default_transaction_read_only": "on",
+    "transaction_read_only": "on",
+    "transaction_isolation": "repeatable read",
+    "statement_timeout": "7s",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "transaction_timeout": "0",
+    "application_name": "strandline",
+}
+
+
+def test_a_session_is_what_we_say_whatever_server_and_role_say(reader, monkeypatch):
+    monkeypatch.setenv("PGOPTIONS", "-c extra_float_digits=-5")
+    source = changed(reader, statement_timeout_seconds=7)
+
+    assert source.query_row(shown(SESSION)) == tuple(SESSION.values())
+
+
+@pytest.mark.parametrize("fetchsize", ["0", "100"])
+def test_sparks_sessions_are_the_same_fetching_at_once_or_in_parts(reader, spark, fetchsize):
+    options = changed(reader, statement_timeout_seconds=7).jdbc_options()
+    frame = spark.read.format("jdbc").options(**options, fetchsize=fetchsize)
+
+    assert frame.option("query", shown(SESSION)).load().first().asDict() == SESSION
     assert options["connectTimeout"] == "3"
+
+
+def test_a_session_leaves_nothing_in_the_connection_that_a_pooler_gives_to_others(reader, owner):
+    from blocks.postgresql_session import transaction
+
+    with psycopg.connect(
+        host=reader.host,
+        port=reader.port,
+        dbname="shop",
+        user=READER,
+        password=PASSWORD,
+        autocommit=True,
+    ) as pooled:
+        before = pooled.execute(shown(SESSION)).fetchone()
+        pooled.execute(transaction(statement_timeout=1).encode())
+        assert pooled.execute(shown(SESSION)).fetchone() != before
+        pooled.execute("COMMIT")
+        assert pooled.execute(shown(SESSION)).fetchone() == before
+
+
+def test_names_are_the_catalogs_own(owner, any_postgres):
+    with psycopg.connect(any_postgres.dsn_of("shop").get_secret_value(), autocommit=True) as admin:
+        admin.execute(
+            "CREATE SCHEMA IF NOT EXISTS odd; CREATE OR REPLACE FUNCTION odd.upper(text)"
+            " RETURNS text LANGUAGE sql AS $$ SELECT 'another' $$"
+        )
+
+    assert owner.query_row("SELECT upper('a')") == ("A",)
 
 
 def test_the_address_of_jdbc_holds_no_credential_and_quotes_what_it_must(reader):

@@ -1,0 +1,255 @@
+"""What the refusals of a PostgreSQL mean, whichever driver brings them.
+
+Promise: of a message only its SQLSTATE and the routine that raised it are told on: its text may
+quote a row, a statement or who asks, and is in the server's language. Only what may pass by itself
+becomes an error that is tried again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts.errors import (
+    SchemaDriftError,
+    SettingsError,
+    SourceAccessError,
+    SourceUnavailableError,
+    SourceValueError,
+    StrandlineError,
+)
+
+__all__ = ["Meaning", "meaning_of_message", "meaning_of_state"]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """An error but for its place.
+
+    Args:
+        kind: Its class.
+        expected: What was needed.
+        found: What was there instead.
+        next_step: What to do.
+    """
+
+    kind: type[StrandlineError]
+    expected: str
+    found: str
+    next_step: str
+
+    def error(self, where: str, told: str = "") -> StrandlineError:
+        """The error at a place; `told` (a SQLSTATE, a limit) follows on what was found."""
+        return self.kind(
+            where=where,
+            expected=self.expected,
+            found=f"{self.found} ({told})" if told else self.found,
+            next_step=self.next_step,
+        )
+
+
+def meaning_of_state(state: str, routine: str | None = None) -> Meaning:
+    """What a SQLSTATE means.
+
+    Args:
+        state: Five letters and digits; the least known says that the statement is wrong.
+        routine: The function of the server that raised it, where the driver tells.
+    """
+    by_routine = _ROUTINES.get((state, routine or ""))
+    return by_routine or _STATES.get(state) or _STATES.get(state[:2]) or _STATEMENT
+
+
+def meaning_of_message(message: str) -> Meaning:
+    """What a failure to connect means, of which libpq tells no SQLSTATE."""
+    for sign, meaning in _MESSAGES:
+        if sign in message:
+            return meaning
+    return _access("refused")
+
+
+def _unavailable(found: str, next_step: str | None = None) -> Meaning:
+    usual = "See that the database runs and can be reached from here, then run again."
+    return Meaning(SourceUnavailableError, "an answer in time", found, next_step or usual)
+
+
+def _access(found: str, next_step: str | None = None) -> Meaning:
+    usual = "Correct the source's block, or ask its administrator for access."
+    expected = "access with the user, the password and the ssl_mode of the block"
+    return Meaning(SourceAccessError, expected, found, next_step or usual)
+
+
+def _settings(expected: str, found: str, next_step: str) -> Meaning:
+    return Meaning(SettingsError, expected, found, next_step)
+
+
+def _statement(found: str) -> Meaning:
+    expected, next_step = (
+        "a statement that the database can run",
+        "Correct the expression or filter in the contract.",
+    )
+    return _settings(expected, found, next_step)
+
+
+def _drift(found: str, next_step: str) -> Meaning:
+    expected = "the tables and columns that the contract names"
+    return Meaning(SchemaDriftError, expected, found, next_step)
+
+
+def _value(found: str, next_step: str) -> Meaning:
+    expected = "values that the database can compute and hand over"
+    return Meaning(SourceValueError, expected, found, next_step)
+
+
+_STATEMENT = _statement("one that it refuses")
+
+_MISSING = (
+    "Compare the contract with the source's tables. Sessions search no schema: a function behind"
+    " a view has to name those of its tables."
+)
+_LOG = "Look into the database's log, then run again."
+_VALUE = (
+    "Look at the views, functions and expressions behind the contract's table: one of them fails"
+    " on a row. Nothing was published."
+)
+_DAMAGE = "Tell the database's administrator, who finds more in its log. Nothing was published."
+
+_STATES = {
+    "08": _unavailable("a connection that broke or did not come about"),
+    "0A": _statement("something that this database does not support"),
+    "21": _value("more than one row where the source's own statement wants one", _VALUE),
+    "22": _value("a value that does not fit its type or its expression", _VALUE),
+    "25006": _statement("one that writes, in a session that only reads"),
+    "25P03": _unavailable("a session that was ended for being idle"),
+    "25P04": _unavailable("a transaction that was ended for taking long"),
+    "28": _access("the user or the password refused"),
+    "3D000": _access("no such database"),
+    "3F000": _drift("a schema is missing", _MISSING),
+    "40001": _unavailable("a conflict with another transaction or with recovery", _LOG),
+    "40P01": _unavailable("a deadlock", _LOG),
+    "42501": Meaning(
+        SourceAccessError,
+        "permission to read what the contract names",
+        "none",
+        "Grant the block's user USAGE on the schema and SELECT on the contract's tables.",
+    ),
+    "42703": _drift("a column is missing", _MISSING),
+    "42P01": _drift("a table is missing", _MISSING),
+    "53": _unavailable("no resources left: connections, memory or disk space", _LOG),
+    "54": _statement("one beyond the database's limits"),
+    "55000": _drift(
+        "something that is not ready to be read, as a materialized view without data",
+        "Have it made ready (REFRESH MATERIALIZED VIEW), then run again.",
+    ),
+    "55P03": _unavailable("a lock that others hold", _LOG),
+    "57014": _unavailable(
+        "no answer within the timeout, or an administrator who ended the statement",
+        "See what holds the database up, or raise `statement_timeout_seconds` of the source's"
+        " block; then run again.",
+    ),
+    "57P01": _unavailable("a server that is being shut down"),
+    "57P02": _unavailable("a server that crashed"),
+    "57P03": _unavailable("a server that does not accept connections yet"),
+    "57P04": _access("no such database any more"),
+    "57P05": _unavailable("a session that was ended for being idle"),
+    "58": _unavailable("a failure of the system under the database", _LOG),
+    "58P01": _value("a file of the database missing", _DAMAGE),
+    "72000": _unavailable("a snapshot that the database gave up"),
+    "HV": _unavailable("another database, behind a foreign table, that failed", _LOG),
+    "P0": _value("an exception that a function of the source raised", _VALUE),
+    "XX": _unavailable("an internal error of the database", _LOG),
+    "XX001": _value("damaged data", _DAMAGE),
+    "XX002": _value("a damaged index", _DAMAGE),
+}
+"""By SQLSTATE or, for the rest of a class, by its first two letters."""
+
+_SNAPSHOT_GONE = _unavailable(
+    "a snapshot that is gone, because the session that held it broke off", _LOG
+)
+_ROUTINES = {
+    ("42501", "check_enable_rls"): Meaning(
+        SourceAccessError,
+        "a user who sees every row",
+        "row-level security that would hide rows from it",
+        "Give the user of the source's block BYPASSRLS, or take the table's policies off it; or"
+        " name a view in the contract whose owner sees the rows that are meant."
+        " Nothing was read and nothing was closed.",
+    ),
+    ("22023", "ImportSnapshot"): _SNAPSHOT_GONE,
+    ("42704", "ImportSnapshot"): _SNAPSHOT_GONE,
+}
+"""Where a SQLSTATE alone is too little."""
+
+_TLS = "a server whose certificate a known authority signed"
+_MESSAGES = (
+    *(
+        (sign, _unavailable(sign))
+        for sign in (
+            "Connection refused",
+            "timeout expired",
+            "could not translate host name",
+            "failed to resolve host",
+            "could not connect",
+            "closed the connection",
+            "closed unexpectedly",
+            "connection is lost",
+            "SSL SYSCALL",
+            "Connection reset",
+            "Network is unreachable",
+            "No route to host",
+            "starting up",
+            "shutting down",
+            "in recovery",
+            "not accepting connections",
+            "not yet accepting connections",
+            "too many clients",
+            "too many connections",
+            "remaining connection slots",
+            "query_wait_timeout",
+            "server_login_retry",
+            "client_login_timeout",
+        )
+    ),
+    (
+        "root certificate",
+        _settings(
+            _TLS,
+            "no certificate authority that is known: none is set, or its file can't be read",
+            "Set `ssl_root_certificate` of the source's block to the file with the authority's"
+            " certificate, or to `system`.",
+        ),
+    ),
+    (
+        "does not match host name",
+        _settings(
+            _TLS,
+            "a certificate for another host name",
+            "Set `host` of the source's block to the name in the server's certificate.",
+        ),
+    ),
+    (
+        "certificate verify failed",
+        _settings(
+            _TLS,
+            "one that no known authority signed",
+            "Set `ssl_root_certificate` of the source's block to the certificate of the authority"
+            " that signed the server's.",
+        ),
+    ),
+    (
+        "unsupported startup parameter",
+        _settings(
+            "a pooler that lets the session be set",
+            "one that refuses a setting while connecting",
+            "Have it ignore the setting (`ignore_startup_parameters` of PgBouncer).",
+        ),
+    ),
+    ("password authentication", _access("the password or the user refused")),
+    ("no password supplied", _access("no password in the block")),
+    ("pg_hba.conf", _access("no rule that lets this user in from here")),
+    ("permission denied for database", _access("no permission to connect to this database")),
+    ("role ", _access("no such user, or one that may not log in")),
+    ("no such user", _access("no such user, or one that may not log in")),
+    ("no such database", _access("no such database")),
+    ("does not exist", _access("no such database")),
+    ("SSL", _access("another ssl_mode required")),
+)
+"""Of libpq, whose messages are English, of PgBouncer, and of a server that speaks English."""
