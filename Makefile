@@ -12,7 +12,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -39,6 +39,9 @@ setup: $(READY) ## Build .venv from the lock file (every other task does it by i
 
 bench-overhead: $(READY) ## What orchestration adds to a load, with a server and without
 	@$(BIN)/python -m benchmarks.overhead
+
+bench-load: $(READY) ## Whole loads of the working tree beside those of an earlier commit
+	@$(BIN)/python -m benchmarks.load
 
 bench-%: $(READY) $(PEERS)/.ready ## Benchmarks; bench-history: SCD2 loads of several tools
 	@$(BIN)/python -m benchmarks.$*

@@ -1,0 +1,1 @@
+"""Whole loads of two builds of Strandline, side by side: `python -m benchmarks.load`."""

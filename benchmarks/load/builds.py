@@ -1,0 +1,183 @@
+"""The two builds: where their code lies, and a process of each that stays warm."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+__all__ = ["ROOT", "BuildFailedError", "BuildName", "Builds", "Process", "commit_of", "unpack"]
+
+ROOT = Path(__file__).parents[2]
+BuildName = Literal["tree", "base"]
+_WORKER = Path(__file__).with_name("worker.py")
+_TAIL = 40
+
+
+class BuildFailedError(RuntimeError):
+    """A build could not do what it was told to; the end of its log is in the message."""
+
+
+@dataclass(slots=True)
+class Process:
+    """A build at work: one command at a time.
+
+    Attributes:
+        name: `tree` is the working tree (or a commit in its place), `base` what it is held against.
+        root: Where its lakehouse, its keys and its logs lie.
+        says_kind: Whether its contracts may say of which kind their source is.
+    """
+
+    name: BuildName
+    root: Path
+    timeout: float
+    process: subprocess.Popen[str]
+    channel: io.TextIOBase
+    says_kind: bool = field(default=False, init=False)
+
+    def ask(self, do: str, **told: object) -> dict[str, Any]:
+        """Have a command of the worker done, and return its answer.
+
+        Raises:
+            BuildFailedError: It failed, took longer than the timeout, or the process has ended.
+        """
+        watch = threading.Timer(self.timeout, _kill, (self.process,))
+        watch.start()
+        try:
+            if self.process.stdin is not None:
+                self.process.stdin.write(json.dumps({"do": do, **told}) + "\n")
+                self.process.stdin.flush()
+            line = self.channel.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            watch.cancel()
+        if not line:
+            _end(self.process)  # it has yet to write down why
+        answer: dict[str, Any] = json.loads(line) if line else {"failed": "the process has ended"}
+        if "failed" in answer:
+            log = _log(self.root).read_text(encoding="utf-8", errors="replace").splitlines()
+            said = "\n".join(log[-_TAIL:])
+            message = f"{self.name}, {do}: {answer['failed']}\n{said}"
+            raise BuildFailedError(message)
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Builds:
+    """Both builds; only one of them works at a time."""
+
+    tree: Process
+    base: Process
+
+    def in_turn(self, number: int) -> tuple[Process, Process]:
+        """Both, and the other one first in the next round: who comes second finds caches filled."""
+        return (self.tree, self.base) if number % 2 else (self.base, self.tree)
+
+
+def commit_of(reference: str) -> str:
+    """The full name of a commit of this repository.
+
+    Raises:
+        SystemExit: There is none of this name.
+    """
+    command = ["git", "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if found.returncode:
+        message = f"there is no commit {reference} in this repository"
+        raise SystemExit(message)
+    return found.stdout.strip()
+
+
+def unpack(commit: str, directory: Path) -> None:
+    """Put the files of a commit into a directory; the repository does not notice."""
+    directory.mkdir(parents=True)
+    archive = subprocess.run(
+        ["git", "archive", "--format=tar", commit],  # noqa: S607 - git is where the user has it
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as packed:
+        packed.extractall(directory, filter="data")
+
+
+@contextmanager
+def running(name: BuildName, code: Path, root: Path, *, timeout: float) -> Iterator[Process]:
+    """A process whose packages are those in `code`; it and what it started end with the block.
+
+    Args:
+        name: Which build.
+        code: The directory of its packages.
+        root: An empty directory for all that it keeps.
+        timeout: Seconds that one command may take.
+    """
+    root.mkdir(parents=True)
+    reading, writing = os.pipe()
+    arguments = ["--build", str(code), "--root", str(root), "--channel", str(writing)]
+    with _log(root).open("wb") as said:
+        process = subprocess.Popen(
+            # -P: the worker's own directory is no place to import from.
+            [sys.executable, "-P", str(_WORKER), *arguments],
+            cwd=code,
+            env=_environment(code, root),
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            pass_fds=(writing,),
+            start_new_session=True,
+            text=True,
+        )
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as channel:
+            yield Process(name, root, timeout, process, channel)
+    finally:
+        _end(process)
+
+
+def _environment(code: Path, root: Path) -> dict[str, str]:
+    """The user's, without what is the user's of Prefect; packages come from `code` first."""
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("PREFECT_", "STRANDLINE_"))
+    }
+    return {
+        **kept,
+        "PREFECT_HOME": str(root / "prefect"),
+        "PYTHONPATH": str(code),
+        "PYTHONUNBUFFERED": "1",
+        "TZ": "UTC",
+    }
+
+
+def _log(root: Path) -> Path:
+    return root / "worker.log"
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with suppress(BrokenPipeError):
+        if process.stdin is not None:
+            process.stdin.close()
+    try:
+        process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End the worker and all that it started (a JVM, a Prefect server)."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
