@@ -14,13 +14,12 @@ from contracts.model import Absence, Column, Contract, LoadKind, SourceKind
 from contracts.partitioning import check_partitioning
 from contracts.problem import did_you_mean
 from contracts.protection_rules import check_protection
+from contracts.reserved_names import OURS, reserved_of
 from contracts.section import Section
 from contracts.transformations import TRANSFORMATIONS
 
 NEEDED = ("sequence", "valid_from", "valid_to", "is_current")
 """Generated columns without which there is no history."""
-
-_RESERVED_PREFIX = "__"
 
 
 def check_consistency(
@@ -49,12 +48,19 @@ def _check_names(contract: Contract, source: Section, properties: tuple[Section,
         name = column.name.lower()
         if name and name in seen:
             section.problem("name", f"{column.name} occurs twice")
-        if name.startswith(_RESERVED_PREFIX):
-            section.problem("name", "names that start with __ are reserved")
+        if (by := reserved_of(column.name, stored=True)) is not None:
+            section.problem("name", f"{column.name} is reserved by {by}", "give it another name")
         seen.add(name)
     counts = Counter(column.name.lower() for column in contract.source.columns if column.name)
     for name in sorted(name for name, count in counts.items() if count > 1):
         source.problem("columns", f"{name} occurs twice")
+    for name in counts:
+        if reserved_of(name, stored=False):
+            source.problem(
+                "columns",
+                f"{name}: names that start with {OURS} are reserved",
+                "read a view that names it otherwise",
+            )
 
 
 def _check_source(contract: Contract, section: Section) -> None:

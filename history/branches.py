@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -18,8 +19,10 @@ _ATTEMPTS = 10
 
 
 def branch_name(batch_id: str) -> str:
-    """The audit branch of a batch."""
-    return _PREFIX + re.sub(r"\W", "_", batch_id)
+    """The audit branch of a batch: letters, digits and underscores of ASCII, one for each id."""
+    plain = re.sub(r"\W", "_", batch_id, flags=re.ASCII)
+    told = "" if plain == batch_id else f"_{sha256(batch_id.encode()).hexdigest()[:16]}"
+    return f"{_PREFIX}{plain}{told}"
 
 
 def branch_of(table: str, branch: str) -> str:
@@ -65,6 +68,8 @@ def head(spark: SparkSession, table: str, branch: str) -> int:
 
 def publish(spark: SparkSession, table: str, branch: str) -> int:
     """Move main to the branch's head, if main is where the branch began; returns that snapshot.
+
+    An answer that is lost on its way is no failure: whether main has moved is then looked up.
 
     Raises:
         CommitConflictError: Another writer published in between.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 from contracts.errors import SettingsError
+from contracts.reserved_names import reserved_of
 from history.learned import Learned
 
 
@@ -166,14 +167,23 @@ class HistorySettings:
                     found=f"no column {', '.join(missing)}",
                     next_step=f"Correct `{setting.name}` or add the column to the events.",
                 )
-        clash = sorted({*self.filled, *_RESERVED} & set(columns))
+        clash = self._clashing(columns)
         if not self.key or clash or len({name.lower() for name in columns}) < len(columns):
             raise SettingsError(
                 where=where,
-                expected="a key, distinct column names, and none of the names a load fills itself",
+                expected="a key, distinct column names, and none of the names that a load fills "
+                "itself, that start with __ or that Iceberg reserves",
                 found=f"key {list(self.key)}, clashing names {clash}",
                 next_step="Name at least one key column and rename what clashes.",
             )
+
+    def _clashing(self, columns: Sequence[str]) -> list[str]:
+        """The names of columns that can't be had, whatever their case."""
+        filled = {name.lower() for name in self.filled}
+        stored = (*self.event_columns(columns), *self.filled)
+        taken = {name for name in stored if reserved_of(name, stored=True)}
+        taken |= {name for name in columns if name.lower() in {*filled, "__op"}}
+        return sorted(taken)
 
 
 _NOT_OF_EVENTS = frozenset(
@@ -182,4 +192,3 @@ _NOT_OF_EVENTS = frozenset(
         "learned",
     }
 )
-_RESERVED = frozenset({"__op", "__origin", "__main", "__latest", "__late", "__action", "__keep"})

@@ -227,6 +227,14 @@ CASES = {
         lambda d: column(d, "created_by").update(name="__op"),
         {f"{place('created_by')}.name": "reserved"},
     ),
+    "a name that Iceberg reserves": (
+        lambda d: column(d, "created_by").update(name="_Row_Id"),
+        {f"{place('created_by')}.name": "reserved by Iceberg"},
+    ),
+    "a source column of a reserved name": (
+        lambda d: source(d)["columns"].append({"name": "__Mask", "physicalType": "BIGINT"}),
+        {f"{SOURCE}.columns": "__mask: names that start with __ are reserved"},
+    ),
     "a source column twice": (
         lambda d: source(d)["columns"].append({"name": "ID", "physicalType": "BIGINT"}),
         {f"{SOURCE}.columns": "id occurs twice"},

@@ -58,7 +58,7 @@ CELL = "a-cell-of-the-table"
 
 @pytest.fixture
 def stumbling(two, tmp_path, monkeypatch):
-    """`readings`; `visits`, whose load ends in what nobody foresaw; and `orders`, which is broken."""
+    """`readings`; `visits`, whose load meets what nobody foresaw; and `orders`, which is broken."""
 
     def loaded_or_not(load):
         if load.run.contract.name == "visits":
