@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
-from contracts.model import Column, Contract, SourceKind, Transformation
+from contracts.model import Absence, Column, Contract, SourceKind, Transformation
 from contracts.problem import Problem
 from contracts.source_relation import Relation
 from contracts.transformations import TRANSFORMATIONS
@@ -86,12 +86,15 @@ def notices(contract: Contract, file: str) -> tuple[Problem, ...]:
 def _taken(
     contract: Contract, relation: Relation | None, recorded: str | None
 ) -> tuple[SourceKind, str]:
+    start = contract.generated("valid_from")
+    by_time = start is not None and start.type == "timestamp"
+    if by_time and contract.history.absent is Absence.CLOSE:
+        return SourceKind.STATE, "the contract closes what is absent, which no log says"
     if recorded in _WORDS:
         return SourceKind(recorded), "the table was loaded as such before"
     if contract.history.tie_breaker:
         return SourceKind.EVENTS, "the contract has a tie-breaker"
-    start = contract.generated("valid_from")
-    if start is None or start.type != "timestamp":
+    if not by_time:
         return SourceKind.EVENTS, "its versions do not start at timestamps"
     if relation is None or not one_row_a_key(contract, relation):
         return SourceKind.EVENTS, "no unique key of the source says that it has one row a key"

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, uuid5
 
@@ -16,18 +16,18 @@ from prefect.runtime import flow_run
 from contracts.errors import CommitConflictError
 from flows.alarm import alarm
 from flows.page import show_load
-from flows.parameters import ContractName, SettingsName
+from flows.parameters import ContractName, KeyCount, SettingsName
+from flows.shell import exit_code
 from history import LoadReport
 from tasks.assets import published_asset
 from tasks.audit import audit
 from tasks.events import tell_loaded
-from tasks.extract import extract
 from tasks.handoff import LoadSummary, StagedBatch, Verdict
 from tasks.merge import merge
 from tasks.opening import Opened, opened
 from tasks.patience import patient
-from tasks.protect import protect
 from tasks.publish import publish
+from tasks.read import read
 from tasks.record import record
 from tasks.run import Run
 from tasks.validate import validate
@@ -43,37 +43,71 @@ PUBLISH_ATTEMPTS = 5
     on_failure=[alarm],
     on_crashed=[alarm],
 )
-def load_table(contract: ContractName, settings: SettingsName = "default") -> LoadSummary:
+def load_table(
+    contract: ContractName,
+    settings: SettingsName = "default",
+    closes_at_most: KeyCount | None = None,
+    full: bool = False,
+) -> LoadSummary:
     """Load what is new in the source of one contract into its history.
 
     Args:
         contract: The name of a contract, or of its target table.
         settings: The name of the run settings block.
+        closes_at_most: Close so many keys that a full read lacks; without it as many as the
+            contract allows.
+        full: Read the whole source, also where the contract reads what is new.
     """
     with opened(contract, settings, run_id=this_run(contract), started=started()) as load:
-        summary = loaded(load)
+        run = replace(load.run, closes_at_most=closes_at_most, full=full)
+        summary = loaded(replace(load, run=run))
     show_load(summary)
     return summary
 
 
 def loaded(load: Opened) -> LoadSummary:
     """The steps of one load."""
-    run = load.run
-    extraction = patient(extract, run)(run)
-    staged = patient(protect, run)(run, extraction)
-    verdict = validate(run, staged)
-    report = published(run, staged, verdict)
+    judged = taken(load.run)
+    judged, report = published(load.run, judged)
+    run, staged = judged.run, judged.staged
     tell_loaded(run, staged, report)
     if report.published:
         # Again after each load: its columns are those of the table, which may have come to more.
         offer_views(run)
-    summary = record(run, staged, verdict, report, load.watch)
-    return replace(summary, step_seconds=load.times.seconds)
+    summary = record(run, staged, judged.verdict, report, load.watch)
+    return replace(
+        summary,
+        step_seconds=load.times.seconds,
+        source_kind=str(run.contract.source.kind or ""),
+        taken_because=judged.taken_because,
+    )
 
 
-def published(run: Run, staged: StagedBatch, verdict: Verdict) -> LoadReport:
-    """Merge, audit, publish; anew on the new state when another writer was faster."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A batch that was read, staged and found good enough."""
+
+    run: Run
+    staged: StagedBatch
+    verdict: Verdict
+    taken_because: str = ""
+
+
+def taken(run: Run) -> Judged:
+    """Read the source once, and judge what it says."""
+    found = patient(read, run)(run)
+    verdict = validate(found.run, found.staged)
+    return Judged(found.run, found.staged, verdict, found.extraction.taken_because)
+
+
+def published(opened_as: Run, judged: Judged) -> tuple[Judged, LoadReport]:
+    """Merge, audit, publish; anew on the new state when another writer was faster.
+
+    A log says the same whenever it is read. A state is read anew, since the other writer's read
+    may have been the later one.
+    """
     for attempt in range(1, PUBLISH_ATTEMPTS + 1):
+        run, staged, verdict = judged.run, judged.staged, judged.verdict
         written = merge(run, staged, verdict)
         audit(run, staged, verdict, written)
         try:
@@ -81,8 +115,10 @@ def published(run: Run, staged: StagedBatch, verdict: Verdict) -> LoadReport:
         except CommitConflictError:
             if attempt == PUBLISH_ATTEMPTS:
                 raise
+            if run.contract.source.is_state:
+                judged = taken(opened_as)
         else:
-            return replace(report, attempts=attempt)
+            return judged, replace(report, attempts=attempt)
     message = "the last attempt returns or raises"
     raise AssertionError(message)
 
@@ -100,4 +136,5 @@ def started() -> datetime:
 
 
 if __name__ == "__main__":
-    load_table(*sys.argv[1:])
+    # What was typed is text; the flow reads it as its parameters.
+    sys.exit(exit_code(load_table, *sys.argv[1:]))  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ from flows.alarm import alarm
 from flows.load_table import loaded, started, this_run
 from flows.page import show_load
 from flows.parameters import ContractName, SettingsName
+from flows.shell import exit_code
 from tasks.handoff import LoadSummary
 from tasks.opening import contracts_to_load, limits, opened
 from tasks.unexpected import foreseen
@@ -141,4 +142,4 @@ def load_one(contract: str, settings: str) -> TableOutcome:
 
 
 if __name__ == "__main__":
-    load_tables(sys.argv[1:])
+    sys.exit(exit_code(load_tables, sys.argv[1:]))

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-__all__ = ["ContractName", "SettingsName"]
+__all__ = ["ContractName", "KeyCount", "SettingsName"]
 
 _NO_BLANKS = r"^\S+$"
 
@@ -18,6 +18,9 @@ ContractName = Annotated[
     str, Field(pattern=_NO_BLANKS, examples=["aircraft", "target_schema.aircraft"])
 ]
 """The name of a contract, or of its target table."""
+
+KeyCount = Annotated[int, Field(ge=0)]
+"""A number of keys."""
 
 SettingsName = Annotated[str, Field(pattern=_NO_BLANKS, examples=["default"])]
 """The name of a run settings block."""

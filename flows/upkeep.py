@@ -17,6 +17,7 @@ from prefect.runtime import flow_run
 from contracts.errors import RetryableError
 from flows.alarm import alarm
 from flows.parameters import ContractName, SettingsName
+from flows.shell import exit_code
 from tasks.opening import known_contracts
 from tasks.upkeep import UpkeepOutcome, all_contracts, keep_up
 
@@ -102,4 +103,4 @@ def upkeep_line(outcome: UpkeepOutcome) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    upkeep(sys.argv[1:] or None)
+    sys.exit(exit_code(upkeep, sys.argv[1:] or None))

@@ -6,18 +6,25 @@ here, in one message, with nothing written.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from difflib import get_close_matches
+import json
+from dataclasses import dataclass
+from datetime import datetime
 
+from prefect.logging import get_run_logger
+
+from blocks.source_reading import SourceReading
 from contracts.errors import EmptyBatchError, SchemaDriftError
-from contracts.model import Absence, LoadKind
-from contracts.schema import source_schema
+from contracts.kind import one_row_a_key, settled, taken_because
+from contracts.model import Absence, Contract, LoadKind
 from contracts.source_query import bounds_query, source_query
+from contracts.source_relation import Relation
 from contracts.source_slices import source_slices
-from history.table import WATERMARK, exists, published
+from history.reads import Read, placed_after
+from history.recorded import source_kind
+from history.table import WATERMARK, Published, exists, published
 from tasks.handoff import Extraction
+from tasks.merge import PIPELINE
 from tasks.run import Run
-from tasks.source_rows import relation_schema
 from tasks.step import Figures, step
 from tasks.transforms.drift import drift
 
@@ -25,12 +32,25 @@ ROWS_A_SLICE = 100_000
 """A slice of fewer rows is not worth a connection of its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What earlier batches have left behind, as far as it can be believed.
+
+    `judged_until` is the greatest watermark that one of them judged, `last_read` their last read.
+    """
+
+    state: Published | None
+    watermark: datetime | None = None
+    judged_until: datetime | None = None
+    last_read: datetime | None = None
+
+
 def _figures(extraction: Extraction) -> Figures:
     return {"rows": extraction.rows}
 
 
 @step("extract", figures=_figures)
-def extract(run: Run) -> Extraction:
+def extract(run: Run, reading: SourceReading) -> Extraction:
     """Check the source against the contract and find the bounds of what is to be read.
 
     Raises:
@@ -39,45 +59,86 @@ def extract(run: Run) -> Extraction:
         SchemaDriftError: The table is gone, lacks a column or changed a type.
         EmptyBatchError: There are no rows where the contract promises some.
     """
-    contract = run.contract
-    run.source.check()
-    _refuse_drift(run)
-    state = published(run.spark, run.target) if exists(run.spark, run.target) else None
-    incremental = contract.source.load is LoadKind.INCREMENTAL
-    mark = state.properties.get(WATERMARK) if state is not None and incremental else None
-    after = datetime.fromisoformat(mark) if mark else None
+    origin = run.contract.source
+    relation = reading.relation(origin.schema, origin.table)
+    _refuse_drift(run.contract, relation)
+    contract, because = _settled(run, relation)
+    known = _known(run, reading)
+    reads_on = origin.load is LoadKind.INCREMENTAL and not run.full
+    after = known.watermark if reads_on else None
     dialect = run.source.dialect
-    bounds = bounds_query(contract, after=after, dialect=dialect)
-    low, high, newest, count = run.source.query_row(bounds)
+    bounds = bounds_query(contract, after=after, read_at=reading.now, dialect=dialect)
+    low, high, _, count = reading.query_row(bounds)
     rows = int(str(count))
-    _refuse_nothing(run, rows, first_load=state is None)
-    until = _moment(newest) if incremental else None
-    pruned = (low, high) if contract.source.partition_column and low is not None else None
+    _refuse_nothing(contract, rows, first_load=known.state is None)
+    pruned = (low, high) if origin.partition_column and low is not None else None
+    read_at = placed_after(reading.now, known.last_read)
     return Extraction(
-        query=source_query(contract, after=after, until=until, within=pruned, dialect=dialect),
+        contract=contract,
+        taken_because=because,
+        query=source_query(contract, relation, after=after, within=pruned, dialect=dialect),
         slices=_slices(run, low, high, rows),
-        after=after,
-        until=until,
         rows=rows,
-        first_load=state is None,
+        first_load=known.state is None,
+        full=after is None,
+        after=after,
+        watermark=known.watermark,
+        read_at=read_at,
+        watermark_limit=min(reading.now, reading.oldest_open or reading.now),
+        judged_until=known.judged_until if after is not None else None,
+        one_row_a_key=one_row_a_key(contract, relation),
+        read=_read(contract, read_at, after) if contract.source.is_state else None,
     )
+
+
+def _settled(run: Run, relation: Relation) -> tuple[Contract, str]:
+    """The contract with its source's kind said; what had to be taken for granted is told."""
+    contract = run.contract
+    asks = contract.source.kind is None and exists(run.spark, run.target)
+    recorded = source_kind(run.spark, run.target) if asks else None
+    because = taken_because(contract, relation, recorded)
+    found = settled(contract, relation, recorded)
+    if because:
+        get_run_logger().warning(
+            "%s does not say what its source is; it is read as %s: %s",
+            contract.name,
+            found.source.kind,
+            because,
+        )
+    return found, because
+
+
+def _known(run: Run, reading: SourceReading) -> _Known:
+    state = published(run.spark, run.target) if exists(run.spark, run.target) else None
+    if state is None:
+        return _Known(None)
+    watermark = _moment(state.properties.get(WATERMARK))
+    judged = _moment(json.loads(state.properties.get(PIPELINE, "{}")).get("judged_until"))
+    last_read = state.last_read.at if state.last_read is not None else None
+    if watermark is not None and watermark > reading.now:
+        # An earlier release believed a stamp of the future, and has skipped what came since.
+        return _Known(state, last_read=last_read)
+    passed = [moment for moment in (watermark, judged) if moment is not None]
+    return _Known(state, watermark, max(passed, default=None), last_read)
+
+
+def _read(contract: Contract, at: datetime, after: datetime | None) -> Read:
+    """The read as the history keeps it: what it says of rows that it did not bring."""
+    source = contract.source
+    if after is None:
+        return Read(at=at, full=contract.history.absent is Absence.CLOSE)
+    told = {*source.watermark} == {*source.sequence}
+    # By another column than the stamp, nobody knows which stamps were read.
+    return Read(at=at, full=False, low=after - source.overlap if told else at)
 
 
 def _slices(run: Run, low: object, high: object, rows: int) -> tuple[str, ...]:
     count = min(run.settings.slices, rows // ROWS_A_SLICE + 1)
-    column = run.contract.source.partition_column or ""
-    return source_slices(column, low, high, count, dialect=run.source.dialect)
+    return source_slices(low, high, count, dialect=run.source.dialect)
 
 
-def _refuse_drift(run: Run) -> None:
-    contract = run.contract
-    have = run.source.columns(contract.source.schema, contract.source.table)
-    promised = source_schema(contract)
-    missing = [name for name in promised.fieldNames() if name not in have]
-    said = [f"no column {name}{_perhaps(name, tuple(have))}" for name in missing]
-    if not missing:
-        found = relation_schema(run, contract.source.schema, contract.source.table)
-        said = list(drift(promised, found))
+def _refuse_drift(contract: Contract, relation: Relation) -> None:
+    said = drift(relation, contract)
     if said:
         raise SchemaDriftError(
             where=f"{contract.name}, source {contract.source.relation}",
@@ -87,16 +148,10 @@ def _refuse_drift(run: Run) -> None:
         )
 
 
-def _perhaps(name: str, known: tuple[str, ...]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f" (but {near[0]})" if near else ""
-
-
-def _refuse_nothing(run: Run, rows: int, *, first_load: bool) -> None:
+def _refuse_nothing(contract: Contract, rows: int, *, first_load: bool) -> None:
     """No rows are refused where the contract says so, and where they would close everything."""
     if rows:
         return
-    contract = run.contract
     closes_all = contract.history.absent is Absence.CLOSE and not first_load
     if not contract.source.may_be_empty or closes_all:
         raise EmptyBatchError(
@@ -107,8 +162,5 @@ def _refuse_nothing(run: Run, rows: int, *, first_load: bool) -> None:
         )
 
 
-def _moment(value: object) -> datetime | None:
-    """The source's newest watermark; sources without a zone are read in UTC."""
-    if not isinstance(value, datetime):
-        return None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from contracts.model import Contract
+from history.reads import Read
 from history.report import LoadReport
 
 
@@ -16,18 +18,38 @@ from history.report import LoadReport
 class Extraction:
     """What one load has to read: bounds and slices, found without reading a row.
 
-    `query` selects the rows, `slices` are conditions that cut them into parts to be read side by
-    side, each row in one of them. `after` is the published watermark (None: the first load or a
-    full one), `until` the greatest watermark at the moment of asking, `rows` how many there are
-    in between, overlap included.
+    Attributes:
+        contract: What the table promises, and what the source is (`contracts.kind.settled`).
+        taken_because: Why the source is taken for what it is; empty: the contract says it.
+        query: Selects the rows.
+        slices: Conditions that cut them into parts to be read side by side, each row in one.
+        rows: How many there are, overlap included.
+        first_load: Nothing was published yet.
+        full: Every row of the source is read.
+        after: The published watermark that the read begins at; None: at the first row.
+        watermark: The published one, which never moves back; None: there is none to be believed.
+        read_at: The instant of the read, by the source's clock, and its place after all before it.
+        watermark_limit: How far a watermark is believed: the source's clock, or the start of its
+            oldest open transaction.
+        judged_until: The greatest watermark that an earlier batch has judged and counted.
+        one_row_a_key: The source itself has no two rows of one key.
+        read: Of a state: the read as its history keeps it.
     """
 
+    contract: Contract
+    taken_because: str
     query: str
     slices: tuple[str, ...]
-    after: datetime | None
-    until: datetime | None
     rows: int
     first_load: bool
+    full: bool
+    after: datetime | None
+    watermark: datetime | None
+    read_at: datetime
+    watermark_limit: datetime
+    judged_until: datetime | None
+    one_row_a_key: bool
+    read: Read | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +71,10 @@ class StagedBatch:
 
     `rows_read` counts what left the source; it equals refused + ignored + repeated + staged.
     `repeated` rows say exactly what an open version already says and were not written.
-    `watermark` is the greatest watermark value read (None: no row, or a full load).
+    `watermark` is the greatest of the rows that were not refused, within the source's own clock
+    (None: there is none). `read` says which read of its source the batch is, where that is read as
+    it is now; it is full where the contract closes keys that are absent from a full load.
+    `judged_until` is the greatest watermark of all rows up to the read.
     """
 
     table: str
@@ -60,6 +85,8 @@ class StagedBatch:
     repeated: int
     watermark: datetime | None
     findings: tuple[Finding, ...] = ()
+    read: Read | None = None
+    judged_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +104,8 @@ class Verdict:
 class LoadSummary:
     """How one table's load ended: what the command line and the run's page show.
 
-    `step_seconds` says how long each step took, those that were repeated in all.
+    `step_seconds` says how long each step took, those that were repeated in all. `source_kind` is
+    what the source was taken for, `taken_because` why, where the contract does not say.
     """
 
     contract: str
@@ -92,6 +120,8 @@ class LoadSummary:
     memory_mb: float = 0.0
     cpu_percent: float = 0.0
     step_seconds: Mapping[str, float] = field(default_factory=dict)
+    source_kind: str = ""
+    taken_because: str = ""
 
     @property
     def elapsed_seconds(self) -> float:

@@ -7,12 +7,13 @@ row leaves the source a second time in this run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
-from contracts.model import Contract, LoadKind
+from blocks.source_reading import SourceReading
+from contracts.model import Absence, Contract
 from history.columns import named
 from history.table import exists
 from tasks.evolution import fingerprinted
@@ -41,8 +42,10 @@ def _figures(batch: StagedBatch) -> Figures:
 
 
 @step("protect", figures=_figures)
-def protect(run: Run, extraction: Extraction) -> StagedBatch:
+def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedBatch:
     """Read, judge, map, fingerprint and protect the rows, and write them to the stage once.
+
+    The run's contract is that of the extraction.
 
     Raises:
         KeyUnavailableError: The table has a history, and its keys are not in the key ring.
@@ -54,12 +57,12 @@ def protect(run: Run, extraction: Extraction) -> StagedBatch:
     keys = run.settings.key_ring.keys_for(contract.target, create=extraction.first_load)
     observation = Observation(f"{contract.name}-{run.batch_id}")
     frame = staging.staged(
-        source_rows(run, extraction),
+        source_rows(run, extraction, reading),
         contract,
         keys,
-        staging.Origin(run.batch_id, run.started, contract.target, extraction.after, made_of),
-        references=references(run),
-        known=_known(run, contract, made_of),
+        _origin(run, extraction, made_of),
+        references=references(run, reading),
+        known=_known(run, extraction, made_of),
         observation=observation,
     )
     _write(run, frame)
@@ -67,11 +70,26 @@ def protect(run: Run, extraction: Extraction) -> StagedBatch:
     return _batch(run, contract, seen, extraction)
 
 
-def _known(run: Run, contract: Contract, made_of: tuple[str, ...]) -> DataFrame | None:
+def _origin(run: Run, extraction: Extraction, made_of: tuple[str, ...]) -> staging.Origin:
+    closes = run.contract.history.absent is Absence.CLOSE
+    return staging.Origin(
+        batch_id=run.batch_id,
+        taken_at=run.started,
+        target=run.contract.target,
+        read_at=extraction.read_at,
+        watermark_limit=extraction.watermark_limit,
+        read_until=extraction.judged_until,
+        fingerprinted=made_of,
+        one_row_a_key=extraction.one_row_a_key,
+        sees=run.contract.source.is_state and extraction.full and (closes or run.full),
+    )
+
+
+def _known(run: Run, extraction: Extraction, made_of: tuple[str, ...]) -> DataFrame | None:
     """The open versions that a full load compares with; an incremental one reads few repeats."""
+    contract = run.contract
     columns = staging.compared_when_known(contract, made_of)
-    full = contract.source.load is LoadKind.FULL
-    if not (full and columns and exists(run.spark, run.target)):
+    if not (extraction.full and columns and exists(run.spark, run.target)):
         return None
     current = contract.generated("is_current")
     if current is None:
@@ -98,7 +116,6 @@ def _batch(
         return int(str(seen[f"kind_{kind}"]))
 
     judged = {name: value for name, value in seen.items() if isinstance(value, int)}
-    newest = seen[staging.WATERMARK]
     return StagedBatch(
         table=run.stage,
         rows_read=sum(count(kind) for kind in staging.KINDS),
@@ -106,14 +123,24 @@ def _batch(
         refused=count(staging.REFUSED),
         ignored=count(staging.IGNORED),
         repeated=count(staging.REPEATED),
-        watermark=_latest(newest, extraction.after),
+        watermark=_latest(_moment(seen[staging.WATERMARK]), extraction.watermark),
         findings=findings(contract, judged),
+        read=extraction.read,
+        judged_until=_latest(_moment(seen[staging.JUDGED_UNTIL]), extraction.judged_until),
     )
 
 
-def _latest(newest: object, after: datetime | None) -> datetime | None:
-    """The watermark never moves back: an overlap alone may hold older rows only."""
-    read = newest.replace(tzinfo=UTC) if isinstance(newest, datetime) else None
-    if read is None or after is None:
-        return read or after
-    return max(read, after)
+def _latest(newest: datetime | None, before: datetime | None) -> datetime | None:
+    """What never moves back: an overlap alone may hold older rows only."""
+    known = [moment for moment in (newest, before) if moment is not None]
+    return max(known, default=None)
+
+
+def _moment(micros: object) -> datetime | None:
+    """The moment so many microseconds after 1970; None where Python has no value for it."""
+    if not isinstance(micros, int):
+        return None
+    try:
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
+    except OverflowError:
+        return None

@@ -28,6 +28,9 @@ class Run:
         batch_id: Names the batch; the same when a flow run is retried.
         run_id: The flow run.
         started: When the batch was taken; timezone-aware.
+        closes_at_most: So many keys that a full read lacks may be closed; None: as many as the
+            contract allows.
+        full: The whole source is to be read, also where the contract reads what is new.
     """
 
     contract: Contract
@@ -37,6 +40,8 @@ class Run:
     batch_id: str
     run_id: str
     started: datetime
+    closes_at_most: int | None = None
+    full: bool = False
 
     @property
     def target(self) -> str:

@@ -91,7 +91,7 @@ def quarantined_rows(run: Run, refused: DataFrame) -> DataFrame:
         "source_table": F.lit(run.contract.source.relation),
         "row_digest": F.col(staging.DIGEST),
         "record_key": F.to_json(F.struct(*[named(name) for name in run.contract.key])),
-        "reasons": reasons(run.contract, F.col(staging.FAILED)),
+        "reasons": reasons(run.contract, F.col(staging.FAILED), F.col(staging.UNFIT_COLUMNS)),
         "row": F.col(staging.SOURCE_ROW),
         "refused_at": F.lit(run.started).cast("timestamp"),
         "released_at": F.lit(None).cast("timestamp"),

@@ -20,11 +20,19 @@ from contracts.model import Check, Contract, Severity
 from contracts.rules import RULES, Scope
 from history.columns import named
 from tasks.handoff import Finding
-from tasks.transforms.presence import implicit_checks, implicit_failures
+from tasks.transforms.presence import (
+    VALUE_FITS,
+    Circumstances,
+    implicit_checks,
+    implicit_failures,
+    is_carried,
+)
 from tasks.transforms.rules import Subject, broken
 
 MOST_CHECKS = 63
 """So many bits of a bigint can be set without turning its sign."""
+
+_ALWAYS_CARRIED = frozenset({"string", "boolean", "binary"})
 
 REASONS_TYPE = "array<struct<check:string,column:string>>"
 
@@ -50,15 +58,32 @@ def row_checks(contract: Contract) -> tuple[Check, ...]:
     return checks
 
 
-def failed_checks(contract: Contract, *, as_of: datetime, ignored: Column) -> Column:
+def failed_checks(
+    contract: Contract,
+    *,
+    as_of: datetime,
+    ignored: Column,
+    twin: Column | None = None,
+    unfit: Column | None = None,
+) -> Column:
     """The bit mask of the checks that a source row failed, BIGINT, never null.
 
-    An expression over source columns and the marks of `with_references`. `as_of` (timezone-aware)
-    is the time of extraction. A row that is `ignored` says nothing, so it needs no sequence.
-    Make it a column before `refusing`, `reasons` and the like mention it once per check.
+    An expression over source columns and the marks of `with_references`. Make it a column before
+    `refusing`, `reasons` and the like mention it once per check.
+
+    Args:
+        contract: What the table promises.
+        as_of: The instant of the read; timezone-aware.
+        ignored: Whether the row says nothing: then it needs no place either.
+        twin: Whether another row has its key; None: none has.
+        unfit: Whether a value could not be carried from the source; None: all could.
     """
     kinds = {column.name: column.type for column in contract.source.columns}
-    failures = list(implicit_failures(contract, ignored=ignored))
+    never = F.lit(False)
+    about = Circumstances(
+        as_of, ignored, never if twin is None else twin, never if unfit is None else unfit
+    )
+    failures = list(implicit_failures(contract, about))
     for position, check in _numbered(contract)[len(failures) :]:
         failures.append(broken(check, Subject(kinds, as_of, reference_mark(position))))
     none = F.lit(0).cast("bigint")
@@ -113,12 +138,15 @@ def refusing(contract: Contract, mask: Column) -> Column:
     return mask.bitwiseAND(F.lit(bits).cast("bigint")) != 0
 
 
-def reasons(contract: Contract, mask: Column) -> Column:
+def reasons(contract: Contract, mask: Column, unfit: Column | None = None) -> Column:
     """The failed checks as `array<struct<check:string,column:string>>`, refusing ones first.
 
     `column` is the check's source columns, joined by a comma and a space. Empty for a good row.
+    `unfit` are the names of the source columns whose values could not be carried, or null: each
+    is a reason of its own.
     """
-    ordered = sorted(_numbered(contract), key=lambda pair: not _refuses(pair[1]))
+    named_one_by_one = [pair for pair in _numbered(contract) if not is_carried(pair[1])]
+    ordered = sorted(named_one_by_one, key=lambda pair: not _refuses(pair[1]))
     each = [
         F.when(
             _failed(mask, position),
@@ -128,7 +156,13 @@ def reasons(contract: Contract, mask: Column) -> Column:
         )
         for position, check in ordered
     ]
-    return F.filter(F.array(*each), lambda reason: reason.isNotNull()).cast(REASONS_TYPE)
+    said = F.filter(F.array(*each), lambda reason: reason.isNotNull()).cast(REASONS_TYPE)
+    if unfit is None:
+        return said
+    lost = F.transform(
+        unfit, lambda name: F.struct(F.lit(VALUE_FITS).alias("check"), name.alias("column"))
+    )
+    return F.concat(F.coalesce(lost.cast(REASONS_TYPE), F.array().cast(REASONS_TYPE)), said)
 
 
 def row_score(contract: Contract, mask: Column) -> Column:
@@ -143,16 +177,24 @@ def row_score(contract: Contract, mask: Column) -> Column:
     return F.round(F.greatest(F.lit(1) - lost, F.lit(Decimal(0))), 2).cast("decimal(5,2)")
 
 
-def counts(contract: Contract, mask: Column) -> list[Column]:
-    """Aggregates for an Observation: `rows`, and `failed_<i>` per check.
+def counts(contract: Contract, mask: Column, unfit: Column | None = None) -> list[Column]:
+    """Aggregates for an Observation: `rows`, `failed_<i>` per check, `unfit_<i>` per column.
 
-    Rows whose mask is null are not counted: null it for rows that shall not be judged.
+    Rows whose mask is null are not counted: null it for rows that shall not be judged. `unfit` are
+    the names of the source columns whose values could not be carried, or null.
     """
     failed = [
         F.count_if(_failed(mask, position)).alias(f"failed_{position}")
         for position, _ in _numbered(contract)
     ]
-    return [F.count(mask).alias("rows"), *failed]
+    lost = [
+        F.bool_or(mask.isNotNull() & F.array_contains(unfit, column.name)).alias(
+            f"unfit_{position}"
+        )
+        for position, column in enumerate(contract.source.columns)
+        if unfit is not None and column.type not in _ALWAYS_CARRIED
+    ]
+    return [F.count(mask).alias("rows"), *failed, *lost]
 
 
 def findings(contract: Contract, observed: Mapping[str, int]) -> tuple[Finding, ...]:
@@ -160,7 +202,7 @@ def findings(contract: Contract, observed: Mapping[str, int]) -> tuple[Finding, 
     return tuple(
         Finding(
             check=check.id,
-            columns=check.columns,
+            columns=_unfit_columns(contract, observed) if is_carried(check) else check.columns,
             severity=check.severity.value,
             failed=observed[f"failed_{position}"],
             evaluated=observed["rows"],
@@ -193,6 +235,14 @@ def repeats(digest: Column) -> Column:
     """
     rows = F.count(digest)
     return F.struct(rows.alias("rows"), (rows - F.count_distinct(digest)).alias("surplus"))
+
+
+def _unfit_columns(contract: Contract, observed: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(
+        column.name
+        for position, column in enumerate(contract.source.columns)
+        if observed.get(f"unfit_{position}")
+    )
 
 
 def _numbered(contract: Contract) -> tuple[tuple[int, Check], ...]:

@@ -17,6 +17,7 @@ from tasks.transforms.masking import masked
 from tasks.transforms.pseudonym import pseudonymised
 
 _SENSITIVE = frozenset({Classification.CONFIDENTIAL, Classification.RESTRICTED})
+_TEXT = frozenset({"string", "boolean"})
 
 
 def protected(
@@ -69,12 +70,27 @@ def sensitive_sources(contract: Contract) -> frozenset[str]:
     return frozenset(own | feeding)
 
 
-def source_row(contract: Contract, keys: ProtectionKeys, *, table: str, refused: Column) -> Column:
+UNFIT, SEALED = "__unfit", "__unfit_protected"
+"""Where a source row has the values that could not be carried: in the clear, and encrypted."""
+
+
+def source_row(
+    contract: Contract,
+    keys: ProtectionKeys,
+    *,
+    table: str,
+    refused: Column,
+    unfit: Column | None = None,
+) -> Column:
     """The source row as a JSON object of its source columns, for refused rows; null for others.
 
     An expression over source columns. Each sensitive value is replaced by its encryption token in
     base64url without padding, bound to the column name `source:<name>`; the values of rows that
     are not refused do not cross to Python at all. Timestamps are in UTC, in microseconds.
+
+    `unfit` is null or a JSON object: the text, by column, of values that no column could carry.
+    A row that has some gets them as an object under `__unfit`; those of sensitive columns as one
+    token of such an object under `__unfit_protected`, bound to `source:__unfit`.
     """
     sensitive = sensitive_sources(contract)
     parts = []
@@ -91,7 +107,28 @@ def source_row(contract: Contract, keys: ProtectionKeys, *, table: str, refused:
                 )
             )
         parts.append(value.alias(column.name))
-    return F.when(refused, as_json(parts))
+    row = as_json(parts)
+    if unfit is None:
+        return F.when(refused, row)
+    lost = as_json(_unfit_parts(contract, keys, table=table, texts=F.when(refused, unfit)))
+    # Joined as text: said twice, the row's tokens would be made twice.
+    more = F.when(unfit.isNotNull(), F.regexp_replace(lost, r"^\{", ",")).otherwise("}")
+    return F.when(refused, F.concat(F.regexp_replace(row, r"\}$", ""), more))
+
+
+def _unfit_parts(
+    contract: Contract, keys: ProtectionKeys, *, table: str, texts: Column
+) -> list[Column]:
+    values = F.from_json(texts, "map<string,string>")
+    sensitive = sensitive_sources(contract)
+    clear = F.map_filter(values, lambda name, _: ~name.isin(*sensitive))
+    # Text is always carried: where no other column is sensitive, nothing has to cross to Python.
+    if not any(c.name in sensitive and c.type not in _TEXT for c in contract.source.columns):
+        return [clear.alias(UNFIT)]
+    secret = F.map_filter(values, lambda name, _: name.isin(*sensitive))
+    text = F.when(F.size(secret) > 0, F.to_json(secret))
+    sealed = token(text, kind="string", key=keys.encryption, table=table, column=f"source:{UNFIT}")
+    return [clear.alias(UNFIT), _as_text(sealed).alias(SEALED)]
 
 
 def _as_text(sealed: Column) -> Column:

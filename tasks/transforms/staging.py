@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import Column, DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
 from contracts.keys import ProtectionKeys
-from contracts.model import Absence, Check, Contract
+from contracts.model import Check, Contract
 from contracts.rules import RULES, Scope
 from contracts.schema import FILLED_BY_HISTORY, event_schema
+from contracts.source_query import UNFIT
 from contracts.transformations import TRANSFORMATIONS
 from history.columns import as_json, named
 from history.events import DELETE, UPSERT
@@ -29,19 +30,20 @@ from tasks.transforms.checks import (
     with_references,
 )
 from tasks.transforms.fingerprint import Fingerprint, fingerprints
-from tasks.transforms.mapping import mapped, sequence, watermark
+from tasks.transforms.mapping import mapped, mapped_column, sequence, watermark
 from tasks.transforms.protection import protected, source_row
 from tasks.transforms.row_filter import meets
 
-KIND = "_kind"
+KIND = "__kind"
 EVENT, SEEN, REFUSED = "event", "seen", "refused"
 IGNORED, REPEATED = "ignored", "repeated"
-"""What became of a row. Ignored and repeated rows are counted and not staged; where a full load
-closes what is absent, their keys are staged as `seen`."""
+"""What became of a row. Ignored and repeated rows are counted and not staged; where it matters
+which keys were seen at all, their keys are staged as `seen`."""
 KINDS = (EVENT, REFUSED, IGNORED, REPEATED)
 
-OPERATION, FAILED, SOURCE_ROW, DIGEST = "_op", "_failed", "_source_row", "_digest"
-WATERMARK = "watermark"
+OPERATION, FAILED, SOURCE_ROW, DIGEST = "__operation", "__failed", "__source_row", "__digest"
+UNFIT_COLUMNS = "__unfit_columns"
+WATERMARK, JUDGED_UNTIL = "__watermark", "__judged_until"
 _DOMAIN = "strandline refused row 1\n"
 
 
@@ -49,16 +51,29 @@ _DOMAIN = "strandline refused row 1\n"
 class Origin:
     """What the columns that come from the run, and not from the row, are filled with.
 
-    `target` is what tokens and pseudonyms are bound to. Rows whose watermark is at or before
-    `read_until` were read and judged by an earlier batch: they are judged, but not counted, again.
-    `fingerprinted` are the tracked columns that the fingerprint is made of; None: all of them.
+    Attributes:
+        batch_id: The batch.
+        taken_at: When it was taken; timezone-aware.
+        target: What tokens and pseudonyms are bound to.
+        read_at: The instant of the read, by the source's clock; timezone-aware.
+        watermark_limit: No watermark is believed beyond it; timezone-aware.
+        read_until: Rows whose watermark is at or before it were read and judged by an earlier
+            batch: they are judged, but not counted, again. So are rows without a watermark, and
+            those whose watermark lies after the read, which every batch reads. None: all count.
+        fingerprinted: The tracked columns that the fingerprint is made of; None: all of them.
+        one_row_a_key: The source itself has no two rows of one key.
+        sees: The keys of rows that say nothing new are staged too.
     """
 
     batch_id: str
     taken_at: datetime
     target: str
+    read_at: datetime
+    watermark_limit: datetime
     read_until: datetime | None = None
     fingerprinted: tuple[str, ...] | None = None
+    one_row_a_key: bool = True
+    sees: bool = False
 
 
 def set_checks(contract: Contract) -> tuple[Check, ...]:
@@ -68,13 +83,13 @@ def set_checks(contract: Contract) -> tuple[Check, ...]:
 
 def set_digest(position: int) -> str:
     """The staged column that tells rows apart for the set check of that position."""
-    return f"_set_{position}"
+    return f"__set_{position}"
 
 
 def own_columns(contract: Contract) -> tuple[str, ...]:
     """The stage's columns that say something of the row and are none of the target's."""
     digests = [set_digest(position) for position, _ in enumerate(set_checks(contract))]
-    return (OPERATION, KIND, FAILED, SOURCE_ROW, DIGEST, *digests)
+    return (OPERATION, KIND, FAILED, UNFIT_COLUMNS, SOURCE_ROW, DIGEST, *digests)
 
 
 def staged(
@@ -90,38 +105,56 @@ def staged(
     """The rows of the stage.
 
     Args:
-        rows: The source rows, columns as the contract names them.
+        rows: The source rows, columns as the contract names them, and `UNFIT` (null, or a JSON
+            object of the values that could not be carried, as text by column).
         contract: What the table promises.
         keys: The keys of this table.
         origin: The run's own values.
         references: The relations that checks refer to, by name.
         known: Open versions of the target (key, sequence, fingerprint and overwritten columns);
             a row that says the same is not staged. None: all rows are staged.
-        observation: Gets, over all rows: per-check counts, `kind_<kind>`, and the greatest
-            `watermark`.
+        observation: Gets, over all rows: per-check counts, `kind_<kind>`, and two watermarks in
+            microseconds since 1970: the greatest of rows that were not refused up to the origin's
+            limit (`watermark`), and the greatest of all up to the read (`judged_until`).
 
     Returns:
-        The event columns in stored types, `_op`, `_kind`, and for refused rows `_failed` (the bit
-        mask of `checks.row_checks`), `_source_row` (sensitive values encrypted) and `_digest`.
+        The event columns in stored types and the `own_columns`. Of these, refused rows have the
+        bit mask of `checks.row_checks`, the columns whose values could not be carried, the source
+        row (sensitive values encrypted) and its digest.
     """
     judged = _judged(with_references(rows, contract, references), contract, origin)
     shaped = _fingerprinted(_mapped(judged, contract, origin), contract, keys, origin)
     sorted_out = _sorted_out(shaped, contract, known)
     measured = sorted_out.observe(observation, *_measures(contract, origin))
-    kept = measured.where(F.col(KIND).isin(*_staged_kinds(contract)))
+    kept = measured.where(F.col(KIND).isin(*_staged_kinds(origin)))
     return protected(_chosen(kept, contract, keys, origin), contract, keys, table=origin.target)
 
 
 def _judged(rows: DataFrame, contract: Contract, origin: Origin) -> DataFrame:
     ignore = contract.source.ignore
     silent = meets(ignore) if ignore else F.lit(False)
-    with_mask = rows.withColumns(
-        {
-            "__ignored": silent,
-            "__mask": failed_checks(contract, as_of=origin.taken_at, ignored=silent),
-        }
+    twin = None
+    if contract.source.is_state and not origin.one_row_a_key:
+        rows = rows.withColumn("__twin", _has_twin(contract, silent))
+        twin = F.col("__twin")
+    mask = failed_checks(
+        contract,
+        as_of=origin.read_at,
+        ignored=silent,
+        twin=twin,
+        unfit=named(UNFIT).isNotNull() & ~silent,
     )
+    lost = F.map_keys(F.from_json(named(UNFIT), "map<string,string>"))
+    with_mask = rows.withColumns({"__ignored": silent, "__mask": mask, "__unfit_columns": lost})
     return with_mask.withColumn("__refused", refusing(contract, F.col("__mask")))
+
+
+def _has_twin(contract: Contract, silent: Column) -> Column:
+    """Whether another row that says something has the row's key, as it is mapped."""
+    key = [mapped_column(contract, contract.column(name)) for name in contract.key]
+    said = reduce(lambda one, other: one & other, (value.isNotNull() for value in key)) & ~silent
+    rows = F.count(F.when(said, 1)).over(Window.partitionBy(*key))
+    return said & (rows > 1)
 
 
 def _mapped(judged: DataFrame, contract: Contract, origin: Origin) -> DataFrame:
@@ -166,7 +199,8 @@ def _fingerprinted(
         whole = reduce(lambda one, other: one & other, (v.isNotNull() for v in values.values()))
         wanted[set_digest(position)] = Fingerprint(values, only=whole)
     row = as_json(named(column.name) for column in contract.source.columns)
-    refused = F.when(F.col("__refused"), F.concat(F.lit(_DOMAIN), row))
+    told = F.concat(F.lit(_DOMAIN), row, F.coalesce(named(UNFIT), F.lit("")))
+    refused = F.when(F.col("__refused"), told)
     key = keys.fingerprint.material
     return fingerprints(shaped, wanted, key, messages={DIGEST: refused})
 
@@ -196,39 +230,58 @@ def _sorted_out(shaped: DataFrame, contract: Contract, known: DataFrame | None) 
 
 
 def _measures(contract: Contract, origin: Origin) -> list[Column]:
-    mask = F.col("__mask")
+    mask, mark = F.col("__mask"), _micros(F.col(WATERMARK))
+    was_read = mark <= F.lit(_micros_of(origin.read_at))
     if origin.read_until is not None:
-        unread = F.col(WATERMARK) > F.lit(origin.read_until)
-        mask = F.when(F.coalesce(unread, F.lit(True)), mask)
+        by_day = _marks_days(contract)
+        # Of a day, an earlier batch may have seen a part.
+        past = origin.read_until - timedelta(days=1) if by_day else origin.read_until
+        unread = (mark > F.lit(_micros_of(past))) & was_read
+        mask = F.when(F.coalesce(unread, F.lit(False)), mask)
+    accepted = (F.col(KIND) != REFUSED) & (mark <= F.lit(_micros_of(origin.watermark_limit)))
     return [
-        *counts(contract, mask),
+        *counts(contract, mask, F.col("__unfit_columns")),
         *[F.count_if(F.col(KIND) == kind).alias(f"kind_{kind}") for kind in KINDS],
-        F.max(WATERMARK).alias(WATERMARK),
+        F.max(F.when(accepted, mark)).alias(WATERMARK),
+        F.max(F.when(was_read, mark)).alias(JUDGED_UNTIL),
     ]
 
 
-def _staged_kinds(contract: Contract) -> tuple[str, ...]:
-    if contract.history.absent is Absence.CLOSE:
-        return (EVENT, REFUSED, IGNORED, REPEATED)
-    return (EVENT, REFUSED)
+def _marks_days(contract: Contract) -> bool:
+    kinds = {column.name: column.type for column in contract.source.columns}
+    return any(kinds[name] == "date" for name in contract.source.watermark)
+
+
+def _micros(mark: Column) -> Column:
+    """Microseconds since 1970: of a moment that Python has no value for too."""
+    return F.unix_micros(mark.cast("timestamp"))
+
+
+def _micros_of(moment: datetime) -> int:
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+
+
+def _staged_kinds(origin: Origin) -> tuple[str, ...]:
+    return (EVENT, REFUSED, IGNORED, REPEATED) if origin.sees else (EVENT, REFUSED)
 
 
 def _chosen(kept: DataFrame, contract: Contract, keys: ProtectionKeys, origin: Origin) -> DataFrame:
     """The stage's columns, target columns still in the clear; a seen row keeps its key only."""
     refused = F.col(KIND) == REFUSED
     said = F.col(KIND).isin(EVENT, REFUSED)
-    sees = contract.history.absent is Absence.CLOSE
+    sees = origin.sees
     columns = []
     for field in event_schema(contract).fields:
         value = F.col(_clear(field.name))
         whole = not sees or field.name in contract.key
         columns.append((value if whole else F.when(said, value)).alias(field.name))
-    row = source_row(contract, keys, table=origin.target, refused=refused)
+    row = source_row(contract, keys, table=origin.target, refused=refused, unfit=named(UNFIT))
     return kept.select(
         *columns,
         F.col(OPERATION),
         (F.when(said, F.col(KIND)).otherwise(SEEN) if sees else F.col(KIND)).alias(KIND),
         F.when(refused, F.col("__mask")).alias(FAILED),
+        F.when(refused, F.col("__unfit_columns")).alias(UNFIT_COLUMNS),
         row.alias(SOURCE_ROW),
         F.col(DIGEST),
         *[F.col(set_digest(position)) for position, _ in enumerate(set_checks(contract))],

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.kind import notices, one_row_a_key, settled, taken_because, with_read_at
 from contracts.loader import TABLES, load_contract
-from contracts.model import Column, SourceKind, Transformation
+from contracts.model import Absence, Column, SourceKind, Transformation
 from contracts.source_relation import Relation, RelationColumn
 
 SAID = load_contract(TABLES / "existing_table_1.yaml")
@@ -16,6 +16,7 @@ UNSAID = replace(
     SAID,
     source=replace(SAID.source, kind=None),
     columns=tuple(c for c in SAID.columns if c.name != "read_at"),
+    history=replace(SAID.history, absent=Absence.KEEP),
 )
 AIRCRAFT = load_contract(TABLES / "aircraft.yaml")
 
@@ -70,6 +71,14 @@ def test_what_the_table_was_loaded_as_goes_before_what_its_source_proves():
     assert kind_of(UNSAID, relation(("id",)), "events") is SourceKind.EVENTS
     assert kind_of(UNSAID, None, "state") is SourceKind.STATE
     assert kind_of(UNSAID, None, None) is SourceKind.EVENTS
+
+
+def test_a_contract_that_closes_what_is_absent_is_about_a_state():
+    closing = replace(UNSAID, history=replace(UNSAID.history, absent=Absence.CLOSE))
+
+    assert kind_of(closing, relation()) is SourceKind.STATE
+    assert kind_of(closing, None, "events") is SourceKind.STATE
+    assert "closes what is absent" in taken_because(closing, relation(), None)
 
 
 def test_what_the_contract_says_goes_before_all():
