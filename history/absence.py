@@ -65,9 +65,7 @@ def is_too_many(
         limit: What the table allows.
         reads: Earlier reads, which say what is usual.
     """
-    if limit.at_most is not None:
-        return None if closed <= limit.at_most else f"more than the {limit.at_most:,} accepted"
-    if closed <= limit.rows:
+    if closed <= max(limit.rows, limit.at_most or 0):
         return None
     if closed * 100 > open_keys * limit.percent:
         return f"more than {limit.percent:g} % of {open_keys:,}"

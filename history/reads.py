@@ -80,7 +80,7 @@ class ClosingLimit:
     Attributes:
         percent: The share of the open keys.
         rows: Up to this number any share may be closed.
-        at_most: What a person has accepted; the rest does not count then.
+        at_most: So many were accepted by a person, whatever share they are.
     """
 
     percent: float = 10.0
