@@ -10,11 +10,9 @@ import json
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from contracts.model import Absence
 from contracts.schema import comment, create_table, event_schema
-from history import Batch, Written, write_changes
-from history.columns import named, same
-from history.events import DELETE
+from history import Batch, ClosingLimit, Written, write_changes
+from history.columns import named
 from history.table import exists
 from tasks.handoff import StagedBatch, Verdict
 from tasks.history_settings import history_settings
@@ -40,10 +38,13 @@ def merge(run: Run, staged: StagedBatch, verdict: Verdict) -> Written:
 
     Raises:
         SchemaDriftError: The target can't come to have the contract's columns.
+        MassClosingError: A full read lacks more of the open keys than the contract allows.
     """
     if not exists(run.spark, run.target):
         run.spark.sql(create_table(run.contract, run.target))
-    return write_changes(run.spark, _changes(run, staged), batch_of(run, staged, verdict))
+    stage = run.spark.table(staged.table)
+    seen = stage.select(*[named(name) for name in run.contract.key])
+    return write_changes(run.spark, _changes(run, stage), batch_of(run, staged, verdict), seen)
 
 
 def batch_of(run: Run, staged: StagedBatch, verdict: Verdict) -> Batch:
@@ -57,6 +58,7 @@ def batch_of(run: Run, staged: StagedBatch, verdict: Verdict) -> Batch:
         "rows_ignored": staged.ignored,
         "rows_repeated": staged.repeated,
         "score": verdict.score,
+        "judged_until": staged.judged_until.isoformat() if staged.judged_until else None,
     }
     return Batch(
         table=run.target,
@@ -65,6 +67,12 @@ def batch_of(run: Run, staged: StagedBatch, verdict: Verdict) -> Batch:
         time=run.started,
         quarantine=run.ledger("quarantine"),
         source=run.contract.source.relation,
+        read=staged.read,
+        closing=ClosingLimit(
+            percent=run.contract.source.closing_limit.percent,
+            rows=run.contract.source.closing_limit.rows,
+            at_most=run.closes_at_most,
+        ),
         watermark=staged.watermark.isoformat() if staged.watermark else None,
         properties={
             "strandline.contract": f"{run.contract.name} {run.contract.version}",
@@ -73,8 +81,7 @@ def batch_of(run: Run, staged: StagedBatch, verdict: Verdict) -> Batch:
     )
 
 
-def _changes(run: Run, staged: StagedBatch) -> DataFrame:
-    stage = run.spark.table(staged.table)
+def _changes(run: Run, stage: DataFrame) -> DataFrame:
     # What the catalog says of a column comes along, for one that is yet to be added.
     columns = [
         named(column.name).alias(column.name, metadata={"comment": comment(column)})
@@ -82,23 +89,4 @@ def _changes(run: Run, staged: StagedBatch) -> DataFrame:
         for column in [run.contract.column(name)]
     ]
     events = stage.where(F.col(staging.KIND) == staging.EVENT)
-    events = events.select(*columns, F.col(staging.OPERATION))
-    if run.contract.history.absent is not Absence.CLOSE:
-        return events
-    return events.unionByName(_absent(run, stage), allowMissingColumns=True)
-
-
-def _absent(run: Run, stage: DataFrame) -> DataFrame:
-    """A delete, at the time of the batch, for each open key that the full load did not carry."""
-    settings = history_settings(run.contract)
-    keys = [named(name) for name in settings.key]
-    open_keys = run.spark.table(run.target).where(named(settings.is_current)).select(*keys)
-    seen = stage.select(*keys)
-    gone = open_keys.alias("o").join(seen.alias("s"), same("o", "s", settings.key), "left_anti")
-    kind = event_schema(run.contract)[settings.sequence].dataType
-    return gone.withColumns(
-        {
-            settings.sequence: F.lit(run.started).cast(kind),
-            staging.OPERATION: F.lit(DELETE),
-        }
-    )
+    return events.select(*columns, F.col(staging.OPERATION))
