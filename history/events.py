@@ -21,11 +21,9 @@ SEQUENCE_PRESENT = "sequence_present"
 OPERATION_KNOWN = "operation_known"
 CONFLICT = "decided"
 """The reason of events of one instant that differ and that no tie-breaker decides between."""
-ONE_ROW_PER_KEY = "one_row_per_key"
+ONE_ROW_A_KEY = "one_row_a_key"
 """The reason of rows of one key that one read of a table has found, and that differ."""
-DOUBLED = "doubled"
-"""The operation of a row that is known to be one of several of its key in one read."""
-GATE_REASONS = (KEY_PRESENT, SEQUENCE_PRESENT, OPERATION_KNOWN, ONE_ROW_PER_KEY)
+GATE_REASONS = (KEY_PRESENT, SEQUENCE_PRESENT, OPERATION_KNOWN)
 
 REASONS = "__reasons"
 REASONS_TYPE = "array<struct<check:string,column:string>>"
@@ -36,8 +34,7 @@ def gated(changes: DataFrame, settings: HistorySettings) -> DataFrame:
 
     Columns of types that a table can't have are given the type that it stores them in.
 
-    Reasons: `key_present` and `sequence_present` for nulls, `operation_known`, and
-    `one_row_per_key` where the operation says so.
+    Reasons: `key_present` and `sequence_present` for nulls, `operation_known`.
     """
     stored = {
         field.name: named(field.name).cast(storable(field.dataType))
@@ -46,17 +43,15 @@ def gated(changes: DataFrame, settings: HistorySettings) -> DataFrame:
     }
     changes = changes.withColumns(stored) if stored else changes
     operation = F.lit(UPSERT)
-    known, doubled = F.lit(True), F.lit(False)
+    known = F.lit(True)
     if settings.operation is not None:
         given = F.lower(F.trim(named(settings.operation)))
         operation = F.coalesce(given, F.lit(UPSERT))
-        doubled = (operation == DOUBLED) & F.lit(settings.stamp is not None)
-        known = operation.isin(UPSERT, DELETE) | doubled
+        known = operation.isin(UPSERT, DELETE)
     failed = [F.when(named(name).isNull(), reason(KEY_PRESENT, name)) for name in settings.key]
     sequence = named(settings.sequence)
     failed.append(F.when(sequence.isNull(), reason(SEQUENCE_PRESENT, settings.sequence)))
     failed.append(F.when(~known, reason(OPERATION_KNOWN, settings.operation or "")))
-    failed.append(F.when(doubled, reason(ONE_ROW_PER_KEY, "")))
     reasons = F.filter(F.array(*failed), lambda each: each.isNotNull()).cast(REASONS_TYPE)
     gated_frame = changes.withColumns({"__op": operation, REASONS: reasons})
     return gated_frame.drop(settings.operation) if settings.operation else gated_frame
@@ -64,7 +59,7 @@ def gated(changes: DataFrame, settings: HistorySettings) -> DataFrame:
 
 def conflict(settings: HistorySettings) -> str:
     """The reason of rows that nothing decides between."""
-    return CONFLICT if settings.stamp is None else ONE_ROW_PER_KEY
+    return CONFLICT if settings.stamp is None else ONE_ROW_A_KEY
 
 
 def reason(check: str, column: str) -> Column:

@@ -365,8 +365,7 @@ def _report(batch: Batch, state: Published, outcome: _Outcome) -> LoadReport:
     refused = {name: gate.counts[name] for name in GATE_REASONS if gate.counts[name]}
     if counts["conflicting"]:
         lost = contested(outcome.line, batch.settings, planned.columns)
-        why = conflict(batch.settings)
-        refused[why] = refused.get(why, 0) + lost.count()
+        refused[conflict(batch.settings)] = lost.count()
     named_counts = ("events", "closed", "deleted", "unchanged", "late", "superseded")
     known = counts["events"] + counts["superseded"] + counts["conflicting"]
     return LoadReport(
@@ -401,7 +400,7 @@ def _keep_refused(
     columns = outcome.planned.columns
     stopped = outcome.gate.rows.where(F.size(REASONS) > 0)
     refused = stopped.select(*[named(name) for name in columns], F.col("__op"), F.col(REASONS))
-    if outcome.planned.counts["conflicting"]:
+    if conflict(batch.settings) in counts:
         refused = refused.unionByName(undecided(outcome.line, batch.settings, columns))
     quarantined(spark, batch, refused, columns)
 

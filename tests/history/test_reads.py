@@ -81,9 +81,6 @@ STORIES = {
         (A, (B, Row("c", 10.6)), B, B), (("a", 9, 10.5), ("b", 10.5, None))
     ),
     "two equal rows of one key": Story((A, (B, B), B, B), (("a", 9, 10.5), ("b", 10.5, None))),
-    "a row that is known to be one of several": Story(
-        (A, Row("b", 10.5, "doubled"), A, A), (("a", 9, None),)
-    ),
     "a row that leaves the filter": Story(
         (A, Row("a", 10.5, "delete"), Row("a", 10.5, "delete"), A),
         (("a", 9, 10.5), ("a", 13, None)),
