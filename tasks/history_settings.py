@@ -6,7 +6,7 @@ from contracts.errors import ContractError
 from contracts.model import Contract
 from history import HistorySettings
 
-OPERATION = "_op"
+OPERATION = "__operation"
 """The staged column that says 'upsert' or 'delete'."""
 
 _CARRIED = ("batch_id", "row_score", "retention_date")
