@@ -1,6 +1,7 @@
 """Cutting what a load reads into parts that are read side by side.
 
-Promise: every row is in exactly one slice, also one whose partition column is null.
+Promise: every row is in exactly one slice, also one whose partition column is null or lies beyond
+the bounds.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from contracts.source_query import Dialect
+from contracts.source_query import SLICE, Dialect
 
 Bound = int | Decimal | date | datetime
 
 
 def source_slices(
-    column: str, low: object, high: object, count: int, *, dialect: str = "postgresql"
+    low: object, high: object, count: int, *, dialect: str = "postgresql"
 ) -> tuple[str, ...]:
-    """Conditions on a column that cut `low` to `high` into at most `count` equal ranges.
+    """Conditions on `SLICE` that cut `low` to `high` into at most `count` equal ranges.
 
     Values outside the bounds fall into the first or the last range. Without usable bounds, or
     with a count of one, there is a single slice that holds everything.
@@ -26,7 +27,7 @@ def source_slices(
     if not cuts:
         return ("1 = 1",)
     dialects = Dialect(dialect)
-    name = dialects.quoted(column)
+    name = dialects.quoted(SLICE)
     marks = [dialects.literal(cut) for cut in cuts]
     first = f"({name} < {marks[0]} OR {name} IS NULL)"
     between = [f"({name} >= {lower} AND {name} < {upper})" for lower, upper in pairwise(marks)]
@@ -43,6 +44,8 @@ def _cuts(low: object, high: object, count: int) -> list[Bound]:
     elif isinstance(low, int) and isinstance(high, int):
         cuts = [low + (high - low) * step // count for step in steps]
     elif isinstance(low, Decimal) and isinstance(high, Decimal):
+        if not (low.is_finite() and high.is_finite()):
+            return []
         cuts = [low + (high - low) * step / count for step in steps]
     else:
         return []

@@ -14,6 +14,7 @@ from contracts.loader import LEDGERS, TABLES, load_contract, load_ledger
 from contracts.model import Contract, Ledger
 from contracts.schema import create_table, data_dictionary, target_schema
 from contracts.source_query import bounds_query, source_query
+from tests.contracts.relations import relation_of
 from tests.night import AT_NIGHT
 
 TABLE = yaml.safe_load((TABLES / "new_source_table.yaml").read_text(encoding="utf-8"))
@@ -118,7 +119,7 @@ def test_a_damaged_contract_is_a_contract_that_compiles_or_a_contract_error(dama
         assert len(target_schema(contract)) == len(contract.columns)
         assert create_table(contract, "lake.a.b")
         assert data_dictionary(contract)
-        assert source_query(contract)
+        assert source_query(contract, relation_of(contract))
         assert bounds_query(contract)
 
 
