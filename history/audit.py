@@ -16,6 +16,7 @@ from history.batch import Batch
 from history.columns import comparable, content, count_of, named, per
 from history.events import DELETE, UPSERT
 from history.learned import Learned
+from history.open_state import unlike
 from history.plan import Planned
 from history.settings import HistorySettings
 from history.timeline import shown_later
@@ -49,6 +50,9 @@ def audit(spark: SparkSession, batch: Batch, evidence: Evidence) -> None:
         is_newest=evidence.is_newest_read,
     )
     broken |= counts.collect()[0].asDict()
+    if batch.opened is not None and evidence.is_newest_read:
+        head = spark.read.option("versionAsOf", str(growth.head)).table(batch.table)
+        broken |= unlike(head, batch.opened, planned.settings)
     broken = {rule: count for rule, count in broken.items() if count}
     if broken:
         raise AuditError(

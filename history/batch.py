@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from history import branches
+from history.open_state import OpenState
 from history.reads import ClosingLimit, Read
 from history.settings import HistorySettings
 
@@ -23,6 +24,7 @@ class Batch:
         quarantine: The table that refused rows are appended to.
         source: The source's name, for the quarantine.
         read: Of a table that is read as it is now: the read that the batch is.
+        opened: What must be open once a full read is loaded; None: that is not asked.
         watermark: How far the source has been read, as text. A load that moves it is published
             even if no version changes, so that the next one need not read the same again.
         closing: How many keys a full read may close; None: any number.
@@ -37,6 +39,7 @@ class Batch:
     source: str = ""
     read: Read | None = None
     closing: ClosingLimit | None = None
+    opened: OpenState | None = None
     watermark: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
 

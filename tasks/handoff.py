@@ -74,7 +74,9 @@ class StagedBatch:
     `watermark` is the greatest of the rows that were not refused, within the source's own clock
     (None: there is none). `read` says which read of its source the batch is, where that is read as
     it is now; it is full where the contract closes keys that are absent from a full load.
-    `judged_until` is the greatest watermark of all rows up to the read.
+    `judged_until` is the greatest watermark of all rows up to the read. `there` counts the rows
+    that must be open versions once a full read is loaded (None: that is not asked), and
+    `there_digest` is that of their fingerprints.
     """
 
     table: str
@@ -87,6 +89,8 @@ class StagedBatch:
     findings: tuple[Finding, ...] = ()
     read: Read | None = None
     judged_until: datetime | None = None
+    there: int | None = None
+    there_digest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +131,53 @@ class LoadSummary:
     def elapsed_seconds(self) -> float:
         """From taking the batch to having recorded it."""
         return (self.ended - self.started).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class DifferingKey:
+    """A key whose open version is not what the source says.
+
+    `found` is 'only in source', 'only in table' or 'differs'; `key` is a JSON object of the key
+    as the table stores it.
+    """
+
+    found: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """A whole table compared with one full read of its source.
+
+    Attributes:
+        contract: The contract's name.
+        target: The history table.
+        read_at: The instant of the read, by the source's clock.
+        rows_read: The source's rows.
+        open_versions: The keys that the table held open.
+        only_in_source: Keys that the source has, and the table does not hold open.
+        only_in_table: Keys that the table holds open, and the source does not have.
+        differing: Keys of both whose values differ.
+        kept: Open keys without a row of which the contract says that they stay.
+        refused: Rows that a check refuses: their keys keep what the table holds of them.
+        keys: Some of the keys that are not equal.
+        batch_id: The batch that repaired them; None: nothing was repaired.
+    """
+
+    contract: str
+    target: str
+    read_at: datetime
+    rows_read: int
+    open_versions: int
+    only_in_source: int
+    only_in_table: int
+    differing: int
+    kept: int
+    refused: int
+    keys: tuple[DifferingKey, ...] = ()
+    batch_id: str | None = None
+
+    @property
+    def unequal(self) -> int:
+        """How many keys are not equal."""
+        return self.only_in_source + self.only_in_table + self.differing

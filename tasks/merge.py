@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from contracts.schema import comment, create_table, event_schema
 from history import Batch, ClosingLimit, Written, write_changes
 from history.columns import named
+from history.open_state import OpenState
 from history.table import exists
 from tasks.handoff import StagedBatch, Verdict
 from tasks.history_settings import history_settings
@@ -44,7 +45,7 @@ def merge(run: Run, staged: StagedBatch, verdict: Verdict) -> Written:
         run.spark.sql(create_table(run.contract, run.target))
     stage = run.spark.table(staged.table)
     seen = stage.select(*[named(name) for name in run.contract.key])
-    return write_changes(run.spark, _changes(run, stage), batch_of(run, staged, verdict), seen)
+    return write_changes(run.spark, changes_of(run, stage), batch_of(run, staged, verdict), seen)
 
 
 def batch_of(run: Run, staged: StagedBatch, verdict: Verdict) -> Batch:
@@ -68,6 +69,7 @@ def batch_of(run: Run, staged: StagedBatch, verdict: Verdict) -> Batch:
         quarantine=run.ledger("quarantine"),
         source=run.contract.source.relation,
         read=staged.read,
+        opened=_opened(run, staged),
         closing=ClosingLimit(
             percent=run.contract.source.closing_limit.percent,
             rows=run.contract.source.closing_limit.rows,
@@ -81,7 +83,8 @@ def batch_of(run: Run, staged: StagedBatch, verdict: Verdict) -> Batch:
     )
 
 
-def _changes(run: Run, stage: DataFrame) -> DataFrame:
+def changes_of(run: Run, stage: DataFrame) -> DataFrame:
+    """What the staged rows say of their keys, as the history engine takes it."""
     # What the catalog says of a column comes along, for one that is yet to be added.
     columns = [
         named(column.name).alias(column.name, metadata={"comment": comment(column)})
@@ -90,3 +93,21 @@ def _changes(run: Run, stage: DataFrame) -> DataFrame:
     ]
     events = stage.where(F.col(staging.KIND) == staging.EVENT)
     return events.select(*columns, F.col(staging.OPERATION))
+
+
+def _opened(run: Run, staged: StagedBatch) -> OpenState | None:
+    """What a full read has found, for the audit of what becomes of it."""
+    if staged.there is None:
+        return None
+    told = run.contract.generated("fingerprint")
+    apart = None
+    if staged.refused or staged.ignored:
+        stage = run.spark.table(staged.table)
+        said_nothing = F.col(staging.KIND).isin(staging.REFUSED, staging.IGNORED)
+        apart = stage.where(said_nothing).select(*[named(name) for name in run.contract.key])
+    return OpenState(
+        rows=staged.there,
+        digest=staged.there_digest,
+        column=None if told is None else told.name,
+        apart=apart,
+    )

@@ -126,8 +126,15 @@ def _batch(
         watermark=_latest(_moment(seen[staging.WATERMARK]), extraction.watermark),
         findings=findings(contract, judged),
         read=extraction.read,
+        there=int(str(seen[staging.THERE])) if _asks_all(extraction) else None,
+        there_digest=int(str(seen[staging.THERE_DIGEST])),
         judged_until=_latest(_moment(seen[staging.JUDGED_UNTIL]), extraction.judged_until),
     )
+
+
+def _asks_all(extraction: Extraction) -> bool:
+    """Whether the read speaks for every key, also for those that it did not find."""
+    return extraction.read is not None and extraction.read.full
 
 
 def _latest(newest: datetime | None, before: datetime | None) -> datetime | None:

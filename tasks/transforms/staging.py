@@ -22,6 +22,7 @@ from contracts.source_query import UNFIT
 from contracts.transformations import TRANSFORMATIONS
 from history.columns import as_json, named
 from history.events import DELETE, UPSERT
+from history.open_state import digest_of
 from tasks.transforms.checks import (
     counts,
     failed_checks,
@@ -43,6 +44,8 @@ KINDS = (EVENT, REFUSED, IGNORED, REPEATED)
 
 OPERATION, FAILED, SOURCE_ROW, DIGEST = "__operation", "__failed", "__source_row", "__digest"
 UNFIT_COLUMNS = "__unfit_columns"
+THERE, THERE_DIGEST = "there", "there_digest"
+"""What the observation says of the rows that must be open versions: their number and digest."""
 WATERMARK, JUDGED_UNTIL = "__watermark", "__judged_until"
 _DOMAIN = "strandline refused row 1\n"
 
@@ -238,12 +241,17 @@ def _measures(contract: Contract, origin: Origin) -> list[Column]:
         past = origin.read_until - timedelta(days=1) if by_day else origin.read_until
         unread = (mark > F.lit(_micros_of(past))) & was_read
         mask = F.when(F.coalesce(unread, F.lit(False)), mask)
+    there = (F.col(KIND) == REPEATED) | ((F.col(KIND) == EVENT) & (F.col(OPERATION) == UPSERT))
+    told = contract.generated("fingerprint")
+    digest = F.lit(0) if told is None else digest_of(F.col(_clear(told.name)))
     accepted = (F.col(KIND) != REFUSED) & (mark <= F.lit(_micros_of(origin.watermark_limit)))
     return [
         *counts(contract, mask, F.col("__unfit_columns")),
         *[F.count_if(F.col(KIND) == kind).alias(f"kind_{kind}") for kind in KINDS],
         F.max(F.when(accepted, mark)).alias(WATERMARK),
         F.max(F.when(was_read, mark)).alias(JUDGED_UNTIL),
+        F.count_if(there).alias(THERE),
+        F.coalesce(F.sum(F.when(there, digest)), F.lit(0)).alias(THERE_DIGEST),
     ]
 
 
@@ -279,7 +287,7 @@ def _chosen(kept: DataFrame, contract: Contract, keys: ProtectionKeys, origin: O
     return kept.select(
         *columns,
         F.col(OPERATION),
-        (F.when(said, F.col(KIND)).otherwise(SEEN) if sees else F.col(KIND)).alias(KIND),
+        (F.when(F.col(KIND) == REPEATED, SEEN).otherwise(F.col(KIND))).alias(KIND),
         F.when(refused, F.col("__mask")).alias(FAILED),
         F.when(refused, F.col("__unfit_columns")).alias(UNFIT_COLUMNS),
         row.alias(SOURCE_ROW),
