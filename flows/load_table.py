@@ -67,7 +67,11 @@ def load_table(
 
 def loaded(load: Opened) -> LoadSummary:
     """The steps of one load."""
-    judged = taken(load.run)
+    return ended(load, taken(load.run))
+
+
+def ended(load: Opened, judged: Judged) -> LoadSummary:
+    """Make what was judged good enough the table's, and record it."""
     judged, report = published(load.run, judged)
     run, staged = judged.run, judged.staged
     tell_loaded(run, staged, report)

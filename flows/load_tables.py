@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
@@ -20,7 +20,7 @@ from contracts.errors import RetryableError, SettingsError, StrandlineError, Une
 from flows.alarm import alarm
 from flows.load_table import loaded, started, this_run
 from flows.page import show_load
-from flows.parameters import ContractName, SettingsName
+from flows.parameters import ContractName, KeyCount, SettingsName
 from flows.shell import exit_code
 from tasks.handoff import LoadSummary
 from tasks.opening import contracts_to_load, limits, opened
@@ -69,7 +69,9 @@ class TablesFailedError(RetryableError):
 
 @flow(name="load-tables", persist_result=False, on_failure=[alarm], on_crashed=[alarm])
 def load_tables(
-    contracts: list[ContractName], settings: SettingsName = "default"
+    contracts: list[ContractName],
+    settings: SettingsName = "default",
+    closes_at_most: KeyCount | None = None,
 ) -> tuple[TableOutcome, ...]:
     """Load the tables of several contracts, a few at a time.
 
@@ -77,6 +79,8 @@ def load_tables(
         contracts: Names of contracts, or of their target tables.
         settings: The name of the run settings block; it says how many run side by side and how
             long each may take.
+        closes_at_most: Of each table, close so many keys that a full read lacks; without it as
+            many as its contract allows.
 
     Raises:
         TablesFailedError: At least one of them failed. All others were loaded.
@@ -89,7 +93,7 @@ def load_tables(
             found="none",
             next_step="Name the contracts to load; strandline contracts list shows them.",
         )
-    outcomes = _side_by_side(names, settings)
+    outcomes = _side_by_side(names, settings, closes_at_most)
     _show(outcomes)
     if any(each.error is not None for each in outcomes):
         raise TablesFailedError.of(outcomes)
@@ -109,12 +113,18 @@ def _show(outcomes: Sequence[TableOutcome]) -> None:
         )
 
 
-def _side_by_side(names: Sequence[str], settings: str) -> tuple[TableOutcome, ...]:
+def _side_by_side(
+    names: Sequence[str], settings: str, closes_at_most: int | None
+) -> tuple[TableOutcome, ...]:
     """Tasks and not subflows: a subflow waits a second for its heartbeat to end."""
     most = limits(settings).side_by_side
     with ThreadPoolTaskRunner[TableOutcome](max_workers=most) as runner:
         futures = [
-            runner.submit(load_one, {"contract": name, "settings": settings}) for name in names
+            runner.submit(
+                load_one,
+                {"contract": name, "settings": settings, "closes_at_most": closes_at_most},
+            )
+            for name in names
         ]
         return tuple(_ended(*each) for each in zip(names, futures, strict=True))
 
@@ -129,14 +139,15 @@ def _ended(name: str, future: PrefectFuture[TableOutcome]) -> TableOutcome:
 
 
 @task(name="load-one", task_run_name="load-{contract}", cache_policy=NO_CACHE, persist_result=False)
-def load_one(contract: str, settings: str) -> TableOutcome:
+def load_one(contract: str, settings: str, closes_at_most: int | None = None) -> TableOutcome:
     """Load one table; what stops it is an outcome, not an exception."""
     try:
         with (
             foreseen(contract),
             opened(contract, settings, run_id=this_run(contract), started=started()) as load,
         ):
-            return TableOutcome(contract, loaded(load), None)
+            run = replace(load.run, closes_at_most=closes_at_most)
+            return TableOutcome(contract, loaded(replace(load, run=run)), None)
     except StrandlineError as error:
         return TableOutcome(contract, None, error)
 

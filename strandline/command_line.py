@@ -27,7 +27,7 @@ _QUIET = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
 }
 
-_LAKE = ("run", "history", "diff", "status", "runs", "quarantine", "upkeep", "rebuild")
+_LAKE = ("run", "verify", "history", "diff", "status", "runs", "quarantine", "upkeep", "rebuild")
 _SERVER = ("up", "deploy", "down")
 _COMMANDS = (*_LAKE, *_SERVER, "alerts", "contracts")
 

@@ -97,6 +97,20 @@ Port = Annotated[
     ),
 ]
 
+ClosingLimit = Annotated[
+    int | None,
+    Parameter(
+        validator=Number(gte=0),
+        help="Accept that a full read closes at most so many keys of each table.",
+    ),
+]
+Repair = Annotated[
+    bool, Parameter(negative="", help="Load the source in full where the table differs from it.")
+]
+ShownKeys = Annotated[
+    int, Parameter(validator=Number(gte=0), help="Name so many of the keys that differ.")
+]
+
 _STARTING = "Starting"
 _PROJECT, _STATE = Path("prefect.yaml"), Path(".strandline")
 
@@ -105,6 +119,7 @@ def run(
     contract: TableName,
     /,
     *more: More,
+    closing_limit: ClosingLimit = None,
     settings: Settings = "default",
     verbose: Verbose = False,
     json: AsJson = False,
@@ -113,7 +128,31 @@ def run(
     screen = Screen.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.loading import load
-    return load(screen, (contract, *more), settings=settings, verbose=verbose)
+    return load(
+        screen,
+        (contract, *more),
+        settings=settings,
+        verbose=verbose,
+        closing_limit=closing_limit,
+    )
+
+
+def verify(
+    table: TableName,
+    /,
+    *,
+    repair: Repair = False,
+    limit: ShownKeys = 20,
+    closing_limit: ClosingLimit = None,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> int:
+    """Compare a whole table with its source as it is now, and repair it if told to."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline import verifying
+    asked = verifying.Asked(repair=repair, limit=limit, closing_limit=closing_limit)
+    return verifying.verify(screen, table, asked, settings=settings)
 
 
 def history(

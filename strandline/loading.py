@@ -27,15 +27,23 @@ from tasks.progress import Progress, listening
 from tasks.unexpected import foreseen
 
 
-def load(screen: Screen, contracts: Sequence[str], *, settings: str, verbose: bool) -> int:
+def load(
+    screen: Screen,
+    contracts: Sequence[str],
+    *,
+    settings: str,
+    verbose: bool,
+    closing_limit: int | None = None,
+) -> int:
     """Load the contracts and tell how it went; the exit code is that of the first failure.
 
-    `verbose` leaves the terminal to Prefect's own log.
+    `verbose` leaves the terminal to Prefect's own log; `closing_limit` accepts that a full read
+    closes so many keys of each table.
     """
     names = contracts_to_load(contracts, settings)
     with _watched(screen, names, quiet=verbose), listening(_stop_if_interrupted):
         start_temporary_server()
-        outcomes = _loaded(names, settings)
+        outcomes = _loaded(names, settings, closing_limit)
     failed = [each.error for each in outcomes if each.error is not None]
     if failed:
         heed()
@@ -43,13 +51,16 @@ def load(screen: Screen, contracts: Sequence[str], *, settings: str, verbose: bo
     return failed[0].exit_code if failed else 0
 
 
-def _loaded(names: Sequence[str], settings: str) -> tuple[TableOutcome, ...]:
+def _loaded(
+    names: Sequence[str], settings: str, closing_limit: int | None
+) -> tuple[TableOutcome, ...]:
     """How each load ended; one alone is a flow of its own."""
     try:
         with foreseen(", ".join(names)):
             if len(names) == 1:
-                return (TableOutcome(names[0], load_table(names[0], settings), None),)
-            return load_tables(list(names), settings)
+                summary = load_table(names[0], settings, closing_limit)
+                return (TableOutcome(names[0], summary, None),)
+            return load_tables(list(names), settings, closing_limit)
     except TablesFailedError as error:
         return error.outcomes
     except StrandlineError as error:
