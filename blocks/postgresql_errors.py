@@ -18,7 +18,7 @@ from contracts.errors import (
     StrandlineError,
 )
 
-__all__ = ["Meaning", "meaning_of_message", "meaning_of_state"]
+__all__ = ["Meaning", "meaning_of_certificate", "meaning_of_message", "meaning_of_state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ def meaning_of_message(message: str) -> Meaning:
         if sign in message:
             return meaning
     return _access("refused")
+
+
+def meaning_of_certificate(message: str) -> Meaning | None:
+    """What a failure to connect says about who vouches for the server; None if it is another."""
+    return next((meaning for sign, meaning in _CERTIFICATES if sign in message), None)
 
 
 def _unavailable(found: str, next_step: str | None = None) -> Meaning:
@@ -179,6 +184,34 @@ _ROUTINES = {
 """Where a SQLSTATE alone is too little."""
 
 _TLS = "a server whose certificate a known authority signed"
+_OTHER_NAME = _settings(
+    _TLS,
+    "a certificate for another host name",
+    "Set `host` of the source's block to the name in the server's certificate.",
+)
+_UNSIGNED = _settings(
+    _TLS,
+    "one that no known authority signed",
+    "Set `ssl_root_certificate` of the source's block to the certificate of the authority"
+    " that signed the server's.",
+)
+_CERTIFICATES = (
+    (
+        "root certificate",
+        _settings(
+            _TLS,
+            "no certificate authority that is known: none is set, or its file can't be read",
+            "Set `ssl_root_certificate` of the source's block to the file with the authority's"
+            " certificate, or to `system`.",
+        ),
+    ),
+    ("does not match host name", _OTHER_NAME),
+    ("certificate verify failed", _UNSIGNED),
+    ("could not be verified by hostnameverifier", _OTHER_NAME),
+    ("PKIX path", _UNSIGNED),
+)
+"""Of libpq, of the JDBC driver and of Java."""
+
 _MESSAGES = (
     *(
         (sign, _unavailable(sign))
@@ -208,32 +241,7 @@ _MESSAGES = (
             "client_login_timeout",
         )
     ),
-    (
-        "root certificate",
-        _settings(
-            _TLS,
-            "no certificate authority that is known: none is set, or its file can't be read",
-            "Set `ssl_root_certificate` of the source's block to the file with the authority's"
-            " certificate, or to `system`.",
-        ),
-    ),
-    (
-        "does not match host name",
-        _settings(
-            _TLS,
-            "a certificate for another host name",
-            "Set `host` of the source's block to the name in the server's certificate.",
-        ),
-    ),
-    (
-        "certificate verify failed",
-        _settings(
-            _TLS,
-            "one that no known authority signed",
-            "Set `ssl_root_certificate` of the source's block to the certificate of the authority"
-            " that signed the server's.",
-        ),
-    ),
+    *_CERTIFICATES,
     (
         "unsupported startup parameter",
         _settings(

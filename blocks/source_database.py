@@ -84,8 +84,9 @@ class SourceDatabase(Block):
         default=None,
         min_length=1,
         description=(
-            "File with the certificates of the authorities that may vouch for the server, for "
-            "verify-ca and verify-full; `system` stands for those that the machine trusts."
+            "File, on every machine that reads, with the certificates of the authorities that may "
+            "vouch for the server, for verify-ca and verify-full; `system` stands for those that "
+            "the machine and its Java trust."
         ),
     )
     connect_timeout_seconds: int = Field(

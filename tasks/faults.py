@@ -14,7 +14,7 @@ from typing import Any
 from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark.errors import PySparkException
 
-from blocks.postgresql_errors import meaning_of_state
+from blocks.postgresql_errors import meaning_of_certificate, meaning_of_state
 from contracts.errors import (
     EnvironmentUnfitError,
     LakehouseUnavailableError,
@@ -29,6 +29,7 @@ _CLASS = re.compile(r"\b(?:[a-z_]\w*\.)+([A-Z]\w*(?:Exception|Error))\b")
 _NO_SPACE = re.compile(r"No space left on device")
 _NO_MEMORY = re.compile(r"OutOfMemoryError|Java heap space|GC overhead limit exceeded")
 _SQL_STATE = re.compile(r"SQLSTATE:? ?([0-9A-Z]{5})|SQL state \[?([0-9A-Z]{5})")
+_CONNECTING = "08"
 _MOST_CAUSES = 20
 
 
@@ -131,6 +132,9 @@ def _of_the_source(
             found=", ".join(classes[:4]),
             next_step="Check the source database block and the database's log, then run again.",
         )
+    certificate = meaning_of_certificate(text) if told.startswith(_CONNECTING) else None
+    if certificate is not None:
+        return certificate.error(where)
     return meaning_of_state(told, routine).error(where, f"SQLSTATE {told}")
 
 
