@@ -6,6 +6,8 @@ columns that it was first made of.
 
 from __future__ import annotations
 
+from pyspark.sql import types as T
+
 from contracts.errors import ContractError
 from contracts.model import Contract, ProtectionKind
 from contracts.schema import event_schema
@@ -27,7 +29,11 @@ def fingerprinted(run: Run) -> tuple[str, ...]:
     if not exists(run.spark, run.target):
         return contract.history.tracked
     settings = history_settings(contract)
-    told = foreseen(run.spark, run.target, event_schema(contract), settings).recorded
+    events = event_schema(contract)
+    if settings.stamp is not None:
+        # The instant of the read, which each of its rows is given when it is loaded.
+        events = T.StructType([*events, T.StructField(settings.sequence, T.TimestampType())])
+    told = foreseen(run.spark, run.target, events, settings).recorded
     if told.fingerprint is None:
         return contract.history.tracked
     _refuse_random(contract, told.covered)
