@@ -65,11 +65,12 @@ def table(database):
 
 
 @pytest.fixture(scope="module")
-def database(postgres, rows):
+def database(any_postgres, rows):
     """A connection to a source of these rows, in a schema of its own."""
     schema = "source_query_test"
-    with psycopg.connect(postgres.dsn.get_secret_value(), autocommit=True) as connection:
-        connection.execute("SET TIME ZONE 'UTC'")
+    with psycopg.connect(any_postgres.dsn.get_secret_value(), autocommit=True) as connection:
+        for setting in ("TimeZone TO 'UTC'", "DateStyle TO 'ISO'", "quote_all_identifiers TO off"):
+            connection.execute(f"SET {setting}".encode())
         connection.execute(sql.SQL(TABLE).format(schema=sql.Identifier(schema)))
         with connection.cursor().copy(
             "COPY source_query_test.new_source_table (id, status, created_date, updated_date)"

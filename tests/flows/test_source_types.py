@@ -209,6 +209,11 @@ CREATE STATISTICS {schema}.counts (ndistinct, dependencies, mcv) ON a, b FROM {s
 ANALYZE {schema}.counted;
 """
 SCHEMA = "source_types_test"
+PLAIN = (
+    *("TimeZone TO 'UTC'", "DateStyle TO 'ISO, YMD'", "IntervalStyle TO postgres"),
+    *("search_path TO ''", "extra_float_digits TO 1", "bytea_output TO hex"),
+    *("client_encoding TO 'UTF8'", "quote_all_identifiers TO off", "lc_monetary TO 'C'"),
+)
 BUILT_IN = """
 SELECT format_type(t.oid, NULL), t.typtype::text, t.typcategory::text
 FROM pg_type AS t
@@ -237,9 +242,10 @@ def worded(text: str, user: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(postgres):
-    with psycopg.connect(postgres.dsn.get_secret_value(), autocommit=True) as connection:
-        for setting in ("TimeZone TO 'UTC'", "DateStyle TO 'ISO, YMD'", "search_path TO ''"):
+def server(any_postgres):
+    """A session as a reading's are, on a server that may want others otherwise."""
+    with psycopg.connect(any_postgres.dsn.get_secret_value(), autocommit=True) as connection:
+        for setting in PLAIN:
             connection.execute(f"SET {setting}".encode())
         connection.execute(sql.SQL(MADE).format(schema=sql.Identifier(SCHEMA)))
         yield connection
@@ -247,12 +253,12 @@ def server(postgres):
 
 
 @pytest.fixture(scope="module")
-def cases(server, postgres):
+def cases(server, any_postgres):
     """The cases, and one for each built-in type that none of them is about."""
     listed = []
     for each in CASES:
-        declared = worded(each.declared, postgres.user)
-        fits = tuple(worded(text, postgres.user) for text in each.fits)
+        declared = worded(each.declared, any_postgres.user)
+        fits = tuple(worded(text, any_postgres.user) for text in each.fits)
         listed.append(replace(each, declared=declared, fits=fits))
     rest = [
         case(name, "string", ["{}" if kind == "m" else "empty"])
@@ -322,15 +328,15 @@ def literal(each, row):
 
 
 @pytest.fixture(scope="module")
-def loaded(server, cases, promised, postgres, spark):
+def loaded(server, cases, promised, any_postgres, spark):
     """Read once, written to an Iceberg table, and read back by Spark and from the data files."""
     filled(server, cases)
     source = SourceDatabase(
-        host=postgres.host,
-        port=postgres.port,
-        database=postgres.database,
-        user=postgres.user,
-        password=postgres.password,
+        host=any_postgres.host,
+        port=any_postgres.port,
+        database=any_postgres.database,
+        user=any_postgres.user,
+        password=any_postgres.password,
     )
     spark.sql("CREATE NAMESPACE IF NOT EXISTS lake.source_types")
     table = "lake.source_types.everything"
