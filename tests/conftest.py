@@ -185,6 +185,9 @@ def odd_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedP
             with contextlib.suppress(psycopg.Error):
                 admin.execute(f"ALTER ROLE ALL SET lc_monetary TO '{locale}'".encode())
                 break
+        admin.execute("ALTER SYSTEM SET max_prepared_transactions TO 4")
+    server.stop()
+    server.start()
     yield server
     server.stop()
 

@@ -187,6 +187,26 @@ def test_the_oldest_open_transaction_of_others_is_told(owner, other, said):
         assert not found.open_unknown
 
 
+def test_a_prepared_transaction_is_open_though_its_session_is_gone(odd_postgres):
+    source = SourceDatabase(
+        port=odd_postgres.port, user=odd_postgres.user, password=odd_postgres.password
+    )
+    dsn = odd_postgres.dsn.get_secret_value()
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.execute("BEGIN; CREATE TABLE public.promised (id int); PREPARE TRANSACTION 'p'")
+    time.sleep(0.05)
+    with source.reading() as reading:
+        pass
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.execute("ROLLBACK PREPARED 'p'")
+    with source.reading() as later:
+        pass
+
+    assert reading.oldest_open < reading.now - timedelta(milliseconds=40)
+    assert not reading.open_unknown
+    assert later.oldest_open > reading.now
+
+
 def test_reads_of_our_own_are_no_open_transactions(owner):
     with owner.reading() as first:
         time.sleep(0.05)

@@ -147,7 +147,7 @@ os._exit(0)
 
 def test_spark_that_is_killed_at_its_work_ends_in_no_traceback(spark):
     ended = subprocess.run(
-        [sys.executable, "-c", KILLED], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", KILLED], capture_output=True, text=True, timeout=600, check=True
     )
 
     assert ended.stdout.count("told: Raise `driver_memory`") == 3
