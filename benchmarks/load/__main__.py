@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from benchmarks.history.machine import machine
@@ -54,6 +56,8 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(str(error))
     base = commit_of(asked.against)
     tree = None if asked.of is None else commit_of(asked.of)
+    # Told to end, it ends a database and two JVMs too.
+    signal.signal(signal.SIGTERM, _leave)
     root = Path(tempfile.mkdtemp(prefix="strandline-load-"))
     began = time.monotonic()
 
@@ -75,6 +79,10 @@ def main(arguments: list[str] | None = None) -> None:
     if not all(each.right for each in measured):
         message = "open versions are not what the source holds: these figures say nothing"
         raise SystemExit(message)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:
