@@ -105,6 +105,26 @@ class Plan:
         rows = [row_of(stamps, said) for said in lot[number] if asked.returns(stamps, said)]
         return Read(moment(BETWEEN * number), asked.full, tuple(rows))
 
+    def is_sure(self, stamps: Stamps, lot: Lot) -> bool:
+        """Whether it makes no difference to a lot in which order the reads are loaded.
+
+        A read that is not full does not tell a key that is gone from one that is as it was, nor
+        does any read keep that a row was refused: nobody knows what they say of what is loaded
+        later and is older.
+        """
+        if any(
+            row_of(stamps, said).refused for rows in lot for said in rows if said.id is not None
+        ):
+            return False
+        for number, asked in enumerate(self.asked):
+            if asked.full:
+                continue
+            found = {said.id for said in lot[number] if asked.returns(stamps, said)}
+            before = (said for rows in lot[:number] for said in rows)
+            if any(said.id not in found and asked.returns(stamps, said) for said in before):
+                return False
+        return True
+
     def __str__(self) -> str:
         reads = ", ".join("full" if each.full else f"from {each.low}" for each in self.asked)
         loads = ", ".join(

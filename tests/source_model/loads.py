@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from random import Random
@@ -13,7 +14,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from history import HistorySettings, LoadReport, Read, load_changes
+from history import HistorySettings, Read, load_changes
+from history.table import current_snapshot, exists
 from tests.source_model.examples import (
     BETWEEN,
     LOT,
@@ -73,25 +75,32 @@ class Killed(Exception):  # noqa: N818 - as the load sees it, no error of its ow
 
 @dataclass(frozen=True)
 class Loading:
-    """One table and what has been published to it."""
+    """One table; `snapshots` are those after each load of its plan that has been made."""
 
     spark: SparkSession
     table: str
     plan: Plan
     stamps: Stamps
     lots: tuple[Lot, ...]
+    snapshots: list[int] = field(default_factory=list)
 
-    def run(self) -> Iterator[tuple[int, int, frozenset[tuple[int, int | None]]]]:
-        """Each load's number, the snapshot after it, and the parts of reads loaded by then."""
+    def run(self) -> list[Difference]:
+        """Loads everything; the first difference of each lot that has one."""
+        told: dict[Lot, Difference] = {}
         done: set[tuple[int, int | None]] = set()
         for number, step in enumerate(self.plan.steps):
-            report = self.load(number, step)
+            self.load(number, step)
             if step.dies in (None, "published"):
                 done.add((step.read, step.part))
-            yield number, report.snapshot_id if report else 0, frozenset(done)
+            reads = whole(done)
+            # Of a read that is not there as a whole, nobody knows what it has to say.
+            if reads:
+                for each in self.differences(self.snapshots[-1], reads):
+                    told.setdefault(each.lot, each)
+        return list(told.values())
 
-    def load(self, number: int, step: Step) -> LoadReport | None:
-        """Load a read; None: it was killed."""
+    def load(self, number: int, step: Step) -> None:
+        """Load a read, or so much of it as can be loaded before the load is killed."""
 
         def die(said: str) -> None:
             if said == step.dies:
@@ -105,8 +114,8 @@ class Loading:
             if asked.returns(self.stamps, said) and partly(said, step.part)
         ]
         low = None if asked.full else moment(asked.low)
-        try:
-            return load_changes(
+        with suppress(Killed):
+            load_changes(
                 self.spark,
                 frame(self.spark, self.stamps, Random(number).sample(rows, len(rows))),  # noqa: S311
                 self.table,
@@ -116,35 +125,27 @@ class Loading:
                 read=Read(at=moment(BETWEEN * step.read), full=asked.full, low=low),
                 announce=die,
             )
-        except Killed:
-            return None
+        there = exists(self.spark, self.table)
+        self.snapshots.append((current_snapshot(self.spark, self.table) or 0) if there else 0)
 
-    def expected(self, lot: Lot, reads: Iterable[int]) -> dict[Any, list[Version]]:
-        return history(self.plan.read(self.stamps, lot, number) for number in reads)
+    def differences(self, snapshot: int, reads: Iterable[int]) -> list[Difference]:
+        """The lots that are not, at a snapshot, as these reads say."""
+        found, wrong = self.versions(snapshot)
+        told = []
+        for place, lot in enumerate(self.lots):
+            expected = history(self.plan.read(self.stamps, lot, number) for number in reads)
+            mine, notes = found.get(place, {}), tuple(wrong.get(place, ()))
+            if expected != mine or notes:
+                step = len(self.snapshots) - 1
+                told.append(Difference(lot, self.plan, step, expected, mine, notes))
+        return told
 
-    def differences(self) -> list[Difference]:
-        """The first difference of each lot that has one."""
-        told: dict[int, Difference] = {}
-        for number, _snapshot, done in self.run():
-            if not self.spark.catalog.tableExists(self.table):
-                continue
-            reads = whole(done)
-            if reads is None:
-                continue  # of the part that is not there yet, nothing is known
-            found, wrong = self.versions()
-            for place, lot in enumerate(self.lots):
-                expected = self.expected(lot, reads)
-                mine = wrong.get(place, [])
-                if place not in told and (expected != found.get(place, {}) or mine):
-                    told[place] = Difference(
-                        lot, self.plan, number, expected, found.get(place, {}), tuple(mine)
-                    )
-        return list(told.values())
-
-    def versions(self, snapshot: int | None = None) -> tuple[Found, dict[int, list[str]]]:
-        """The versions as they are now or were, and what is wrong with single rows."""
-        at = f" VERSION AS OF {snapshot}" if snapshot else ""
-        rows = self.spark.sql(f"SELECT * FROM {self.table}{at} ORDER BY valid_from").toArrow()  # noqa: S608
+    def versions(self, snapshot: int) -> tuple[Found, dict[int, list[str]]]:
+        """The versions as they were at a snapshot, and what is wrong with single rows."""
+        if not snapshot:
+            return {}, {}
+        rows = self.spark.read.option("snapshot-id", snapshot).table(self.table)
+        rows = rows.orderBy("valid_from").toArrow()
         found: Found = {}
         wrong: dict[int, list[str]] = {}
         for row in rows.to_pylist():
@@ -167,7 +168,7 @@ class Loading:
 COLUMNS = ("value", "rest", "read_at", "valid_from", "valid_to")
 
 
-def whole(done: frozenset[tuple[int, int | None]]) -> list[int] | None:
+def whole(done: set[tuple[int, int | None]]) -> list[int] | None:
     """The reads that were loaded; None where one was in part."""
     reads = {read for read, _part in done}
     for read in reads:
@@ -198,19 +199,19 @@ def loading(
     return Loading(spark, f"{namespace}.t{next(_NAMES)}", plan, stamps, tuple(lots))
 
 
-def assert_as_the_reference(
-    spark: SparkSession, namespace: str, plan: Plan, stamps: Stamps, lots: Iterable[Lot]
-) -> None:
+def assert_as_the_reference(load: Loading) -> None:
     """No difference, or an error with the smallest one that a few more loads can find.
 
     All lots that are smaller than a failing one by one step are loaded together.
     """
-    failing = loading(spark, namespace, plan, stamps, lots).differences()
+    failing = load.run()
     if not failing:
         return
     smallest = min(failing, key=_size)
-    for _ in range(8):
-        less = loading(spark, namespace, plan, stamps, smaller(smallest.lot)).differences()
+    for number in range(6):
+        lots = (lot for lot in smaller(smallest.lot) if load.plan.is_sure(load.stamps, lot))
+        table = f"{load.table}_{number}"
+        less = replace(load, table=table, lots=tuple(lots), snapshots=[]).run()
         if not less:
             break
         smallest = min(less, key=_size)

@@ -23,6 +23,7 @@ from tests.source_model.examples import (
 from tests.source_model.loads import assert_as_the_reference, loading
 
 READS = 6
+COUNT = 200
 FULL = Asked(full=True)
 
 
@@ -31,7 +32,7 @@ def since(read: int) -> Asked:
     return Asked(full=False, low=BETWEEN * (read - 1))
 
 
-ONE_AFTER_ANOTHER = Plan(
+IN_ORDER = Plan(
     (FULL, since(1), FULL, since(3), since(4), FULL),
     tuple(Step(read) for read in range(READS)),
 )
@@ -45,15 +46,22 @@ ANY_ORDER = Plan(
 ZONES = {"spark.sql.session.timeZone": "America/New_York"}
 
 
-@pytest.mark.parametrize(
-    ("plan", "stamps"),
-    [(ONE_AFTER_ANOTHER, MOMENTS), (ANY_ORDER, MOMENTS)],
-    ids=["one after another", "in any order"],
-)
-def test_the_history_is_that_of_the_reference_after_each_read(
-    spark: SparkSession, lake_namespace: str, plan: Plan, stamps: Stamps
+def test_one_after_another_reads_give_the_history_of_the_reference(
+    spark: SparkSession, lake_namespace: str
 ):
-    assert_as_the_reference(spark, lake_namespace, plan, stamps, drawn(lots(READS), 200))
+    load = loading(spark, lake_namespace, IN_ORDER, MOMENTS, drawn(lots(READS), COUNT))
+
+    assert_as_the_reference(load)
+    for number, snapshot in enumerate(load.snapshots):
+        assert load.differences(snapshot, range(number + 1)) == []
+
+
+def test_in_any_order_reads_give_the_history_of_the_reference(
+    spark: SparkSession, lake_namespace: str
+):
+    some = (lot for lot in drawn(lots(READS), 2 * COUNT) if ANY_ORDER.is_sure(MOMENTS, lot))
+
+    assert_as_the_reference(loading(spark, lake_namespace, ANY_ORDER, MOMENTS, some))
 
 
 @pytest.mark.nightly
@@ -63,15 +71,6 @@ def test_the_history_is_that_of_the_reference_for_stamps_of_each_type(
     spark: SparkSession, lake_namespace: str, stamps: Stamps
 ):
     for plan in drawn(plans(READS, any_low=stamps is not NUMBERS), 5):
+        some = (lot for lot in drawn(lots(READS), 2 * COUNT) if plan.is_sure(stamps, lot))
         with session_settings(spark, ZONES):
-            assert_as_the_reference(spark, lake_namespace, plan, stamps, drawn(lots(READS), 200))
-
-
-def test_each_published_state_shows_the_table_of_its_read(spark: SparkSession, lake_namespace: str):
-    load = loading(spark, lake_namespace, ONE_AFTER_ANOTHER, MOMENTS, drawn(lots(READS), 100))
-    published = [(number, snapshot) for number, snapshot, _done in load.run()]
-
-    for number, snapshot in published:
-        found, _ = load.versions(snapshot)
-        for place, lot in enumerate(load.lots):
-            assert found.get(place, {}) == load.expected(lot, range(number + 1))
+            assert_as_the_reference(loading(spark, lake_namespace, plan, stamps, some))

@@ -1,0 +1,187 @@
+"""Every rule about reads is broken once; the comparison with the reference has to notice."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import pytest
+
+from contracts.errors import AuditError
+from history import dating, loading, plan, reads
+from tests.history.test_mutants import Mutant, break_rule
+from tests.night import AT_NIGHT
+from tests.source_model.examples import BETWEEN, MOMENTS, Asked, Lot, Plan, Step, drawn, lots
+from tests.source_model.loads import loading as table_of
+
+FULL, SINCE = Asked(full=True), Asked(full=False, low=BETWEEN)
+IN_ORDER = Plan((FULL, FULL, SINCE, FULL), tuple(Step(read) for read in (0, 1, 2, 3)))
+LATE = Plan((FULL, FULL, SINCE, FULL), tuple(Step(read) for read in (0, 2, 3, 1)))
+
+
+class Broken(NamedTuple):
+    """A mutant, and the plan that shows it."""
+
+    mutant: Mutant
+    plan: Plan = IN_ORDER
+
+
+BELIEVED = "believed = (stamp <= read_at) & (lower.isNull() | (stamp > lower))"
+BROKEN = (
+    Broken(
+        Mutant(
+            "a stamp after the read dates nothing",
+            dating,
+            BELIEVED,
+            "believed = stamp.isNotNull() & (lower.isNull() | (stamp > lower))",
+            by_day=True,
+        )
+    ),
+    Broken(
+        Mutant(
+            "a stamp before what is replaced dates nothing",
+            dating,
+            BELIEVED,
+            "believed = stamp <= read_at",
+        )
+    ),
+    Broken(
+        Mutant(
+            "a stamp may lie before the read before",
+            dating,
+            BELIEVED,
+            "believed = (stamp <= read_at) & lower.isNull()",
+        )
+    ),
+    Broken(
+        Mutant(
+            "a change without a stamp holds from its read on",
+            dating,
+            "at = F.when(believed, stamp).otherwise(read_at)",
+            "at = F.coalesce(stamp, read_at)",
+        )
+    ),
+    Broken(
+        Mutant(
+            "what returns does so after it was gone",
+            plan,
+            "news & ((was_there & ~is_open) | ahead)",
+            "news & ahead",
+        )
+    ),
+    Broken(
+        Mutant(
+            "the starts of a key follow one from the other",
+            dating,
+            '_starts(edge, before["at"], is_first',
+            '_starts(edge, F.lit(None).cast("timestamp"), is_first',
+        ),
+        LATE,
+    ),
+    Broken(
+        Mutant(
+            "absence in a full read closes",
+            loading,
+            "return batch, judged.unionByName(deletes(F.array()))",
+            "return batch, judged",
+            by_day=True,
+        )
+    ),
+    Broken(
+        Mutant(
+            "absence in a read of some rows says nothing",
+            loading,
+            "if read is None or not read.full or state.is_empty:",
+            "if read is None or state.is_empty:",
+        )
+    ),
+    Broken(
+        Mutant(
+            "a refused row counts as seen",
+            loading,
+            "changes if seen is None else seen",
+            "changes.where(\"op IS NULL OR op <> 'truncate'\")",
+        )
+    ),
+    Broken(
+        Mutant(
+            "of a read that comes late, the keys of its time are absent",
+            loading,
+            "is_late = state.has_read_after(read)",
+            "is_late = False",
+        ),
+        LATE,
+    ),
+    Broken(
+        Mutant(
+            "a read that comes late does not speak for later ones",
+            plan,
+            "seen = implied.seen_again(stack, settings, state.reads)",
+            "seen = stack",
+        ),
+        LATE,
+    ),
+    Broken(
+        Mutant(
+            "a read of some rows saw only those",
+            reads,
+            "stated.isNull() | (stated >= F.lit(read.low))",
+            "F.lit(True)",
+        ),
+        LATE,
+    ),
+    Broken(
+        Mutant(
+            "a read of some rows saw those without a stamp",
+            reads,
+            "stated.isNull() | (stated >= F.lit(read.low))",
+            "F.coalesce(stated >= F.lit(read.low), F.lit(False))",
+        ),
+        LATE,
+    ),
+    Broken(
+        Mutant(
+            "a full read saw all that is as it was",
+            reads,
+            "row = F.lit(read.full)",
+            "row = F.lit(False)",
+        ),
+        LATE,
+    ),
+    Broken(
+        Mutant(
+            "a read that changed nothing is remembered",
+            loading,
+            "if batch.read is not None and batch.read not in state.reads:",
+            "if batch.read is None:",
+        ),
+        LATE,
+    ),
+)
+
+
+@cache
+def examples(plan_: Plan) -> tuple[Lot, ...]:
+    """So many that each rule is met, whatever is drawn."""
+    found = drawn(lots(4), 400, fixed=4)
+    return tuple(lot for lot in found if plan_ is IN_ORDER or plan_.is_sure(MOMENTS, lot))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("plan_", [IN_ORDER, LATE], ids=["in order", "late"])
+def test_the_comparison_passes_while_every_rule_is_kept(spark, lake_namespace, plan_):
+    assert table_of(spark, lake_namespace, plan_, MOMENTS, examples(plan_)).run() == []
+
+
+TRIED = [each for each in BROKEN if AT_NIGHT or each.mutant.by_day]
+
+
+@pytest.mark.parametrize("broken", TRIED, ids=lambda each: each.mutant.rule)
+def test_the_comparison_fails_when_a_rule_is_broken(spark, lake_namespace, monkeypatch, broken):
+    break_rule(broken.mutant, monkeypatch)
+
+    try:
+        found = table_of(spark, lake_namespace, broken.plan, MOMENTS, examples(broken.plan)).run()
+    except AuditError:
+        return  # the load itself has seen it
+    assert found
