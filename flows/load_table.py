@@ -72,7 +72,7 @@ def loaded(load: Opened) -> LoadSummary:
 
 def ended(load: Opened, judged: Judged) -> LoadSummary:
     """Make what was judged good enough the table's, and record it."""
-    judged, report = published(load.run, judged)
+    judged, report = published(judged)
     run, staged = judged.run, judged.staged
     tell_loaded(run, staged, report)
     if report.published:
@@ -104,7 +104,7 @@ def taken(run: Run) -> Judged:
     return Judged(found.run, found.staged, verdict, found.extraction.taken_because)
 
 
-def published(opened_as: Run, judged: Judged) -> tuple[Judged, LoadReport]:
+def published(judged: Judged) -> tuple[Judged, LoadReport]:
     """Merge, audit, publish; anew on the new state when another writer was faster.
 
     A log says the same whenever it is read. A state is read anew, since the other writer's read
@@ -120,7 +120,7 @@ def published(opened_as: Run, judged: Judged) -> tuple[Judged, LoadReport]:
             if attempt == PUBLISH_ATTEMPTS:
                 raise
             if run.contract.source.is_state:
-                judged = taken(opened_as)
+                judged = replace(taken(run), taken_because=judged.taken_because)
         else:
             return judged, replace(report, attempts=attempt)
     message = "the last attempt returns or raises"

@@ -62,12 +62,18 @@ def summary_markdown(summary: LoadSummary) -> str:
         ("deletes", report.deleted),
     )
     lines = "\n".join(f"| {label} | {count:,} |" for label, count in rows)
+    taken = (
+        f"The contract does not say what its source is. It was read as {summary.source_kind}, as "
+        f"{summary.taken_because}.\n\n"
+        if summary.taken_because
+        else ""
+    )
     return (
         f"## {summary.target}: {state}\n\n"
         f"Batch `{summary.batch_id}`, {summary.elapsed_seconds:.1f} s, "
         f"quality {score} (at least {verdict.threshold:.0%} wanted).\n\n"
         f"| | count |\n|---|---:|\n{lines}\n\n"
-        f"See the versions of one key: `strandline history {summary.contract} KEY`\n"
+        f"{taken}See the versions of one key: `strandline history {summary.contract} KEY`\n"
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from contracts.errors import ContractError
+from contracts.kind import notices
 from contracts.loader import LEDGERS, TABLES, load_contract, problems
 from contracts.problem import Problem
 
@@ -19,11 +20,15 @@ SHIPPED = (TABLES, LEDGERS)
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One file and what is wrong with it; `target` is the table of a contract without problems."""
+    """One file and what is wrong with it; `target` is the table of a contract without problems.
+
+    `notices` are what it should say and need not: it is loaded without.
+    """
 
     path: Path
     problems: tuple[Problem, ...] = ()
     target: str | None = None
+    notices: tuple[Problem, ...] = ()
 
 
 def check_paths(paths: Iterable[Path]) -> list[Checked]:
@@ -53,7 +58,8 @@ def _under(path: Path) -> list[Checked]:
 
 def _check(path: Path) -> Checked:
     try:
-        return Checked(path, target=load_contract(path).target)
+        contract = load_contract(path)
+        return Checked(path, target=contract.target, notices=notices(contract, path.name))
     except ContractError as error:
         refusal = error
     try:

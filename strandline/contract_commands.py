@@ -14,6 +14,7 @@ from rich.text import Text
 from contracts.errors import ContractError
 from contracts.loader import TABLES, find_contract, load_contracts
 from contracts.model import Contract
+from contracts.problem import Problem
 from strandline.contract_check import SHIPPED, Checked, check_paths
 from strandline.listing import Heading, listing
 from strandline.screen import AsJson, Screen, TableName
@@ -57,13 +58,17 @@ def check(*paths: Paths, settings: OfSettings = None, json: AsJson = False) -> i
     checked = check_paths((*paths, *configured) or SHIPPED)
     broken = [each for each in checked if each.problems]
     found = sum(len(each.problems) for each in broken)
-    data = {"problems": found, "files": [_told(each) for each in checked]}
-    parts = [line for each in broken for line in _problem_lines(each)]
+    asked = sum(len(each.notices) for each in checked)
+    data = {"problems": found, "notices": asked, "files": [_told(each) for each in checked]}
+    parts = [line for each in broken for line in _problem_lines(each.path, each.problems)]
+    noted = [each for each in checked if each.notices]
+    parts += [line for each in noted for line in _problem_lines(each.path, each.notices)]
     total = many(len(checked), "contract")
     if found:
         parts.append(Text(f"{many(found, 'problem')} in {len(broken)} of {total}", "bold red"))
     else:
-        parts.append(Text(f"{total}, no problems", style="green"))
+        said = f"{total}, no problems"
+        parts.append(Text(f"{said}, {many(asked, 'notice')}" if asked else said, style="green"))
     screen.answer(data, *parts)
     return ContractError.exit_code if found else 0
 
@@ -160,16 +165,22 @@ def _dictionary(contract: Contract, *, width: int) -> list[RenderableType]:
 def _told(checked: Checked) -> dict[str, object]:
     return {
         "file": str(checked.path),
-        "problems": [
-            {"path": each.path, "message": each.message, "suggestion": each.suggestion}
-            for each in checked.problems
-        ],
+        "problems": [_problem_data(each) for each in checked.problems],
+        "notices": [_problem_data(each) for each in checked.notices],
     }
 
 
-def _problem_lines(checked: Checked) -> Sequence[RenderableType]:
-    lines: list[RenderableType] = [Text(_short(checked.path), "bold", no_wrap=True)]
-    for problem in checked.problems:
+def _problem_data(problem: Problem) -> dict[str, str]:
+    return {
+        "path": problem.path,
+        "message": problem.message,
+        "suggestion": problem.suggestion,
+    }
+
+
+def _problem_lines(path: Path, problems: Sequence[Problem]) -> Sequence[RenderableType]:
+    lines: list[RenderableType] = [Text(_short(path), "bold", no_wrap=True)]
+    for problem in problems:
         line = Text("  ")
         if problem.path:
             line.append(f"{problem.path}: ", style="cyan")

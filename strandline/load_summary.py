@@ -62,6 +62,8 @@ def load_data(summary: LoadSummary) -> dict[str, object]:
             for check, columns, rows, severity in _reasons(summary)
         ],
         "watermark": staged.watermark,
+        "source_kind": summary.source_kind,
+        "source_kind_taken_because": summary.taken_because or None,
     }
 
 
@@ -102,8 +104,16 @@ def _one(summary: LoadSummary) -> list[RenderableType]:
         ("quality", "nothing to judge" if verdict.score is None else quality),
         ("took", duration(summary.elapsed_seconds)),
         ("batch", summary.batch_id),
+        *_taken_for(summary),
     )
     return [title, facts(pairs)]
+
+
+def _taken_for(summary: LoadSummary) -> tuple[tuple[str, str], ...]:
+    """What the source was taken for, where its contract does not say."""
+    if not summary.taken_because:
+        return ()
+    return (("source read as", f"{summary.source_kind}, as {summary.taken_because}"),)
 
 
 def _line(summary: LoadSummary) -> tuple[Text | str, ...]:

@@ -40,3 +40,17 @@ def test_two_contracts_of_one_table_are_a_problem_of_both(tmp_path):
         ["schema[0].physicalName"],
     ]
     assert "planes.yaml" in checked[0].problems[0].message
+
+
+def test_a_contract_that_does_not_say_what_its_source_is_is_asked_and_passes(tmp_path):
+    path = tmp_path / "aircraft.yaml"
+    path.write_text((TABLES / "aircraft.yaml").read_text().replace("        kind: events\n", ""))
+
+    (checked,) = check_paths([path])
+    said = [each for each in check_paths(SHIPPED) if each.notices]
+
+    assert (checked.problems, checked.target, said) == ((), "target_schema.aircraft", [])
+    assert [notice.path for notice in checked.notices] == [
+        "customProperties.strandline.source.kind"
+    ]
+    assert "state:" in checked.notices[0].suggestion

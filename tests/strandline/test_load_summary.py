@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,14 @@ def test_reasons_come_with_their_counts_those_that_refused_first():
         ("conflict", "4", "refused"),
     ]
     assert "destination_required" not in text
+
+
+def test_what_a_source_was_taken_for_is_told_where_its_contract_does_not_say():
+    taken = replace(summary(), source_kind="state", taken_because="a key says so")
+
+    assert re.search(r"^source read as\s+state, as a key says so", page(taken), re.MULTILINE)
+    assert load_data(taken)["source_kind_taken_because"] == "a key says so"
+    assert "source read as" not in page(summary())
 
 
 def test_it_says_what_to_type_next():

@@ -152,7 +152,10 @@ def people(spark):
 def test_the_implicit_checks_come_first_then_the_declared_ones():
     ids = [check.id for check in row_checks(PEOPLE)]
 
-    assert ids == ["key_present", "sequence_present", "name_there", "amount_range", "known_status"]
+    assert ids == [
+        "key_present", "sequence_present", "value_fits", "stamp_not_ahead",
+        "name_there", "amount_range", "known_status",
+    ]  # fmt: skip
 
 
 def test_bits_reasons_and_refusals_agree(people):
@@ -161,20 +164,20 @@ def test_bits_reasons_and_refusals_agree(people):
 
     assert told == [
         (0, False, []),
-        (0b11111, True, [
+        (0b1110011, True, [
             ("key_present", "the id"), ("sequence_present", "changed, made"),
             ("name_there", "Name.Full"), ("known_status", "status"), ("amount_range", "amount")]),
-        (0b01000, False, [("amount_range", "amount")]),
-        (0b00010, True, [("sequence_present", "changed, made")]),
-        (0b10000, True, [("known_status", "status")]),
+        (0b0100000, False, [("amount_range", "amount")]),
+        (0b0000010, True, [("sequence_present", "changed, made")]),
+        (0b1000000, True, [("known_status", "status")]),
     ]  # fmt: skip
 
 
 def test_the_row_score_is_the_weighted_share_passed(people):
     rows, _ = people
 
-    # Six weights in all: the amount's check has two of them.
-    assert [row.score for row in rows] == [D("1.00"), D("0.00"), D("0.67"), D("0.83"), D("0.83")]
+    # Seven weights in all: the amount's check has two of them, a stamp ahead only warns.
+    assert [row.score for row in rows] == [D("1.00"), D("0.14"), D("0.71"), D("0.86"), D("0.86")]
 
 
 def test_observed_counts_become_findings_and_a_score(people):
@@ -184,15 +187,18 @@ def test_observed_counts_become_findings_and_a_score(people):
 
     assert observed["rows"] == 4
     assert [(each.check, each.failed, each.evaluated) for each in found] == [
-        ("key_present", 1, 4), ("sequence_present", 2, 4), ("name_there", 1, 4),
+        ("key_present", 1, 4), ("sequence_present", 2, 4), ("value_fits", 0, 4),
+        ("stamp_not_ahead", 0, 4), ("name_there", 1, 4),
         ("amount_range", 2, 4), ("known_status", 1, 4),
     ]  # fmt: skip
-    assert [each.severity for each in found] == ["refuse"] * 3 + ["warn", "refuse"]
-    assert score(found) == 1 - (1 + 2 + 1 + 2 * 2 + 1) / (6 * 4)
+    assert [each.severity for each in found] == [
+        *["refuse"] * 3, "warn", "refuse", "warn", "refuse",
+    ]  # fmt: skip
+    assert score(found) == 1 - (1 + 2 + 1 + 2 * 2 + 1) / (7 * 4)
 
 
 def test_a_batch_without_rows_has_no_score():
-    empty = findings(PEOPLE, {"rows": 0, **{f"failed_{i}": 0 for i in range(5)}})
+    empty = findings(PEOPLE, {"rows": 0, **{f"failed_{i}": 0 for i in range(7)}})
 
     assert score(empty) is None
     assert score(()) is None
@@ -211,10 +217,10 @@ def test_references_mark_each_row_once_and_let_nulls_pass(spark):
     marked = with_references(frame, judged_by, {"s.c": countries})
     mask = failed_checks(judged_by, as_of=AS_OF, ignored=F.lit(False))
 
-    assert marked.columns == ["id", "in", "x", "__known_2"]
-    answers = marked.select("id", mask.alias("m"), "__known_2").orderBy("id").collect()
-    assert [(r.id, r.m, r["__known_2"]) for r in answers] == [
-        (1, 0, True), (2, 0b100, False), (3, 0, False), (4, 0, True),
+    assert marked.columns == ["id", "in", "x", "__known_3"]
+    answers = marked.select("id", mask.alias("m"), "__known_3").orderBy("id").collect()
+    assert [(r.id, r.m, r["__known_3"]) for r in answers] == [
+        (1, 0, True), (2, 0b1000, False), (3, 0, False), (4, 0, True),
     ]  # fmt: skip
     with pytest.raises(ContractError, match=r"the relation s\.c"):
         with_references(frame, judged_by, {})
@@ -257,13 +263,14 @@ def test_a_value_lost_on_its_way_refuses_the_row(spark):
 
 
 def test_sixty_three_checks_fit_and_one_more_is_refused(spark):
-    many = tuple(Check(f"c{i}", "required", ("x",)) for i in range(61))
+    many = tuple(Check(f"c{i}", "required", ("x",)) for i in range(60))
     frame = spark.createDataFrame([(None, None)], "id int, x int")
     full = plain_contract({"x": "int"}, (), many)
-    mask = failed_checks(full, as_of=AS_OF, ignored=F.lit(False))
+    mask = failed_checks(full, as_of=AS_OF, ignored=F.lit(False), unfit=F.lit(True))
 
     judged = frame.withColumn("m", mask)
-    row = judged.select("m", F.size(reasons(full, F.col("m"))).alias("n")).collect()[0]
+    told = reasons(full, F.col("m"), F.array(F.lit("x")))
+    row = judged.select("m", F.size(told).alias("n")).collect()[0]
 
     assert (row.m, row.n) == (2**63 - 1, 63)
     with pytest.raises(ContractError, match="at most 63"):
@@ -281,4 +288,4 @@ def test_a_warning_never_refuses_and_as_of_may_be_in_any_zone(spark):
 
     row = frame.select(mask.alias("m"), refusing(judged_by, mask).alias("r")).collect()[0]
 
-    assert (row.m, row.r) == (0b100, False)
+    assert (row.m, row.r) == (0b1000, False)
