@@ -105,6 +105,7 @@ def diff(
     with screen.waiting("Opening the lakehouse"):
         lake = open_lake(where)
         with translated(contract.name, "diff"):
+            contract = lake.as_loaded(contract)
             compare = _of_states if asked.held is None else _of_moments
             ends, found = compare(lake, contract, asked)
             told = read_difference(found, contract, keys=keys, limit=limit)

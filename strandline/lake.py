@@ -18,6 +18,7 @@ from strandline.record_key import KeyValue
 from tasks.faults import translated
 from tasks.opening import contracts_folder
 from tasks.run import ledger_table
+from tasks.source_kind import as_loaded
 from tasks.transforms.pseudonym import pseudonymised
 
 
@@ -35,6 +36,10 @@ class Lake:
     def target(self, contract: Contract) -> str:
         """`catalog.namespace.table` of a contract."""
         return f"{self.settings.lakehouse.catalog}.{contract.target}"
+
+    def as_loaded(self, contract: Contract) -> Contract:
+        """The contract, with what its source was taken for where it does not say."""
+        return as_loaded(self.spark, contract, self.target(contract))
 
     def versions(self, contract: Contract) -> DataFrame:
         """The history table of a contract.

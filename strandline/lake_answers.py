@@ -40,6 +40,7 @@ def history(
     with screen.waiting("Opening the lakehouse"):
         lake = open_lake(where)
         with translated(contract.name, "history"):
+            contract = lake.as_loaded(contract)
             versions = lake.versions(contract)
             found = read_key(
                 versions,

@@ -8,7 +8,7 @@ another machine comes first, it is planned, shown and asked anew.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pyspark.errors import PySparkException
@@ -82,6 +82,8 @@ def rebuild(
             lake = open_lake(where, shared=False)
             with translated(contract.name, "rebuild"):
                 lake.versions(contract)
+                contract = lake.as_loaded(contract)
+                batch = replace(batch, settings=history_settings(contract))
                 scope = _scope(lake, contract, asked)
         for attempt in range(1, _ATTEMPTS + 1):
             try:

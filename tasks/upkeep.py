@@ -26,6 +26,7 @@ from tasks.faults import translated
 from tasks.history_settings import history_settings
 from tasks.opening import contracts_folder
 from tasks.progress import announce
+from tasks.source_kind import as_loaded
 from tasks.table_lock import holding
 
 
@@ -109,7 +110,7 @@ def _looked_after(
         return upkeep(
             spark,
             target,
-            history_settings(contract),
+            history_settings(as_loaded(spark, contract, target)),
             now=now,
             care=UpkeepSettings(
                 retention=Retention(keep_days=where.keep_days, keep_at_least=where.keep_at_least)
@@ -121,6 +122,5 @@ def _looked_after(
 
 def _with_views(contract: Contract, where: RunSettings, target: str) -> bool:
     with translated(contract.name, "views", publishes=True):
-        return create_views(
-            where.spark.session(where.lakehouse), target, history_settings(contract)
-        )
+        spark = where.spark.session(where.lakehouse)
+        return create_views(spark, target, history_settings(as_loaded(spark, contract, target)))
