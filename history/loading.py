@@ -366,7 +366,9 @@ def _report(batch: Batch, state: Published, outcome: _Outcome) -> LoadReport:
     if counts["conflicting"]:
         lost = contested(outcome.line, batch.settings, planned.columns)
         refused[conflict(batch.settings)] = lost.count()
-    named_counts = ("events", "closed", "deleted", "unchanged", "late", "superseded")
+    named_counts = (
+        *("events", "closed", "deleted", "unchanged", "late", "superseded", "withdrawn"),
+    )
     known = counts["events"] + counts["superseded"] + counts["conflicting"]
     return LoadReport(
         batch_id=batch.id,

@@ -27,7 +27,7 @@ from history.columns import (
     same,
     whole,
 )
-from history.events import DELETE, UPSERT
+from history.events import CONTESTED, DELETE, UPSERT
 from history.holding import held
 from history.reach import Reach
 from history.settings import HistorySettings
@@ -400,6 +400,7 @@ def counted(settings: HistorySettings) -> Mapping[str, Column]:
         "deleted": new & (F.col("__op") == DELETE),
         "unchanged": new & F.col("__unchanged"),
         "late": new & F.col("__behind"),
+        "withdrawn": (action == "remove") & (F.col("__op") == CONTESTED),
     }
     sums = {"events": "__new", "conflicting": "__refused", "superseded": "__superseded"}
     return {name: count_of(each) for name, each in counts.items()} | {

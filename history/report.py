@@ -25,6 +25,8 @@ class LoadReport:
         late: New events that lie before the latest known event of their key.
         repeated: Events that the table knew already, or that occur twice in the batch.
         superseded: Events that lost their instant to one with a greater tie-breaker.
+        withdrawn: Published versions that were taken back: another event of their instant
+            contradicts the one they came from, and nothing decides between them.
         refused: Rows that were not accepted, by reason.
         surrogate_high_water: The greatest surrogate key in use after the load.
         attempts: How often the load was planned (more than 1: another writer came first).
@@ -46,6 +48,7 @@ class LoadReport:
     late: int = 0
     repeated: int = 0
     superseded: int = 0
+    withdrawn: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
     surrogate_high_water: int = 0
     attempts: int = 1

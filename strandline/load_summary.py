@@ -55,6 +55,7 @@ def load_data(summary: LoadSummary) -> dict[str, object]:
         "late": report.late,
         "deleted": report.deleted,
         "unchanged": report.unchanged,
+        "versions_taken_back": report.withdrawn,
         "quality_score": verdict.score,
         "quality_threshold": verdict.threshold,
         "reasons": [
@@ -104,9 +105,20 @@ def _one(summary: LoadSummary) -> list[RenderableType]:
         ("quality", "nothing to judge" if verdict.score is None else quality),
         ("took", duration(summary.elapsed_seconds)),
         ("batch", summary.batch_id),
+        *_taken_back(summary),
         *_taken_for(summary),
     )
     return [title, facts(pairs)]
+
+
+def _taken_back(summary: LoadSummary) -> tuple[tuple[str, str], ...]:
+    """Versions that were published once and that events of this batch contradict."""
+    if not summary.report.withdrawn:
+        return ()
+    told = (
+        f"{count(summary.report.withdrawn)} versions: events of one instant contradict each other"
+    )
+    return (("taken back", told),)
 
 
 def _taken_for(summary: LoadSummary) -> tuple[tuple[str, str], ...]:

@@ -309,3 +309,21 @@ def test_reads_and_changes_are_not_mixed_up(spark, lake_namespace):
                 batch_time=at(1),
                 read=read,
             )
+
+
+def test_events_that_contradict_a_published_version_take_it_back_and_the_report_says_so(
+    spark, lake_namespace
+):
+    table = f"{lake_namespace}.t"
+    for hour, value in ((1, "a"), (2, "b")):
+        report = load_changes(
+            spark,
+            spark.createDataFrame([("s", 1, value, "", at(1), "upsert")], FIELDS),
+            table,
+            EVENTS,
+            batch_id=value,
+            batch_time=at(hour),
+        )
+    assert (report.withdrawn, report.closed, report.opened) == (1, 1, 0)
+    assert report.refused == {"decided": 2}
+    assert spark.table(table).count() == 0
