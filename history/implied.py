@@ -39,7 +39,9 @@ def seen_again(line: DataFrame, settings: HistorySettings, reads: Iterable[Read]
     placed = line.withColumns(
         {
             "__said": F.last(F.when(counts, event), ignorenulls=True).over(before),
-            "__next": F.first(F.when(~is_new, sequence), ignorenulls=True).over(after),
+            "__next": F.first(F.when(counts, sequence), ignorenulls=True).over(after),
+            # Reads that found rows which contradict each other did not see it again.
+            "__unsure": F.collect_list(F.when(~is_new & ~counts, sequence)).over(after),
         }
     ).where(is_new)
     said = F.col("__said")
@@ -47,7 +49,11 @@ def seen_again(line: DataFrame, settings: HistorySettings, reads: Iterable[Read]
     instants = covering(reads, said.isNotNull(), said["at"], is_row)
     later = F.filter(
         instants,
-        lambda at: (at > sequence) & (F.col("__next").isNull() | (at < F.col("__next"))),
+        lambda at: (
+            (at > sequence)
+            & (F.col("__next").isNull() | (at < F.col("__next")))
+            & ~F.array_contains(F.col("__unsure"), at)
+        ),
     )
     found = placed.withColumn("__seen_at", F.get(later, F.lit(0)))
     found = found.where(F.col("__seen_at").isNotNull())

@@ -144,7 +144,7 @@ class Loading:
         """The versions as they were at a snapshot, and what is wrong with single rows."""
         if not snapshot:
             return {}, {}
-        rows = self.spark.read.option("snapshot-id", snapshot).table(self.table)
+        rows = self.spark.read.option("versionAsOf", snapshot).table(self.table)
         rows = rows.orderBy("valid_from").toArrow()
         found: Found = {}
         wrong: dict[int, list[str]] = {}

@@ -38,13 +38,13 @@ def hidden_by_policy(checked: Checked) -> None:
     """Row security is switched on for a while: a load fails then and changes nothing."""
     before = checked.state()
     checked.source.execute(
-        "CREATE POLICY some ON model.lots USING (lot % 2 = 0);"
+        "CREATE POLICY halves ON model.lots USING (lot % 2 = 0);"
         "ALTER TABLE model.lots ENABLE ROW LEVEL SECURITY"
     )
     with pytest.raises(SourceAccessError, match="row"):
         checked.load(checked.incremental)
     checked.source.execute(
-        "ALTER TABLE model.lots DISABLE ROW LEVEL SECURITY; DROP POLICY some ON model.lots"
+        "ALTER TABLE model.lots DISABLE ROW LEVEL SECURITY; DROP POLICY halves ON model.lots"
     )
     assert checked.state() == before
 
