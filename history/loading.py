@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -37,7 +40,15 @@ from history.refusal import quarantine as keep_refused
 from history.refusal import refused_rows
 from history.report import REPORT, LoadReport
 from history.settings import HistorySettings
-from history.table import WATERMARK, Published, ensure_table, is_ours, note_quiet, remember
+from history.table import (
+    BATCH_ID,
+    WATERMARK,
+    Published,
+    ensure_table,
+    is_ours,
+    note_quiet,
+    remember,
+)
 from history.writing import Numbered, summary, write_kept, write_versions
 from history.written import Evidence, Written
 
@@ -147,8 +158,7 @@ def write_changes(
     if batch.id in state.batches:
         # A run that was killed between publishing and this has left it.
         branches.drop(spark, batch.table, batch.branch)
-        nothing = LoadReport(batch.id, state.snapshot_id, published=False)
-        return Written(replace(nothing, surrogate_high_water=state.high_water))
+        return Written(_replayed(spark, batch, state))
     _refuse_outdated(batch, state)
     kept_as = evolve(spark, batch.table, schema, settings, state, batch.read)
     judged, schema, settings = kept_as.aligned(judged), kept_as.events, kept_as.settings
@@ -198,7 +208,9 @@ def publish_changes(spark: SparkSession, batch: Batch, written: Written) -> Load
         _same_columns(spark, batch, written.evidence.planned)
         snapshot = branches.publish(spark, batch.table, batch.branch)
     finally:
-        branches.drop(spark, batch.table, batch.branch)
+        # Where the catalog is away, what became of the batch matters more; the next load drops it.
+        with suppress(PySparkException, Py4JJavaError):
+            branches.drop(spark, batch.table, batch.branch)
         let_go(written.evidence.planned.rows)
     remember(batch.table, written.evidence.state)
     return replace(written.report, snapshot_id=snapshot)
@@ -357,6 +369,18 @@ def laid_aside(
     )
     is_newest = batch.read is not None and not state.has_read_after(batch.read)
     return Written(report, Evidence(planned, grown, after, is_newest_read=is_newest))
+
+
+def _replayed(spark: SparkSession, batch: Batch, state: Published) -> LoadReport:
+    """What the batch did when it was published, as its snapshot says; nothing if it has expired."""
+    snapshots = spark.table(f"{batch.table}.snapshots")
+    theirs = snapshots.where(F.col("summary")[BATCH_ID] == F.lit(batch.id))
+    first = theirs.orderBy("committed_at").select("summary").first()
+    told = dict(first.summary).get(REPORT, "{}") if first is not None else "{}"
+    known = {each.name for each in fields(LoadReport)}
+    counts = {name: value for name, value in json.loads(told).items() if name in known}
+    nothing = LoadReport(batch.id, state.snapshot_id, published=False, replayed=True)
+    return replace(nothing, surrogate_high_water=state.high_water, **counts)
 
 
 def _report(batch: Batch, state: Published, outcome: _Outcome) -> LoadReport:

@@ -29,6 +29,7 @@ class LoadReport:
             contradicts the one they came from, and nothing decides between them.
         refused: Rows that were not accepted, by reason.
         surrogate_high_water: The greatest surrogate key in use after the load.
+        replayed: The batch had been published before, and these are its counts of then.
         attempts: How often the load was planned (more than 1: another writer came first).
         files_read: Data files with open versions that might have held a key of the batch.
         bytes_read: Their size: what was read is at most this, and less by the columns and row
@@ -51,6 +52,7 @@ class LoadReport:
     withdrawn: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
     surrogate_high_water: int = 0
+    replayed: bool = False
     attempts: int = 1
     files_read: int = 0
     bytes_read: int = 0
@@ -66,6 +68,6 @@ class LoadReport:
 
 
 _NO_COUNTS = (
-    *("batch_id", "snapshot_id", "published", "surrogate_high_water", "attempts"),
+    *("batch_id", "snapshot_id", "published", "surrogate_high_water", "replayed", "attempts"),
     *("files_read", "bytes_read", "files_written", "bytes_written"),
 )

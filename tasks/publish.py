@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from history import LoadReport, Written, publish_changes
 from tasks.handoff import StagedBatch, Verdict
 from tasks.merge import batch_of
@@ -20,4 +22,6 @@ def publish(run: Run, staged: StagedBatch, verdict: Verdict, written: Written) -
     Raises:
         CommitConflictError: Another writer published first; merge and audit again.
     """
-    return publish_changes(run.spark, batch_of(run, staged, verdict), written)
+    report = publish_changes(run.spark, batch_of(run, staged, verdict), written)
+    # Published by a try whose answer was lost, or that ended before it could tell.
+    return replace(report, published=True) if report.replayed else report

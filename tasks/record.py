@@ -58,7 +58,9 @@ def record(
         **{name: getattr(report, name) for name in _TOUCHED},
         **_history_counts(report.counts()),
     }
-    _append_metrics(run, metrics)
+    if not report.replayed:
+        # Otherwise it was recorded when it was published, or when this run began.
+        _append_metrics(run, metrics)
     return LoadSummary(
         contract=run.contract.name,
         target=run.target,

@@ -76,6 +76,7 @@ def test_a_batch_published_before_is_known_by_its_id(spark: SparkSession, lake_n
 
     assert (first.published, first.opened) == (True, 1)
     assert (again.published, again.snapshot_id) == (False, first.snapshot_id)
+    assert (again.replayed, again.opened) == (True, 1)
     assert found(spark, table) == [(1, "a", 0, 1, None)]
 
 
