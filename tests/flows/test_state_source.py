@@ -8,8 +8,12 @@ import pytest
 import yaml
 
 from contracts.loader import load_contract
+from contracts.schema import event_schema
 from flows.load_table import load_table
+from history import Read, load_changes
 from strandline.load_summary import load_data
+from tasks.history_settings import OPERATION, history_settings
+from tasks.progress import listening
 from tasks.source_kind import as_loaded
 from tests.flows.state_contracts import write_contract
 
@@ -30,10 +34,12 @@ def place(make_workplace, tmp_path_factory):
     write_contract(folder, "small", SMALL, BY_STAMP)
     write_contract(folder, "unsaid", STAMPED, BY_STAMP)
     write_contract(folder, "keyless", STAMPED, BY_STAMP)
+    write_contract(folder, "harmed", STAMPED, BY_STAMP)
+    write_contract(folder, "raced", STAMPED, BY_STAMP)
     for name in ("unsaid", "keyless"):
         _say_nothing(folder / f"{name}.yaml")
     made = make_workplace(folder)
-    for name in ("ahead", "promised", "lacking", "unsaid"):
+    for name in ("ahead", "promised", "lacking", "unsaid", "harmed", "raced"):
         made.execute(f"CREATE TABLE {name} (id int PRIMARY KEY, v text, updated_at timestamp)")
     made.execute("CREATE TABLE keyless (id int, v text, updated_at timestamp)")
     made.execute("CREATE TABLE days (id int PRIMARY KEY, v text, updated_at date)")
@@ -67,6 +73,23 @@ def day(number, month=1, year=2024):
 def reasons(place, name):
     rows = place.table("governance.quarantine").where(f"target_table LIKE '%.{name}'").collect()
     return sorted((row.record_key, *sorted(r.check for r in row.reasons)) for row in rows)
+
+
+def publish_nothing(place, name, *, watermark=None):
+    """Another writer's batch: a later read that found no change, and a watermark it believes."""
+    contract = load_contract(place.settings.contracts_directory / f"{name}.yaml")
+    schema = event_schema(contract).add(OPERATION, "string")
+    now = datetime.now(UTC)
+    return load_changes(
+        place.spark,
+        place.spark.createDataFrame([], schema),
+        f"{place.settings.lakehouse.catalog}.{contract.target}",
+        history_settings(contract),
+        batch_id=f"other {watermark}",
+        batch_time=now,
+        read=Read(at=now, full=False),
+        watermark=watermark,
+    )
 
 
 def test_a_change_within_the_day_of_its_stamp_is_a_version_from_the_read_on(place):
@@ -155,3 +178,37 @@ def test_a_contract_that_does_not_say_its_kind_is_read_by_what_its_source_proves
         kept = as_loaded(place.spark, silent, table)
         assert kept.source.kind == {"unsaid": "state", "keyless": "events"}[name]
         assert (kept.generated("read_at") is None) == (name == "keyless")
+
+
+def test_a_watermark_of_the_future_that_was_believed_before_is_believed_no_more(place):
+    fill(place, "harmed", (1, "a", "2024-01-01"), (2, "b", "2024-01-01"))
+    load_table("harmed")
+    publish_nothing(place, "harmed", watermark="2099-01-01T00:00:00+00:00")
+    place.execute("UPDATE harmed SET v = 'c', updated_at = '2024-01-02' WHERE id = 1")
+
+    mended = load_table("harmed")
+
+    assert (mended.staged.rows_read, mended.staged.watermark) == (2, day(2))
+    assert versions(place, "harmed")[:2] == [(1, "a", False, False), (1, "c", False, True)]
+
+
+def test_a_state_is_read_anew_when_another_writer_was_faster(place):
+    fill(place, "raced", (1, "a", "2024-01-01"))
+    load_table("raced")
+    place.execute("UPDATE raced SET v = 'b', updated_at = '2024-01-02'")
+    begun = []
+
+    def interfere(progress):
+        if (progress.step, progress.state) == ("extract", "begun"):
+            begun.append(progress.step)
+        if (progress.step, progress.state) == ("audit", "done") and len(begun) == 1:
+            place.execute("UPDATE raced SET v = 'c', updated_at = '2024-01-03'")
+            publish_nothing(place, "raced", watermark="2024-01-01T12:00:00+00:00")
+
+    with listening(interfere):
+        summary = load_table("raced")
+
+    assert (summary.report.attempts, len(begun)) == (2, 2)
+    assert [(value, is_open) for _, value, _, is_open in versions(place, "raced")] == [
+        ("a", False), ("c", True),
+    ]  # fmt: skip
