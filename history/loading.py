@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -378,9 +379,9 @@ def _replayed(spark: SparkSession, batch: Batch, state: Published) -> LoadReport
     first = theirs.orderBy("committed_at").select("summary").first()
     told = dict(first.summary).get(REPORT, "{}") if first is not None else "{}"
     known = {each.name for each in fields(LoadReport)}
-    counts = {name: value for name, value in json.loads(told).items() if name in known}
-    nothing = LoadReport(batch.id, state.snapshot_id, published=False, replayed=True)
-    return replace(nothing, surrogate_high_water=state.high_water, **counts)
+    counts: dict[str, Any] = {k: v for k, v in json.loads(told).items() if k in known}
+    counts |= {"surrogate_high_water": state.high_water, "replayed": True}
+    return LoadReport(batch.id, state.snapshot_id, published=False, **counts)
 
 
 def _report(batch: Batch, state: Published, outcome: _Outcome) -> LoadReport:
