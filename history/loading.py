@@ -403,6 +403,7 @@ def _report(batch: Batch, state: Published, outcome: _Outcome) -> LoadReport:
         # What a late read implies of later ones counts as an event, and is none of its rows.
         repeated=max(gate.counts["accepted"] - known, 0),
         refused=refused,
+        replayed=False,
         surrogate_high_water=state.high_water,
         **{name: counts[name] for name in named_counts},
     )
