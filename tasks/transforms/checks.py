@@ -198,15 +198,19 @@ def counts(contract: Contract, mask: Column, unfit: Column | None = None) -> lis
 
 
 def findings(contract: Contract, observed: Mapping[str, int]) -> tuple[Finding, ...]:
-    """What the observed counts say about each check, in the order of the bits."""
+    """What the observed counts say about each check, in the order of the bits.
+
+    A refusing check without weight counts the rows that fail it, and none that pass.
+    """
+    rows = observed["rows"]
     return tuple(
         Finding(
             check=check.id,
             columns=_unfit_columns(contract, observed) if is_carried(check) else check.columns,
             severity=check.severity.value,
             failed=observed[f"failed_{position}"],
-            evaluated=observed["rows"],
-            weight=check.weight,
+            evaluated=observed[f"failed_{position}"] if _counts_failures(check) else rows,
+            weight=1.0 if _counts_failures(check) else check.weight,
         )
         for position, check in _numbered(contract)
     )
@@ -251,6 +255,10 @@ def _numbered(contract: Contract) -> tuple[tuple[int, Check], ...]:
 
 def _refuses(check: Check) -> bool:
     return check.severity is Severity.REFUSE
+
+
+def _counts_failures(check: Check) -> bool:
+    return _refuses(check) and not check.weight
 
 
 def _failed(mask: Column, position: int) -> Column:

@@ -104,7 +104,7 @@ def _judged(contract: Contract) -> Iterator[tuple[Check, _Fails]]:
     for column in mapped:
         if _may_not_fit(contract, column):
             yield _check(VALUE_FITS, column.sources), partial(_loses, contract, column)
-    yield _check(VALUE_FITS, ()), lambda about: about.unfit
+    yield _rare(VALUE_FITS, ()), lambda about: about.unfit
     if _has_stamp(contract):
         yield _stamp_check(contract), partial(_is_ahead, contract)
 
@@ -120,14 +120,14 @@ def _placed(contract: Contract) -> Iterator[tuple[Check, _Fails]]:
         yield _check(SEQUENCE_PRESENT, source.sequence), lambda about: absent() & ~about.ignored
     if source.watermark and source.refuses_null_watermark and _chooses_apart(contract):
         unmarked = watermark(contract).isNull
-        yield _check(WATERMARK_PRESENT, source.watermark), lambda about: unmarked() & ~about.ignored
+        yield _rare(WATERMARK_PRESENT, source.watermark), lambda about: unmarked() & ~about.ignored
     part = source.partition_column
     if part is not None and _promises(contract, part):
         nowhere = named(part).isNull
-        yield _check(PARTITION_PRESENT, (part,)), lambda about: nowhere() & ~about.ignored
+        yield _rare(PARTITION_PRESENT, (part,)), lambda about: nowhere() & ~about.ignored
     if source.is_state:
         sources = [name for each in contract.key for name in contract.column(each).sources]
-        yield _check(ONE_ROW_A_KEY, tuple(dict.fromkeys(sources))), lambda about: about.twin
+        yield _rare(ONE_ROW_A_KEY, tuple(dict.fromkeys(sources))), lambda about: about.twin
 
 
 def _lacks(contract: Contract, column: TargetColumn, _about: Circumstances) -> Column:
@@ -176,20 +176,23 @@ def _has_stamp(contract: Contract) -> bool:
 
 
 def _stamp_check(contract: Contract) -> Check:
-    severity = contract.source.future_stamps
     return Check(
         id=STAMP_NOT_AHEAD,
         rule="not_in_future",
         columns=contract.source.sequence,
-        severity=severity,
-        # A warning says nothing against the row's values, so it takes nothing off the score.
-        weight=1.0 if severity is Severity.REFUSE else 0.0,
+        severity=contract.source.future_stamps,
+        weight=0.0,
         dimension="timeliness",
     )
 
 
 def _check(name: str, columns: tuple[str, ...]) -> Check:
     return Check(id=name, rule="required", columns=columns, dimension="completeness")
+
+
+def _rare(name: str, columns: tuple[str, ...]) -> Check:
+    """A check without weight: rows that pass it must not make up for those that fail others."""
+    return Check(id=name, rule="required", columns=columns, weight=0.0, dimension="completeness")
 
 
 def _may_lack(contract: Contract, column: TargetColumn) -> bool:

@@ -315,7 +315,7 @@ def test_keys_of_rows_that_say_nothing_are_staged_only_where_it_matters_who_was_
 
     assert {(each.id, each[staging.KIND]) for each in unseen.collect()} == {(1, "event")}
     assert {(each.id, each[staging.KIND]) for each in seen.collect()} == {
-        (1, "event"), (2, "seen"),
+        (1, "event"), (2, "ignored"),
     }  # fmt: skip
 
 
