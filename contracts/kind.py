@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
+from contracts.errors import ContractError
 from contracts.model import Absence, Column, Contract, SourceKind, Transformation
 from contracts.problem import Problem
 from contracts.source_relation import Relation
@@ -30,8 +31,19 @@ def settled(contract: Contract, relation: Relation | None, recorded: str | None)
         contract: As it was loaded; one that says its kind keeps it.
         relation: The source as its catalog describes it; None: not known.
         recorded: As what the target was loaded before; None: it was not, or does not say.
+
+    Raises:
+        ContractError: It closes what is absent, and its source can't be taken for a state.
     """
     kind = contract.source.kind or _taken(contract, relation, recorded)[0]
+    if kind is SourceKind.EVENTS and contract.history.absent is Absence.CLOSE:
+        raise ContractError(
+            where=contract.name,
+            expected="a log of changes whose keys end by a change, or a state to close them in",
+            found="`absent: close` for a source whose versions do not start at timestamps",
+            next_step="Say `kind: state` of the source and make valid_from and valid_to "
+            "timestamps, or say `absent: keep`. Nothing was read.",
+        )
     said = replace(contract, source=replace(contract.source, kind=kind))
     return with_read_at(said) if kind is SourceKind.STATE else said
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from contracts.errors import ContractError
 from contracts.kind import notices, one_row_a_key, settled, taken_because, with_read_at
 from contracts.loader import TABLES, load_contract
 from contracts.model import Absence, Column, SourceKind, Transformation
@@ -79,6 +80,17 @@ def test_a_contract_that_closes_what_is_absent_is_about_a_state():
     assert kind_of(closing, relation()) is SourceKind.STATE
     assert kind_of(closing, None, "events") is SourceKind.STATE
     assert "closes what is absent" in taken_because(closing, relation(), None)
+
+
+def test_what_is_absent_is_not_left_open_without_a_word():
+    columns = tuple(
+        replace(c, type="bigint") if c is UNSAID.generated("valid_from") else c
+        for c in UNSAID.columns
+    )
+    history = replace(UNSAID.history, absent=Absence.CLOSE)
+
+    with pytest.raises(ContractError, match="kind: state"):
+        settled(replace(UNSAID, columns=columns, history=history), relation(("id",)), None)
 
 
 def test_what_the_contract_says_goes_before_all():
