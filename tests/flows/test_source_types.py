@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from psycopg import sql
+from pyiceberg.table import StaticTable
 from pyspark.sql import functions as F
 
 from blocks.source_database import SourceDatabase
@@ -292,16 +295,27 @@ def promised(cases):
 
 @dataclass(frozen=True)
 class Loaded:
-    """What was read: per case the values by row, and what each row said could not be carried."""
+    """What was read: per case the values by row, and what each row said could not be carried.
+
+    `arrow` is the whole table as Spark and as PyIceberg hand it on, `deletes` the forms of the
+    files that say which of its rows are deleted.
+    """
 
     relation: Relation
     spark: list[list[object]]
     parquet: list[list[object]]
+    pyiceberg: list[list[object]]
+    arrow: tuple[pa.Table, pa.Table]
+    deletes: list[str]
     unfit: list[dict[str, str]]
 
 
 def filled(server, cases):
-    """The table of all cases: a column each, the values below each other, and a row of nulls."""
+    """The table of all cases: a column each, the values below each other, and two rows of nulls.
+
+    Returns:
+        The id of the last row.
+    """
     columns = [f"c{number} {each.declared}" for number, each in enumerate(cases)]
     server.execute(
         sql.SQL(
@@ -309,13 +323,15 @@ def filled(server, cases):
             ' (id bigint PRIMARY KEY, nobody_asked money[], "ID" xml, {})'
         ).format(sql.SQL(", ").join(map(sql.SQL, columns)))
     )
-    for row in range(1 + max(len(each.fits) + len(each.unfit) for each in cases)):
+    last = 1 + max(len(each.fits) + len(each.unfit) for each in cases)
+    for row in range(last + 1):
         values = [literal(each, row) for each in cases]
         server.execute(
             sql.SQL("INSERT INTO source_types_test.everything VALUES ({}, NULL, NULL, {})").format(
                 row, sql.SQL(", ").join(values)
             )
         )
+    return last
 
 
 def literal(each, row):
@@ -329,8 +345,12 @@ def literal(each, row):
 
 @pytest.fixture(scope="module")
 def loaded(server, cases, promised, any_postgres, spark):
-    """Read once, written to an Iceberg table, and read back by Spark and from the data files."""
-    filled(server, cases)
+    """Read once, written to an Iceberg table, and read back by three readers.
+
+    They are Spark, PyIceberg, and whoever reads the data file alone. The last row is deleted from
+    the table, and stays in the file under a deletion vector.
+    """
+    last = filled(server, cases)
     source = SourceDatabase(
         host=any_postgres.host,
         port=any_postgres.port,
@@ -344,16 +364,27 @@ def loaded(server, cases, promised, any_postgres, spark):
         relation = reading.relation(SCHEMA, "everything")
         query = source_query(promised, relation)
         rows = contract_rows(spark, promised, reading, query=query)
-        rows.coalesce(1).sortWithinPartitions("id").writeTo(table).using("iceberg").create()
+        written = rows.coalesce(1).sortWithinPartitions("id").writeTo(table).using("iceberg")
+        for name, value in (("format-version", "3"), ("write.delete.mode", "merge-on-read")):
+            written = written.tableProperty(name, value)
+        written.create()
+    server.execute("DELETE FROM source_types_test.everything WHERE id = %s", (last,))
+    spark.sql("DELETE FROM lake.source_types.everything WHERE id = :last", args={"last": last})
     back = spark.table(table).orderBy("id")
     shown = [comparable(named(f"c{n}"), each.wanted) for n, each in enumerate(cases)]
     spark_rows = back.select(*shown, named(UNFIT)).collect()
-    (file,) = spark.table(f"{table}.files").select("file_path").collect()
-    files = pq.ParquetFile(file.file_path.removeprefix("file:")).read().sort_by("id")
+    (file,) = spark.table(f"{table}.data_files").select("file_path").collect()
+    files = pq.ParquetFile(file.file_path.removeprefix("file:")).read()
+    files = files.filter(pc.field("id") < last).sort_by("id")
+    log = spark.table(f"{table}.metadata_log_entries").orderBy(F.desc("timestamp")).first()
+    scanned = StaticTable.from_metadata(log.file).scan().to_arrow().sort_by("id")
     yield Loaded(
         relation=relation,
         spark=[list(column) for column in zip(*[row[:-1] for row in spark_rows], strict=True)],
-        parquet=[parquet_values(files[f"c{n}"], each.wanted) for n, each in enumerate(cases)],
+        parquet=[arrow_values(files[f"c{n}"], each.wanted) for n, each in enumerate(cases)],
+        pyiceberg=[arrow_values(scanned[f"c{n}"], each.wanted) for n, each in enumerate(cases)],
+        arrow=(back.toArrow(), scanned),
+        deletes=[row.file_format for row in spark.table(f"{table}.delete_files").collect()],
         unfit=[json.loads(row[-1] or "{}") for row in spark_rows],
     )
     spark.sql(f"DROP TABLE {table} PURGE")
@@ -367,7 +398,7 @@ def comparable(value, wanted):
     return F.unix_date(value) if wanted == "date" else value
 
 
-def parquet_values(column, wanted):
+def arrow_values(column, wanted):
     if wanted == "timestamp":
         return column.cast("int64").to_pylist()
     return (column.cast("int32") if wanted == "date" else column).to_pylist()
@@ -440,8 +471,8 @@ def test_a_value_arrives_as_it_is_or_is_told_with_its_row(server, cases, loaded)
         expected = held(server, number, each)
         first = len(each.fits)
         expected[first : first + len(each.unfit)] = [None] * len(each.unfit)
-        for where, values in (("Spark", loaded.spark), ("files", loaded.parquet)):
-            pairs = zip(values[number], expected, strict=True)
+        for where in ("spark", "parquet", "pyiceberg"):
+            pairs = zip(getattr(loaded, where)[number], expected, strict=True)
             wrong += [
                 (each.declared, each.wanted, row, where, found, right)
                 for row, (found, right) in enumerate(pairs)
@@ -449,6 +480,31 @@ def test_a_value_arrives_as_it_is_or_is_told_with_its_row(server, cases, loaded)
             ]
 
     assert wrong == []
+
+
+def test_another_reader_has_the_types_and_values_that_spark_has(loaded):
+    spark, pyiceberg = loaded.arrow
+
+    assert loaded.deletes == ["PUFFIN"]
+    assert pyiceberg.column_names == spark.column_names
+    assert [
+        (one.name, one.type, other.type)
+        for one, other in zip(spark.schema, pyiceberg.schema, strict=True)
+        if one.type != narrow(other.type)
+    ] == []
+    assert [name for name in spark.column_names if bits(spark[name]) != bits(pyiceberg[name])] == []
+
+
+def narrow(kind):
+    """The type with offsets of 32 bits, as Spark writes it: which ones is a reader's own matter."""
+    return {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}.get(kind, kind)
+
+
+def bits(column):
+    """A column that equals another where it has the same bits: not a number is one, too."""
+    column = column.cast(narrow(column.type)).combine_chunks()
+    same_size = {pa.float32(): pa.int32(), pa.float64(): pa.int64()}
+    return column.view(same_size.get(column.type, column.type))
 
 
 def test_a_value_that_is_not_carried_is_told_by_column_and_as_text(server, cases, loaded):
