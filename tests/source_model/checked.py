@@ -27,6 +27,9 @@ PASSWORD = "only here"  # noqa: S105 - of a role in a database that ends with th
 Histories = dict[int, dict[Any, list[Version]]]
 """The versions of each key of each lot."""
 
+OneRead = tuple[datetime, bool, dict[int, list[Row]]]
+"""When a read was, whether it tells what is gone, and its rows by lot."""
+
 
 def contract(folder: Path, *, kind: str, incremental: bool) -> Path:
     """The folder, with a contract of the table."""
@@ -84,7 +87,7 @@ class Checked:
     source: Source
     incremental: bool
     load: Callable[[bool], object]
-    reads: list[tuple[datetime, bool, dict[int, list[Row]]]] = field(default_factory=list)
+    reads: list[OneRead] = field(default_factory=list)
     states: list[tuple[int, Histories]] = field(default_factory=list)
     mark: datetime | None = None
 
@@ -100,57 +103,60 @@ class Checked:
     def _is_there(self) -> bool:
         return exists(self.place.spark, self.table)
 
-    def after(self, begun: datetime | None, *, full: bool) -> None:
+    def after(self, begun: datetime | None, *, everything: bool) -> None:
         """Load what the source holds now and check all that can be told.
 
         Args:
             begun: Since when another transaction has been open that wrote; None: none is.
-            full: Whether the load reads everything.
+            everything: Whether the load reads the whole table.
         """
         rows, before, since = self.source.rows(), self.state(), datetime.now(UTC)
-        self.load(full)
+        returned = self._returned(rows, everything=everything)
+        self.load(everything)
         told, at = self.state(), datetime.now(UTC)
         if told.get("snapshot") == before.get("snapshot"):
-            assert self.expected(at, rows, full=full) == self.expected() == self.found()
+            # Nothing was published, so there was nothing to publish.
+            assert self.expected((at, self.closes, returned)) == self.expected() == self.found()
             assert self._moved(rows, begun or since) == self.mark
             return
         read_at = _read_at(told)
         assert since <= read_at <= at
-        self.reads.append((read_at, full, self._returned(rows, full=full)))
+        self.reads.append((read_at, self.closes, returned))
         expected = self.expected()
-        assert_equal(self.found(), expected)
+        assert_equal(self.found(), expected, self.reads)
         self.states.append((int(told["snapshot"]), expected))
-        if full:
-            assert_current(expected, rows)
+        if everything:
+            assert_current(expected, rows, closes=self.closes)
         self.mark = self._moved(rows, begun or read_at)
         if self.incremental:
             assert datetime.fromisoformat(told[WATERMARK]) == self.mark
 
+    @property
+    def closes(self) -> bool:
+        """Whether the contract takes what a load does not find for gone."""
+        return not self.incremental
+
     def _moved(self, rows: dict[int, list[Row]], limit: datetime) -> datetime | None:
         """The watermark after a load: the greatest one that nothing earlier can come after."""
-        accepted = [row for mine in rows.values() for row in mine if not row.refused]
+        accepted = (row for mine in rows.values() for row in judged(mine).values())
         marks = [row.stamp for row in accepted if row.stamp is not None and row.stamp <= limit]
         return max([*marks, *([self.mark] if self.mark else [])], default=None)
 
-    def _returned(self, rows: dict[int, list[Row]], *, full: bool) -> dict[int, list[Row]]:
+    def _returned(self, rows: dict[int, list[Row]], *, everything: bool) -> dict[int, list[Row]]:
         """The rows that a read asks for."""
-        if full or self.mark is None:
+        if everything or self.mark is None:
             return rows
         return {
             lot: [row for row in mine if row.stamp is None or row.stamp >= self.mark]
             for lot, mine in rows.items()
         }
 
-    def expected(
-        self, at: datetime | None = None, rows: dict[int, list[Row]] | None = None, *, full=True
-    ) -> Histories:
-        """What the reference says of the reads so far, and of one more."""
-        reads = list(self.reads)
-        if at is not None and rows is not None:
-            reads.append((at, full, self._returned(rows, full=full)))
+    def expected(self, *more: OneRead) -> Histories:
+        """What the reference says of the reads so far, and of some more."""
         found = {}
         for lot in range(len(self.source.stories)):
-            mine = [Read(when, whole, tuple(told.get(lot, ()))) for when, whole, told in reads]
+            reads = (*self.reads, *more)
+            mine = [Read(at, full, tuple(told.get(lot, ()))) for at, full, told in reads]
             versions = history(mine)
             if versions:
                 found[lot] = versions
@@ -178,25 +184,41 @@ def _read_at(state: dict[str, str]) -> datetime:
 COLUMNS = ("value", "grade", "read_at", "valid_from", "valid_to")
 
 
-def assert_equal(found: Histories, expected: Histories) -> None:
-    """The same, or an error that shows a few lots."""
+def assert_equal(found: Histories, expected: Histories, reads: list[OneRead]) -> None:
+    """The same, or an error that shows the shortest lot that differs."""
     wrong = [lot for lot in {*found, *expected} if found.get(lot) != expected.get(lot)]
-    shown = [
-        f"lot {lot}: found {found.get(lot)}, expected {expected.get(lot)}" for lot in wrong[:3]
-    ]
-    assert not wrong, "\n".join([f"{len(wrong)} lots differ", *shown])
+    if not wrong:
+        return
+    lot = min(wrong, key=lambda lot: sum(len(told.get(lot, ())) for _at, _full, told in reads))
+    lines = [f"{len(wrong)} lots differ, the shortest is {lot}:"]
+    for at, full, told in reads:
+        lines.append(f"  read at {at:%H:%M:%S.%f}, {'full' if full else 'of some rows'}:")
+        lines += [f"    {row}" for row in told.get(lot, ())]
+    for title, one, other in (("not found", expected, found), ("not expected", found, expected)):
+        for key, versions in one.get(lot, {}).items():
+            others = other.get(lot, {}).get(key, [])
+            lines += [f"  key {key}, {title}: {each}" for each in versions if each not in others]
+    raise AssertionError("\n".join(lines))
 
 
-def assert_current(expected: Histories, rows: dict[int, list[Row]]) -> None:
-    """After a full read the open versions are the rows of the source, refused keys aside."""
-    for lot in {*expected, *rows}:
-        mine = {*rows.get(lot, [])}
-        keys = [row.key for row in mine]
-        judged = {row.key: row for row in mine if not row.refused and keys.count(row.key) == 1}
+def judged(rows: list[Row]) -> dict[Any, Row]:
+    """The rows of a lot that a load accepts if it reads them all, by key."""
+    keys = [row.key for row in rows]
+    return {row.key: row for row in rows if not row.refused and keys.count(row.key) == 1}
+
+
+def assert_current(found: Histories, rows: dict[int, list[Row]], *, closes: bool) -> None:
+    """After a read of everything the open versions are the rows of the source.
+
+    Refused ones aside; and what is gone, unless the contract closes it.
+    """
+    for lot in {*found, *rows}:
+        mine = rows.get(lot, [])
+        keys, accepted = {row.key for row in mine}, judged(mine)
         shown = {
             key: versions[-1].tracked
-            for key, versions in expected.get(lot, {}).items()
-            if versions[-1].end is None and (key in judged or key not in keys)
+            for key, versions in found.get(lot, {}).items()
+            if versions[-1].end is None and (key in accepted or (closes and key not in keys))
         }
-        there = {key: row.tracked for key, row in judged.items() if row.operation != "delete"}
+        there = {key: row.tracked for key, row in accepted.items() if row.operation != "delete"}
         assert shown == there, f"lot {lot}"

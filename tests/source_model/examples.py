@@ -100,9 +100,9 @@ class Plan:
     steps: tuple[Step, ...]
 
     def read(self, stamps: Stamps, lot: Lot, number: int) -> Read:
-        """What the reference is told of a read."""
+        """What the reference is told of a read; a row that was sent twice is one row."""
         asked = self.asked[number]
-        rows = [row_of(stamps, said) for said in lot[number] if asked.returns(stamps, said)]
+        rows = {row_of(stamps, said) for said in lot[number] if asked.returns(stamps, said)}
         return Read(moment(BETWEEN * number), asked.full, tuple(rows))
 
     def is_sure(self, stamps: Stamps, lot: Lot) -> bool:

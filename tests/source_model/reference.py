@@ -35,10 +35,10 @@ def history(reads: Iterable[Read]) -> dict[Any, list[Version]]:
     found: dict[Any, list[Version]] = {}
     for read in sorted(reads, key=lambda read: read.at):
         for key in {row.key for row in read.rows} | ({*found} if read.full else set()):
-            rows = {row for row in read.rows if row.key == key}
-            said = {row for row in rows if not row.refused}
-            if len(said) == 1 or not rows:  # else it was seen, but nobody knows how it is
-                observe(found.setdefault(key, []), read.at, said.pop() if said else None)
+            rows = [row for row in read.rows if row.key == key]
+            if not rows or (len(rows) == 1 and not rows[0].refused):
+                observe(found.setdefault(key, []), read.at, rows[0] if rows else None)
+            # Else the key was seen, but nobody knows how it is.
     return {key: versions for key, versions in found.items() if versions}
 
 

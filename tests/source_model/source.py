@@ -147,7 +147,7 @@ class Source:
         self._dsn = dsn
         self._hidden: set[int] = set()
         self._mine = psycopg.connect(dsn, autocommit=True)
-        self._mine.execute("SET timezone = 'UTC'")
+        self._mine.execute("SET timezone = 'UTC'; SET lock_timeout = '20s'")
         columns = f"lot int, id int, value text, grade int, state text, updated_at {kind}"
         for lot in range(len(stories)):
             parts = f"CREATE TABLE model.lot_{lot} PARTITION OF model.lots FOR VALUES IN ({lot})"

@@ -25,9 +25,8 @@ def some_reads(draw: st.DrawFn) -> tuple[Read, ...]:
 
 def accepted(read: Read) -> dict[int, Row]:
     """The one row of each key that has one and that nothing speaks against."""
-    rows = {row for row in read.rows if not row.refused}
-    keys = [row.key for row in rows]
-    return {row.key: row for row in rows if keys.count(row.key) == 1}
+    keys = [row.key for row in read.rows]
+    return {row.key: row for row in read.rows if not row.refused and keys.count(row.key) == 1}
 
 
 def open_versions(reads: tuple[Read, ...]) -> dict[int, Version]:

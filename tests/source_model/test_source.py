@@ -49,13 +49,13 @@ def hidden_by_policy(checked: Checked) -> None:
     assert checked.state() == before
 
 
-def followed(checked: Checked, full_at: tuple[int, ...]) -> None:
+def followed(checked: Checked, whole_at: tuple[int, ...]) -> None:
     """Every read of the stories is loaded and checked."""
     for read in range(READS):
+        if read == HIDING:
+            hidden_by_policy(checked)
         with checked.source.before(read) as begun:
-            if read == HIDING:
-                hidden_by_policy(checked)
-            checked.after(begun, full=not checked.incremental or read in full_at)
+            checked.after(begun, everything=not checked.incremental or read in whole_at)
     for snapshot, expected in checked.states:
         assert checked.found(snapshot) == expected
     assert checked.place.leftovers == []
@@ -74,4 +74,4 @@ def test_full_loads_give_the_history_of_the_reference(make_checked, kind, table)
 def test_incremental_loads_with_a_full_one_between_give_the_history_of_the_reference(
     make_checked, kind, table
 ):
-    followed(make_checked(kind, incremental=True), full_at=(0, 3))
+    followed(make_checked(kind, incremental=True), whole_at=(0, 3))
