@@ -12,6 +12,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,20 @@ def spark(warehouse: Path) -> Iterator[SparkSession]:
 @pytest.fixture
 def lake_namespace(spark: SparkSession) -> Iterator[str]:
     """A namespace of the test's own, `lake.<name>`; its tables are dropped afterwards."""
+    with namespace_of(spark) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="module")
+def module_namespace(spark: SparkSession) -> Iterator[str]:
+    """A namespace for all tests of a module, which look at the same tables."""
+    with namespace_of(spark) as namespace:
+        yield namespace
+
+
+@contextmanager
+def namespace_of(spark: SparkSession) -> Iterator[str]:
+    """A namespace for a while."""
     namespace = f"lake.t_{uuid.uuid4().hex[:12]}"
     spark.sql(f"CREATE NAMESPACE {namespace}")
     yield namespace

@@ -135,7 +135,7 @@ MESSAGES = [
     ),
     (PREFIX + "FATAL:  query_wait_timeout", SourceUnavailableError, "query_wait_timeout"),
     (
-        PREFIX + 'root certificate file "/root/.postgresql/root.crt" does not exist\nEither',
+        PREFIX + 'root certificate file "/home/reader/.postgresql/root.crt" does not exist\nEither',
         SettingsError,
         "no certificate authority",
     ),

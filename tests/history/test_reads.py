@@ -132,16 +132,6 @@ def versions_of(frame) -> dict[str, list[tuple[str, float, float | None]]]:
 
 
 @pytest.fixture(scope="module")
-def module_namespace(spark):
-    name = f"lake.reads_{next(NUMBERS)}"
-    spark.sql(f"CREATE NAMESPACE {name}")
-    yield name
-    for table in spark.sql(f"SHOW TABLES IN {name}").collect():
-        spark.sql(f"DROP TABLE {name}.{table.tableName} PURGE")
-    spark.sql(f"DROP NAMESPACE {name}")
-
-
-@pytest.fixture(scope="module")
 def in_order(spark, module_namespace):
     table = f"{module_namespace}.in_order"
     for read in READS:
