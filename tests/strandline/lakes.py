@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from contracts.loader import LEDGERS, load_ledger
 from contracts.model import Contract, Protection
 from contracts.schema import create_ledger, create_table, event_schema
-from history import LoadReport, load_changes
+from history import LoadReport, Read, load_changes
 from tasks.history_settings import OPERATION, history_settings
 from tests.strandline.examples import NOW
 
@@ -45,6 +45,7 @@ def load_events(
         batch_time=NOW,
         quarantine=quarantine,
         source=contract.source.relation,
+        read=Read(at=NOW, full=False) if contract.source.is_state else None,
         watermark=watermark.isoformat() if watermark else None,
     )
 
