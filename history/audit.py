@@ -191,7 +191,11 @@ def _events(
     if settings.stamp is not None:
         upserts = upserts & (F.lit(is_newest) | F.col("__edge"))
         at = F.when(F.lit(is_newest) & (op == UPSERT), sequence).otherwise(at)
-    return planned.where((op == DELETE) | upserts).select(
+    deletes = op == DELETE
+    if settings.stamp is not None:
+        # That a key was not there when it was read is no reason against an older stamp of it.
+        deletes = deletes & ~F.col("__idle")
+    return planned.where(deletes | upserts).select(
         *_named_keys(settings),
         F.lit(_EVENT).alias("__kind"),
         at.alias("__at"),

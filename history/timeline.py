@@ -27,6 +27,7 @@ _CARRIED = (
     "__op",
     "__at",
     "__edge",
+    "__idle",
     "__main",
     "__behind",
     "__new",
@@ -181,9 +182,10 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
         Of `decided` the event columns, `__op`, `__main`, `__behind` and the counts, and beside
         them `valid_from`, `valid_to`, `is_current` under the settings' names, `__at` (since when
         the event's change holds; of one that changes nothing, its sequence), `__edge` (it opens
-        or ends a version), `__latest` (the type-1 values the version shows), `__unchanged`, and
-        the actions: `__action` on the history table ('add', 'update', 'remove', 'replace') and
-        `__keep` on the kept events ('add', 'remove', 'replace'), null for nothing.
+        or ends a version), `__idle` (a delete of what was not there), `__latest` (the type-1 values
+        the version shows), `__unchanged`, and the actions: `__action` on the history table ('add',
+        'update', 'remove', 'replace') and `__keep` on the kept events ('add', 'remove', 'replace'),
+        null for nothing.
     """
     schema = instants.schema
     sequence = named(settings.sequence)
@@ -207,6 +209,7 @@ def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, 
     told = (
         told.withColumn("__opens", opens)
         .withColumn("__edge", edge)
+        .withColumn("__idle", ~F.col("__before").eqNullSafe(UPSERT) & (F.col("__op") == DELETE))
         .withColumn("__stretch", F.sum(F.col("__edge").cast("int")).over(line))
     )
     if settings.stamp is None:

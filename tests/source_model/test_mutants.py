@@ -18,6 +18,9 @@ FULL, SINCE = Asked(full=True), Asked(full=False, low=BETWEEN)
 IN_ORDER = Plan((FULL, FULL, SINCE, FULL), tuple(Step(read) for read in (0, 1, 2, 3)))
 LATE = Plan((FULL, FULL, SINCE, FULL), tuple(Step(read) for read in (0, 2, 3, 1)))
 
+QUIET = Plan((FULL, FULL, FULL, FULL), LATE.steps)
+"""Its second load finds what the first one found."""
+
 
 class Broken(NamedTuple):
     """A mutant, and the plan that shows it."""
@@ -155,7 +158,7 @@ BROKEN = (
             "if batch.read is not None and batch.read not in state.reads:",
             "if batch.read is None:",
         ),
-        LATE,
+        QUIET,
     ),
 )
 
@@ -163,12 +166,15 @@ BROKEN = (
 @cache
 def examples(plan_: Plan) -> tuple[Lot, ...]:
     """So many that each rule is met, whatever is drawn."""
-    found = drawn(lots(4), 400, fixed=4)
+    found: list[Lot] = drawn(lots(4), 400, fixed=4)
+    if plan_ is QUIET:
+        single = (lot for lot in found if len({said.id for said in lot[0]}) == len(lot[0]))
+        found = [(first, second, first, last) for first, second, _, last in single]
     return tuple(lot for lot in found if plan_ is IN_ORDER or plan_.is_sure(MOMENTS, lot))
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("plan_", [IN_ORDER, LATE], ids=["in order", "late"])
+@pytest.mark.parametrize("plan_", [IN_ORDER, LATE, QUIET], ids=["in order", "late", "quiet"])
 def test_the_comparison_passes_while_every_rule_is_kept(spark, lake_namespace, plan_):
     assert table_of(spark, lake_namespace, plan_, MOMENTS, examples(plan_)).run() == []
 
