@@ -1,0 +1,5 @@
+"""Where things live: Prefect blocks for sources, the lakehouse, Spark, keys and alert channels.
+
+The modules at the top are the block classes. What a block needs to do its work is in a folder
+beside it, named after the system it speaks to.
+"""

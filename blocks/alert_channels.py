@@ -16,7 +16,7 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWe
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
-from contracts.alerts.model import (
+from contracts.alerts.alert_model import (
     ChannelBase,
     EmailChannel,
     PagerDutyChannel,

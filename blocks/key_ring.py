@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.keywrap import (
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator
 
-from blocks.prefect_pages import BLOCK_DOCUMENTATION, KEY_LOGO
-from blocks.private_file import locked, write_private
+from blocks.operating_system.owner_only_file import locked, write_private
+from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, KEY_LOGO
 from contracts.errors import KeyUnavailableError
-from contracts.keys import DataKey, ProtectionKeys
+from contracts.model.encryption_keys import DataKey, ProtectionKeys
 
 __all__ = ["LocalKeyRing"]
 

@@ -14,15 +14,13 @@ from prefect_aws import AwsCredentials
 from psycopg.conninfo import make_conninfo
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 
-from blocks import lakehouse_checks
 from blocks.embedded_postgres import EmbeddedPostgres, running_postgres
-from blocks.postgresql_dialect import JDBC_DRIVER
-from blocks.prefect_pages import BLOCK_DOCUMENTATION, STORAGE_LOGO
+from blocks.iceberg import catalog_access_check
+from blocks.postgres.connection import JDBC_DRIVER
+from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
 
-__all__ = ["ICEBERG_EXTENSIONS", "Lakehouse"]
+__all__ = ["Lakehouse"]
 
-ICEBERG_EXTENSIONS = "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
-"""For `spark.sql.extensions`: procedures, branches, row-level writes."""
 
 _RUNTIME = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0"
 _AWS = "org.apache.iceberg:iceberg-aws-bundle:1.12.0"
@@ -180,10 +178,10 @@ class Lakehouse(Block):
         """
         directory = self.local_warehouse
         if directory is not None:
-            lakehouse_checks.directory(directory, minimum_free_mb=self.minimum_free_mb)
+            catalog_access_check.directory(directory, minimum_free_mb=self.minimum_free_mb)
         elif self.uses_aws and self.warehouse.startswith(_S3):
             bucket = self.warehouse.partition("://")[2].partition("/")[0]
-            lakehouse_checks.bucket(self._aws_client("s3"), bucket)
+            catalog_access_check.bucket(self._aws_client("s3"), bucket)
         self._check_catalog()
 
     @property
@@ -249,9 +247,9 @@ class Lakehouse(Block):
                 given["s3.session-token"] = keys.token
         return _given(given)
 
-    def _aws_client(self, service: Literal["s3", "glue"]) -> lakehouse_checks.AwsClient:
+    def _aws_client(self, service: Literal["s3", "glue"]) -> catalog_access_check.AwsClient:
         credentials = self.aws_credentials or AwsCredentials()
-        return lakehouse_checks.aws_client(
+        return catalog_access_check.aws_client(
             credentials.get_boto3_session(),
             service,
             region=self.region,
@@ -260,22 +258,24 @@ class Lakehouse(Block):
 
     def _check_catalog(self) -> None:
         if (server := self._embedded()) is not None:
-            lakehouse_checks.postgresql(server.dsn_of(_DATABASE))
+            catalog_access_check.postgresql(server.dsn_of(_DATABASE))
         elif self.kind == "glue":
-            lakehouse_checks.glue(self._aws_client("glue"))
+            catalog_access_check.glue(self._aws_client("glue"))
         elif self.kind == "rest":
-            lakehouse_checks.rest(self.uri or "", self.token)
+            catalog_access_check.rest(self.uri or "", self.token)
         elif self.kind == "hive":
-            lakehouse_checks.hive(self.uri or "")
+            catalog_access_check.hive(self.uri or "")
         elif (self.uri or "").startswith(_SQLITE):
-            lakehouse_checks.sqlite(Path((self.uri or "").removeprefix(_SQLITE).partition("?")[0]))
+            catalog_access_check.sqlite(
+                Path((self.uri or "").removeprefix(_SQLITE).partition("?")[0])
+            )
         else:
             dsn = make_conninfo(
                 (self.uri or "").removeprefix("jdbc:"),
                 user=self.user,
                 password=_text(self.password),
             )
-            lakehouse_checks.postgresql(SecretStr(dsn))
+            catalog_access_check.postgresql(SecretStr(dsn))
 
 
 def _text(secret: SecretStr | None) -> str | None:

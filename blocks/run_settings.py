@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, HttpUrl
 
 from blocks.key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
-from blocks.prefect_pages import BLOCK_DOCUMENTATION, STORAGE_LOGO
+from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
 from blocks.spark_runtime import SparkRuntime
 
 __all__ = ["RunSettings"]

@@ -15,9 +15,9 @@ from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, model_validator
 
 from blocks.embedded_postgres import running_postgres
-from blocks.postgresql_dialect import SYSTEM_AUTHORITIES, PostgresqlSource
-from blocks.prefect_pages import BLOCK_DOCUMENTATION, STORAGE_LOGO
-from blocks.source_reading import SourceReading
+from blocks.postgres.connection import SYSTEM_AUTHORITIES, PostgresqlSource
+from blocks.postgres.consistent_read import SourceReading
+from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
 
 __all__ = ["SourceDatabase"]
 

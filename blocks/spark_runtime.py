@@ -19,12 +19,13 @@ from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, model_validator
 from pyspark.sql import SparkSession
 
-from blocks import spark_connection, spark_launch, spark_sessions
-from blocks.java_home import ensure_java
-from blocks.lakehouse import ICEBERG_EXTENSIONS, Lakehouse
-from blocks.prefect_pages import BLOCK_DOCUMENTATION, STORAGE_LOGO
-from blocks.spark_classes import archive_option
-from blocks.spark_logging import JVM_LOG_OPTION, silence_query_loggers
+from blocks.iceberg.spark_extensions import ICEBERG_EXTENSIONS
+from blocks.lakehouse import Lakehouse
+from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
+from blocks.spark import create_session, jvm_launch, spark_connect
+from blocks.spark.cds_archive_path import archive_option
+from blocks.spark.find_java import ensure_java
+from blocks.spark.log4j_config import JVM_LOG_OPTION, silence_query_loggers
 from contracts.errors import EnvironmentUnfitError
 
 __all__ = ["SparkRuntime"]
@@ -138,25 +139,23 @@ class SparkRuntime(Block):
         wanted = {**self._session_settings(), **lakehouse.spark_configuration()}
         with _STARTING:
             if self.master.startswith("sc://"):
-                return spark_connection.connect(
-                    self.master, self.connect_token, wanted, shared=shared
-                )
-            running = spark_launch.running_session()
+                return spark_connect.connect(self.master, self.connect_token, wanted, shared=shared)
+            running = jvm_launch.running_session()
             if running is None:
                 running = self._launch(packages, lakehouse)
             if master := self._master():
-                spark_sessions.check(running, master, packages)
-            spark_sessions.conceal(running, wanted)
-            spark_launch.tell_driver(running, lakehouse.driver_properties())
+                create_session.check(running, master, packages)
+            create_session.conceal(running, wanted)
+            jvm_launch.tell_driver(running, lakehouse.driver_properties())
             if self.kind == "connect":
-                return spark_connection.connect_locally(running, wanted, shared=shared)
-            return spark_sessions.fitting(running, wanted, shared=shared)
+                return spark_connect.connect_locally(running, wanted, shared=shared)
+            return create_session.fitting(running, wanted, shared=shared)
 
     def _master(self) -> str:
         """The master of this process's Spark; empty where spark-submit was told it."""
         if self.kind == "connect":
             return self.master
-        if spark_launch.submitted():
+        if jvm_launch.submitted():
             return ""
         return os.environ.get(_CLUSTER, self.master)
 
@@ -173,16 +172,16 @@ class SparkRuntime(Block):
             **self._executor_settings(),
             # A load compiles more classes than Spark's 100, so it would compile all of them anew.
             "spark.sql.codegen.cache.maxEntries": "2000",
-            **(spark_connection.local_server() if self.kind == "connect" else {}),
+            **(spark_connect.local_server() if self.kind == "connect" else {}),
             **self._session_settings(),
         }
         own = self.configuration.get(_JAVA_OPTIONS, "")
         settings[_JAVA_OPTIONS] = " ".join(
             filter(None, ("-Duser.timezone=UTC", JVM_LOG_OPTION, archive_option(), own))
         )
-        with spark_launch.environment(self._environment()):
+        with jvm_launch.environment(self._environment()):
             confidential = {**lakehouse.spark_configuration(), **self._confidential()}
-            return spark_launch.launch(settings, confidential, log=self._log_file())
+            return jvm_launch.launch(settings, confidential, log=self._log_file())
 
     def _session_settings(self) -> dict[str, str]:
         """What each session is given, whenever it is opened."""

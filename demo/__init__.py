@@ -1,0 +1,1 @@
+"""`make demo`: a year of real flights becomes governed history, from nothing."""

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from strandline.command_line import quiet_libraries
-from strandline.error_panel import error_panel
-from strandline.screen import Screen
+from strandline.terminal.console_output import Screen
+from strandline.terminal.error_panel import error_panel
 
 
 def main(part: str = "all") -> int:
@@ -19,7 +19,7 @@ def main(part: str = "all") -> int:
     quiet_libraries(verbose=False)
     # Only after the libraries were told to be quiet.
     from contracts.errors import StrandlineError, UsageError  # noqa: PLC0415
-    from demo.story import source_later, source_made, told  # noqa: PLC0415
+    from demo.demo_steps import source_later, source_made, told  # noqa: PLC0415
 
     parts = {"all": told, "source": source_made, "later": source_later}
     try:

@@ -1,0 +1,1 @@
+"""How Strandline is set up: servers, work pools, alerts, a local stack, Spark clusters."""

@@ -14,24 +14,24 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from contracts.errors import CommitConflictError
-from flows.alarm import alarm
-from flows.page import show_load
-from flows.parameters import ContractName, KeyCount, SettingsName
-from flows.shell import exit_code
+from flows.artifacts.load_artifacts import show_load
+from flows.failure_alert_hook import alarm
+from flows.flow_parameters import ContractName, KeyCount, SettingsName
+from flows.load_steps import read
+from flows.shell_exit_codes import exit_code
 from history import LoadReport
-from tasks.assets import published_asset
 from tasks.audit import audit
-from tasks.events import tell_loaded
-from tasks.handoff import LoadSummary, StagedBatch, Verdict
+from tasks.create_views import offer_views
+from tasks.lifecycle.open_run import Opened, opened
 from tasks.merge import merge
-from tasks.opening import Opened, opened
-from tasks.patience import patient
+from tasks.observability.emit_prefect_events import tell_loaded
+from tasks.observability.prefect_assets import published_asset
 from tasks.publish import publish
-from tasks.read import read
-from tasks.record import record
-from tasks.run import Run
+from tasks.record_lineage_and_metrics import record
+from tasks.run.retries import patient
+from tasks.run.run_context import Run
+from tasks.run.step_results import LoadSummary, StagedBatch, Verdict
 from tasks.validate import validate
-from tasks.views import offer_views
 
 PUBLISH_ATTEMPTS = 5
 

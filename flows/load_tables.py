@@ -17,14 +17,14 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from contracts.errors import RetryableError, SettingsError, StrandlineError, UnexpectedError
-from flows.alarm import alarm
+from flows.artifacts.load_artifacts import show_load
+from flows.failure_alert_hook import alarm
+from flows.flow_parameters import ContractName, KeyCount, SettingsName
 from flows.load_table import loaded, started, this_run
-from flows.page import show_load
-from flows.parameters import ContractName, KeyCount, SettingsName
-from flows.shell import exit_code
-from tasks.handoff import LoadSummary
-from tasks.opening import contracts_to_load, limits, opened
-from tasks.unexpected import foreseen
+from flows.shell_exit_codes import exit_code
+from tasks.lifecycle.open_run import contracts_to_load, limits, opened
+from tasks.run.step_results import LoadSummary
+from tasks.run.unexpected_errors import foreseen
 
 
 @dataclass(frozen=True, slots=True)

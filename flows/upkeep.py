@@ -15,10 +15,10 @@ from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
 from contracts.errors import RetryableError
-from flows.alarm import alarm
-from flows.parameters import ContractName, SettingsName
-from flows.shell import exit_code
-from tasks.opening import known_contracts
+from flows.failure_alert_hook import alarm
+from flows.flow_parameters import ContractName, SettingsName
+from flows.shell_exit_codes import exit_code
+from tasks.lifecycle.open_run import known_contracts
 from tasks.upkeep import UpkeepOutcome, all_contracts, keep_up
 
 _MEGABYTE = 1024 * 1024

@@ -9,15 +9,15 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
+from flows.flow_parameters import ContractName, KeyCount, SettingsName
+from flows.load_steps import Taken, read
 from flows.load_table import Judged, ended, started, this_run
-from flows.parameters import ContractName, KeyCount, SettingsName
-from tasks.handoff import Verdict, VerifyResult
+from tasks.compare_with_source import compare, refuse_incomparable
+from tasks.lifecycle.open_run import opened
 from tasks.merge import merge
-from tasks.opening import opened
-from tasks.patience import patient
-from tasks.read import Taken, read
+from tasks.run.retries import patient
+from tasks.run.step_results import Verdict, VerifyResult
 from tasks.validate import validate
-from tasks.verify import compare, refuse_incomparable
 
 ANY = sys.maxsize
 """Nothing is closed by comparing, however much the source lacks."""

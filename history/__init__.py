@@ -7,13 +7,13 @@ not change it.
 
 from __future__ import annotations
 
-from history.backfill import events_of_versions
-from history.batch import Batch
-from history.loading import audit_changes, load_changes, publish_changes, write_changes
-from history.reads import ClosingLimit, Read
-from history.report import LoadReport
-from history.settings import HistorySettings
-from history.written import Written
+from history.model.applied_source_reads import ClosingLimit, Read
+from history.model.change_batch import Batch
+from history.model.history_settings import HistorySettings
+from history.model.load_report import LoadReport
+from history.restatement.import_existing_history import events_of_versions
+from history.write_audit_publish import audit_changes, load_changes, publish_changes, write_changes
+from history.writing.write_result import Written
 
 __all__ = [
     "Batch",

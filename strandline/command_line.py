@@ -14,11 +14,12 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError, UnknownCommandError
 
 from contracts.errors import StrandlineError, UsageError
-from contracts.problem import did_you_mean
-from strandline import commands, interruption
-from strandline.error_panel import error_data, error_panel
-from strandline.interruption import Interruption
-from strandline.screen import Screen
+from contracts.yaml_reading.problem_report import did_you_mean
+from strandline.commands import command_definitions
+from strandline.terminal import ctrl_c
+from strandline.terminal.console_output import Screen
+from strandline.terminal.ctrl_c import Interruption
+from strandline.terminal.error_panel import error_data, error_panel
 
 _QUIET = {
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
@@ -43,15 +44,15 @@ app = App(
     result_action="return_value",
 )
 for _position, _name in enumerate((*_LAKE, *_SERVER)):
-    app.command(getattr(commands, _name), name=_name, sort_key=_position)
+    app.command(getattr(command_definitions, _name), name=_name, sort_key=_position)
 app.command(
-    "strandline.alert_commands:app",
+    "strandline.commands.alerts_command:app",
     name="alerts",
     help="Apply, list and prove alerts.",
     sort_key=_COMMANDS.index("alerts"),
 )
 app.command(
-    "strandline.contract_commands:app",
+    "strandline.commands.contracts_command:app",
     name="contracts",
     help="Check, list and show contracts.",
     sort_key=len(_COMMANDS),
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _told(error, typed)
     except KeyboardInterrupt:
         say("stopped; readers see nothing that is half done")
-        return interruption.EXIT_CODE
+        return ctrl_c.EXIT_CODE
     return code if isinstance(code, int) else 0
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from history import Written, audit_changes
-from tasks.handoff import StagedBatch, Verdict
 from tasks.merge import batch_of
-from tasks.run import Run
-from tasks.step import Figures, step
+from tasks.run.run_context import Run
+from tasks.run.step_decorator import Figures, step
+from tasks.run.step_results import StagedBatch, Verdict
 
 
 def _figures(_: None) -> Figures:

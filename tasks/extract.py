@@ -12,21 +12,21 @@ from datetime import datetime
 
 from prefect.logging import get_run_logger
 
-from blocks.source_reading import SourceReading
+from blocks.postgres.consistent_read import SourceReading
 from contracts.errors import EmptyBatchError, SchemaDriftError
-from contracts.kind import one_row_a_key, settled, taken_because
 from contracts.model import Absence, Contract, LoadKind
-from contracts.source_query import bounds_query, source_query
-from contracts.source_relation import Relation
-from contracts.source_slices import source_slices
-from history.reads import Read, placed_after
-from history.recorded import source_kind
-from history.table import WATERMARK, Published, exists, published
-from tasks.handoff import Extraction
-from tasks.merge import PIPELINE
-from tasks.run import Run
-from tasks.step import Figures, step
-from tasks.transforms.drift import drift
+from contracts.model.source_kind import one_row_a_key, settled, taken_because
+from contracts.model.source_relation import Relation
+from contracts.source_sql.jdbc_partitions import source_slices
+from contracts.source_sql.source_query import bounds_query, source_query
+from history.iceberg.current_state import WATERMARK, Published, published
+from history.iceberg.history_table import exists
+from history.iceberg.table_properties import source_kind
+from history.model.applied_source_reads import Read, placed_after
+from tasks.run.run_context import PIPELINE, Run
+from tasks.run.step_decorator import Figures, step
+from tasks.run.step_results import Extraction
+from tasks.source.source_schema_drift import drift
 
 ROWS_A_SLICE = 100_000
 """A slice of fewer rows is not worth a connection of its own."""

@@ -10,19 +10,17 @@ import json
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from contracts.schema import comment, create_table, event_schema
+from contracts.schemas.spark_schemas import comment, event_schema
+from contracts.schemas.target_ddl import create_table
 from history import Batch, ClosingLimit, Written, write_changes
-from history.columns import named
-from history.open_state import OpenState
-from history.table import exists
-from tasks.handoff import StagedBatch, Verdict
-from tasks.history_settings import history_settings
-from tasks.run import Run
-from tasks.step import Figures, step
-from tasks.transforms import staging
-
-PIPELINE = "strandline.pipeline"
-"""The entry of the snapshot summary that holds the run's own counts, as JSON."""
+from history.iceberg.history_table import exists
+from history.model.expected_open_versions import OpenState
+from history.spark.column_quoting_and_comparison import named
+from tasks.compiler.contract_to_history_settings import history_settings
+from tasks.run.run_context import PIPELINE, Run
+from tasks.run.step_decorator import Figures, step
+from tasks.run.step_results import StagedBatch, Verdict
+from tasks.transforms import stage_rows
 
 
 def _figures(written: Written) -> Figures:
@@ -91,8 +89,8 @@ def changes_of(run: Run, stage: DataFrame) -> DataFrame:
         for name in event_schema(run.contract).fieldNames()
         for column in [run.contract.column(name)]
     ]
-    events = stage.where(F.col(staging.KIND) == staging.EVENT)
-    return events.select(*columns, F.col(staging.OPERATION))
+    events = stage.where(F.col(stage_rows.KIND) == stage_rows.EVENT)
+    return events.select(*columns, F.col(stage_rows.OPERATION))
 
 
 def _opened(run: Run, staged: StagedBatch) -> OpenState | None:
@@ -103,7 +101,7 @@ def _opened(run: Run, staged: StagedBatch) -> OpenState | None:
     apart = None
     if staged.refused or staged.ignored:
         stage = run.spark.table(staged.table)
-        said_nothing = F.col(staging.KIND).isin(staging.REFUSED, staging.IGNORED)
+        said_nothing = F.col(stage_rows.KIND).isin(stage_rows.REFUSED, stage_rows.IGNORED)
         apart = stage.where(said_nothing).select(*[named(name) for name in run.contract.key])
     return OpenState(
         rows=staged.there,

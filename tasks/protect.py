@@ -12,17 +12,17 @@ from datetime import UTC, datetime, timedelta
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
-from blocks.source_reading import SourceReading
+from blocks.postgres.consistent_read import SourceReading
 from contracts.model import Absence, Contract
-from history.columns import named
-from history.table import exists
-from tasks.evolution import fingerprinted
-from tasks.handoff import Extraction, StagedBatch
-from tasks.run import Run
-from tasks.source_rows import references, source_rows
-from tasks.step import Figures, step
-from tasks.transforms import staging
-from tasks.transforms.checks import findings
+from history.iceberg.history_table import exists
+from history.spark.column_quoting_and_comparison import named
+from tasks.compiler.fingerprint_columns import fingerprinted
+from tasks.run.run_context import Run
+from tasks.run.step_decorator import Figures, step
+from tasks.run.step_results import Extraction, StagedBatch
+from tasks.source.jdbc_reader import references, source_rows
+from tasks.transforms import stage_rows
+from tasks.transforms.checks.row_checks import findings
 
 _PROPERTIES = {
     "format-version": "3",
@@ -50,13 +50,13 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
     Raises:
         KeyUnavailableError: The table has a history, and its keys are not in the key ring.
         SourceUnavailableError: The database went away meanwhile.
-        FixableError: The target can't become what the contract says (`tasks.evolution`).
+        FixableError: The target can't become what the contract says (`tasks.compiler.fingerprint_columns`).
     """
     contract = run.contract
     made_of = fingerprinted(run)
     keys = run.settings.key_ring.keys_for(contract.target, create=extraction.first_load)
     observation = Observation(f"{contract.name}-{run.batch_id}")
-    frame = staging.staged(
+    frame = stage_rows.staged(
         source_rows(run, extraction, reading),
         contract,
         keys,
@@ -70,9 +70,9 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
     return _batch(run, contract, seen, extraction)
 
 
-def _origin(run: Run, extraction: Extraction, made_of: tuple[str, ...]) -> staging.Origin:
+def _origin(run: Run, extraction: Extraction, made_of: tuple[str, ...]) -> stage_rows.Origin:
     closes = run.contract.history.absent is Absence.CLOSE
-    return staging.Origin(
+    return stage_rows.Origin(
         batch_id=run.batch_id,
         taken_at=run.started,
         target=run.contract.target,
@@ -88,7 +88,7 @@ def _origin(run: Run, extraction: Extraction, made_of: tuple[str, ...]) -> stagi
 def _known(run: Run, extraction: Extraction, made_of: tuple[str, ...]) -> DataFrame | None:
     """The open versions that a full load compares with; an incremental one reads few repeats."""
     contract = run.contract
-    columns = staging.compared_when_known(contract, made_of)
+    columns = stage_rows.compared_when_known(contract, made_of)
     if not (extraction.full and columns and exists(run.spark, run.target)):
         return None
     current = contract.generated("is_current")
@@ -103,7 +103,7 @@ def _known(run: Run, extraction: Extraction, made_of: tuple[str, ...]) -> DataFr
 
 
 def _write(run: Run, frame: DataFrame) -> None:
-    writer = frame.writeTo(run.stage).using("iceberg").partitionedBy(F.col(staging.KIND))
+    writer = frame.writeTo(run.stage).using("iceberg").partitionedBy(F.col(stage_rows.KIND))
     for name, text in _PROPERTIES.items():
         writer = writer.tableProperty(name, text)
     writer.createOrReplace()
@@ -118,17 +118,17 @@ def _batch(
     judged = {name: value for name, value in seen.items() if isinstance(value, int)}
     return StagedBatch(
         table=run.stage,
-        rows_read=sum(count(kind) for kind in staging.KINDS),
-        staged=count(staging.EVENT),
-        refused=count(staging.REFUSED),
-        ignored=count(staging.IGNORED),
-        repeated=count(staging.REPEATED),
-        watermark=_latest(_moment(seen[staging.WATERMARK]), extraction.watermark),
+        rows_read=sum(count(kind) for kind in stage_rows.KINDS),
+        staged=count(stage_rows.EVENT),
+        refused=count(stage_rows.REFUSED),
+        ignored=count(stage_rows.IGNORED),
+        repeated=count(stage_rows.REPEATED),
+        watermark=_latest(_moment(seen[stage_rows.WATERMARK]), extraction.watermark),
         findings=findings(contract, judged),
         read=extraction.read,
-        there=int(str(seen[staging.THERE])) if _asks_all(extraction) else None,
-        there_digest=int(str(seen[staging.THERE_DIGEST])),
-        judged_until=_latest(_moment(seen[staging.JUDGED_UNTIL]), extraction.judged_until),
+        there=int(str(seen[stage_rows.THERE])) if _asks_all(extraction) else None,
+        there_digest=int(str(seen[stage_rows.THERE_DIGEST])),
+        judged_until=_latest(_moment(seen[stage_rows.JUDGED_UNTIL]), extraction.judged_until),
     )
 
 

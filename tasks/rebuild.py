@@ -13,18 +13,19 @@ from datetime import datetime
 
 from pyspark.sql import SparkSession
 
-from blocks import directory
+from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from contracts.model import Contract
-from history import Batch, branches
-from history.loading import audit_changes
-from history.rebuild import Rebuilt, batch_of, write_rebuilt
-from history.scope import Scope
-from history.table import published
-from tasks.faults import translated
-from tasks.history_settings import history_settings
-from tasks.record import is_unrecorded, record_unrecorded
-from tasks.run import Run, ledger_table
+from history import Batch
+from history.iceberg import branches
+from history.iceberg.current_state import published
+from history.restatement.rebuild_from_events import Rebuilt, batch_of, write_rebuilt
+from history.restatement.rebuild_scope import Scope
+from history.write_audit_publish import audit_changes
+from tasks.compiler.contract_to_history_settings import history_settings
+from tasks.observability.run_metrics import is_unrecorded, record_unrecorded
+from tasks.run.run_context import Run, ledger_table
+from tasks.run.spark_error_mapping import translated
 
 
 def rebuild_batch(contract: Contract, where: RunSettings, *, now: datetime) -> Batch:
@@ -45,7 +46,7 @@ def drafted(
 ) -> Iterator[Rebuilt]:
     """Write the rebuild on its branch and audit it there; the branch ends with the body.
 
-    The table has to be held meanwhile (`tasks.table_lock`).
+    The table has to be held meanwhile (`tasks.lifecycle.table_lock`).
 
     Raises:
         AuditError: The result broke a rule of the history.
@@ -69,7 +70,7 @@ def _record_last(spark: SparkSession, contract: Contract, where: RunSettings, ba
     run = Run(
         contract=contract,
         settings=where,
-        source=directory.source(contract.source.connection),
+        source=block_lookup.source(contract.source.connection),
         spark=spark,
         batch_id=batch.id,
         run_id=batch.id,

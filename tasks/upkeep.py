@@ -13,21 +13,21 @@ from datetime import datetime
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from blocks import directory
+from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from contracts.errors import StrandlineError
 from contracts.loader import find_contract, load_contracts
 from contracts.model import Contract
-from history.expiry import Retention
-from history.table import exists
-from history.upkeep import STEPS, UpkeepReport, UpkeepSettings, upkeep
-from history.views import create_views
-from tasks.faults import translated
-from tasks.history_settings import history_settings
-from tasks.opening import contracts_folder
-from tasks.progress import announce
-from tasks.source_kind import as_loaded
-from tasks.table_lock import holding
+from history.iceberg.history_table import exists
+from history.maintenance.snapshot_expiry import Retention
+from history.maintenance.table_maintenance import STEPS, UpkeepReport, UpkeepSettings, upkeep
+from history.reading.sql_views import create_views
+from tasks.compiler.contract_to_history_settings import history_settings
+from tasks.compiler.read_source_kind_from_table import as_loaded
+from tasks.lifecycle.open_run import contracts_folder
+from tasks.lifecycle.table_lock import holding
+from tasks.run.progress_listeners import announce
+from tasks.run.spark_error_mapping import translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class UpkeepOutcome:
 
 def all_contracts(settings: str) -> tuple[str, ...]:
     """The names of all contracts of the settings."""
-    return tuple(load_contracts(contracts_folder(directory.settings(settings))))
+    return tuple(load_contracts(contracts_folder(block_lookup.settings(settings))))
 
 
 @task(
@@ -76,7 +76,7 @@ def keep_up(
         dry_run: Only say what would be done.
     """
     begun = time.monotonic()
-    where = directory.settings(settings)
+    where = block_lookup.settings(settings)
     found = find_contract(contract, contracts_folder(where))
     target = f"{where.lakehouse.catalog}.{found.target}"
     try:

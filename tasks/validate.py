@@ -13,17 +13,18 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.errors import QualityGateError, SchemaDriftError
-from contracts.rules import RULES
-from contracts.schema import event_schema
-from history.columns import named
-from history.refusal import QUARANTINE_SCHEMA, quarantine
-from tasks.events import tell_verdict
-from tasks.handoff import Finding, StagedBatch, Verdict
-from tasks.run import Run
-from tasks.step import Figures, step
-from tasks.transforms import staging
-from tasks.transforms.checks import reasons, repeats, score
-from tasks.transforms.frame_shape import departures
+from contracts.model.check_registry import RULES
+from contracts.schemas.spark_schemas import event_schema
+from history.spark.column_quoting_and_comparison import named
+from history.writing.quarantine_table import QUARANTINE_SCHEMA, quarantine
+from tasks.observability.emit_prefect_events import tell_verdict
+from tasks.run.run_context import Run
+from tasks.run.step_decorator import Figures, step
+from tasks.run.step_results import StagedBatch, Verdict
+from tasks.transforms import stage_rows
+from tasks.transforms.checks.pandera_schema import departures
+from tasks.transforms.checks.quality_score import Finding, score
+from tasks.transforms.checks.row_checks import reasons, repeats
 
 _WORST = 3
 
@@ -48,7 +49,7 @@ def validate(run: Run, staged: StagedBatch) -> Verdict:
     _refuse_misshapen(run, stage)
     found = (*staged.findings, *_set_findings(run, stage))
     if staged.refused:
-        rows = quarantined_rows(run, stage.where(F.col(staging.KIND) == staging.REFUSED))
+        rows = quarantined_rows(run, stage.where(F.col(stage_rows.KIND) == stage_rows.REFUSED))
         quarantine(run.spark, rows, run.ledger("quarantine"))
     reached = score(found)
     verdict = Verdict(
@@ -71,7 +72,7 @@ def validate(run: Run, staged: StagedBatch) -> Verdict:
 
 
 def _refuse_misshapen(run: Run, stage: DataFrame) -> None:
-    own = staging.own_columns(run.contract)
+    own = stage_rows.own_columns(run.contract)
     wrong = departures(stage.drop(*own), event_schema(run.contract))
     if wrong:
         raise SchemaDriftError(
@@ -89,10 +90,10 @@ def quarantined_rows(run: Run, refused: DataFrame) -> DataFrame:
         "target_table": F.lit(run.target),
         "batch_id": F.lit(run.batch_id),
         "source_table": F.lit(run.contract.source.relation),
-        "row_digest": F.col(staging.DIGEST),
+        "row_digest": F.col(stage_rows.DIGEST),
         "record_key": F.to_json(F.struct(*[named(name) for name in run.contract.key])),
-        "reasons": reasons(run.contract, F.col(staging.FAILED), F.col(staging.UNFIT_COLUMNS)),
-        "row": F.col(staging.SOURCE_ROW),
+        "reasons": reasons(run.contract, F.col(stage_rows.FAILED), F.col(stage_rows.UNFIT_COLUMNS)),
+        "row": F.col(stage_rows.SOURCE_ROW),
         "refused_at": F.lit(run.started).cast("timestamp"),
         "released_at": F.lit(None).cast("timestamp"),
     }
@@ -100,11 +101,11 @@ def quarantined_rows(run: Run, refused: DataFrame) -> DataFrame:
 
 
 def _set_findings(run: Run, stage: DataFrame) -> Iterable[Finding]:
-    checks = staging.set_checks(run.contract)
+    checks = stage_rows.set_checks(run.contract)
     if not checks:
         return
-    events = stage.where(F.col(staging.KIND) != staging.REFUSED)
-    digests = [F.col(staging.set_digest(position)) for position, _ in enumerate(checks)]
+    events = stage.where(F.col(stage_rows.KIND) != stage_rows.REFUSED)
+    digests = [F.col(stage_rows.set_digest(position)) for position, _ in enumerate(checks)]
     counted = events.agg(*[repeats(digest) for digest in digests]).collect()[0]
     for check, (rows, surplus) in zip(checks, counted, strict=True):
         finding = Finding(check.id, check.columns, check.severity.value, surplus, rows)

@@ -74,8 +74,8 @@ def pytest_unconfigure() -> None:
 
 def spark_settings(warehouse: Path) -> dict[str, str]:
     """A Spark as small as the tests' tables, with one Iceberg catalog named `lake`."""
-    from blocks.spark_classes import archive_option
-    from blocks.spark_logging import JVM_LOG_OPTION
+    from blocks.spark.cds_archive_path import archive_option
+    from blocks.spark.log4j_config import JVM_LOG_OPTION
     from tests.quick_spark import QUICK, QUICK_JAVA
 
     return {
@@ -119,9 +119,9 @@ def spark(warehouse: Path) -> Iterator[SparkSession]:
     """The one Spark session of the process."""
     from pyspark.sql import SparkSession
 
-    from blocks.java_home import ensure_java
-    from blocks.spark_jars import fetching
-    from blocks.spark_logging import silence_query_loggers
+    from blocks.spark.fetch_maven_jars import fetching
+    from blocks.spark.find_java import ensure_java
+    from blocks.spark.log4j_config import silence_query_loggers
 
     ensure_java()
     silence_query_loggers()

@@ -41,13 +41,13 @@ class Worker:
             `says_kind`: whether contracts may say of which kind their source is.
         """
         # Prefect reads the environment when it is first imported.
-        from blocks import directory  # noqa: PLC0415
         from blocks.key_ring import LocalKeyRing  # noqa: PLC0415
         from blocks.lakehouse import Lakehouse  # noqa: PLC0415
+        from blocks.lookup import block_lookup  # noqa: PLC0415
         from blocks.run_settings import RunSettings  # noqa: PLC0415
         from blocks.source_database import SourceDatabase  # noqa: PLC0415
         from blocks.spark_runtime import SparkRuntime  # noqa: PLC0415
-        from contracts import model  # noqa: PLC0415
+        from contracts.model import contract  # noqa: PLC0415
 
         server = told["server"]
         settings = RunSettings(
@@ -67,10 +67,12 @@ class Worker:
             table_minutes=240,
         )
         source = SourceDatabase(database=told["source"], **server)
-        name = directory.block_name(told["connection"])
-        file = directory.save_local(self.root / "blocks.yaml", (SETTINGS, settings), (name, source))
-        os.environ[directory.VARIABLE] = str(file)
-        return {"says_kind": hasattr(model, "SourceKind")}
+        name = block_lookup.block_name(told["connection"])
+        file = block_lookup.save_local(
+            self.root / "blocks.yaml", (SETTINGS, settings), (name, source)
+        )
+        os.environ[block_lookup.VARIABLE] = str(file)
+        return {"says_kind": hasattr(contract, "SourceKind")}
 
     def load(self, told: Mapping[str, Any]) -> Answer:
         """Run the flow for one contract; `seconds` is from its start to its end."""
@@ -91,9 +93,9 @@ class Worker:
 
     def look(self, told: Mapping[str, Any]) -> Answer:
         """Evaluate expressions over the open versions of a table; `row` is what they give."""
-        from blocks import directory  # noqa: PLC0415
+        from blocks.lookup import block_lookup  # noqa: PLC0415
 
-        settings = directory.settings(SETTINGS)
+        settings = block_lookup.settings(SETTINGS)
         spark = settings.spark.session(settings.lakehouse)
         table = spark.table(f"{settings.lakehouse.catalog}.{told['table']}")
         (row,) = table.where("is_current").selectExpr(*told["expressions"]).collect()

@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from benchmarks.overhead.place import Place
 from benchmarks.overhead.results import STARTING, Seconds
 from benchmarks.overhead.subjects import BARE, FLOWS
-from deployments.stack.api import as_client
+from deployments.local_stack.prefect_api_health import as_client
 
 __all__ = ["measure"]
 

@@ -8,17 +8,17 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocks import directory
 from blocks.embedded_postgres import EmbeddedPostgres, running_postgres
 from blocks.key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
+from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
-from demo import source
-from deployments.project import Project
-from deployments.stack.local import down, up
-from deployments.stack.places import Places
+from demo import demo_source_database
+from deployments.local_stack.stack_paths import Places
+from deployments.local_stack.start_stop import down, up
+from deployments.server_setup.read_prefect_yaml import Project
 
 CONTRACT = "existing_table_1"
 """1,458 rows, loaded in full: after the first load nothing changes."""
@@ -39,7 +39,7 @@ def place(root: Path, project: Path) -> Iterator[Place]:
     """All of it below `root`, found by this process, and gone afterwards."""
     postgres = EmbeddedPostgres(root / "postgres")
     postgres.start()
-    source.create(postgres.dsn)
+    demo_source_database.create(postgres.dsn)
     settings = RunSettings(
         spark=SparkRuntime(
             master=MASTER,
@@ -57,9 +57,9 @@ def place(root: Path, project: Path) -> Iterator[Place]:
         slices=2,
     )
     here = SourceDatabase(database=postgres.database, embedded_directory=root / "postgres")
-    name = directory.block_name("source_db_conn")
-    file = directory.save_local(root / "blocks.yaml", ("default", settings), (name, here))
-    os.environ[directory.VARIABLE] = str(file)
+    name = block_lookup.block_name("source_db_conn")
+    file = block_lookup.save_local(root / "blocks.yaml", ("default", settings), (name, here))
+    os.environ[block_lookup.VARIABLE] = str(file)
     stack = Places.below(root)
     try:
         standing = up(Project.read(project), stack, port=None, doing=lambda _text: nullcontext())

@@ -17,12 +17,12 @@ from benchmarks.overhead.place import CONTRACT
 from flows.load_table import load_table
 from tasks.audit import audit
 from tasks.extract import extract
+from tasks.lifecycle.open_run import opened
 from tasks.merge import merge
-from tasks.opening import opened
-from tasks.progress import STEPS
 from tasks.protect import protect
 from tasks.publish import publish
-from tasks.record import record
+from tasks.record_lineage_and_metrics import record
+from tasks.run.progress_listeners import STEPS
 from tasks.validate import validate
 
 __all__ = ["BARE", "FLOWS"]

@@ -1,0 +1,1 @@
+"""The alert file as Prefect automations on a server."""

@@ -34,19 +34,22 @@ from prefect.logging.loggers import PrefectLogAdapter
 from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessWorker, ProcessWorkerResult
 
-from blocks.java_home import find_java
-from blocks.prefect_pages import STORAGE_LOGO
+from blocks.prefect_ui.block_type_descriptions import STORAGE_LOGO
+from blocks.spark.find_java import find_java
 from contracts.errors import StrandlineError
-from deployments.ephemeral_spark.cluster import Cluster, Ending
-from deployments.ephemeral_spark.daemons import STARTUP, Shape
-from deployments.ephemeral_spark.emr_serverless import EmrJob
-from deployments.ephemeral_spark.flow_process import FlowProcess
-from deployments.ephemeral_spark.job import EphemeralSparkConfiguration, EphemeralSparkVariables
-from deployments.ephemeral_spark.leash import Leash
-from deployments.ephemeral_spark.record import Record
-from deployments.ephemeral_spark.scratch import Scratch
-from deployments.ephemeral_spark.standalone import Standalone
-from deployments.ephemeral_spark.sweep import sweep
+from deployments.ephemeral_spark.clusters.cluster_record import Record
+from deployments.ephemeral_spark.cleanup.orphaned_clusters import sweep
+from deployments.ephemeral_spark.cleanup.worker_temp_directory import Scratch
+from deployments.ephemeral_spark.clusters.cluster_interface import Cluster, Ending
+from deployments.ephemeral_spark.clusters.emr_serverless_cluster import EmrJob
+from deployments.ephemeral_spark.clusters.standalone_cluster import Standalone
+from deployments.ephemeral_spark.clusters.standalone_daemons import STARTUP, Shape
+from deployments.ephemeral_spark.clusters.watchdog_pipe import Leash
+from deployments.ephemeral_spark.flow_subprocess import FlowProcess
+from deployments.ephemeral_spark.job_configuration import (
+    EphemeralSparkConfiguration,
+    EphemeralSparkVariables,
+)
 
 __all__ = ["EphemeralSparkWorker"]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from blocks.embedded_postgres import EmbeddedPostgres
 from blocks.lakehouse import Lakehouse
-from blocks.spark_launch import end
+from blocks.spark.jvm_launch import end
 from blocks.spark_runtime import SparkRuntime
-from history import branches, orphans
+from history.iceberg import branches
+from history.maintenance import orphan_files
 from tests.blocks.saying import say
 from tests.quick_spark import QUICK, QUICK_JAVA
 
@@ -57,7 +58,7 @@ def main() -> None:
         os.utime(file, (0, 0))
     now = datetime.now(UTC)
     before = now - timedelta(days=2)
-    counted = orphans.clean(spark, "lake.shop.t", now=now, before=before, dry_run=False)
+    counted = orphan_files.clean(spark, "lake.shop.t", now=now, before=before, dry_run=False)
     say("left over", counted == 1 and not left_over.exists())
     say("kept", [row.i for row in spark.table("lake.shop.t").collect()] == [2])
     spark.range(1000).repartition(3).count()

@@ -7,10 +7,10 @@ from PIL import Image
 from prefect.testing.standard_test_suites import BlockStandardTestSuite, blocks
 from pydantic import SecretStr
 
-from blocks.block_file import TYPES
 from blocks.key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
-from blocks.prefect_pages import KEY_LOGO, STORAGE_LOGO
+from blocks.lookup.local_block_file import TYPES
+from blocks.prefect_ui.block_type_descriptions import KEY_LOGO, STORAGE_LOGO
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from blocks import directory
-from blocks.block_file import BlockFile
+from blocks.lookup import block_lookup
+from blocks.lookup.local_block_file import BlockFile
 from blocks.run_settings import RunSettings
 from contracts.errors import SettingsError
 
@@ -19,7 +19,7 @@ KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 @pytest.fixture(autouse=True)
 def alone(monkeypatch, tmp_path):
     """No server and no file but what a test brings."""
-    monkeypatch.delenv(directory.VARIABLE, raising=False)
+    monkeypatch.delenv(block_lookup.VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
     with temporary_settings(restore_defaults={PREFECT_API_URL}):
         yield
@@ -51,8 +51,8 @@ def secrets_of(settings: RunSettings) -> tuple[str, str]:
 
 
 def test_what_is_written_is_found_again(tmp_path, place):
-    path = directory.save_local(tmp_path / ".strandline" / "blocks.yaml", *place(side_by_side=5))
-    settings = directory.settings()
+    path = block_lookup.save_local(tmp_path / ".strandline" / "blocks.yaml", *place(side_by_side=5))
+    settings = block_lookup.settings()
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert settings.side_by_side == 5
@@ -60,13 +60,13 @@ def test_what_is_written_is_found_again(tmp_path, place):
     assert settings.spark.packages == ("org.example:more:1",)
     assert settings.key_ring.path == Path("keys/ring.json")
     assert secrets_of(settings) == (CANARY, KEY)
-    source = directory.source("source_db_conn")
+    source = block_lookup.source("source_db_conn")
     assert source.user == "reader"
     assert source.password.get_secret_value() == CANARY
 
 
 def test_a_block_that_several_hold_is_written_once_by_name(tmp_path, place):
-    path = directory.save_local(tmp_path / "blocks.yaml", *place())
+    path = block_lookup.save_local(tmp_path / "blocks.yaml", *place())
     document = yaml.safe_load(path.read_text())["run-settings"]["default"]
 
     assert document["spark"] == document["lakehouse"] == document["key_ring"] == "local"
@@ -74,21 +74,21 @@ def test_a_block_that_several_hold_is_written_once_by_name(tmp_path, place):
 
 
 def test_a_block_inside_another_is_written_there_when_it_has_no_name(tmp_path, place):
-    path = directory.save_local(tmp_path / "blocks.yaml", place()[-1])
+    path = block_lookup.save_local(tmp_path / "blocks.yaml", place()[-1])
 
     assert BlockFile.read(path).block(RunSettings, "default").lakehouse.region is None
     assert secrets_of(BlockFile.read(path).block(RunSettings, "default")) == (CANARY, KEY)
 
 
 def test_a_named_file_goes_before_the_usual_one_and_before_a_server(tmp_path, monkeypatch, place):
-    directory.save_local(tmp_path / ".strandline" / "blocks.yaml", *place(side_by_side=1))
-    named = directory.save_local(tmp_path / "named.yaml", *place(side_by_side=2))
-    assert directory.settings().side_by_side == 1
-    monkeypatch.setenv(directory.VARIABLE, str(named))
+    block_lookup.save_local(tmp_path / ".strandline" / "blocks.yaml", *place(side_by_side=1))
+    named = block_lookup.save_local(tmp_path / "named.yaml", *place(side_by_side=2))
+    assert block_lookup.settings().side_by_side == 1
+    monkeypatch.setenv(block_lookup.VARIABLE, str(named))
 
-    assert directory.settings().side_by_side == 2
+    assert block_lookup.settings().side_by_side == 2
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
-        assert directory.settings().side_by_side == 2
+        assert block_lookup.settings().side_by_side == 2
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_named_file_goes_before_the_usual_one_and_before_a_server(tmp_path, mo
     [("source_db_conn", "source-db-conn"), (" CRM_Main ", "crm-main"), ("crm-main", "crm-main")],
 )
 def test_a_connection_is_a_block_of_its_name_with_dashes(connection, name):
-    assert directory.block_name(connection) == name
+    assert block_lookup.block_name(connection) == name
 
 
 def test_a_value_comes_from_the_environment_or_from_a_file(monkeypatch):
@@ -108,7 +108,7 @@ def test_a_value_comes_from_the_environment_or_from_a_file(monkeypatch):
     )
     (path.parent / "crm-password").write_text(f"{CANARY}\n")
     monkeypatch.setenv("CRM_USER", "from-outside")
-    source = directory.source("crm")
+    source = block_lookup.source("crm")
 
     assert source.user == "from-outside"
     assert source.password.get_secret_value() == CANARY
@@ -118,7 +118,7 @@ def test_without_a_secret_in_it_the_file_may_be_read_by_others(monkeypatch):
     monkeypatch.setenv("CRM_PASSWORD", CANARY)
     written("source-database: {crm: {user: reader, password: {env: CRM_PASSWORD}}}", mode=0o644)
 
-    assert directory.source("crm").password.get_secret_value() == CANARY
+    assert block_lookup.source("crm").password.get_secret_value() == CANARY
 
 
 @pytest.mark.parametrize(
@@ -138,10 +138,10 @@ def test_a_secret_that_others_can_read_is_refused(text):
 
 
 def test_no_file_and_no_server_says_what_to_do():
-    error = refusal(directory.settings)
+    error = refusal(block_lookup.settings)
 
     assert ".strandline/blocks.yaml" in error.where
-    assert directory.VARIABLE in error.next_step
+    assert block_lookup.VARIABLE in error.next_step
     assert "PREFECT_API_URL" in error.next_step
 
 
@@ -165,37 +165,37 @@ def test_no_file_and_no_server_says_what_to_do():
 def test_a_mistake_in_the_file_is_named_and_no_value_shown(text, named):
     written(text)
 
-    assert named in str(refusal(lambda: directory.source("crm")))
+    assert named in str(refusal(lambda: block_lookup.source("crm")))
 
 
 def test_a_missing_part_is_named_as_such():
     written("run-settings: {default: {spark: here, lakehouse: there, key_ring: nowhere}}")
 
-    error = refusal(directory.settings)
+    error = refusal(block_lookup.settings)
     assert "spark-runtime here" in error.where
 
 
 def test_a_file_that_is_no_text_is_an_error(monkeypatch, tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    monkeypatch.setenv(directory.VARIABLE, str(tmp_path / "binary"))
+    monkeypatch.setenv(block_lookup.VARIABLE, str(tmp_path / "binary"))
 
-    assert "binary" in refusal(directory.settings).where
+    assert "binary" in refusal(block_lookup.settings).where
 
 
 def test_a_block_file_shows_nothing_of_its_content(tmp_path, place):
-    path = directory.save_local(tmp_path / "blocks.yaml", *place())
+    path = block_lookup.save_local(tmp_path / "blocks.yaml", *place())
 
     assert CANARY not in repr(BlockFile.read(path))
 
 
 def test_registering_needs_a_server(tmp_path, place):
-    path = directory.save_local(tmp_path / "blocks.yaml", *place())
+    path = block_lookup.save_local(tmp_path / "blocks.yaml", *place())
 
-    assert "PREFECT_API_URL" in refusal(lambda: directory.register(path)).next_step
+    assert "PREFECT_API_URL" in refusal(lambda: block_lookup.register(path)).next_step
 
 
 def test_a_server_that_does_not_answer_is_named():
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
-        error = refusal(directory.settings)
+        error = refusal(block_lookup.settings)
 
     assert "PREFECT_API_URL" in error.next_step

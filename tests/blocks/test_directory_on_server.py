@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from prefect.blocks.core import Block
 
-from blocks import directory
+from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.spark_runtime import SparkRuntime
 from contracts.errors import SettingsError
@@ -19,18 +19,18 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 @pytest.fixture(autouse=True)
 def no_file(monkeypatch, tmp_path):
     """No block file goes before the server."""
-    monkeypatch.delenv(directory.VARIABLE, raising=False)
+    monkeypatch.delenv(block_lookup.VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def registered(prefect_server, place, tmp_path_factory) -> list[str]:
     path = tmp_path_factory.mktemp("registered") / "blocks.yaml"
-    return directory.register(directory.save_local(path, *place()))
+    return block_lookup.register(block_lookup.save_local(path, *place()))
 
 
 def test_what_is_registered_is_found_again(registered):
-    settings = directory.settings()
+    settings = block_lookup.settings()
 
     assert registered == [
         "strandline-source-database/source-db-conn",
@@ -43,18 +43,18 @@ def test_what_is_registered_is_found_again(registered):
     assert settings.key_ring.key_encryption_key.get_secret_value() == KEY
     credentials = settings.lakehouse.aws_credentials
     assert credentials.aws_secret_access_key.get_secret_value() == CANARY
-    assert directory.source("source_db_conn").password.get_secret_value() == CANARY
+    assert block_lookup.source("source_db_conn").password.get_secret_value() == CANARY
 
 
 def test_registering_again_is_as_once_and_reaches_the_settings_that_name_the_block(
     registered, tmp_path
 ):
-    first = directory.settings()
+    first = block_lookup.settings()
     changed = SparkRuntime(master="local[7]")
-    path = directory.save_local(tmp_path / "again.yaml", ("local", changed))
+    path = block_lookup.save_local(tmp_path / "again.yaml", ("local", changed))
 
-    assert directory.register(path) == directory.register(path) == registered[2:3]
-    again = directory.settings()
+    assert block_lookup.register(path) == block_lookup.register(path) == registered[2:3]
+    again = block_lookup.settings()
     assert again._block_document_id == first._block_document_id
     assert again.spark._block_document_id == first.spark._block_document_id
     assert (first.spark.master, again.spark.master) == ("local[2]", "local[7]")
@@ -62,7 +62,7 @@ def test_registering_again_is_as_once_and_reaches_the_settings_that_name_the_blo
 
 def test_blocks_are_found_from_within_a_running_loop_too(registered):
     async def inside() -> Block:
-        return directory.settings()
+        return block_lookup.settings()
 
     assert isinstance(asyncio.run(inside()), RunSettings)
 
@@ -85,7 +85,7 @@ def test_the_server_shows_no_secret_unasked(registered):
 
 def test_a_block_that_is_not_there_is_named():
     with pytest.raises(SettingsError) as caught:
-        directory.source("no_such_conn")
+        block_lookup.source("no_such_conn")
 
     assert "strandline-source-database/no-such-conn" in caught.value.where
     assert caught.value.found == "none"
@@ -97,7 +97,7 @@ def test_a_document_that_fits_no_more_is_told_from_none(registered, place):
 
     spark = place()[0][1]
     spark.save("older", overwrite=True)
-    settings = directory.settings()
+    settings = block_lookup.settings()
     settings.spark = spark
     settings.save("older", overwrite=True)
     # As a version that knew other kinds of runtime left it.
@@ -108,5 +108,5 @@ def test_a_document_that_fits_no_more_is_told_from_none(registered, place):
         )
 
     with pytest.raises(SettingsError, match="does not fit") as caught:
-        directory.settings("older")
+        block_lookup.settings("older")
     assert CANARY not in f"{caught.value!r}{caught.value.__cause__!r}"

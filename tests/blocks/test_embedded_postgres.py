@@ -13,9 +13,8 @@ import psutil
 import psycopg
 import pytest
 
-from blocks import postgres_account
-from blocks.embedded_postgres import EmbeddedPostgres, running_postgres
-from blocks.postgres_process import postmaster
+from blocks.embedded_postgres import EmbeddedPostgres, running_postgres, unprivileged_account
+from blocks.embedded_postgres.postgres_process import postmaster
 from contracts.errors import EnvironmentUnfitError
 
 ROOT = Path(__file__).parents[2]
@@ -216,11 +215,11 @@ def test_a_process_keeps_one_server_for_all_who_ask(made):
 
 
 def test_not_being_root_nothing_changes_owner_and_no_way_is_opened(tmp_path, monkeypatch):
-    monkeypatch.setattr(postgres_account.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(unprivileged_account.os, "geteuid", lambda: 1000)
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    postgres_account.give_to_account(closed)
-    postgres_account.open_way_to(closed / "below")
+    unprivileged_account.give_to_account(closed)
+    unprivileged_account.open_way_to(closed / "below")
 
-    assert postgres_account.account() == {}
+    assert unprivileged_account.account() == {}
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700

@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 from prefect_aws import AwsCredentials
 from pydantic import SecretStr, ValidationError
 
-from blocks import lakehouse_checks
+from blocks.iceberg import catalog_access_check
 from blocks.lakehouse import Lakehouse
 from contracts.errors import EnvironmentUnfitError, LakehouseUnavailableError, SettingsError
 
@@ -287,7 +287,7 @@ def test_a_directory_that_takes_no_file_is_unfit(tmp_path, monkeypatch):
     def no_file(**_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(lakehouse_checks.tempfile, "TemporaryFile", no_file)
+    monkeypatch.setattr(catalog_access_check.tempfile, "TemporaryFile", no_file)
     lakehouse = Lakehouse(warehouse=str(tmp_path), uri=f"jdbc:sqlite:{tmp_path}/c.db")
 
     assert refusal(lakehouse, EnvironmentUnfitError).found == "Permission denied"
@@ -341,7 +341,7 @@ def test_an_sqlite_catalog_is_made_and_passes_and_a_broken_one_does_not(tmp_path
 
 
 def test_an_sqlite_catalog_that_somebody_holds_is_unfit(tmp_path, monkeypatch):
-    monkeypatch.setattr(lakehouse_checks, "_SECONDS", 0.1)
+    monkeypatch.setattr(catalog_access_check, "_SECONDS", 0.1)
     lakehouse = Lakehouse(warehouse=str(tmp_path / "l"), uri=f"jdbc:sqlite:{tmp_path}/c.db")
     holder = sqlite3.connect(tmp_path / "c.db")
     holder.execute("BEGIN EXCLUSIVE")
@@ -438,5 +438,5 @@ class Refusing:
 )
 def test_a_refusal_by_aws_and_its_failure_are_told_apart(code, status, kind):
     with pytest.raises(kind, match=code) as caught:
-        lakehouse_checks.glue(Refusing(code, status))
+        catalog_access_check.glue(Refusing(code, status))
     assert CANARY not in str(caught.value)

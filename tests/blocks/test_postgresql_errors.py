@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from blocks.postgresql_dialect import PostgresqlSource
-from blocks.postgresql_errors import meaning_of_message, meaning_of_state
+from blocks.postgres.connection import PostgresqlSource
+from blocks.postgres.sqlstate_errors import meaning_of_message, meaning_of_state
 from contracts.errors import (
     RetryableError,
     SchemaDriftError,

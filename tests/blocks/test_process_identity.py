@@ -8,8 +8,8 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from blocks import process_identity
-from blocks.process_identity import ProcessIdentity
+from blocks.operating_system import process_identity
+from blocks.operating_system.process_identity import ProcessIdentity
 
 
 def test_a_process_is_found_by_what_was_written_down_until_it_ends():

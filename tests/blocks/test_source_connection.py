@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from blocks.source_database import SourceDatabase
 from contracts.errors import SettingsError, SourceUnavailableError
-from tasks.faults import translated
+from tasks.run.spark_error_mapping import translated
 from tests.blocks.tls_front import TlsFront, tls_front
 
 POOLERS_KNOW = {

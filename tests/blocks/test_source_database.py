@@ -287,7 +287,7 @@ def test_sparks_sessions_are_the_same_fetching_at_once_or_in_parts(reader, spark
 
 
 def test_a_session_leaves_nothing_in_the_connection_that_a_pooler_gives_to_others(reader, owner):
-    from blocks.postgresql_session import transaction
+    from blocks.postgres.session_settings import transaction
 
     with psycopg.connect(
         host=reader.host,

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from blocks.source_database import SourceDatabase
 from contracts.errors import SchemaDriftError, SourceAccessError, SourceUnavailableError
-from contracts.source_relation import RelationColumn
+from contracts.model.source_relation import RelationColumn
 
 TABLES = """
 DROP SCHEMA IF EXISTS ward CASCADE;
@@ -233,7 +233,7 @@ def test_a_read_whose_session_breaks_off_may_be_tried_again(owner, other, spark)
         with pytest.raises(SourceUnavailableError):
             reading.query_row("SELECT 1")
 
-    from tasks.faults import translated
+    from tasks.run.spark_error_mapping import translated
 
     frame = spark.read.format("jdbc").options(**options).option("query", "SELECT 1 AS one")
     with pytest.raises(SourceUnavailableError, match="snapshot"), translated("t", "protect"):
@@ -308,7 +308,7 @@ def test_a_materialized_view_without_data_is_not_ready(nurse):
 
 
 def test_rows_that_a_policy_would_hide_are_a_refusal_by_both_drivers(nurse, owner, spark):
-    from tasks.faults import translated
+    from tasks.run.spark_error_mapping import translated
 
     query = "SELECT id FROM ward.hidden"
     with nurse.reading() as reading:

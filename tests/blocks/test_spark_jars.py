@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from blocks.spark_jars import fetching
+from blocks.spark.fetch_maven_jars import fetching
 
 COORDINATE = "org.example:thing:1.0"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from blocks import spark_launch
 from blocks.lakehouse import Lakehouse
+from blocks.spark import jvm_launch
 from blocks.spark_runtime import SparkRuntime
 from contracts.errors import EnvironmentUnfitError, SettingsError
 
@@ -244,13 +244,13 @@ def test_a_cluster_that_was_started_for_this_process_goes_before_the_block_s_mas
     monkeypatch.setenv("STRANDLINE_SPARK_MASTER", "spark://127.0.0.1:7077")
     monkeypatch.setenv("_SPARK_AUTH_SECRET", CANARY)
     launched = []
-    monkeypatch.setattr(spark_launch, "running_session", lambda: None)
+    monkeypatch.setattr(jvm_launch, "running_session", lambda: None)
 
     def launch(settings, confidential, *, log):
         launched.append((settings, confidential))
         raise EnvironmentUnfitError(where="", expected="", found="", next_step="")
 
-    monkeypatch.setattr(spark_launch, "launch", launch)
+    monkeypatch.setattr(jvm_launch, "launch", launch)
     with pytest.raises(EnvironmentUnfitError):
         SparkRuntime(master="local[2]", log_directory=tmp_path).session(lakehouse)
     ((settings, confidential),) = launched

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.model import Contract
-from contracts.source_relation import Relation, RelationColumn
+from contracts.model.source_relation import Relation, RelationColumn
 
 _TYPES = {
     "tinyint": "smallint",

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 import yaml
 
-from contracts.alerts import loader
-from contracts.alerts.loader import SHIPPED, alert_file, load_alerts, problems
-from contracts.alerts.model import EmailChannel, RunTooLong, Severity, TableStale
-from contracts.alerts.spans import span, words
+from contracts.alerts import load_alert_file
+from contracts.alerts.alert_model import EmailChannel, RunTooLong, Severity, TableStale
+from contracts.alerts.alert_time_windows import span, words
+from contracts.alerts.load_alert_file import SHIPPED, alert_file, load_alerts, problems
 from contracts.errors import SettingsError
 from contracts.loader import TABLES, load_contracts
 
@@ -139,12 +139,12 @@ def test_the_file_is_the_named_one_then_the_machines_own_then_the_shipped_one(
     monkeypatch, tmp_path
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(loader.VARIABLE, raising=False)
+    monkeypatch.delenv(load_alert_file.VARIABLE, raising=False)
     order = [alert_file()]
     (tmp_path / ".strandline").mkdir()
     (tmp_path / ".strandline" / "alerts.yaml").touch()
     order.append(alert_file())
-    monkeypatch.setenv(loader.VARIABLE, "elsewhere.yaml")
+    monkeypatch.setenv(load_alert_file.VARIABLE, "elsewhere.yaml")
     order.append(alert_file())
 
     assert [path.name for path in order] == ["alerts.yaml", "alerts.yaml", "elsewhere.yaml"]
@@ -157,7 +157,7 @@ def test_the_shipped_file_has_every_kind_of_alert_and_what_the_specification_ask
     kinds = {alert.when for alert in shipped.alerts.values()}
     slow = [each for each in shipped.alerts.values() if isinstance(each, RunTooLong)]
 
-    assert kinds == set(loader._KINDS)
+    assert kinds == set(load_alert_file._KINDS)
     assert ("incremental", timedelta(hours=2)) in {(each.tag, each.after) for each in slow}
     assert (None, timedelta(hours=4)) in {(each.tag, each.after) for each in slow}
     assert set(shipped.off) == set(yaml.safe_load(SHIPPED.read_text())["channels"])

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from contracts.errors import ContractError
 from contracts.loader import LEDGERS, TABLES, load_contract, load_ledger
 from contracts.model import Contract, Ledger
-from contracts.schema import create_table, data_dictionary, target_schema
-from contracts.source_query import bounds_query, source_query
+from contracts.schemas.data_dictionary import data_dictionary
+from contracts.schemas.spark_schemas import target_schema
+from contracts.schemas.target_ddl import create_table
+from contracts.source_sql.source_query import bounds_query, source_query
 from tests.contracts.relations import relation_of
 from tests.night import AT_NIGHT
 

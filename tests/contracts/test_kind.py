@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from contracts.errors import ContractError
-from contracts.kind import notices, one_row_a_key, settled, taken_because, with_read_at
 from contracts.loader import TABLES, load_contract
 from contracts.model import Absence, Column, SourceKind, Transformation
-from contracts.source_relation import Relation, RelationColumn
+from contracts.model.source_kind import one_row_a_key, settled, taken_because, with_read_at
+from contracts.model.source_relation import Relation, RelationColumn
+from contracts.validation.notices import notices
 
 SAID = load_contract(TABLES / "existing_table_1.yaml")
 UNSAID = replace(

@@ -21,7 +21,7 @@ from contracts.loader import (
     problems,
 )
 from contracts.model import Absence, LoadKind, Operator, ProtectionKind, Severity
-from contracts.protection_rules import SENSITIVE
+from contracts.validation.validate_protection import SENSITIVE
 
 SHIPPED = sorted([*TABLES.glob("*.yaml"), *LEDGERS.glob("*.yaml")])
 

@@ -4,8 +4,13 @@ import pytest
 
 from contracts.loader import TABLES, find_contract
 from contracts.model import SourceColumn
-from contracts.postgresql_types import carrier, natural_type, readable_as, unfit_columns
-from contracts.source_relation import Relation, RelationColumn
+from contracts.model.source_relation import Relation, RelationColumn
+from contracts.source_sql.postgresql_to_spark_types import (
+    carrier,
+    natural_type,
+    readable_as,
+    unfit_columns,
+)
 from tests.contracts.relations import relation_of
 
 

@@ -7,27 +7,29 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import types as T
 
-from contracts.column_types import holds, spark_type
 from contracts.errors import ContractError
 from contracts.loader import LEDGERS, TABLES, find_contract, load_contract, load_ledger
 from contracts.model import Protection, ProtectionKind
-from contracts.schema import (
-    TABLE_PROPERTIES,
-    create_ledger,
-    create_table,
-    data_dictionary,
-    data_type,
+from contracts.model.database_type_names import holds, spark_type
+from contracts.schemas.data_dictionary import data_dictionary
+from contracts.schemas.spark_schemas import (
     event_schema,
     ledger_schema,
     source_schema,
-    stored_type,
     target_schema,
 )
-from history import table as history_table
-from history.loading import load_changes
-from history.reads import Read
-from history.refusal import QUARANTINE_SCHEMA
-from history.settings import HistorySettings
+from contracts.schemas.target_ddl import (
+    TABLE_PROPERTIES,
+    create_ledger,
+    create_table,
+    data_type,
+    stored_type,
+)
+from history.iceberg import history_table
+from history.model.applied_source_reads import Read
+from history.model.history_settings import HistorySettings
+from history.write_audit_publish import load_changes
+from history.writing.quarantine_table import QUARANTINE_SCHEMA
 
 TABLES_BY_NAME = sorted(path.stem for path in TABLES.glob("*.yaml"))
 LEDGERS_BY_NAME = sorted(path.stem for path in LEDGERS.glob("*.yaml"))

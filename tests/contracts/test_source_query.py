@@ -11,13 +11,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from blocks.postgresql_catalog import relation
+from blocks.postgres.catalog_queries import relation
 from contracts.errors import ContractError, SchemaDriftError, SettingsError
 from contracts.loader import TABLES, find_contract
 from contracts.model import LoadKind, SourceColumn
-from contracts.source_query import SLICE, UNFIT, bounds_query, source_query, values_query
-from contracts.source_relation import Relation, RelationColumn
-from contracts.source_slices import source_slices
+from contracts.model.source_relation import Relation, RelationColumn
+from contracts.source_sql.jdbc_partitions import source_slices
+from contracts.source_sql.source_query import SLICE, UNFIT, bounds_query, source_query, values_query
 from tests.contracts.relations import relation_of
 
 TABLE = """

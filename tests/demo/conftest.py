@@ -11,7 +11,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
-from demo.flights import flight_rows
+from demo.flights_dataset import flight_rows
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from contracts.errors import EnvironmentUnfitError, SettingsError
-from demo.flights import airports, flight_rows, naive_utc, planes
+from demo.flights_dataset import airports, flight_rows, naive_utc, planes
 
 NO_ZONE = {"BQN", "PSE", "SJU", "STT"}
 

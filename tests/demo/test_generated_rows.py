@@ -5,8 +5,7 @@ import hashlib
 import psycopg
 import pytest
 
-from demo.flights import naive_utc
-from demo.source import (
+from demo.demo_source_database import (
     GENERATED_CHANGED,
     GENERATED_UNTIL,
     Filled,
@@ -14,6 +13,7 @@ from demo.source import (
     create,
     fill_new_source_table,
 )
+from demo.flights_dataset import naive_utc
 
 FINGERPRINT = """
 SELECT count(*), sum(hashtextextended(t::text, 0)) FROM source_schema.new_source_table AS t

@@ -8,8 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from contracts.errors import SettingsError, SourceUnavailableError
-from demo.flights import ALL_REPORTED, MID_YEAR, naive_utc
-from demo.source import Filled, create, fill_until
+from demo.demo_source_database import Filled, create, fill_until
+from demo.flights_dataset import ALL_REPORTED, MID_YEAR, naive_utc
 
 CUT = pd.Timestamp(naive_utc(MID_YEAR))
 TIMES = ["departed_at", "arrived_at", "created_date", "updated_date"]

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import psycopg
 
-from blocks import directory
 from blocks.embedded_postgres import EmbeddedPostgres
+from blocks.lookup import block_lookup
 from demo.__main__ import main
-from demo.places import postgres_directory
+from demo.demo_paths import postgres_directory
 
 ROWS = "SELECT count(*), max(updated_date) FROM source_schema.aircraft"
 
 
 def test_the_source_alone_is_made_and_brought_to_the_end_of_the_year(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(directory.VARIABLE, "")
+    monkeypatch.setenv(block_lookup.VARIABLE, "")
     postgres = EmbeddedPostgres(postgres_directory(Path(".strandline")))
 
     assert main("source") == 0
@@ -26,8 +26,8 @@ def test_the_source_alone_is_made_and_brought_to_the_end_of_the_year(tmp_path, m
         year, end = connection.execute(ROWS).fetchone()
     postgres.stop()
 
-    assert directory.settings().slices == 2
-    assert directory.source("source_db_conn").embedded_directory
+    assert block_lookup.settings().slices == 2
+    assert block_lookup.source("source_db_conn").embedded_directory
     assert not (tmp_path / ".strandline/demo/warehouse").exists()
     assert half < year
     assert until < end

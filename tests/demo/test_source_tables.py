@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
-from demo.source import create
+from demo.demo_source_database import create
 
 SPEC_COLUMNS = [
     ("id", "bigint", None),

@@ -9,8 +9,8 @@ from contextlib import suppress
 from prefect import flow
 
 from contracts.errors import StepFailedError
-from flows.alarm import alarm
-from strandline.temporary_server import start_temporary_server
+from flows.failure_alert_hook import alarm
+from strandline.commands.temporary_prefect_server import start_temporary_server
 
 
 @flow(name="load-table", flow_run_name="ad-hoc", on_failure=[alarm], on_crashed=[alarm])

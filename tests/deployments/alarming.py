@@ -26,15 +26,16 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Completed, Crashed, Pending, Running
 
-from contracts.alerts.reasons import INTERRUPTED
+from contracts.alerts.failure_reasons import INTERRUPTED
 from contracts.errors import QualityGateError, SourceUnavailableError, StepFailedError
 from contracts.loader import TABLES, load_contract
-from flows.alarm import alarm
+from flows.failure_alert_hook import alarm
 from history import LoadReport
 from strandline.command_line import main
-from tasks.events import tell_failure, tell_loaded, tell_verdict
-from tasks.handoff import Finding, StagedBatch, Verdict
-from tasks.run import Run
+from tasks.observability.emit_prefect_events import tell_failure, tell_loaded, tell_verdict
+from tasks.run.run_context import Run
+from tasks.run.step_results import StagedBatch, Verdict
+from tasks.transforms.checks.quality_score import Finding
 
 CANARY = "canary-of-a-cell"
 ERROR = {"where": "x", "expected": "y", "found": "z", "next_step": "Do what is next."}

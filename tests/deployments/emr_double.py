@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pyspark
 
-from deployments.ephemeral_spark.processes import MARK, end_members
+from deployments.ephemeral_spark.clusters.cluster_processes import MARK, end_members
 
 _DRIVER_ENVIRONMENT = "spark.emr-serverless.driverEnv."
 

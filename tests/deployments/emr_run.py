@@ -19,7 +19,7 @@ APPLICATION = {
     "backend": "emr-serverless",
     "emr_application": "app",
     "emr_role": "arn:aws:iam::123456789012:role/spark",
-    "emr_entry_point": str(ROOT / "deployments/ephemeral_spark/entry_point.py"),
+    "emr_entry_point": str(ROOT / "deployments/ephemeral_spark/clusters/emr_job_entry_point.py"),
     # spark-submit starts the JVM, so that it has to know which jars the flow's blocks need.
     "emr_properties": {
         "spark.jars.packages": ",".join(

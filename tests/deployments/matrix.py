@@ -21,7 +21,7 @@ from tests.deployments.stage import Stage, listening, stage, wait_for
 SECONDS_ALLOWED = 15.0
 SECONDS_WATCHED = 60.0
 MASTER, SPARK_WORKER = "deploy.master.Master", "deploy.worker.Worker"
-FLOW, GUARDIAN = "prefect.engine", "deployments.ephemeral_spark.guardian"
+FLOW, GUARDIAN = "prefect.engine", "deployments.ephemeral_spark.cleanup.watchdog"
 
 PHASES = ("pending", "starting", "running", "finishing")
 VICTIMS = {

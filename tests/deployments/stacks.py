@@ -13,10 +13,10 @@ from typing import Any
 import psutil
 from prefect.client.orchestration import SyncPrefectClient, get_client
 
-from blocks.postgres_process import postmaster
-from deployments.stack.api import as_client
-from deployments.stack.places import Places
-from deployments.stack.processes import Record, marked
+from blocks.embedded_postgres.postgres_process import postmaster
+from deployments.local_stack.prefect_api_health import as_client
+from deployments.local_stack.stack_paths import Places
+from deployments.local_stack.stack_processes import Record, marked
 from strandline.command_line import main
 
 FLOW = """\

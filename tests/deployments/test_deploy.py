@@ -12,13 +12,13 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectNotFound
 
-from blocks import directory
+from blocks.lookup import block_lookup
 from blocks.source_database import SourceDatabase
 from contracts.errors import SettingsError
-from deployments import stages
-from deployments.outcome import Outcome, State
-from deployments.project import Project
-from deployments.work_pools import apply_work_pools
+from deployments.server_setup import setup_stages
+from deployments.server_setup.read_prefect_yaml import Project
+from deployments.server_setup.stage_result import Outcome, State
+from deployments.server_setup.work_pools_stage import apply_work_pools
 from strandline.command_line import main
 from tests.deployments.stacks import PROJECT, project
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 @pytest.fixture(autouse=True)
 def no_stack(monkeypatch, tmp_path):
     """No local stack and no block file of the user's own."""
-    monkeypatch.setenv(directory.VARIABLE, str(tmp_path / "blocks.yaml"))
+    monkeypatch.setenv(block_lookup.VARIABLE, str(tmp_path / "blocks.yaml"))
 
 
 def deployed(file: Path, state: Path, capsys) -> tuple[int, dict[str, dict[str, str]]]:
@@ -47,7 +47,7 @@ def states(outcomes: dict[str, dict[str, str]], kind: str) -> set[str]:
 
 def test_the_projects_deployments_are_made_once_and_again_keeps_their_ids(tmp_path, capsys):
     source = SourceDatabase(database="deployed", user="reader", password=CANARY)
-    directory.save_local(tmp_path / "blocks.yaml", ("deployed-conn", source))
+    block_lookup.save_local(tmp_path / "blocks.yaml", ("deployed-conn", source))
     file = ROOT / "prefect.yaml"
     wanted = yaml.safe_load(file.read_text())
 
@@ -109,7 +109,7 @@ def test_a_further_stage_is_one_more_entry_of_the_list(tmp_path, monkeypatch, ca
     def alerts(asked: Project, _client: object) -> list[Outcome]:
         return [Outcome("automation", asked.directory.name, State.MADE)]
 
-    monkeypatch.setattr(stages, "STAGES", (("alerts", alerts),))
+    monkeypatch.setattr(setup_stages, "STAGES", (("alerts", alerts),))
     file = project(tmp_path / "named")
 
     assert deployed(file, tmp_path, capsys)[1] == {
@@ -120,7 +120,7 @@ def test_a_further_stage_is_one_more_entry_of_the_list(tmp_path, monkeypatch, ca
 
 
 def test_people_are_told_what_needs_prefect_cloud(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(stages, "STAGES", ())
+    monkeypatch.setattr(setup_stages, "STAGES", ())
 
     assert main(["deploy", "--file", str(project(tmp_path)), "--state", str(tmp_path)]) == 0
     told = capsys.readouterr().out

@@ -12,14 +12,14 @@ import anyio
 import pytest
 
 from contracts.errors import EnvironmentUnfitError, SettingsError
-from deployments.ephemeral_spark import emr_calls, emr_serverless
-from deployments.ephemeral_spark.cluster import Ending
-from deployments.ephemeral_spark.emr_calls import Access, EmrCalls
-from deployments.ephemeral_spark.emr_serverless import EmrJob, JobSettings
-from deployments.ephemeral_spark.job import EphemeralSparkConfiguration
-from deployments.ephemeral_spark.leash import Leash
-from deployments.ephemeral_spark.pauses import growing
-from deployments.ephemeral_spark.record import Record
+from deployments.ephemeral_spark.clusters.cluster_record import Record
+from deployments.ephemeral_spark.clusters import emr_serverless_api, emr_serverless_cluster
+from deployments.ephemeral_spark.clusters.cluster_interface import Ending
+from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrCalls
+from deployments.ephemeral_spark.clusters.emr_serverless_cluster import EmrJob, JobSettings
+from deployments.ephemeral_spark.clusters.poll_interval import growing
+from deployments.ephemeral_spark.clusters.watchdog_pipe import Leash
+from deployments.ephemeral_spark.job_configuration import EphemeralSparkConfiguration
 from tests.deployments.emr_double import Service, emr
 from tests.deployments.stage import wait_for
 
@@ -39,9 +39,9 @@ ENVIRONMENT = {"PREFECT_API_URL": "http://example.invalid/api", "PREFECT_API_KEY
 @pytest.fixture(autouse=True)
 def quick(monkeypatch) -> None:
     """Ask and wait in hundredths of seconds."""
-    monkeypatch.setattr(emr_serverless, "_FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(emr_serverless, "_LONGEST_PAUSE", 0.2)
-    monkeypatch.setattr(emr_calls, "_ANSWER_SECONDS", 1)
+    monkeypatch.setattr(emr_serverless_cluster, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(emr_serverless_cluster, "_LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr(emr_serverless_api, "_ANSWER_SECONDS", 1)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_service_that_hangs_is_asked_again(service, tmp_path):
 
 
 def test_a_service_that_stays_broken_is_given_up(service, monkeypatch):
-    monkeypatch.setattr(emr_calls, "_TRIES", 2)
+    monkeypatch.setattr(emr_serverless_api, "_TRIES", 2)
     service.faults = ["break"] * 2
     with pytest.raises(EnvironmentUnfitError, match="InternalServerException"):
         EmrCalls(access(service.url)).submit(SETTINGS.request("name", "flow-run", {}))
@@ -212,6 +212,6 @@ def test_moto_takes_every_call(tmp_path, monkeypatch):
         job["run"] = calls.submit({**request, "applicationId": job["application"]})
         assert calls.look(job).ended
         calls.cancel(job)
-        assert calls.look(job).state in emr_calls.ENDED
+        assert calls.look(job).state in emr_serverless_api.ENDED
     finally:
         server.stop()

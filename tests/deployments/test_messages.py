@@ -10,11 +10,11 @@ import pytest
 from prefect.server.events.actions import JinjaTemplateAction
 from prefect.server.utilities.user_templates import render_user_template_sync
 
-from contracts.alerts.loader import SHIPPED, load_alerts
-from contracts.alerts.model import Severity
-from contracts.alerts.reasons import EXCEPTION, OWN_ERRORS, sendable
-from deployments.alerts.automations import automations, either, silenced
-from deployments.alerts.messages import _REASON
+from contracts.alerts.alert_model import Severity
+from contracts.alerts.failure_reasons import EXCEPTION, OWN_ERRORS, sendable
+from contracts.alerts.load_alert_file import SHIPPED, load_alerts
+from deployments.alerts.build_automations import automations, either, silenced
+from deployments.alerts.message_templates import _REASON
 
 CANARY = "canary-of-a-cell"
 MESSAGES = {

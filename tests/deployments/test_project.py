@@ -7,8 +7,8 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from contracts.errors import SettingsError
-from deployments.project import Project
-from deployments.server import connected
+from deployments.server_setup.prefect_server import connected
+from deployments.server_setup.read_prefect_yaml import Project
 from tests.deployments.stacks import PROJECT, project
 
 ROOT = Path(__file__).parents[2]

@@ -27,14 +27,14 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.states import Scheduled
 
 from blocks.embedded_postgres import EmbeddedPostgres
-from blocks.postgres_process import postmaster
-from blocks.process_identity import ProcessIdentity
+from blocks.embedded_postgres.postgres_process import postmaster
+from blocks.operating_system.process_identity import ProcessIdentity
 from contracts.errors import EnvironmentUnfitError
-from deployments.stack import api
-from deployments.stack.api import choose_port
-from deployments.stack.databases import end_unused
-from deployments.stack.places import Places
-from deployments.stack.processes import MARK, Member, Record
+from deployments.local_stack import prefect_api_health
+from deployments.local_stack.prefect_api_health import choose_port
+from deployments.local_stack.stack_databases import end_unused
+from deployments.local_stack.stack_paths import Places
+from deployments.local_stack.stack_processes import MARK, Member, Record
 from strandline.command_line import main
 from tests.deployments.stacks import PROJECT, Stack, eventually, project
 from tests.night import AT_NIGHT
@@ -57,7 +57,7 @@ def stack(tmp_path_factory) -> Iterator[Stack]:
         # The project lies elsewhere: its processes are to run the code that is tested.
         patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
         # Another stack of this machine may be about to take one of the usual ports.
-        patch.setattr(api, "USUAL_PORTS", range(4300, 4400))
+        patch.setattr(prefect_api_health, "USUAL_PORTS", range(4300, 4400))
         assert made.type("up") == 0
         yield made
         made.type("down")

@@ -12,12 +12,12 @@ import uuid
 import anyio
 import pytest
 
-from blocks.java_home import find_java
+from blocks.spark.find_java import find_java
 from contracts.errors import EnvironmentUnfitError
-from deployments.ephemeral_spark.daemons import STARTUP, Shape
-from deployments.ephemeral_spark.leash import Leash
-from deployments.ephemeral_spark.processes import members
-from deployments.ephemeral_spark.standalone import Standalone
+from deployments.ephemeral_spark.clusters.cluster_processes import members
+from deployments.ephemeral_spark.clusters.standalone_cluster import Standalone
+from deployments.ephemeral_spark.clusters.standalone_daemons import STARTUP, Shape
+from deployments.ephemeral_spark.clusters.watchdog_pipe import Leash
 from deployments.ephemeral_spark.worker import _joined
 
 HANGS = """

@@ -13,9 +13,9 @@ from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 from pyspark.sql import DataFrame, SparkSession
 
-from blocks import directory
 from blocks.key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
+from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
@@ -103,7 +103,7 @@ def make_workplace(postgres, spark, prefect_server, tmp_path_factory):
             user=postgres.user,
             password=postgres.password,
         )
-        path = directory.save_local(
+        path = block_lookup.save_local(
             root / "blocks.yaml",
             ("default", settings),
             ("local", settings.spark),
@@ -111,7 +111,7 @@ def make_workplace(postgres, spark, prefect_server, tmp_path_factory):
             ("local", settings.key_ring),
             ("source-db-conn", source),
         )
-        environment.setenv(directory.VARIABLE, str(path))
+        environment.setenv(block_lookup.VARIABLE, str(path))
         session = settings.spark.session(settings.lakehouse)
         return Workplace(root, postgres.dsn_of(name), settings, session)
 

@@ -7,7 +7,7 @@ import signal
 import sys
 
 from flows.load_table import load_table
-from tasks.progress import Progress, listening
+from tasks.run.progress_listeners import Progress, listening
 
 
 def main(contract: str, step: str, state: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from blocks.lakehouse import Lakehouse
 from blocks.spark_runtime import SparkRuntime
-from tasks.spill import spilled_bytes
+from tasks.observability.spark_spill import spilled_bytes
 
 
 def main(root: Path) -> None:

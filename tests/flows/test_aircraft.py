@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from demo.flights import ALL_REPORTED, MID_YEAR
-from demo.reference import reference_history
-from demo.source import create, fill_until
+from demo.demo_source_database import create, fill_until
+from demo.expected_history import reference_history
+from demo.flights_dataset import ALL_REPORTED, MID_YEAR
 from flows.load_table import load_table
 
 

@@ -11,11 +11,11 @@ from prefect.client.orchestration import get_client
 from prefect.events import DoNothing, EventTrigger, Posture
 from prefect.events.schemas.automations import AutomationCore
 
+from contracts.alerts.alert_model import FLOWS
 from contracts.alerts.event_names import TAG, automation_name
-from contracts.alerts.loader import VARIABLE
-from contracts.alerts.model import FLOWS
+from contracts.alerts.load_alert_file import VARIABLE
 from contracts.errors import QualityGateError, SourceUnavailableError, StepFailedError
-from flows.alarm import alarm
+from flows.failure_alert_hook import alarm
 from flows.load_table import load_table
 from flows.load_tables import load_tables
 from flows.upkeep import upkeep

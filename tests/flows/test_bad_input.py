@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from blocks import directory
+from blocks.lookup import block_lookup
 from blocks.source_database import SourceDatabase
 from contracts.errors import (
     ContractError,
@@ -20,7 +20,7 @@ from contracts.errors import (
     TableBusyError,
 )
 from flows.load_table import load_table
-from tasks.progress import listening
+from tasks.run.progress_listeners import listening
 from tests.flows.readings import FIRST, TABLE, versions
 
 
@@ -39,7 +39,7 @@ def loaded(once_loaded):
     blocks = once_loaded.root / "blocks.yaml"
     text, keys = blocks.read_text(), once_loaded.settings.key_ring.path.read_bytes()
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv(directory.VARIABLE, str(blocks))
+        environment.setenv(block_lookup.VARIABLE, str(blocks))
         yield once_loaded
     blocks.write_text(text)
     once_loaded.settings.key_ring.path.write_bytes(keys)
@@ -148,7 +148,7 @@ def test_two_runs_of_one_table_at_once(loaded):
 
 
 def test_no_blocks(readings, monkeypatch, tmp_path):
-    monkeypatch.setenv(directory.VARIABLE, str(tmp_path / "none.yaml"))
+    monkeypatch.setenv(block_lookup.VARIABLE, str(tmp_path / "none.yaml"))
     with pytest.raises(SettingsError, match=r"none\.yaml"):
         load_table("readings")
 
@@ -175,4 +175,4 @@ def test_no_room_on_the_disk(readings):
 
 
 def test_the_source_block_is_what_the_contract_names(readings):
-    assert isinstance(directory.source("source_db_conn"), SourceDatabase)
+    assert isinstance(block_lookup.source("source_db_conn"), SourceDatabase)

@@ -15,9 +15,9 @@ from contracts.errors import QualityGateError, SourceUnavailableError
 from contracts.loader import load_contract
 from flows.load_table import load_table
 from history import LoadReport
-from tasks.events import tell_loaded
-from tasks.handoff import StagedBatch
-from tasks.run import Run
+from tasks.observability.emit_prefect_events import tell_loaded
+from tasks.run.run_context import Run
+from tasks.run.step_results import StagedBatch
 from tests.flows.readings import CANARY, CONTRACT, FIRST
 
 

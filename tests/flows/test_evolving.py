@@ -9,7 +9,7 @@ import yaml
 
 from contracts.errors import ContractError, SettingsError
 from flows.load_table import load_table
-from history.recorded import properties_of
+from history.iceberg.table_properties import properties_of
 from tests.flows.readings import CONTRACT, FIRST, TABLE
 
 

@@ -20,7 +20,7 @@ from contracts.errors import (
     StepFailedError,
     StrandlineError,
 )
-from tasks.faults import translated
+from tasks.run.spark_error_mapping import translated
 
 CELL = "Zephyrine"
 
@@ -128,7 +128,7 @@ KILLED = """
 import os, signal, threading
 from pyspark.sql import SparkSession
 from contracts.errors import EnvironmentUnfitError
-from tasks.faults import translated
+from tasks.run.spark_error_mapping import translated
 
 spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
 gateway = spark.sparkContext._gateway

@@ -10,7 +10,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
-from blocks import directory
+from blocks.lookup import block_lookup
 from blocks.source_database import SourceDatabase
 from contracts.errors import MassClosingError, SourceAccessError
 from flows.load_table import load_table
@@ -48,7 +48,7 @@ def place(make_workplace, tmp_path_factory, postgres):
         user=reader,
         password=SecretStr(PASSWORD),
     )
-    directory.save_local(
+    block_lookup.save_local(
         made.root / "blocks.yaml",
         ("default", made.settings),
         ("local", made.settings.spark),

@@ -12,7 +12,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 
 from flows.load_table import load_table
-from tasks.progress import STEPS
+from tasks.run.progress_listeners import STEPS
 from tests.flows.readings import FIRST, TABLE, versions
 from tests.night import AT_NIGHT
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.load_table import load_table
-from tasks.progress import STEPS, listening
+from tasks.run.progress_listeners import STEPS, listening
 from tests.flows.readings import AFTER_BOTH, CANARY, FIRST, SECOND, TABLE, versions
 
 

@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.events.filters import EventFilter, EventNameFilter
 
 from flows.load_table import load_table
-from tasks.progress import STEPS
+from tasks.run.progress_listeners import STEPS
 from tests.flows.readings import FIRST, SECOND, TABLE
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from contracts.errors import SchemaDriftError
 from flows.load_table import load_table
 from flows.verify_table import verify_table
 from strandline.command_line import main
-from strandline.moments import micros_of
+from strandline.queries.dates_beyond_python_range import micros_of
 from tests.flows.state_contracts import write_contract
 
 ODD = {

@@ -6,7 +6,7 @@ import pytest
 from prefect import flow
 
 from contracts.errors import QualityGateError, SettingsError
-from flows.shell import exit_code
+from flows.shell_exit_codes import exit_code
 
 
 @flow

@@ -13,9 +13,9 @@ from blocks.source_database import SourceDatabase
 from contracts.errors import SchemaDriftError
 from contracts.loader import TABLES, find_contract
 from contracts.model import Check, LoadKind, SourceColumn
-from contracts.source_query import UNFIT, bounds_query, source_query
-from contracts.source_slices import source_slices
-from tasks.source_rows import contract_rows, references
+from contracts.source_sql.jdbc_partitions import source_slices
+from contracts.source_sql.source_query import UNFIT, bounds_query, source_query
+from tasks.source.jdbc_reader import contract_rows, references
 
 MADE = """
 CREATE SCHEMA source_rows_test;

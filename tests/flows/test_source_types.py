@@ -20,11 +20,11 @@ from pyspark.sql import functions as F
 from blocks.source_database import SourceDatabase
 from contracts.loader import TABLES, find_contract
 from contracts.model import LoadKind, SourceColumn
-from contracts.postgresql_types import unfit_columns
-from contracts.source_query import UNFIT, source_query
-from contracts.source_relation import Relation
-from history.columns import named
-from tasks.source_rows import contract_rows
+from contracts.model.source_relation import Relation
+from contracts.source_sql.postgresql_to_spark_types import unfit_columns
+from contracts.source_sql.source_query import UNFIT, source_query
+from history.spark.column_quoting_and_comparison import named
+from tasks.source.jdbc_reader import contract_rows
 
 NINES = "9" * 38
 

@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from contracts.loader import load_contract
-from contracts.schema import event_schema
+from contracts.schemas.spark_schemas import event_schema
 from flows.load_table import load_table
 from history import Read, load_changes
-from strandline.load_summary import load_data
-from tasks.history_settings import OPERATION, history_settings
-from tasks.progress import listening
-from tasks.source_kind import as_loaded
+from strandline.terminal.load_summary import load_data
+from tasks.compiler.contract_to_history_settings import OPERATION, history_settings
+from tasks.compiler.read_source_kind_from_table import as_loaded
+from tasks.run.progress_listeners import listening
 from tests.flows.state_contracts import write_contract
 
 DAYS = {"id": "INTEGER", "v": "VARCHAR(20)", "updated_at": "DATE"}

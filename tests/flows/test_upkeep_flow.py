@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prefect.client.orchestration import get_client
 
-from blocks import directory
+from blocks.lookup import block_lookup
 from contracts.errors import TableBusyError
 from flows import upkeep as flow_module
 from flows.load_table import load_table
 from flows.upkeep import UpkeepFailedError, upkeep
 from strandline.command_line import main
-from tasks.table_lock import holding
+from tasks.lifecycle.table_lock import holding
 from tests.flows.readings import AFTER_BOTH, FIRST, SECOND, TABLE, versions
 
 LATER = datetime.now(UTC) + timedelta(days=365)
@@ -96,7 +96,7 @@ def test_tables_are_looked_after_and_loads_go_on_as_before(loaded, monkeypatch):
     assert view_of(loaded) == [1, 3, 5]
     count = loaded.snapshots("clinic.patients")
     monkeypatch.setattr(flow_module, "datetime", _Later)
-    monkeypatch.setattr("history.upkeep.clean", lambda *_args, **_given: 0)
+    monkeypatch.setattr("history.maintenance.table_maintenance.clean", lambda *_args, **_given: 0)
 
     (dry,) = upkeep([], dry_run=True)
     assert loaded.snapshots("clinic.patients") == count
@@ -120,7 +120,7 @@ def test_tables_are_looked_after_and_loads_go_on_as_before(loaded, monkeypatch):
 
 
 def test_a_table_that_was_never_loaded_is_no_error(readings):
-    assert directory.settings("default").keep_days == 30
+    assert block_lookup.settings("default").keep_days == 30
 
     (outcome,) = upkeep()
 

@@ -10,9 +10,9 @@ import yaml
 from contracts.errors import MassClosingError, NotFoundError, SettingsError
 from flows.load_table import load_table
 from flows.verify_table import verify_table
-from history.table import published
+from history.iceberg.current_state import published
 from strandline.command_line import main
-from tasks.handoff import DifferingKey
+from tasks.run.step_results import DifferingKey
 from tests.flows.readings import CONTRACT, TABLE
 
 ROWS = tuple(

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from history import load_changes
-from history.columns import named
+from history.spark.column_quoting_and_comparison import named
 from tests.history.examples import LOT, SERIAL, Batches, Example, Layout, Row, event_of, shuffled
 from tests.history.reference import Event, Version, history
 from tests.history.values import meaning, rank

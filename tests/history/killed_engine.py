@@ -15,18 +15,20 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from history import branches, loading, table, writing
+from history import write_audit_publish
+from history.iceberg import branches, history_table
+from history.writing import write_merge_plan
 from tests.conftest import spark_settings
 from tests.history.crashing import load
 
 WRITES = (
-    (table, "_create"),
-    (table, "_sort"),
-    (loading, "keep_refused"),
+    (history_table, "_create"),
+    (history_table, "_sort"),
+    (write_audit_publish, "keep_refused"),
     (branches, "alter"),
     (branches, "append"),
     (branches, "publish"),
-    (writing, "_delete"),
+    (write_merge_plan, "_delete"),
 )
 
 

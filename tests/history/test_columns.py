@@ -4,7 +4,7 @@ import json
 
 from pyspark.sql import functions as F
 
-from history.columns import as_json, named
+from history.spark.column_quoting_and_comparison import as_json, named
 
 
 def test_moments_a_microsecond_apart_and_nulls_are_told_apart(spark):

@@ -15,17 +15,19 @@ from pyspark.sql import DataFrame, SparkSession
 
 from contracts.errors import SchemaDriftError, SettingsError
 from history import HistorySettings, LoadReport, load_changes
-from history.audit import broken_rules
-from history.columns import named
-from history.compaction import CompactionLimits
-from history.evolution import as_kept, evolve, foreseen, record_tracked
-from history.learned import Learned
-from history.plan import Line, instants
-from history.reading import CHANGE, difference
-from history.recorded import properties_of
-from history.states import differing, states
-from history.table import kept_events, published
-from history.upkeep import UpkeepSettings, upkeep
+from history.audit.history_invariants import broken_rules
+from history.iceberg.current_state import published
+from history.iceberg.history_table import kept_events
+from history.iceberg.table_properties import properties_of
+from history.maintenance.compaction import CompactionLimits
+from history.maintenance.table_maintenance import UpkeepSettings, upkeep
+from history.model.added_and_dropped_columns import Learned
+from history.planning.event_timeline import Line
+from history.planning.merge_plan import instants
+from history.reading.published_snapshots import differing, states
+from history.reading.version_diff import CHANGE, difference
+from history.schema_evolution.evolve_table import as_kept, evolve, foreseen, record_tracked
+from history.spark.column_quoting_and_comparison import named
 from tests.history.reference import Event, Known, Version, history
 from tests.history.values import rank
 from tests.night import AT_NIGHT

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from history import HistorySettings, load_changes
-from history.holding import held, let_go, passing
-from history.rebuild import rebuild
+from history.restatement.rebuild_from_events import rebuild
+from history.spark.checkpoint import held, let_go, passing
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 SETTINGS = HistorySettings(key=("key",), sequence="at", tracked=("value",))

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from history.expiry import Retention
-from history.table import exists, kept_events, published
-from history.upkeep import UpkeepSettings, upkeep
+from history.iceberg.current_state import published
+from history.iceberg.history_table import exists, kept_events
+from history.maintenance.snapshot_expiry import Retention
+from history.maintenance.table_maintenance import UpkeepSettings, upkeep
 from tests.history.crashing import SETTINGS, batch, load
 from tests.history.reference import history
 from tests.history.values import rank

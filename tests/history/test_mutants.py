@@ -11,7 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from contracts.errors import AuditError
-from history import columns, events, timeline
+from history.planning import event_validation, scd2_versions
+from history.spark import column_quoting_and_comparison
 from tests.history.convergence import assert_converges, differences
 from tests.history.examples import Example, drawn
 from tests.history.layouts import RULES
@@ -44,7 +45,7 @@ def compared(kind: str, broken: str) -> str:
 MUTANTS = (
     Mutant(
         "a change to or from null is a change",
-        timeline,
+        scd2_versions,
         '~F.col("__tracked").eqNullSafe(F.col("__was"))',
         "~F.coalesce(F.array_min(F.array(*["
         'F.col("__tracked")[f"c{i}"] == F.col("__was")[f"c{i}"]'
@@ -52,46 +53,49 @@ MUTANTS = (
     ),
     Mutant(
         "null is not the empty string",
-        columns,
+        column_quoting_and_comparison,
         NOT_MAP,
         compared("StringType", 'F.coalesce(value, F.lit(""))'),
     ),
     Mutant(
         "strings are compared byte for byte",
-        columns,
+        column_quoting_and_comparison,
         NOT_MAP,
         compared("StringType", "F.lower(F.trim(value))"),
     ),
     Mutant(
         "-0.0 is 0.0",
-        columns,
+        column_quoting_and_comparison,
         NOT_MAP,
         compared("DoubleType", 'value.cast("string")'),
     ),
     Mutant(
-        "NaN is a value", columns, NOT_MAP, compared("DoubleType", "F.nanvl(value, F.lit(None))")
+        "NaN is a value",
+        column_quoting_and_comparison,
+        NOT_MAP,
+        compared("DoubleType", "F.nanvl(value, F.lit(None))"),
     ),
     Mutant(
         "moments are compared to the microsecond",
-        columns,
+        column_quoting_and_comparison,
         NOT_MAP,
         compared("TimestampType", 'F.date_trunc("millisecond", value)'),
     ),
     Mutant(
         "the order of a map's entries does not matter",
-        columns,
+        column_quoting_and_comparison,
         "return F.array_sort(entries)",
         "return entries",
     ),
     Mutant(
         "a delete closes",
-        timeline,
+        scd2_versions,
         'edge = opens | (F.col("__op") == DELETE)',
         "edge = opens",
     ),
     Mutant(
         "an equal insert after a delete opens again",
-        timeline,
+        scd2_versions,
         '.withColumn("__before", F.lag("__op").over(line))\n'
         '        .withColumn("__was", F.lag("__tracked").over(line))',
         '.withColumn("__before", F.lag("__op").over(per(*settings.key, "__op").orderBy(sequence)))'
@@ -100,51 +104,51 @@ MUTANTS = (
     ),
     Mutant(
         "a version ends where the next one or a delete begins",
-        timeline,
+        scd2_versions,
         "F.lead(sequence).over(edges)",
         "F.lead(sequence).over(line)",
     ),
     Mutant(
         "the greatest tie-breaker wins",
-        timeline,
+        scd2_versions,
         "desc_nulls_last()",
         "asc_nulls_first()",
     ),
     Mutant(
         "of contradicting events none wins",
-        timeline,
+        scd2_versions,
         'F.when(contested, F.lit(CONTESTED)).otherwise(F.col("__op")).alias',
         'F.col("__op").alias',
     ),
     Mutant(
         "a repeat is no contradiction",
-        timeline,
+        scd2_versions,
         'F.max(F.col("__tied") & ~F.col("__same"))',
         'F.max(F.col("__tied") & (F.col("__rank") > 1))',
     ),
     Mutant(
         "a version shows the newest type-1 values",
-        timeline,
+        scd2_versions,
         "F.last(rest).over(stretch)",
         "F.first(rest).over(stretch)",
     ),
     Mutant(
         "only the first version is dated back",
-        timeline,
+        scd2_versions,
         'start = F.when(F.col("__before").isNull(), F.coalesce(first, sequence))'
         ".otherwise(sequence)",
         "start = sequence",
     ),
     Mutant(
         "a row without a sequence is refused",
-        events,
+        event_validation,
         "    failed.append(F.when(sequence.isNull(), "
         "reason(SEQUENCE_PRESENT, settings.sequence)))\n",
         "",
     ),
     Mutant(
         "a late event takes its place",
-        timeline,
+        scd2_versions,
         "return events.withColumn(ALONE, ~shared)",
         'return events.withColumn(ALONE, ~shared).where(~F.col("__behind"))',
         2,
@@ -152,49 +156,49 @@ MUTANTS = (
     ),
     Mutant(
         "events that open nothing are remembered",
-        timeline,
+        scd2_versions,
         'hidden = ~F.col("__opens")\n',
         'hidden = ~F.col("__opens") & ~F.col("__unchanged")\n',
         2,
     ),
     Mutant(
         "deletes are remembered",
-        timeline,
+        scd2_versions,
         'hidden = ~F.col("__opens")\n',
         'hidden = ~F.col("__opens") & (F.col("__op") != DELETE)\n',
         2,
     ),
     Mutant(
         "contested instants are remembered",
-        timeline,
+        scd2_versions,
         'hidden = ~F.col("__opens")\n',
         'hidden = ~F.col("__opens") & (F.col("__op") != CONTESTED)\n',
         2,
     ),
     Mutant(
         "an event is remembered where its version shows later type-1 values",
-        timeline,
+        scd2_versions,
         'hidden = hidden | (F.col("__opens") & shows_other)',
         "hidden = hidden",
         2,
     ),
     Mutant(
         "a stored version that lost its instant is replaced",
-        timeline,
+        scd2_versions,
         '.when(F.col("__replaced"), F.lit("replace"))\n        .when(~same',
         '.when(F.col("__replaced"), F.lit(None))\n        .when(~same',
         2,
     ),
     Mutant(
         "a stored event that lost its instant is replaced",
-        timeline,
+        scd2_versions,
         'F.when(F.col("__kept") & F.col("__replaced") & hidden, F.lit("replace"))\n        .when(',
         "F.when(",
         3,
     ),
     Mutant(
         "a version that a late event makes superfluous goes",
-        timeline,
+        scd2_versions,
         'F.when(main.isNotNull(), F.lit("remove"))',
         "F.lit(None)",
         2,

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import SettingsError
-from contracts.reserved_names import reserved_of
-from history import HistorySettings, branches, load_changes
-from history.table import published
+from contracts.model.reserved_column_names import reserved_of
+from history import HistorySettings, load_changes
+from history.iceberg.current_state import published
+from history.model.change_batch import audit_branch_name
 
 SETTINGS = HistorySettings(key=("id",), sequence="at")
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
@@ -45,14 +46,14 @@ def test_a_batch_may_be_called_anything_and_is_known_by_that_name(spark, lake_na
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_a_branch_has_a_plain_name_and_belongs_to_one_batch(one, other):
-    names = [branches.branch_name(each) for each in (one, other)]
+    names = [audit_branch_name(each) for each in (one, other)]
 
     assert all(re.fullmatch(r"audit_[A-Za-z0-9_]+", name) for name in names)
     assert (names[0] == names[1]) is (one == other)
 
 
 def test_a_plain_batch_id_is_its_branchs_name():
-    assert branches.branch_name("BATCH_20240501_120000_0a1b") == "audit_BATCH_20240501_120000_0a1b"
+    assert audit_branch_name("BATCH_20240501_120000_0a1b") == "audit_BATCH_20240501_120000_0a1b"
 
 
 OURS = ("__op", "__Main", "__anything", "Valid_From")

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import functions as F
 
-from history import HistorySettings, writing
-from history.holding import held
+from history import HistorySettings
+from history.spark.checkpoint import held
+from history.writing import write_merge_plan
 
 SETTINGS = HistorySettings(key=("key",), sequence="at")
 
@@ -13,7 +14,7 @@ SETTINGS = HistorySettings(key=("key",), sequence="at")
 def test_versions_that_open_are_numbered_without_gaps_and_others_keep_theirs(
     spark, monkeypatch, small
 ):
-    monkeypatch.setattr(writing, "_SMALL", small)
+    monkeypatch.setattr(write_merge_plan, "_SMALL", small)
     action = F.element_at(
         F.array(*[F.lit(each) for each in ("add", "update", "replace", None)]),
         (F.col("key") % 4 + 1).cast("int"),
@@ -21,7 +22,7 @@ def test_versions_that_open_are_numbered_without_gaps_and_others_keep_theirs(
     plan = spark.range(0, 100, numPartitions=7).toDF("key").withColumn("at", F.col("key"))
     plan = held(plan.repartition(5, "key").withColumn("__action", action)).rows
 
-    numbered = writing.Numbered.of(plan, SETTINGS, 40, 50)
+    numbered = write_merge_plan.Numbered.of(plan, SETTINGS, 40, 50)
 
     rows = numbered.plan.select("key", "__action", "__number").collect()
     numbers = [row["__number"] for row in rows if row["__action"] in ("add", "replace")]

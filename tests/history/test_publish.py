@@ -7,7 +7,7 @@ from pyspark.errors import PySparkException
 from blocks.lakehouse import Lakehouse
 from blocks.spark_runtime import SparkRuntime
 from contracts.errors import CommitConflictError
-from history import branches
+from history.iceberg import branches
 from tests.history.lost_answer import way_to
 
 TABLE = "lost_lake.n.t"

@@ -13,19 +13,10 @@ from blocks.lakehouse import Lakehouse
 from blocks.spark_runtime import SparkRuntime
 from contracts.errors import NotFoundError
 from history import HistorySettings, load_changes
-from history.expiry import Retention
-from history.reading import (
-    APPEARED,
-    CHANGE,
-    CHANGED,
-    CLOSED,
-    VANISHED,
-    as_of,
-    current,
-    difference,
-    held_difference,
-)
-from history.states import (
+from history.maintenance.snapshot_expiry import Retention
+from history.maintenance.table_maintenance import CompactionLimits, UpkeepSettings, upkeep
+from history.reading.point_in_time import as_of, current
+from history.reading.published_snapshots import (
     differing,
     named_state,
     read_state,
@@ -33,8 +24,16 @@ from history.states import (
     state_before,
     states,
 )
-from history.upkeep import CompactionLimits, UpkeepSettings, upkeep
-from history.views import create_views, current_view, open_as_of
+from history.reading.sql_views import create_views, current_view, open_as_of
+from history.reading.version_diff import (
+    APPEARED,
+    CHANGE,
+    CHANGED,
+    CLOSED,
+    VANISHED,
+    difference,
+    held_difference,
+)
 from tests.night import AT_NIGHT
 from tests.quick_spark import QUICK, QUICK_JAVA
 

@@ -10,9 +10,9 @@ import pytest
 
 from contracts.errors import MassClosingError, SchemaDriftError, SettingsError
 from history import ClosingLimit, HistorySettings, Read, load_changes
-from history.rebuild import rebuild
-from history.recorded import source_kind
-from history.table import published
+from history.iceberg.current_state import published
+from history.iceberg.table_properties import source_kind
+from history.restatement.rebuild_from_events import rebuild
 
 STATE = HistorySettings(
     key=("story", "id"), sequence="read_at", stamp="updated_at", tracked=("v",), operation="op"

@@ -12,13 +12,14 @@ from pyspark.sql import functions as F
 
 from contracts.errors import CommitConflictError, NotFoundError, SettingsError
 from history import HistorySettings, load_changes
-from history.audit import broken_rules
-from history.loading import audit_changes, publish_changes
-from history.reading import difference
-from history.rebuild import RebuildReport, batch_of, rebuild, write_rebuilt
-from history.scope import Scope
-from history.states import differing, states
-from history.table import WATERMARK, kept_events, published
+from history.audit.history_invariants import broken_rules
+from history.iceberg.current_state import WATERMARK, published
+from history.iceberg.history_table import kept_events
+from history.reading.published_snapshots import differing, states
+from history.reading.version_diff import difference
+from history.restatement.rebuild_from_events import RebuildReport, batch_of, rebuild, write_rebuilt
+from history.restatement.rebuild_scope import Scope
+from history.write_audit_publish import audit_changes, publish_changes
 from tests.history import convergence
 from tests.history.examples import Example, Layout, drawn
 from tests.history.layouts import RULES

@@ -14,12 +14,14 @@ import pytest
 from pyspark.sql import SparkSession
 
 from contracts.errors import CommitConflictError, NotFoundError, SettingsError
-from history import HistorySettings, branches, load_changes
-from history import table as table_module
-from history.compaction import CompactionLimits
-from history.expiry import Retention
-from history.table import Published, current_snapshot, kept_events
-from history.upkeep import UpkeepSettings, upkeep
+from history import HistorySettings, load_changes
+from history.iceberg import branches
+from history.iceberg import current_state
+from history.iceberg.current_state import Published, current_snapshot
+from history.iceberg.history_table import kept_events
+from history.maintenance.compaction import CompactionLimits
+from history.maintenance.snapshot_expiry import Retention
+from history.maintenance.table_maintenance import UpkeepSettings, upkeep
 from tests.history.reference import Event, history
 from tests.history.values import rank
 
@@ -74,8 +76,8 @@ def numbers(spark: SparkSession, table: str) -> list[int]:
 
 def published(spark: SparkSession, table: str) -> Published | None:
     """The state as a process reads it that has not seen the table before."""
-    table_module._STATES.clear()
-    return table_module.published(spark, table)
+    current_state._STATES.clear()
+    return current_state.published(spark, table)
 
 
 def snapshots(spark: SparkSession, table: str) -> int:

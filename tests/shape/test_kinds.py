@@ -7,9 +7,9 @@ from typing import get_args
 import pytest
 
 from blocks.alert_channels import block_of
-from contracts.alerts.model import Alert, Channel
-from deployments.alerts.automations import _trigger
-from deployments.alerts.messages import _said
+from contracts.alerts.alert_model import Alert, Channel
+from deployments.alerts.build_automations import _trigger
+from deployments.alerts.message_templates import _said
 
 
 def kinds(union):

@@ -12,10 +12,11 @@ from typing import Any
 import yaml
 from pydantic import SecretStr
 
-from blocks import directory
+from blocks.lookup import block_lookup
 from blocks.source_database import SourceDatabase
-from history.reads import READ
-from history.table import WATERMARK, exists, published
+from history.iceberg.current_state import WATERMARK, published
+from history.iceberg.history_table import exists
+from history.model.applied_source_reads import READ
 from tests.flows.conftest import Workplace
 from tests.source_model.reference import Read, Row, Version, history
 from tests.source_model.source import Source
@@ -66,7 +67,7 @@ def read_by_a_role_of_its_own(place: Workplace, source: Source) -> None:
     block = SourceDatabase(
         host=host, port=int(port), database=database, user=reader, password=SecretStr(PASSWORD)
     )
-    directory.save_local(
+    block_lookup.save_local(
         place.root / "blocks.yaml",
         ("default", mine),
         ("local", mine.spark),

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import pytest
 
 from contracts.errors import AuditError
-from history import dating, loading, plan, reads
+from history import write_audit_publish
+from history.model import applied_source_reads
+from history.planning import merge_plan, valid_from
 from tests.history.test_mutants import Mutant, break_rule
 from tests.night import AT_NIGHT
 from tests.source_model.examples import BETWEEN, MOMENTS, Asked, Lot, Plan, Step, drawn, lots
@@ -34,7 +36,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a stamp after the read dates nothing",
-            dating,
+            valid_from,
             BELIEVED,
             "believed = stamp.isNotNull() & (lower.isNull() | (stamp > lower))",
             by_day=True,
@@ -43,7 +45,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a stamp before what is replaced dates nothing",
-            dating,
+            valid_from,
             BELIEVED,
             "believed = stamp <= read_at",
         )
@@ -51,7 +53,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a stamp may lie before the read before",
-            dating,
+            valid_from,
             BELIEVED,
             "believed = (stamp <= read_at) & lower.isNull()",
         )
@@ -59,7 +61,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a change without a stamp holds from its read on",
-            dating,
+            valid_from,
             "at = F.when(believed, stamp).otherwise(read_at)",
             "at = F.coalesce(stamp, read_at)",
         )
@@ -67,7 +69,7 @@ BROKEN = (
     Broken(
         Mutant(
             "what returns does so after it was gone",
-            plan,
+            merge_plan,
             "news & ((was_there & ~is_open) | ahead)",
             "news & ahead",
         )
@@ -75,7 +77,7 @@ BROKEN = (
     Broken(
         Mutant(
             "the starts of a key follow one from the other",
-            dating,
+            valid_from,
             '_starts(edge, before["at"], is_first',
             '_starts(edge, F.lit(None).cast("timestamp"), is_first',
         ),
@@ -84,7 +86,7 @@ BROKEN = (
     Broken(
         Mutant(
             "absence in a full read closes",
-            loading,
+            write_audit_publish,
             "return batch, judged.unionByName(deletes(F.array()))",
             "return batch, judged",
             by_day=True,
@@ -93,7 +95,7 @@ BROKEN = (
     Broken(
         Mutant(
             "absence in a read of some rows says nothing",
-            loading,
+            write_audit_publish,
             "if read is None or not read.full or state.is_empty:",
             "if read is None or state.is_empty:",
         )
@@ -101,7 +103,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a refused row counts as seen",
-            loading,
+            write_audit_publish,
             "changes if seen is None else seen",
             "changes.where(\"op IS NULL OR op <> 'truncate'\")",
         )
@@ -109,7 +111,7 @@ BROKEN = (
     Broken(
         Mutant(
             "of a read that comes late, the keys of its time are absent",
-            loading,
+            write_audit_publish,
             "is_late = state.has_read_after(read)",
             "is_late = False",
         ),
@@ -118,7 +120,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a read that comes late does not speak for later ones",
-            plan,
+            merge_plan,
             "seen = implied.seen_again(stack, settings, state.reads)",
             "seen = stack",
         ),
@@ -127,7 +129,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a read of some rows saw only those",
-            reads,
+            applied_source_reads,
             "stated.isNull() | (stated >= F.lit(read.low))",
             "F.lit(True)",
         ),
@@ -136,7 +138,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a read of some rows saw those without a stamp",
-            reads,
+            applied_source_reads,
             "stated.isNull() | (stated >= F.lit(read.low))",
             "F.coalesce(stated >= F.lit(read.low), F.lit(False))",
         ),
@@ -145,7 +147,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a full read saw all that is as it was",
-            reads,
+            applied_source_reads,
             "row = F.lit(read.full)",
             "row = F.lit(False)",
         ),
@@ -154,7 +156,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a read that changed nothing is remembered",
-            loading,
+            write_audit_publish,
             "if batch.read is not None and batch.read not in state.reads:",
             "if batch.read is None:",
         ),

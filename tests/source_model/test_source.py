@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL
 
 from contracts.errors import SourceAccessError
 from flows.load_table import load_table
-from tasks.progress import STEPS
+from tasks.run.progress_listeners import STEPS
 from tests.night import AT_NIGHT
 from tests.source_model.checked import Checked, contract, read_by_a_role_of_its_own
 from tests.source_model.examples import drawn

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console, RenderableType
 
 from contracts.loader import TABLES, load_contract
-from history.report import LoadReport
-from strandline.key_history import KeyHistory, Version
-from strandline.ledger_reading import RunMetrics
-from tasks.handoff import Finding, LoadSummary, StagedBatch, Verdict
+from history.model.load_report import LoadReport
+from strandline.queries.run_history import RunMetrics
+from strandline.queries.versions_of_key import KeyHistory, Version
+from tasks.run.step_results import LoadSummary, StagedBatch, Verdict
+from tasks.transforms.checks.quality_score import Finding
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 AIRCRAFT = load_contract(TABLES / "aircraft.yaml")

@@ -11,9 +11,10 @@ from pyspark.sql import SparkSession
 
 from contracts.loader import LEDGERS, load_ledger
 from contracts.model import Contract, Protection
-from contracts.schema import create_ledger, create_table, event_schema
+from contracts.schemas.spark_schemas import event_schema
+from contracts.schemas.target_ddl import create_ledger, create_table
 from history import LoadReport, Read, load_changes
-from tasks.history_settings import OPERATION, history_settings
+from tasks.compiler.contract_to_history_settings import OPERATION, history_settings
 from tests.strandline.examples import NOW
 
 

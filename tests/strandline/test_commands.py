@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from blocks import directory
 from blocks.key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
+from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.spark_runtime import SparkRuntime
 from strandline.command_line import main
@@ -44,7 +44,7 @@ def block_file(spark, postgres, tmp_path_factory):
         )
     house = named["house"]
     _fill(house.spark.session(house.lakehouse))
-    return directory.save_local(
+    return block_lookup.save_local(
         folder / "blocks.yaml", ("default", house), ("empty", named["empty"])
     )
 
@@ -80,7 +80,7 @@ def _fill(session):
 @pytest.fixture
 def strandline(block_file, monkeypatch, capsys):
     """Runs a command against the lakehouse: exit code, standard output, standard error."""
-    monkeypatch.setenv(directory.VARIABLE, str(block_file))
+    monkeypatch.setenv(block_lookup.VARIABLE, str(block_file))
     monkeypatch.setenv("COLUMNS", "120")
 
     def run(*arguments: str) -> SimpleNamespace:

@@ -6,15 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from blocks import directory
 from blocks.key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
+from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.spark_runtime import SparkRuntime
-from history.states import State, named_state, states
+from history.reading.published_snapshots import State, named_state, states
 from strandline.command_line import main
-from strandline.difference import Difference, difference_page
-from tasks.history_settings import OPERATION
+from strandline.commands.diff_command import Difference, difference_page
+from tasks.compiler.contract_to_history_settings import OPERATION
 from tests.quick_spark import QUICK, QUICK_JAVA
 from tests.strandline.examples import AIRCRAFT, NOW, day, text_of
 from tests.strandline.lakes import flight, load_events
@@ -56,14 +56,14 @@ def lake(spark, postgres, tmp_path_factory):
         flight("N3", day(3), "ORD"),
     ]
     load_events(session, AIRCRAFT, TARGET, second, batch_id="b2")
-    blocks = directory.save_local(folder / "blocks.yaml", ("default", settings))
+    blocks = block_lookup.save_local(folder / "blocks.yaml", ("default", settings))
     return SimpleNamespace(spark=session, blocks=blocks)
 
 
 @pytest.fixture
 def strandline(lake, monkeypatch, capsys):
     """Runs a command against the lakehouse: exit code, standard output, standard error."""
-    monkeypatch.setenv(directory.VARIABLE, str(lake.blocks))
+    monkeypatch.setenv(block_lookup.VARIABLE, str(lake.blocks))
     monkeypatch.setenv("COLUMNS", "140")
 
     def run(*arguments: str) -> SimpleNamespace:

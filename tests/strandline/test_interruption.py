@@ -9,8 +9,8 @@ import time
 import psutil
 import pytest
 
-from strandline import interruption
-from strandline.interruption import Interruption, heed
+from strandline.terminal import ctrl_c
+from strandline.terminal.ctrl_c import Interruption, heed
 
 
 class Watched:
@@ -100,7 +100,7 @@ def test_work_that_was_done_all_the_same_counts():
 
 
 def test_when_the_patience_is_over_it_gives_up(monkeypatch):
-    monkeypatch.setattr(interruption, "_QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(ctrl_c, "_QUIET_SECONDS", 0.05)
     watched = Watched(patience=0.05)
     with watched.interruption:
         press()
@@ -134,7 +134,7 @@ def test_other_signals_are_none_of_its_business():
 def test_ending_now_ends_what_was_started_too_and_says_130():
     program = """
 import subprocess, sys
-from strandline.interruption import end_now
+from strandline.terminal.ctrl_c import end_now
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(child.pid, flush=True)
 end_now()

@@ -7,18 +7,18 @@ from types import SimpleNamespace
 import pytest
 
 from contracts.errors import NotFoundError, UsageError
-from contracts.keys import DataKey, ProtectionKeys
 from contracts.model import Protection, ProtectionKind
-from history.columns import named
-from strandline import key_history
-from strandline.key_history import one_key, read_key
-from strandline.lake import Lake
-from strandline.lake_answers import at_moment, history_data
-from strandline.moments import far_moment
-from strandline.screen import plain
-from strandline.timeline import timeline
-from tasks.history_settings import OPERATION
-from tasks.transforms.pseudonym import pseudonymised
+from contracts.model.encryption_keys import DataKey, ProtectionKeys
+from history.spark.column_quoting_and_comparison import named
+from strandline.commands.history_status_commands import at_moment, history_data
+from strandline.queries import versions_of_key
+from strandline.queries.dates_beyond_python_range import far_moment
+from strandline.queries.open_lakehouse import Lake
+from strandline.queries.versions_of_key import one_key, read_key
+from strandline.terminal.console_output import plain
+from strandline.terminal.version_chart import timeline
+from tasks.compiler.contract_to_history_settings import OPERATION
+from tasks.transforms.protection.pseudonymisation import pseudonymised
 from tests.strandline.examples import AIRCRAFT, ENHANCED, NOW, day, history_of, text_of, version
 from tests.strandline.lakes import flight, load_events, protecting
 
@@ -215,8 +215,8 @@ def test_days_and_moments_beyond_python_are_shown_as_keys_values_and_ends(spark,
     key = {"born": far_moment("0044-03-15 BC", day=True), "seat": 1}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(key_history, "history_settings", lambda _: settings)
-        patch.setattr(key_history, "_business", lambda _: frozenset({"seen", "flown", "first"}))
+        patch.setattr(versions_of_key, "history_settings", lambda _: settings)
+        patch.setattr(versions_of_key, "_business", lambda _: frozenset({"seen", "flown", "first"}))
         found = read(spark, table, key, contract=contract)
 
     answer = plain(history_data(found))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from strandline.ledger_reading import (
+from strandline.queries.run_history import (
     ReasonCount,
     read_last_runs,
     read_quarantine,

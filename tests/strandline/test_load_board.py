@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from strandline.load_board import LoadBoard
-from tasks.progress import STEPS, Progress, announce, listening
+from strandline.terminal.progress_display import LoadBoard
+from tasks.run.progress_listeners import STEPS, Progress, announce, listening
 from tests.strandline.examples import text_of
 
 

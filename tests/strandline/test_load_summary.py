@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from strandline.load_summary import load_data, load_page
-from strandline.screen import plain
+from strandline.terminal.console_output import plain
+from strandline.terminal.load_summary import load_data, load_page
 from tests.strandline.examples import AIRCRAFT, ENHANCED, summary, text_of
 
 CONTRACTS = {"aircraft": AIRCRAFT, "new_source_table": ENHANCED}

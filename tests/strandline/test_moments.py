@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strandline.moments import (
+from strandline.queries.dates_beyond_python_range import (
     FarMoment,
     day_of,
     far_moment,
@@ -15,8 +15,8 @@ from strandline.moments import (
     micros_of,
     moment_at,
 )
-from strandline.screen import plain
-from strandline.wording import minute, moment, second, value
+from strandline.terminal.console_output import plain
+from strandline.terminal.number_format import minute, moment, second, value
 
 DAY = 86_400_000_000
 DAYS = st.integers(-(1 << 31) + 1, (1 << 31) - 1)

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from contracts.errors import QualityGateError
-from strandline.error_panel import error_data, error_panel
-from strandline.ledger_pages import quarantine_page, runs_page, status_page
-from strandline.ledger_reading import Quarantine, ReasonCount, RefusedRow, TableStatus
-from strandline.listing import Heading, listing
-from strandline.wording import duration, moment, share
+from strandline.queries.run_history import Quarantine, ReasonCount, RefusedRow, TableStatus
+from strandline.terminal.error_panel import error_data, error_panel
+from strandline.terminal.number_format import duration, moment, share
+from strandline.terminal.status_tables import quarantine_page, runs_page, status_page
+from strandline.terminal.text_table import Heading, listing
 from tests.strandline.examples import NOW, day, run_metrics, text_of
 
 ERROR = QualityGateError(

@@ -8,20 +8,20 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from blocks import directory
 from blocks.key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
+from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
 from history import load_changes
-from history.report import REPORT
-from strandline import rebuilding
+from history.model.load_report import REPORT
 from strandline.command_line import main
-from strandline.screen import Screen
-from tasks.history_settings import OPERATION, history_settings
-from tasks.merge import PIPELINE
-from tasks.table_lock import holding
+from strandline.commands import rebuild_command
+from strandline.terminal.console_output import Screen
+from tasks.compiler.contract_to_history_settings import OPERATION, history_settings
+from tasks.lifecycle.table_lock import holding
+from tasks.run.run_context import PIPELINE
 from tests.quick_spark import QUICK, QUICK_JAVA
 from tests.strandline.examples import AIRCRAFT, NOW, day
 from tests.strandline.lakes import create_ledgers, flight, load_events
@@ -64,7 +64,7 @@ def lake(spark, postgres, tmp_path_factory):
     source = SourceDatabase(
         port=postgres.port, database="restated", user=postgres.user, password=postgres.password
     )
-    blocks = directory.save_local(
+    blocks = block_lookup.save_local(
         folder / "blocks.yaml",
         ("default", settings),
         (AIRCRAFT.source.connection.replace("_", "-"), source),
@@ -75,7 +75,7 @@ def lake(spark, postgres, tmp_path_factory):
 @pytest.fixture
 def strandline(lake, monkeypatch, capsys):
     """Runs a command against the lakehouse: exit code, standard output, standard error."""
-    monkeypatch.setenv(directory.VARIABLE, str(lake.blocks))
+    monkeypatch.setenv(block_lookup.VARIABLE, str(lake.blocks))
     monkeypatch.setenv("COLUMNS", "140")
 
     def run(*arguments: str) -> SimpleNamespace:
@@ -160,7 +160,7 @@ class _Interrupted(_Terminal):
     ids=["ctrl-c", "yes"],
 )
 def test_at_a_terminal_it_asks(lake, monkeypatch, typed, code):
-    monkeypatch.setenv(directory.VARIABLE, str(lake.blocks))
+    monkeypatch.setenv(block_lookup.VARIABLE, str(lake.blocks))
     reopen(lake, "N2")
     broken = state(lake)
     screen = _Terminal()
@@ -182,8 +182,8 @@ def test_only_a_yes_is_one(monkeypatch, typed, agreed):
     monkeypatch.setattr("sys.stdin", _Terminal(typed))
     screen = Screen(Console(file=_Terminal()), Console(file=_Terminal()))
 
-    assert rebuilding._agreed(screen) is agreed
-    assert not rebuilding._agreed(Screen(screen.out, screen.err, as_json=True))
+    assert rebuild_command._agreed(screen) is agreed
+    assert not rebuild_command._agreed(Screen(screen.out, screen.err, as_json=True))
 
 
 @pytest.mark.nightly
@@ -191,7 +191,7 @@ def test_what_was_shown_is_planned_anew_where_another_writer_came_first(
     lake, strandline, monkeypatch
 ):
     reopen(lake, "N2")
-    publish, raced = rebuilding.publish_rebuilt, []
+    publish, raced = rebuild_command.publish_rebuilt, []
 
     def intruded(spark, batch, written):
         if not raced:
@@ -200,7 +200,7 @@ def test_what_was_shown_is_planned_anew_where_another_writer_came_first(
             load_events(lake.spark, AIRCRAFT, TARGET, more, batch_id="b2")
         return publish(spark, batch, written)
 
-    monkeypatch.setattr(rebuilding, "publish_rebuilt", intruded)
+    monkeypatch.setattr(rebuild_command, "publish_rebuilt", intruded)
     ended = strandline("rebuild", "aircraft", "--all", "--yes")
 
     assert ended.code == 0

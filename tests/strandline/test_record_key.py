@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from contracts.errors import UsageError
-from strandline.moments import far_moment
-from strandline.record_key import example, key_values, moment_of
+from strandline.queries.dates_beyond_python_range import far_moment
+from strandline.queries.parse_key_argument import example, key_values, moment_of
 from tests.strandline.examples import AIRCRAFT
 
 

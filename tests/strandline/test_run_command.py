@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from blocks import directory
 from blocks.key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
+from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
-from demo import source as demo
+from demo import demo_source_database as demo
 from strandline.command_line import main
-from tasks.progress import STEPS
+from tasks.run.progress_listeners import STEPS
 from tests.quick_spark import QUICK, QUICK_JAVA
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ def block_file(tmp_path, postgres):
     here = SourceDatabase(
         port=postgres.port, database="crm", user=postgres.user, password=postgres.password
     )
-    return directory.save_local(
+    return block_lookup.save_local(
         tmp_path / "blocks.yaml",
         ("default", settings_in(tmp_path, postgres)),
         ("source-db-conn", here),
@@ -65,7 +65,7 @@ def block_file(tmp_path, postgres):
 def test_a_run_tells_its_steps_meanwhile_and_its_counts_at_the_end(
     spark, prefect_server, block_file, monkeypatch, capsys
 ):
-    monkeypatch.setenv(directory.VARIABLE, str(block_file))
+    monkeypatch.setenv(block_lookup.VARIABLE, str(block_file))
 
     assert main(["run", "existing_table_1"]) == 0
     first = capsys.readouterr()
@@ -90,13 +90,13 @@ def test_a_run_tells_its_steps_meanwhile_and_its_counts_at_the_end(
 
 @pytest.mark.nightly
 def test_a_run_that_fails_within_its_flow_shows_the_panel_alone(tmp_path, postgres):
-    blocks = directory.save_local(
+    blocks = block_lookup.save_local(
         tmp_path / "blocks.yaml", ("default", settings_in(tmp_path, postgres))
     )
     ended = subprocess.run(
         [sys.executable, "-m", "strandline", "run", "existing_table_1"],
         cwd=ROOT,
-        env={**os.environ, directory.VARIABLE: str(blocks)},
+        env={**os.environ, block_lookup.VARIABLE: str(blocks)},
         capture_output=True,
         text=True,
         timeout=240,
@@ -116,7 +116,7 @@ def test_a_run_that_fails_within_its_flow_shows_the_panel_alone(tmp_path, postgr
 def test_an_unknown_contract_stops_a_run_before_anything_is_started(
     block_file, monkeypatch, capsys
 ):
-    monkeypatch.setenv(directory.VARIABLE, str(block_file))
+    monkeypatch.setenv(block_lookup.VARIABLE, str(block_file))
 
     assert main(["run", "existing_table_1", "airkraft"]) == 78
 

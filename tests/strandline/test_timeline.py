@@ -5,8 +5,8 @@ from datetime import date
 
 import pytest
 
-from strandline.lake_answers import at_moment
-from strandline.timeline import timeline
+from strandline.commands.history_status_commands import at_moment
+from strandline.terminal.version_chart import timeline
 from tests.strandline.examples import NOW, day, history_of, text_of, version
 
 TWO = history_of(

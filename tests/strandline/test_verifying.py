@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from strandline.screen import plain
-from strandline.verifying import state_of, verify_data, verify_page
-from tasks.handoff import DifferingKey, VerifyResult
+from strandline.commands.verify_command import state_of, verify_data, verify_page
+from strandline.terminal.console_output import plain
+from tasks.run.step_results import DifferingKey, VerifyResult
 from tests.strandline.examples import text_of
 
 EQUAL = VerifyResult(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from contracts.keys import DataKey, ProtectionKeys
 from contracts.model import (
     Check,
     Classification,
@@ -21,6 +20,7 @@ from contracts.model import (
     SourceColumn,
     Transformation,
 )
+from contracts.model.encryption_keys import DataKey, ProtectionKeys
 
 AS_OF = datetime(2024, 5, 1, 12, tzinfo=UTC)
 TABLE = "lake.target_schema.people"

@@ -8,13 +8,13 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from blocks.java_home import ensure_java
-from blocks.spark_classes import archive_option
-from contracts.keys import DataKey, ProtectionKeys
-from tasks.transforms.encryption import decrypted
-from tasks.transforms.fingerprint import Fingerprint, fingerprints
-from tasks.transforms.mapping import mapped
-from tasks.transforms.protection import protected, source_row
+from blocks.spark.cds_archive_path import archive_option
+from blocks.spark.find_java import ensure_java
+from contracts.model.encryption_keys import DataKey, ProtectionKeys
+from tasks.transforms.hashing.row_fingerprint import Fingerprint, fingerprints
+from tasks.transforms.mapping.column_mapping import mapped
+from tasks.transforms.protection.aes_gcm_encryption import decrypted
+from tasks.transforms.protection.column_protection import protected, source_row
 from tests.quick_spark import QUICK, QUICK_JAVA
 from tests.transforms.examples import SOURCE_SCHEMA, TABLE, contract
 

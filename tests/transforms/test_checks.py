@@ -9,9 +9,9 @@ from pyspark.sql import functions as F
 
 from contracts.errors import ContractError
 from contracts.model import Check, Severity
-from contracts.rules import RULES, Scope
-from tasks.handoff import Finding
-from tasks.transforms.checks import (
+from contracts.model.check_registry import RULES, Scope
+from tasks.transforms.checks.quality_score import Finding, score
+from tasks.transforms.checks.row_checks import (
     counts,
     failed_checks,
     findings,
@@ -20,11 +20,10 @@ from tasks.transforms.checks import (
     repeats,
     row_checks,
     row_score,
-    score,
     with_references,
 )
-from tasks.transforms.row_filter import meets
-from tasks.transforms.rules import BROKEN
+from tasks.transforms.checks.rule_expressions import BROKEN
+from tasks.transforms.mapping.row_filter import meets
 from tests.transforms.examples import AS_OF, SOURCE_SCHEMA, contract, made, plain_contract
 
 NOON = AS_OF

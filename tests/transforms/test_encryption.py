@@ -10,9 +10,9 @@ from pyspark.errors import PythonException
 from pyspark.sql import functions as F
 
 from contracts.errors import DataError, KeyUnavailableError, SettingsError
-from contracts.keys import DataKey
-from history.columns import named
-from tasks.transforms.encryption import (
+from contracts.model.encryption_keys import DataKey
+from history.spark.column_quoting_and_comparison import named
+from tasks.transforms.protection.aes_gcm_encryption import (
     _ciphers,
     _opened,
     _opening,

@@ -13,10 +13,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.errors import ContractError
-from history.columns import named
-from tasks.transforms.encoding import row, tagged
-from tasks.transforms.fingerprint import Fingerprint, fingerprints
-from tasks.transforms.keyed_hash import hashed, key_blocks
+from history.spark.column_quoting_and_comparison import named
+from tasks.transforms.hashing.hash_input_encoding import row, tagged
+from tasks.transforms.hashing.hmac_sha256 import hashed, key_blocks
+from tasks.transforms.hashing.row_fingerprint import Fingerprint, fingerprints
 from tests.transforms.encodings import reference_fingerprint
 
 KEY = bytes(range(32))

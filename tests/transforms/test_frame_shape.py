@@ -3,7 +3,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from tasks.transforms.frame_shape import departures
+from tasks.transforms.checks.pandera_schema import departures
 
 PROMISED = T.StructType(
     [

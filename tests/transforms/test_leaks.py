@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.transforms.keyed_hash import key_blocks
+from tasks.transforms.hashing.hmac_sha256 import key_blocks
 from tests.transforms.leaking import KEYS, VALUE
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ import pytest
 from pyspark.sql import functions as F
 
 from contracts.errors import ContractError
-from contracts.transformations import TRANSFORMATIONS
-from tasks.transforms.mapping import TRANSFORMS, mapped, sequence, watermark
+from contracts.model.transformation_registry import TRANSFORMATIONS
+from tasks.transforms.mapping.column_mapping import TRANSFORMS, mapped, sequence, watermark
 from tests.transforms.examples import BOUNDS, CODES, SOURCE_SCHEMA, contract, made, plain_contract
 
 

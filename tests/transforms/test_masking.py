@@ -5,7 +5,7 @@ from hypothesis import Phase, example, given, seed, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
-from tasks.transforms.masking import masked
+from tasks.transforms.protection.masking import masked
 
 
 def reference(value, keep):

@@ -7,10 +7,15 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import functions as F
 
-from contracts.spark_types import stored_type
-from tasks.transforms.encryption import decrypted
-from tasks.transforms.mapping import mapped
-from tasks.transforms.protection import from_text, protected, sensitive_sources, source_row
+from contracts.schemas.contract_to_spark_types import stored_type
+from tasks.transforms.mapping.column_mapping import mapped
+from tasks.transforms.protection.aes_gcm_encryption import decrypted
+from tasks.transforms.protection.column_protection import (
+    from_text,
+    protected,
+    sensitive_sources,
+    source_row,
+)
 from tests.transforms.examples import KEYS, SOURCE_SCHEMA, TABLE, contract
 
 PEOPLE = contract()

@@ -5,8 +5,8 @@ from decimal import Decimal
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history.columns import named
-from tasks.transforms.pseudonym import pseudonymised
+from history.spark.column_quoting_and_comparison import named
+from tasks.transforms.protection.pseudonymisation import pseudonymised
 from tests.transforms.encodings import reference_pseudonym
 
 KEY = bytes(range(32))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from contracts.model import Condition, Operator
-from tasks.transforms.row_filter import meets
+from tasks.transforms.mapping.row_filter import meets
 
 IN, NOT_IN = Operator.IN, Operator.NOT_IN
 

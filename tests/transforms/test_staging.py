@@ -11,7 +11,6 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import Observation
 
-from contracts.kind import with_read_at
 from contracts.model import (
     Classification,
     Column,
@@ -27,10 +26,11 @@ from contracts.model import (
     SourceKind,
     Transformation,
 )
-from history.columns import named
-from tasks.transforms import staging
-from tasks.transforms.checks import findings, reasons
-from tasks.transforms.encryption import decrypted
+from contracts.model.source_kind import with_read_at
+from history.spark.column_quoting_and_comparison import named
+from tasks.transforms import stage_rows
+from tasks.transforms.checks.row_checks import findings, reasons
+from tasks.transforms.protection.aes_gcm_encryption import decrypted
 from tests.transforms.examples import KEYS
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -95,7 +95,7 @@ def lots(*, kind=SourceKind.STATE, stamp="timestamp", required=False, **source):
 
 def read(**more):
     usual = {"read_at": NOW, "watermark_limit": NOW}
-    return staging.Origin("b1", NOW, "n.lots", **(usual | more))
+    return stage_rows.Origin("b1", NOW, "n.lots", **(usual | more))
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def stage(spark, tmp_path):
 
     def staged(rows, contract, origin, schema=SCHEMA):
         observation = Observation("stage")
-        frame = staging.staged(
+        frame = stage_rows.staged(
             spark.createDataFrame(rows, schema),
             contract,
             KEYS,
@@ -117,7 +117,7 @@ def stage(spark, tmp_path):
         frame.write.parquet(written)
         told = spark.read.parquet(written).withColumn(
             "reasons",
-            reasons(contract, named(staging.FAILED), named(staging.UNFIT_COLUMNS)),
+            reasons(contract, named(stage_rows.FAILED), named(stage_rows.UNFIT_COLUMNS)),
         )
         seen = observation.get
         judged = {name: value for name, value in seen.items() if isinstance(value, int)}
@@ -128,7 +128,7 @@ def stage(spark, tmp_path):
 
 def kinds(told):
     return {
-        (row.id, row[staging.KIND]): [tuple(reason) for reason in row.reasons or ()]
+        (row.id, row[stage_rows.KIND]): [tuple(reason) for reason in row.reasons or ()]
         for row in told.collect()
     }
 
@@ -165,8 +165,8 @@ def test_a_source_that_has_one_row_a_key_is_not_asked_again_and_a_log_may_have_m
     proven, _, _ = stage(rows, lots(), read(one_row_a_key=True))
     log, _, _ = stage(rows, lots(kind=SourceKind.EVENTS), read(one_row_a_key=False))
 
-    assert {each[staging.KIND] for each in proven.collect()} == {"event"}
-    assert {each[staging.KIND] for each in log.collect()} == {"event"}
+    assert {each[stage_rows.KIND] for each in proven.collect()} == {"event"}
+    assert {each[stage_rows.KIND] for each in log.collect()} == {"event"}
 
 
 def test_a_value_that_could_not_be_carried_refuses_its_row_and_is_kept_as_text(stage, spark):
@@ -186,7 +186,7 @@ def test_a_value_that_could_not_be_carried_refuses_its_row_and_is_kept_as_text(s
     }
     assert (found["value_fits"].failed, found["value_fits"].columns) == (2, ("v", "pay"))
     kept = {
-        each.id: json.loads(each[staging.SOURCE_ROW]) for each in told.collect() if each.reasons
+        each.id: json.loads(each[stage_rows.SOURCE_ROW]) for each in told.collect() if each.reasons
     }
     assert kept[2]["__unfit"] == {"v": "NaN"}
     assert kept[2]["__unfit_protected"] is None
@@ -197,7 +197,7 @@ def test_a_value_that_could_not_be_carried_refuses_its_row_and_is_kept_as_text(s
 
 
 def opened(spark, text):
-    from tasks.transforms.protection import from_text
+    from tasks.transforms.protection.column_protection import from_text
 
     frame = spark.createDataFrame([(text,)], "t string")
     clear = decrypted(
@@ -215,7 +215,7 @@ def test_rows_that_differ_only_in_what_could_not_be_carried_are_two_in_the_quara
 
     told, _, _ = stage(rows, lots(), read())
 
-    assert told.select(staging.DIGEST).distinct().count() == 2
+    assert told.select(stage_rows.DIGEST).distinct().count() == 2
 
 
 @pytest.mark.parametrize(("severity", "kind"), [("warn", "event"), ("refuse", "refused")])
@@ -225,11 +225,11 @@ def test_a_stamp_of_the_future_is_told_and_may_refuse_its_row(stage, severity, k
 
     told, seen, found = stage([row(1, at=near), row(2, at=far), row(3)], contract, read())
 
-    assert {each.id: each[staging.KIND] for each in told.collect()} == {
+    assert {each.id: each[stage_rows.KIND] for each in told.collect()} == {
         1: "event", 2: kind, 3: "event",
     }  # fmt: skip
     assert (found["stamp_not_ahead"].failed, found["stamp_not_ahead"].severity) == (1, severity)
-    assert moment(seen[staging.WATERMARK]) == NOW - HOUR
+    assert moment(seen[stage_rows.WATERMARK]) == NOW - HOUR
 
 
 def test_the_watermark_is_of_rows_that_were_not_refused_and_of_no_later_than_its_limit(stage):
@@ -244,10 +244,10 @@ def test_the_watermark_is_of_rows_that_were_not_refused_and_of_no_later_than_its
     _, held, _ = stage(rows, lots(), read(watermark_limit=NOW - 2 * HOUR))
     _, none, _ = stage([row(None), row(4, at=NOW + HOUR)], lots(), read())
 
-    assert moment(seen[staging.WATERMARK]) == NOW - HOUR
-    assert moment(held[staging.WATERMARK]) == NOW - 3 * HOUR
-    assert moment(held[staging.JUDGED_UNTIL]) == NOW - HOUR
-    assert (none[staging.WATERMARK], moment(none[staging.JUDGED_UNTIL])) == (None, NOW - HOUR)
+    assert moment(seen[stage_rows.WATERMARK]) == NOW - HOUR
+    assert moment(held[stage_rows.WATERMARK]) == NOW - 3 * HOUR
+    assert moment(held[stage_rows.JUDGED_UNTIL]) == NOW - HOUR
+    assert (none[stage_rows.WATERMARK], moment(none[stage_rows.JUDGED_UNTIL])) == (None, NOW - HOUR)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_of_a_day_that_was_read_in_part_all_rows_count(stage):
     )
 
     assert seen["rows"] == 2
-    assert moment(seen[staging.WATERMARK]) == datetime(2024, 4, 30, tzinfo=UTC)
+    assert moment(seen[stage_rows.WATERMARK]) == datetime(2024, 4, 30, tzinfo=UTC)
 
 
 def test_keys_of_rows_that_say_nothing_are_staged_only_where_it_matters_who_was_seen(stage):
@@ -313,8 +313,8 @@ def test_keys_of_rows_that_say_nothing_are_staged_only_where_it_matters_who_was_
     unseen, _, _ = stage(rows, contract, read())
     seen, _, _ = stage(rows, contract, read(sees=True))
 
-    assert {(each.id, each[staging.KIND]) for each in unseen.collect()} == {(1, "event")}
-    assert {(each.id, each[staging.KIND]) for each in seen.collect()} == {
+    assert {(each.id, each[stage_rows.KIND]) for each in unseen.collect()} == {(1, "event")}
+    assert {(each.id, each[stage_rows.KIND]) for each in seen.collect()} == {
         (1, "event"), (2, "ignored"),
     }  # fmt: skip
 

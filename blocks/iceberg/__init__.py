@@ -1,0 +1,1 @@
+"""Checks of the catalog and the warehouse that a lakehouse block names."""

@@ -1,0 +1,131 @@
+"""How a run finds its blocks: on the Prefect server, or in a file where there is none.
+
+Promise: both ways give the same blocks. What is missing is named together with what to do, and a
+secret in the file is read only when nobody else can read it.
+
+The file maps a type, then a name, to a block's fields. A nested block is named, `{env: NAME}` takes
+a value from the environment and `{file: PATH}` from a file (relative to this one)::
+
+    source-database:
+      source-db-conn:
+        {host: db.internal, database: crm, user: reader, password: {env: CRM_PASSWORD}}
+    run-settings:
+      default: {spark: local, lakehouse: local, key_ring: local}
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+from prefect.blocks.core import Block
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL
+
+from blocks.lookup.local_block_file import BlockFile, write_blocks
+from blocks.run_settings import RunSettings
+from blocks.source_database import SourceDatabase
+from contracts.errors import SettingsError
+
+__all__ = ["DEFAULT_FILE", "VARIABLE", "block_name", "register", "save_local", "settings", "source"]
+
+VARIABLE = "STRANDLINE_BLOCKS"
+"""Names the file with the blocks; set, it goes before a Prefect server."""
+
+DEFAULT_FILE = Path(".strandline/blocks.yaml")
+
+AnyBlock = TypeVar("AnyBlock", bound=Block)
+
+
+def settings(name: str = "default") -> RunSettings:
+    """The settings of a run.
+
+    Raises:
+        SettingsError: There is no such block, or one of its parts is missing or wrong.
+    """
+    return _find(RunSettings, name)
+
+
+def source(connection: str) -> SourceDatabase:
+    """The database that a contract names by its connection (spec 1.1), such as `source_db_conn`.
+
+    Raises:
+        SettingsError: There is no such block, or it is wrong.
+    """
+    return _find(SourceDatabase, block_name(connection))
+
+
+def block_name(connection: str) -> str:
+    """The name of a connection's block: Prefect allows lower case, digits and dashes."""
+    return connection.strip().lower().replace("_", "-")
+
+
+def save_local(path: Path, *documents: tuple[str, Block]) -> Path:
+    """Write blocks with their names to a file of mode 0600, replacing it.
+
+    A block inside another is written once, by name, when it is among the documents.
+    """
+    return write_blocks(path, documents)
+
+
+def register(path: Path) -> list[str]:
+    """Save every block of the file to the Prefect server; again is as once.
+
+    Returns:
+        What was saved, as `type-slug/name`.
+
+    Raises:
+        SettingsError: No server is configured, or a block of the file is wrong.
+    """
+    if not PREFECT_API_URL.value():
+        raise SettingsError(
+            where="Prefect",
+            expected="a server to register the blocks with",
+            found="no PREFECT_API_URL",
+            next_step="Start one (prefect server start) and set PREFECT_API_URL.",
+        )
+    saved = []
+    for name, block in BlockFile.read(path).blocks():
+        block.save(name, overwrite=True, _sync=True)  # type: ignore[call-arg]
+        saved.append(f"{block.get_block_type_slug()}/{name}")
+    return saved
+
+
+def _find(kind: type[AnyBlock], name: str) -> AnyBlock:
+    named = os.environ.get(VARIABLE)
+    if named is None and PREFECT_API_URL.value():
+        return _load(kind, name)
+    path = DEFAULT_FILE if named is None else Path(named).expanduser()
+    if not path.exists():
+        raise SettingsError(
+            where=f"block file {path}",
+            expected=f"the blocks of this machine, {kind.get_block_type_slug()} {name} among them",
+            found="no such file, and no PREFECT_API_URL",
+            next_step=f"Write the file, name it in {VARIABLE}, or set PREFECT_API_URL.",
+        )
+    return BlockFile.read(path).block(kind, name)
+
+
+def _load(kind: type[AnyBlock], name: str) -> AnyBlock:
+    where = f"block {kind.get_block_type_slug()}/{name} on the Prefect server"
+    try:
+        loaded: AnyBlock = kind.load(name, _sync=True)  # type: ignore[call-arg, assignment]
+    except (PrefectHTTPStatusError, httpx.HTTPError) as error:
+        raise SettingsError(
+            where=where,
+            expected="an answer from the Prefect server",
+            found=type(error).__name__,
+            next_step="See that the server runs and that PREFECT_API_URL and its login are right.",
+        ) from None
+    except (ValueError, RuntimeError) as error:
+        # Prefect's own: a ValueError for no such block, a RuntimeError for one of another shape.
+        fits = isinstance(error, ValueError)
+        raise SettingsError(
+            where=where,
+            expected="a block" if fits else "a block that fits this version of Strandline",
+            found="none" if fits else "one that does not fit",
+            next_step="Save it on the server's page of blocks, or register a block file.",
+        ) from None
+    return loaded

@@ -1,0 +1,223 @@
+"""A file of blocks: read with its references, written with its secrets, for its owner alone.
+
+Promise: every mistake in it is named by type, name and field, never by value.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_args
+
+import yaml
+from prefect.blocks.core import Block
+from prefect_aws import AwsCredentials
+from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+from blocks.key_ring import LocalKeyRing
+from blocks.lakehouse import Lakehouse
+from blocks.operating_system.owner_only_file import write_private
+from blocks.run_settings import RunSettings
+from blocks.source_database import SourceDatabase
+from blocks.spark_runtime import SparkRuntime
+from contracts.errors import SettingsError
+
+__all__ = ["TYPES", "BlockFile", "write_blocks"]
+
+TYPES: Mapping[str, type[Block]] = {
+    "aws-credentials": AwsCredentials,
+    "source-database": SourceDatabase,
+    "lakehouse": Lakehouse,
+    "spark-runtime": SparkRuntime,
+    "local-key-ring": LocalKeyRing,
+    "run-settings": RunSettings,
+}
+"""Block types by their name in the file, the nested ones before those that hold them."""
+
+_OTHERS_MAY_READ = 0o044
+
+AnyBlock = TypeVar("AnyBlock", bound=Block)
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFile:
+    """What a block file says, by type and name."""
+
+    path: Path
+    documents: Mapping[str, Mapping[str, Document]] = field(repr=False)
+    _built: dict[tuple[str, str], Block] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, path: Path) -> BlockFile:
+        """Read the file; its blocks are built when they are asked for.
+
+        Raises:
+            SettingsError: It is missing, no YAML, or not made of known types and names.
+        """
+        where = f"block file {path}"
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = f"line {mark.line + 1}" if mark else "a line"
+            # Not `from error`: it quotes the line, which may hold a secret.
+            raise _wrong(where, "YAML", f"a mistake in {line}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise _wrong(where, "a file that can be read", type(error).__name__) from error
+        if not isinstance(content, dict) or not all(
+            kind in TYPES and isinstance(named, dict) and all(map(_is_document, named.values()))
+            for kind, named in content.items()
+        ):
+            expected = f"a map of types ({', '.join(TYPES)}) to names to fields"
+            raise _wrong(where, expected, "something else")
+        return cls(path, content)
+
+    def block(self, kind: type[AnyBlock], name: str) -> AnyBlock:
+        """Build the block of this type and name, and those it names.
+
+        Raises:
+            SettingsError: It, a field, a named block or a variable is missing or wrong.
+        """
+        kind_name = next(known for known, type_ in TYPES.items() if type_ is kind)
+        where = f"{kind_name} {name} in {self.path}"
+        if (kind_name, name) not in self._built:
+            named = self.documents.get(kind_name, {})
+            if name not in named:
+                known = ", ".join(sorted(named)) or "none of this type"
+                raise _wrong(where, "a block of this name", known)
+            self._built[kind_name, name] = self._build(kind, named[name], where)
+        return cast("AnyBlock", self._built[kind_name, name])
+
+    def blocks(self) -> Iterator[tuple[str, Block]]:
+        """Every block with its name, the nested ones before those that hold them.
+
+        Raises:
+            SettingsError: See `block`.
+        """
+        for kind_name, kind in TYPES.items():
+            for name in self.documents.get(kind_name, {}):
+                yield name, self.block(kind, name)
+
+    def _build(self, kind: type[AnyBlock], document: Document, where: str) -> AnyBlock:
+        unknown = sorted(set(document) - set(kind.model_fields))
+        if unknown:
+            raise _wrong(where, f"fields of {kind.__name__}", f"unknown: {', '.join(unknown)}")
+        values = {
+            name: self._value(kind.model_fields[name], given, f"{where}, field {name}")
+            for name, given in document.items()
+        }
+        try:
+            return kind(**values)
+        except ValidationError as error:
+            raise _wrong(where, "fields that fit", _mistakes(error)) from None
+
+    def _value(self, info: FieldInfo, given: Any, where: str) -> Any:
+        if isinstance(given, dict) and len(given) == 1:
+            [(how, what)] = given.items()
+            if how == "env":
+                return _from_environment(str(what), where)
+            if how == "file":
+                return _from_file(self.path.parent / str(what), where)
+        nested = _block_type(info)
+        if nested is not None and isinstance(given, str):
+            return self.block(nested, given)
+        if nested is not None and isinstance(given, dict):
+            return self._build(nested, given, where)
+        if given and _is_secret(info):
+            self._refuse_to_share(where)
+        return given
+
+    def _refuse_to_share(self, where: str) -> None:
+        mode = self.path.stat().st_mode
+        if mode & _OTHERS_MAY_READ:
+            raise SettingsError(
+                where=where,
+                expected="a secret that its owner alone can read",
+                found=f"a file of mode {mode & 0o777:04o}",
+                next_step=f"chmod 600 {self.path} (or take the secret out: {{env: NAME}})",
+            )
+
+
+def write_blocks(path: Path, documents: Iterable[tuple[str, Block]]) -> Path:
+    """Write blocks to a file; see `blocks.lookup.block_lookup.save_local`."""
+    named = list(documents)
+    names = {id(block): name for name, block in named}
+    content: dict[str, dict[str, Document]] = {}
+    for name, block in named:
+        kind_name = next(known for known, kind in TYPES.items() if type(block) is kind)
+        content.setdefault(kind_name, {})[name] = {
+            key: names.get(id(value)) or _plain(value)
+            for key in type(block).model_fields
+            if (value := getattr(block, key)) is not None
+        }
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_private(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    return path
+
+
+def _plain(value: Any) -> Any:
+    """A field as YAML can say it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Block):
+        return {
+            key: _plain(inner)
+            for key in type(value).model_fields
+            if (inner := getattr(value, key)) is not None
+        }
+    if isinstance(value, Path):
+        return str(value)
+    return json.loads(json.dumps(value, default=_model))
+
+
+def _model(value: Any) -> Any:
+    return value.model_dump(mode="json", exclude_none=True)
+
+
+def _block_type(info: FieldInfo) -> type[Block] | None:
+    for option in (info.annotation, *get_args(info.annotation)):
+        if isinstance(option, type) and issubclass(option, Block):
+            return option
+    return None
+
+
+def _is_secret(info: FieldInfo) -> bool:
+    return SecretStr in (info.annotation, *get_args(info.annotation))
+
+
+def _is_document(document: object) -> bool:
+    return isinstance(document, dict) and all(isinstance(key, str) for key in document)
+
+
+def _from_environment(name: str, where: str) -> str:
+    if name not in os.environ:
+        raise _wrong(where, f"the environment variable {name}", "none", f"export {name}=...")
+    return os.environ[name]
+
+
+def _from_file(path: Path, where: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        found = f"none that can be read ({type(error).__name__})"
+        raise _wrong(where, f"the file {path}", found, "Write it, or name another.") from error
+
+
+def _mistakes(error: ValidationError) -> str:
+    """Which fields, and what is asked of them; the message of pydantic holds no input then."""
+    details = error.errors(include_input=False, include_context=False, include_url=False)
+    return "; ".join(
+        ": ".join(filter(None, (".".join(map(str, detail["loc"])), detail["msg"])))
+        for detail in details
+    )
+
+
+def _wrong(
+    where: str, expected: str, found: str, next_step: str = "Correct the block file."
+) -> SettingsError:
+    return SettingsError(where=where, expected=expected, found=found, next_step=next_step)

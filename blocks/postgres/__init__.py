@@ -1,0 +1,1 @@
+"""Speaking to a PostgreSQL source: connections, session settings, its catalog, its SQLSTATEs."""

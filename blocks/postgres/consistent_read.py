@@ -1,0 +1,74 @@
+"""One read of a source: everything that is asked and every row that is read, in one state of it.
+
+Promise: however long it takes and however many sessions read side by side, all see the rows that
+were committed when the read began, and none that came later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from contracts.model.source_relation import Relation
+
+__all__ = ["ReadingSession", "SourceReading"]
+
+
+class ReadingSession(Protocol):
+    """What a dialect has to know of a read."""
+
+    def relation(self, schema: str, table: str) -> Relation:
+        """From the catalog."""
+        ...
+
+    def query_row(self, statement: str) -> tuple[object, ...]:
+        """One row."""
+        ...
+
+    def jdbc_options(self) -> dict[str, str]:
+        """For Spark's JDBC reader."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReading:
+    """A read that has begun. It ends with the `with` that began it, and so do Spark's reads of it.
+
+    Args:
+        now: The source's clock when the read began, in UTC.
+        oldest_open: No transaction that this read does not see began before it, in UTC: the start
+            of the oldest one that was open, else the moment just before the read. A transaction
+            that was prepared counts from its PREPARE. None: the source does not tell.
+        open_unknown: There are open transactions of which the source does not tell since when,
+            because its user may not see those of others (`pg_read_all_stats`); or there may be,
+            because it is a replica.
+        session: Who asks.
+    """
+
+    now: datetime
+    oldest_open: datetime | None
+    open_unknown: bool
+    session: ReadingSession = field(repr=False)
+
+    def relation(self, schema: str, table: str) -> Relation:
+        """A table, view or foreign table as the source's catalog describes it.
+
+        Raises:
+            SchemaDriftError: There is none of this name; near ones are named.
+            SourceAccessError: There is, and its rows are not ours to read.
+            SourceUnavailableError: The database does not answer any more.
+        """
+        return self.session.relation(schema, table)
+
+    def query_row(self, sql: str) -> tuple[object, ...]:
+        """The first row of a small query (bounds, counts); empty when there is none.
+
+        Raises:
+            StrandlineError: As `SourceDatabase.query_row`.
+        """
+        return self.session.query_row(sql)
+
+    def jdbc_options(self) -> dict[str, str]:
+        """Options for `spark.read.format("jdbc")`, whose sessions join this read."""
+        return self.session.jdbc_options()

@@ -1,0 +1,25 @@
+"""Where the archive of Spark's classes lies, and how a JVM is told of it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+ARCHIVE = Path(sys.prefix) / f"spark-{version('pyspark')}-classes.jsa"
+"""Made by `deployments.build_cds_archive`; it goes with the environment whose jars it was made of."""
+
+
+def archive_option(archive: Path = ARCHIVE) -> str:
+    """The JVM option that has the archive used; empty when there is none."""
+    return option("SharedArchiveFile", archive) if archive.is_file() else ""
+
+
+def option(name: str, path: Path) -> str:
+    """A JVM option that names a file, as one word of `spark.driver.extraJavaOptions`.
+
+    Spark takes that text apart at blanks and takes away quotes and backslashes.
+    """
+    word = re.sub(r"([\\\"])", r"\\\1", f"-XX:{name}={path}")
+    return f'"{word}"' if re.search(r"[\s'\"\\]", word) else word

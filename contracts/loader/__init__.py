@@ -1,0 +1,29 @@
+"""From a YAML file to a contract, with every problem of the file reported at once.
+
+One module per part of the file. What a part says by itself is checked while it is parsed; what has
+to agree between parts is checked in `contracts.validation`.
+"""
+
+from __future__ import annotations
+
+from contracts.loader.contract_files import (
+    LEDGERS,
+    TABLES,
+    find_contract,
+    load_contract,
+    load_contracts,
+    load_ledger,
+    problems,
+)
+from contracts.yaml_reading.problem_report import Problem
+
+__all__ = [
+    "LEDGERS",
+    "Problem",
+    "TABLES",
+    "find_contract",
+    "load_contract",
+    "load_contracts",
+    "load_ledger",
+    "problems",
+]

@@ -1,0 +1,211 @@
+"""From a YAML file to a `Contract` or a `Ledger`, with every problem of the file told at once.
+
+Promise: whatever a file holds, the outcome is a value that can be run or one `ContractError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.errors import ContractError
+from contracts.loader.parse_ledger_contract import is_ledger, read_ledger
+from contracts.loader.parse_table_contract import read_contract
+from contracts.model import Contract, Ledger
+from contracts.validation.odcs_json_schema import check_standard
+from contracts.yaml_reading.problem_report import Problem, Report, did_you_mean
+from contracts.yaml_reading.yaml_parser import parse
+from contracts.yaml_reading.yaml_section import Section
+
+__all__ = [
+    "LEDGERS",
+    "TABLES",
+    "Problem",
+    "find_contract",
+    "load_contract",
+    "load_contracts",
+    "load_ledger",
+    "problems",
+]
+
+TABLES = Path(__file__).parents[1] / "tables"
+"""The contracts that Strandline ships."""
+
+LEDGERS = Path(__file__).parents[1] / "ledgers"
+"""The tables that Strandline itself appends to."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    value: Contract | Ledger | None
+    problems: tuple[Problem, ...]
+
+
+def problems(path: Path) -> tuple[Problem, ...]:
+    """Everything that is wrong with a contract or ledger file; empty when nothing is.
+
+    Raises:
+        ContractError: There is no such file, or it can't be read.
+    """
+    return _read(path).problems
+
+
+def load_contract(path: Path) -> Contract:
+    """The contract in a file.
+
+    Raises:
+        ContractError: The file is missing, broken or contradicts itself; all problems are listed.
+    """
+    outcome = _read(path)
+    if isinstance(outcome.value, Contract) and not outcome.problems:
+        return outcome.value
+    raise _refusal(path, outcome, "the contract of a table")
+
+
+def load_ledger(path: Path) -> Ledger:
+    """The ledger in a file.
+
+    Raises:
+        ContractError: The file is missing or broken; all problems are listed.
+    """
+    outcome = _read(path)
+    if isinstance(outcome.value, Ledger) and not outcome.problems:
+        return outcome.value
+    raise _refusal(path, outcome, "a ledger")
+
+
+def load_contracts(folder: Path) -> dict[str, Contract]:
+    """The contracts of all `*.yaml` files in a folder, by name, in the order of their names.
+
+    Raises:
+        ContractError: A file has problems (those of all files are listed), or two contracts share
+            a target.
+    """
+    files = _files(folder)
+    outcomes = {path.stem: (path, _read(path)) for path in files}
+    broken = [
+        _refusal(path, outcome, "the contract of a table")
+        for path, outcome in outcomes.values()
+        if outcome.problems or not isinstance(outcome.value, Contract)
+    ]
+    if len(broken) == 1:
+        raise broken[0]
+    if broken:
+        raise ContractError(
+            where=str(folder),
+            expected="contracts without problems",
+            found="\n".join(f"in {error.where}: {error.found}" for error in broken),
+            next_step="Correct the files and load them again.",
+        )
+    contracts = {
+        name: outcome.value
+        for name, (_, outcome) in outcomes.items()
+        if isinstance(outcome.value, Contract)
+    }
+    _refuse_shared_targets(folder, contracts)
+    return contracts
+
+
+def find_contract(name: str, folder: Path) -> Contract:
+    """The contract of that name, or of the target table of that name (`table`, `ns.table`).
+
+    A contract's own name goes first, and then no other file is read.
+
+    Raises:
+        ContractError: None or more than one has that name, or a file has problems.
+    """
+    for path in _files(folder):
+        if path.stem == name:
+            return load_contract(path)
+    contracts = load_contracts(folder)
+    found = [c for c in contracts.values() if name in (c.target, c.table)]
+    if len(found) == 1:
+        return found[0]
+    known = {*contracts, *(c.target for c in contracts.values())}
+    if found:
+        targets = ", ".join(sorted(c.target for c in found))
+        raise ContractError(
+            where=str(folder),
+            expected=f"one table named {name}",
+            found=f"{len(found)}: {targets}",
+            next_step="Name the table with its namespace.",
+        )
+    guesses = {*known, *(c.table for c in contracts.values())}
+    hint = did_you_mean(name, guesses)
+    raise ContractError(
+        where=str(folder),
+        expected=f"one of the contracts {', '.join(sorted(contracts)) or '(there are none)'}",
+        found=f"the name {name}" + (f"; {hint}" if hint.startswith("did") else ""),
+        next_step="Correct the name, or add a YAML file of that name to the folder.",
+    )
+
+
+def _read(path: Path) -> _Outcome:
+    report = Report(path.name)
+    document = parse(_text(path), report)
+    value: Contract | Ledger | None = None
+    if document is not None:
+        root = Section(document, "", report)
+        read = read_ledger if is_ledger(root) else read_contract
+        value = read(root, path.stem)
+        check_standard(document, report)
+    return _Outcome(value, tuple(report.found))
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        names = [other.stem for other in path.parent.glob("*.yaml")]
+        hint = did_you_mean(path.stem, names) if names else ""
+        raise ContractError(
+            where=str(path),
+            expected="a contract file that can be read",
+            found=f"{type(error).__name__}" + (f"; {hint}" if hint else ""),
+            next_step="Correct the path.",
+        ) from error
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise ContractError(
+            where=str(folder),
+            expected="a folder of contract files",
+            found="no such folder",
+            next_step="Correct the path, or create the folder.",
+        )
+    return sorted(folder.glob("*.yaml"))
+
+
+def _refusal(path: Path, outcome: _Outcome, wanted: str) -> ContractError:
+    found = outcome.problems
+    if found:
+        lines = "".join(f"\n  - {problem}" for problem in found)
+        told = f"{len(found)} problem{'s' if len(found) > 1 else ''}:{lines}\n"
+    else:
+        told = "a ledger" if isinstance(outcome.value, Ledger) else "the contract of a table"
+    return ContractError(
+        where=str(path),
+        expected=f"{wanted} without problems",
+        found=told,
+        next_step="Correct the file and load it again.",
+    )
+
+
+def _refuse_shared_targets(folder: Path, contracts: Mapping[str, Contract]) -> None:
+    owners: dict[str, list[str]] = {}
+    for name, contract in contracts.items():
+        owners.setdefault(contract.target.lower(), []).append(name)
+    shared = {target: names for target, names in owners.items() if len(names) > 1}
+    if shared:
+        raise ContractError(
+            where=str(folder),
+            expected="one contract per target table",
+            found="; ".join(f"{_joined(names)} for {target}" for target, names in shared.items()),
+            next_step="Remove or rename one of them.",
+        )
+
+
+def _joined(names: Iterable[str]) -> str:
+    return " and ".join(names)

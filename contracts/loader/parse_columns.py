@@ -1,0 +1,187 @@
+"""A contract's `properties` as target columns, and source columns described in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+from contracts.model import (
+    Argument,
+    Classification,
+    Column,
+    Protection,
+    ProtectionKind,
+    Scalar,
+    SourceColumn,
+    Transformation,
+)
+from contracts.model.database_type_names import family, spark_type
+from contracts.model.transformation_registry import TRANSFORMATIONS
+from contracts.yaml_reading.problem_report import did_you_mean
+from contracts.yaml_reading.yaml_section import Section, is_number, is_scalar
+
+_SOURCE_KEYS = ("name", "physicalType", "required", "classification", "description")
+_EXTENSION_KEYS = ("transformation", "protection", "lineage")
+
+
+def target_columns(properties: Iterable[Section], relation: str) -> tuple[Column, ...]:
+    """The target columns, in the file's order; `relation` is the source's `schema.table`."""
+    return tuple(_target_column(section, relation) for section in properties)
+
+
+def _target_column(section: Section, relation: str) -> Column:
+    extension = section.extension(required=True)
+    transformation, protection, lineage = Transformation(""), None, False
+    if extension is not None:
+        extension.only(_EXTENSION_KEYS)
+        transformation = _transformation(extension)
+        protection = _protection(extension)
+        lineage = extension.flag("lineage", default=False)
+    return Column(
+        name=section.text("name"),
+        type=column_type(section),
+        nullable=not section.flag("required", default=False),
+        transformation=transformation,
+        physical_type=section.text("physicalType", default=""),
+        sources=_sources(section, relation),
+        classification=_classification(section),
+        protection=protection,
+        lineage=lineage,
+        description=section.text("description"),
+    )
+
+
+def source_column(section: Section) -> SourceColumn:
+    """One column of the source."""
+    section.only(_SOURCE_KEYS)
+    return SourceColumn(
+        name=section.text("name"),
+        type=column_type(section),
+        nullable=not section.flag("required", default=False),
+        classification=_classification(section),
+        description=section.text("description", default=""),
+    )
+
+
+def column_type(section: Section) -> str:
+    """The Spark type of `physicalType`; "" after a problem. A `logicalType` has to agree."""
+    physical = section.text("physicalType")
+    spark = spark_type(physical) if physical else ""
+    if spark is None:
+        section.problem(
+            "physicalType",
+            f"unknown type {physical}",
+            "known: VARCHAR(n), BIGINT, INTEGER, DECIMAL(p,s), DOUBLE, TIMESTAMP, DATE, BOOLEAN",
+        )
+        return ""
+    logical = section.text("logicalType", default="")
+    expected = family(spark)
+    if logical and spark and expected not in (logical, "binary"):
+        section.problem("logicalType", f"does not fit {physical}", f"use {expected}")
+    return spark
+
+
+def _classification(section: Section) -> Classification:
+    default = Classification.INTERNAL
+    return section.choice("classification", Classification, default=default) or default
+
+
+def _sources(section: Section, relation: str) -> tuple[str, ...]:
+    """Source columns, with or without the source's table before them."""
+    schema, _, table = relation.partition(".")
+    prefixes = (f"{schema}.{table}.", f"{table}.")
+    names = []
+    for name in section.texts("transformSourceObjects", default=()):
+        prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
+        names.append(name[len(prefix) :])
+    return tuple(names)
+
+
+def _transformation(extension: Section) -> Transformation:
+    section = extension.child("transformation", required=True)
+    if section is None:
+        return Transformation("")
+    section.only(("name", "arguments"))
+    name = section.text("name")
+    given = section.child("arguments")
+    signature = TRANSFORMATIONS.get(name)
+    if signature is None:
+        if name:
+            hint = did_you_mean(name, TRANSFORMATIONS)
+            section.problem("name", f"unknown transformation {name}", hint)
+        return Transformation("")
+    return Transformation(name, arguments(section, given, signature.arguments, signature.optional))
+
+
+def arguments(
+    owner: Section, given: Section | None, wanted: Mapping[str, str], optional: Iterable[str]
+) -> dict[str, Argument]:
+    """The arguments of a registry entry, each of the kind its signature words."""
+    taken: dict[str, Argument] = {}
+    values: Mapping[str, object] = given.value if given is not None else {}
+    section = given or Section({}, owner.at("arguments"), owner.report)
+    section.only(wanted)
+    for name, kind in wanted.items():
+        if name not in values:
+            if name not in set(optional):
+                section.problem(name, f"is missing; must be {_article(kind)}")
+            continue
+        value = values[name]
+        if not _is(kind, value):
+            section.problem(name, f"must be {_article(kind)}")
+            continue
+        taken[name] = _frozen(value)
+    return taken
+
+
+def _is(kind: str, value: object) -> bool:
+    if kind == "text":
+        return isinstance(value, str)
+    if kind == "integer":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind == "number":
+        return is_number(value)
+    if kind == "list":
+        return isinstance(value, list) and bool(value) and all(is_scalar(item) for item in value)
+    if kind == "mapping":
+        return (
+            isinstance(value, dict)
+            and bool(value)
+            and all(isinstance(key, str) and is_scalar(item) for key, item in value.items())
+        )
+    return is_scalar(value)
+
+
+def _frozen(value: object) -> Argument:
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, dict):
+        return dict(value)
+    return cast("Scalar", value)
+
+
+_ARTICLES = {
+    "text": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "list": "a list of single values",
+    "mapping": "a mapping from text to single values",
+    "scalar": "a single value",
+}
+
+
+def _article(kind: str) -> str:
+    return _ARTICLES.get(kind, kind)
+
+
+def _protection(extension: Section) -> Protection | None:
+    section = extension.child("protection")
+    if section is None:
+        return None
+    section.only(("kind", "keep"))
+    kind = section.choice("kind", ProtectionKind)
+    keep = section.integer("keep", default=0)
+    if keep and kind not in (ProtectionKind.MASK, None):
+        section.problem("keep", "only a mask keeps characters", "leave it out")
+    # After a problem with its kind the column still counts as one that is meant to be protected.
+    return Protection(kind or ProtectionKind.PSEUDONYMISE, keep)

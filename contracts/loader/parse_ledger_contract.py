@@ -1,0 +1,71 @@
+"""A document of the standard as a `Ledger`: a table that Strandline itself appends to."""
+
+from __future__ import annotations
+
+from contracts.loader.parse_columns import column_type
+from contracts.loader.parse_table_contract import read_header, read_times
+from contracts.model import Ledger, LedgerColumn
+from contracts.validation.validate_partitioning import check_partitioning
+from contracts.yaml_reading.yaml_section import Section
+
+
+def is_ledger(root: Section) -> bool:
+    """Whether the document says that it is a ledger."""
+    quiet = Section(root.value, root.path, type(root.report)(root.report.file))
+    extension = quiet.extension()
+    return extension is not None and "ledger" in extension.value
+
+
+def read_ledger(root: Section, stem: str) -> Ledger | None:
+    """The ledger; what is wrong with it is in the report, and None then possible."""
+    header = read_header(root, stem)
+    extension = root.extension(required=True)
+    if header is None or extension is None:
+        return None
+    extension.only(("ledger",))
+    section = extension.child("ledger", required=True)
+    if section is None:
+        return None
+    section.only(("partitioning",))
+    _, retention_days = read_times(root)
+    ledger = Ledger(
+        name=header.name,
+        version=header.version,
+        description=header.description,
+        owner=header.owner,
+        columns=tuple(_column(item) for item in header.properties),
+        partitioning=section.texts("partitioning", default=()),
+        retention_days=retention_days,
+    )
+    seen: set[str] = set()
+    for column, item in zip(ledger.columns, header.properties, strict=True):
+        if column.name.lower() in seen:
+            item.problem("name", f"{column.name} occurs twice")
+        seen.add(column.name.lower())
+    kinds = {column.name: column.type for column in ledger.columns}
+    check_partitioning(section, ledger.partitioning, kinds)
+    return ledger
+
+
+def _column(section: Section) -> LedgerColumn:
+    return LedgerColumn(
+        name=section.text("name"),
+        type=nested_type(section),
+        nullable=not section.flag("required", default=False),
+        description=section.text("description"),
+    )
+
+
+def nested_type(section: Section) -> str:
+    """The Spark type of a property, through the standard's `items` and `properties`."""
+    logical = section.value.get("logicalType")
+    if logical == "array":
+        items = section.child("items", required=True)
+        return f"array<{nested_type(items)}>" if items else ""
+    if logical == "object":
+        fields = [
+            f"{field.text('name')}:{nested_type(field)}"
+            for field in section.children("properties", required=True)
+        ]
+        return f"struct<{','.join(fields)}>"
+    return column_type(section)

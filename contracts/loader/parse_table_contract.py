@@ -1,0 +1,169 @@
+"""A document of the standard as a `Contract`: each part read where the standard has its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from contracts.loader.parse_columns import target_columns
+from contracts.loader.parse_durations import moment, seconds_of
+from contracts.loader.parse_quality_checks import read_checks
+from contracts.loader.parse_source import read_source
+from contracts.model import Absence, Column, Contract, History, ServiceLevel
+from contracts.model.source_kind import with_read_at
+from contracts.validation.validate_contract import check_consistency
+from contracts.yaml_reading.problem_report import did_you_mean
+from contracts.yaml_reading.yaml_section import Section
+
+_TARGET = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$", re.ASCII)
+_HISTORY_KEYS = (
+    "key", "tracked", "tie_breaker", "first_valid_from", "remember_unchanged", "absent", "open_end",
+    "partitioning",
+)  # fmt: skip
+_TIMES = ("loadTime", "runTime", "latency", "retention")
+_DAY, _HOUR = 86_400, 3_600
+_USUAL_THRESHOLD = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What every contract says of itself: who, what, and the one table it is about."""
+
+    name: str
+    version: str
+    description: str
+    owner: str
+    namespace: str
+    table: str
+    relation: Section
+    properties: tuple[Section, ...]
+
+
+def read_header(root: Section, stem: str) -> Header | None:
+    """The header; None when there is no schema to read. `stem` is the file's name."""
+    name = root.text("name")
+    if name and name != stem:
+        root.problem("name", f"must be the file's name, {stem}")
+    root.text("id")
+    root.text("status")
+    relations = root.children("schema", required=True)
+    description = root.child("description", required=True)
+    team = root.child("team", required=True)
+    header = None
+    if len(relations) > 1:
+        root.problem("schema", "a contract is about one table", "one file per table")
+    if relations:
+        target = relations[0].text("physicalName")
+        if target and not _TARGET.match(target):
+            relations[0].problem(
+                "physicalName", "must be namespace.table, of letters, digits and _"
+            )
+        namespace, _, table = target.rpartition(".")
+        properties = relations[0].children("properties", required=True)
+        for position, entry in enumerate(properties):
+            for check in entry.children("quality"):
+                check.report.add(
+                    check.path,
+                    "checks look at source rows and lie with the table",
+                    f"move it to schema[0].quality (from column {position + 1})",
+                )
+        header = (namespace, table, relations[0], properties)
+    version = root.text("version")
+    purpose = description.text("purpose") if description else ""
+    owner = team.text("name") if team else ""
+    return Header(name or stem, version, purpose, owner, *header) if header else None
+
+
+def read_contract(root: Section, stem: str) -> Contract | None:
+    """The contract; what is wrong with it is in the report, and None then possible."""
+    header = read_header(root, stem)
+    extension = root.extension(required=True)
+    if header is None or extension is None:
+        return None
+    extension.only(("source", "history", "quality"))
+    section = extension.child("source", required=True)
+    source = read_source(section) if section else None
+    columns = target_columns(header.properties, source.relation if source else ".")
+    below = extension.child("history", required=True)
+    key = below.texts("key") if below else ()
+    history = _history(below, columns) if below else None
+    checks = read_checks(
+        header.relation.children("quality"),
+        {column.name: column for column in source.columns} if source else None,
+    )
+    threshold = _threshold(extension)
+    service_level, retention_days = read_times(root)
+    if source is None or history is None:
+        return None
+    contract = Contract(
+        name=header.name,
+        version=header.version,
+        description=header.description,
+        owner=header.owner,
+        namespace=header.namespace,
+        table=header.table,
+        source=source,
+        columns=columns,
+        key=key,
+        history=history,
+        checks=checks,
+        quality_threshold=threshold,
+        service_level=service_level,
+        retention_days=retention_days,
+    )
+    check_consistency(contract, extension, header.properties)
+    return with_read_at(contract) if contract.source.is_state else contract
+
+
+def _history(section: Section, columns: Iterable[Column]) -> History:
+    section.only(_HISTORY_KEYS)
+    flag = next((c.name for c in columns if c.transformation.name == "is_current"), "is_current")
+    open_end = section.text("open_end", default="")
+    if open_end and moment(open_end) is None:
+        section.problem("open_end", "must be a date and time in UTC", "9999-12-31T23:59:59")
+    return History(
+        tracked=section.texts("tracked"),
+        tie_breaker=section.texts("tie_breaker", default=()),
+        first_valid_from=section.text("first_valid_from", default="") or None,
+        remember_unchanged=section.flag("remember_unchanged", default=True),
+        absent=section.choice("absent", Absence, default=Absence.KEEP) or Absence.KEEP,
+        open_end=moment(open_end) if open_end else None,
+        partitioning=section.texts("partitioning", default=(flag,)),
+    )
+
+
+def _threshold(extension: Section) -> float:
+    section = extension.child("quality")
+    if section is None:
+        return _USUAL_THRESHOLD
+    section.only(("threshold",))
+    return section.number("threshold", high=1.0)
+
+
+def read_times(root: Section) -> tuple[ServiceLevel, int | None]:
+    """The promises about time among `slaProperties`, and the retention in days."""
+    seconds: dict[str, float] = {}
+    for entry in root.children("slaProperties"):
+        name = entry.text("property")
+        if name not in _TIMES:
+            hint = did_you_mean(name, _TIMES)
+            if hint.startswith("did"):
+                entry.problem("property", f"unknown property {name}", hint)
+            continue
+        word = entry.text("unit")
+        unit = seconds_of(word)
+        if unit is None:
+            if word:
+                entry.problem("unit", f"unknown unit of time {word}", "h or d")
+            continue
+        if name in seconds:
+            entry.problem("property", f"{name} occurs twice")
+        seconds[name] = entry.number("value", high=1_000_000) * unit
+    usual = ServiceLevel()
+    level = ServiceLevel(
+        load_hours=seconds.get("loadTime", usual.load_hours * _HOUR) / _HOUR,
+        run_hours=seconds.get("runTime", usual.run_hours * _HOUR) / _HOUR,
+        freshness_hours=seconds["latency"] / _HOUR if "latency" in seconds else None,
+    )
+    return level, round(seconds["retention"] / _DAY) if "retention" in seconds else None

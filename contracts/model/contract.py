@@ -1,0 +1,310 @@
+"""What a contract says, as frozen values. `contracts.loader` makes them from YAML.
+
+Nothing here reads a file, a clock or a database, and nothing knows Spark: a contract is compiled
+to Spark by `contracts.schemas.target_ddl`, to SQL by `contracts.source_sql.source_query`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TypeAlias
+
+Scalar: TypeAlias = str | int | float | bool | None
+Argument: TypeAlias = Scalar | tuple[Scalar, ...] | Mapping[str, Scalar]
+
+
+class LoadKind(StrEnum):
+    """Whether a load reads the whole source or only what lies past the watermark."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
+class SourceKind(StrEnum):
+    """What the rows of a source are: the state of their keys as it is now, or changes of them.
+
+    STATE: a table with one row a key. EVENTS: a log with many, each with a sequence of its own.
+    """
+
+    STATE = "state"
+    EVENTS = "events"
+
+
+class NullWatermark(StrEnum):
+    """What becomes of a row whose watermark is null: refused, or taken as seen at the read."""
+
+    REFUSE = "refuse"
+    OBSERVE = "observe"
+
+
+class Classification(StrEnum):
+    """How sensitive a column is; from CONFIDENTIAL on it must be protected."""
+
+    PUBLIC = "PUBLIC"
+    INTERNAL = "INTERNAL"
+    CONFIDENTIAL = "CONFIDENTIAL"
+    RESTRICTED = "RESTRICTED"
+
+
+class ProtectionKind(StrEnum):
+    """The three techniques. Encryption can be undone by a key holder, the others cannot."""
+
+    ENCRYPT = "encrypt"
+    PSEUDONYMISE = "pseudonymise"
+    MASK = "mask"
+
+
+class Severity(StrEnum):
+    """What a failed check does: REFUSE sends the row to quarantine, WARN is counted."""
+
+    REFUSE = "refuse"
+    WARN = "warn"
+
+
+class Operator(StrEnum):
+    """The comparisons a row filter may use."""
+
+    IN = "in"
+    NOT_IN = "not_in"
+    IS_NULL = "is_null"
+    IS_NOT_NULL = "is_not_null"
+
+
+class Absence(StrEnum):
+    """What it means when a full load no longer carries a key."""
+
+    CLOSE = "close"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One comparison on one source column; conditions of a filter are joined by AND."""
+
+    column: str
+    operator: Operator
+    values: tuple[Scalar, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transformation:
+    """A named entry of the closed registry in `contracts.model.transformation_registry`, with arguments."""
+
+    name: str
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """How a column is protected. `keep`: leading characters a mask leaves readable."""
+
+    kind: ProtectionKind
+    keep: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """One column the source must have. `type` is a Spark SQL type name.
+
+    From CONFIDENTIAL on, or when a protected target column is made of it, it is encrypted wherever
+    a source row is kept (the quarantine).
+    """
+
+    name: str
+    type: str
+    nullable: bool = True
+    classification: Classification = Classification.INTERNAL
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the target table.
+
+    `type` is the Spark SQL type of the clear value; an encrypted or pseudonymised column is
+    stored in the type that `contracts.schemas.target_ddl.stored_type` gives. `physical_type` is the type as
+    the specification words it. `sources` are source column names; empty for a column that
+    Strandline generates.
+    """
+
+    name: str
+    type: str
+    nullable: bool
+    transformation: Transformation
+    physical_type: str = ""
+    sources: tuple[str, ...] = ()
+    classification: Classification = Classification.INTERNAL
+    protection: Protection | None = None
+    lineage: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule about the source rows, a named entry of `contracts.model.check_registry`.
+
+    `columns` are source columns. `weight` counts in the quality score.
+    """
+
+    id: str
+    rule: str
+    columns: tuple[str, ...]
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    severity: Severity = Severity.REFUSE
+    weight: float = 1.0
+    dimension: str = "validity"
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingLimit:
+    """How many open keys a full read may find absent: either so many percent, or so many keys."""
+
+    percent: float = 10.0
+    rows: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the rows come from and how they are read (spec 1.1).
+
+    `connection` names a SourceDatabase block. `sequence` and `watermark` are source columns, the
+    first that is not null counts. `batch_size` is the JDBC fetch size in rows; `overlap` is how
+    far behind the watermark a load reads again. `partition_column` only prunes and splits.
+    A row that fails `membership` closes its key's version; a row that meets `ignore` says nothing.
+
+    `kind` None: the contract does not say (`contracts.model.source_kind.settled` decides). `future_stamps` is
+    what a sequence later than the read does to its row. `null_watermark` None: what
+    `refuses_null_watermark` makes of what the contract promises of the columns.
+    """
+
+    connection: str
+    schema: str
+    table: str
+    columns: tuple[SourceColumn, ...]
+    load: LoadKind
+    sequence: tuple[str, ...]
+    watermark: tuple[str, ...]
+    overlap: timedelta = timedelta(0)
+    partition_column: str | None = None
+    batch_size: int = 100_000
+    retry_attempts: int = 3
+    timeout_seconds: int = 300
+    membership: tuple[Condition, ...] = ()
+    ignore: tuple[Condition, ...] = ()
+    may_be_empty: bool = True
+    kind: SourceKind | None = None
+    future_stamps: Severity = Severity.WARN
+    null_watermark: NullWatermark | None = None
+    closing_limit: ClosingLimit = ClosingLimit()
+
+    @property
+    def is_state(self) -> bool:
+        """Whether its rows are known to be the state of their keys."""
+        return self.kind is SourceKind.STATE
+
+    @property
+    def refuses_null_watermark(self) -> bool:
+        """Whether a row without a watermark or a sequence breaks a promise of the contract."""
+        if self.null_watermark is not None:
+            return self.null_watermark is NullWatermark.REFUSE
+        choosing = {*self.watermark, *self.sequence}
+        return any(column.name in choosing and not column.nullable for column in self.columns)
+
+    @property
+    def relation(self) -> str:
+        """The qualified name, as lineage and messages show it."""
+        return f"{self.schema}.{self.table}"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How versions are kept. All names are target columns.
+
+    `first_valid_from` dates a key's first version. `remember_unchanged` keeps equal events so that
+    late ones can land before them. `open_end` is the end of an open version; None stands for null.
+    """
+
+    tracked: tuple[str, ...]
+    tie_breaker: tuple[str, ...] = ()
+    first_valid_from: str | None = None
+    remember_unchanged: bool = True
+    absent: Absence = Absence.KEEP
+    open_end: datetime | None = None
+    partitioning: tuple[str, ...] = ("is_current",)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLevel:
+    """The promises about time, in hours (spec 8.1, 12)."""
+
+    load_hours: float = 2.0
+    run_hours: float = 4.0
+    freshness_hours: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Everything Strandline needs to know about one target table.
+
+    `name` is the contract's own name, its file's stem; `table` is what the target is called.
+    """
+
+    name: str
+    version: str
+    description: str
+    owner: str
+    namespace: str
+    table: str
+    source: Source
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    history: History
+    checks: tuple[Check, ...] = ()
+    quality_threshold: float = 0.95
+    service_level: ServiceLevel = ServiceLevel()
+    retention_days: int | None = None
+
+    @property
+    def target(self) -> str:
+        """The target below its catalog: `namespace.table`."""
+        return f"{self.namespace}.{self.table}"
+
+    def column(self, name: str) -> Column:
+        """The target column of that name; KeyError when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    def generated(self, transformation: str) -> Column | None:
+        """The target column that a generated transformation fills, if the contract has one."""
+        for column in self.columns:
+            if column.transformation.name == transformation:
+                return column
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerColumn:
+    """One column of a table that Strandline itself appends to. `type` is a Spark SQL type."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A table of the runs themselves (lineage, metrics, quarantine): columns, no source."""
+
+    name: str
+    version: str
+    description: str
+    owner: str
+    columns: tuple[LedgerColumn, ...]
+    partitioning: tuple[str, ...] = ()
+    retention_days: int | None = None

@@ -1,0 +1,81 @@
+"""A contract as Spark schemas: of its source, of its events, of its target."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from contracts.model import Column, Contract, Ledger, ProtectionKind
+from contracts.schemas.contract_to_spark_types import data_type, stored_type
+
+FILLED_BY_HISTORY = frozenset(
+    {
+        *("surrogate_key", "valid_from", "valid_to", "is_current", "recorded_at", "changed_at"),
+        "read_at",
+    }
+)
+"""The transformations whose columns the history engine fills itself."""
+
+
+def source_schema(contract: Contract) -> T.StructType:
+    """The source rows as the contract promises them, columns in the contract's order."""
+    return T.StructType(
+        [
+            T.StructField(column.name, data_type(column.type), column.nullable)
+            for column in contract.source.columns
+        ]
+    )
+
+
+def event_schema(contract: Contract) -> T.StructType:
+    """One change event as it is staged: the target columns that history does not fill itself."""
+    return T.StructType(
+        [
+            T.StructField(column.name, stored_type(column), column.nullable)
+            for column in contract.columns
+            if column.transformation.name not in FILLED_BY_HISTORY
+        ]
+    )
+
+
+def target_schema(contract: Contract) -> T.StructType:
+    """All columns of the target in stored types, with what the catalog says of each as comment."""
+    return T.StructType(
+        [
+            T.StructField(
+                column.name, stored_type(column), column.nullable, {"comment": comment(column)}
+            )
+            for column in contract.columns
+        ]
+    )
+
+
+def ledger_schema(ledger: Ledger) -> T.StructType:
+    """The columns of a ledger."""
+    return T.StructType(
+        [
+            T.StructField(
+                column.name,
+                data_type(column.type),
+                column.nullable,
+                {"comment": column.description},
+            )
+            for column in ledger.columns
+        ]
+    )
+
+
+def comment(column: Column) -> str:
+    """What the catalog says of a column: its meaning, classification and protection."""
+    protection = f", {_protection(column)}" if column.protection else ""
+    return f"{column.description.strip()} [{column.classification}{protection}]"
+
+
+def _protection(column: Column) -> str:
+    if column.protection is None:
+        return ""
+    if column.protection.kind is ProtectionKind.ENCRYPT:
+        return "encrypted"
+    if column.protection.kind is ProtectionKind.PSEUDONYMISE:
+        return "pseudonymised"
+    keep = column.protection.keep
+    return f"masked but for {keep} characters" if keep else "masked"

@@ -1,0 +1,108 @@
+"""A contract as Spark schemas, as Iceberg DDL and as a data dictionary.
+
+Promise: the table that the DDL creates has exactly the schema that `target_schema` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from pyspark.sql import types as T
+
+from contracts.errors import ContractError
+from contracts.model import Contract, Ledger
+from contracts.model.partition_transforms import term
+from contracts.schemas.contract_to_spark_types import data_type, stored_type
+from contracts.schemas.spark_schemas import ledger_schema, target_schema
+
+__all__ = [
+    "TABLE_PROPERTIES",
+    "add_columns",
+    "create_ledger",
+    "create_table",
+    "data_type",
+    "stored_type",
+]
+
+
+TABLE_PROPERTIES: Mapping[str, str] = MappingProxyType(
+    {
+        "format-version": "3",
+        "write.merge.mode": "merge-on-read",
+        "write.update.mode": "merge-on-read",
+        "write.delete.mode": "merge-on-read",
+        "write.parquet.compression-codec": "zstd",
+        "write.distribution-mode": "none",
+        "write.parquet.row-group-size-bytes": "16777216",
+    }
+)
+"""The Iceberg properties of a history table, as `history.iceberg.history_table` sets them too."""
+
+
+def create_table(contract: Contract, identifier: str) -> str:
+    """Iceberg DDL that creates the target, if it is not there, as `catalog.namespace.table`."""
+    fields = target_schema(contract).fields
+    return _create(identifier, fields, contract.history.partitioning, contract.description)
+
+
+def create_ledger(ledger: Ledger, identifier: str) -> str:
+    """Iceberg DDL that creates the ledger, if it is not there, as `catalog.namespace.table`."""
+    fields = ledger_schema(ledger).fields
+    return _create(identifier, fields, ledger.partitioning, ledger.description)
+
+
+def add_columns(ledger: Ledger, names: Iterable[str], identifier: str) -> str:
+    """Iceberg DDL that adds columns of those names to a ledger; rows from before have nulls."""
+    wanted = set(names)
+    lines = [_column(field) for field in ledger_schema(ledger).fields if field.name in wanted]
+    return f"ALTER TABLE {_name(identifier)} ADD COLUMNS ({', '.join(lines)})"
+
+
+def _column(field: T.StructField) -> str:
+    null = "" if field.nullable else " NOT NULL"
+    kind, about = field.dataType.simpleString(), _literal(field.metadata["comment"])
+    return f"{_quoted(field.name)} {kind}{null} COMMENT {about}"
+
+
+def _name(identifier: str) -> str:
+    return ".".join(_quoted(part) for part in identifier.split("."))
+
+
+def _create(
+    identifier: str, fields: Iterable[T.StructField], partitioning: Iterable[str], about: str
+) -> str:
+    lines = [f"  {_column(field)}" for field in fields]
+    terms = ", ".join(_partition(text) for text in partitioning)
+    properties = ", ".join(f"'{name}'='{value}'" for name, value in TABLE_PROPERTIES.items())
+    return (
+        f"CREATE TABLE IF NOT EXISTS {_name(identifier)} (\n"
+        + ",\n".join(lines)
+        + "\n)\nUSING iceberg\n"
+        + (f"PARTITIONED BY ({terms})\n" if terms else "")
+        + f"COMMENT {_literal(about)}\nTBLPROPERTIES ({properties})"
+    )
+
+
+def _partition(text: str) -> str:
+    found = term(text)
+    if found is None:
+        raise ContractError(
+            where=f"partition term {text}",
+            expected="a column, or years, months, days, hours or bucket(column, N)",
+            found="something else",
+            next_step="Correct `partitioning` in the contract.",
+        )
+    column = _quoted(found.column)
+    if found.function is None:
+        return column
+    return f"{found.function}({f'{found.buckets}, ' if found.buckets else ''}{column})"
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _literal(text: str) -> str:
+    plain = " ".join(text.split())
+    return "'" + plain.replace("\\", "\\\\").replace("'", "\\'") + "'"

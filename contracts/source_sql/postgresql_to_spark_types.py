@@ -1,0 +1,305 @@
+"""How each type of PostgreSQL is read, so that what arrives is what is stored.
+
+Spark's reader infers types from the driver and loses values on the way: it cuts times to
+milliseconds, rounds numbers without a precision, makes a date in the year 9999 of `infinity`, and
+fails the whole read on one NaN. So a query never asks for a value of such a type. It asks for the
+value in a type that the reader takes exactly: whole numbers, binary floating point numbers,
+decimals of a declared precision, text and bytes. That expression is the column's carrier.
+
+Promise: a carrier loses nothing. A value that it can't carry is null and told apart by
+`Carrier.unfit`, so that its row can be refused; a type without a carrier is refused by name.
+
+The session has to say TimeZone UTC, DateStyle ISO, IntervalStyle postgres and an empty
+search_path, where a type is read as text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from contracts.model import Contract
+from contracts.model.database_type_names import holds
+from contracts.model.source_relation import Relation, RelationColumn
+
+__all__ = ["Carrier", "carrier", "natural_type", "readable_as", "unfit_columns"]
+
+_COLUMN = "{column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """How a column is asked for, in SQL over `{column}`.
+
+    Args:
+        value: Carries the value; null where it does not fit.
+        carried: The Spark type that the reader makes of `value`. A date is carried in days and a
+            timestamp in microseconds since 1970, in UTC.
+        fits: Holds when the value fits, null when it is null; None when every value fits.
+        text: The value as text, for a row that is refused.
+    """
+
+    value: str
+    carried: str
+    fits: str | None = None
+    text: str = f"{_COLUMN}::text"
+
+    def select(self, quoted: str) -> str:
+        """The value of a column whose quoted name is given."""
+        return self.value.replace(_COLUMN, quoted)
+
+    def unfit(self, quoted: str) -> str | None:
+        """Holds when the column has a value that is not carried; None when that can't be."""
+        return f"NOT ({self.fits.replace(_COLUMN, quoted)})" if self.fits else None
+
+    def as_text(self, quoted: str) -> str:
+        """The column's value as text."""
+        return self.text.replace(_COLUMN, quoted)
+
+
+def _as_is(spark: str) -> Carrier:
+    return Carrier(_COLUMN, spark)
+
+
+def _when(fits: str, value: str, carried: str) -> Carrier:
+    return Carrier(f"CASE WHEN {fits} THEN {value} END", carried, fits)
+
+
+def _microseconds(moment: str) -> str:
+    # Exact: the day is a whole number, and a double holds the microseconds of a day. It takes half
+    # the time of EXTRACT(EPOCH FROM ...), which calculates in numeric.
+    return (
+        f"({moment}::date - DATE '1970-01-01') * 86400000000::bigint"
+        f" + (date_part('epoch', {moment}::time) * 1000000)::bigint"
+    )
+
+
+# Without a type before it, the literal has the type of the column, which minds or ignores the zone.
+_MOMENT_FITS = f"{_COLUMN} > '-infinity' AND {_COLUMN} < '294247-01-01 00:00:00+00'"
+_DATE_FITS = f"{_COLUMN} > '-infinity' AND {_COLUMN} < 'infinity'"
+
+_TEXT = Carrier(f"{_COLUMN}::text", "string")
+_PLAIN_TEXT = _as_is("string")
+"""As it is: a cast of `character` to text would strip its blanks."""
+_ONLY_TEXT: Mapping[str, Carrier] = MappingProxyType({"string": _TEXT})
+
+_OFFERED: Mapping[str, Mapping[str, Carrier]] = MappingProxyType(
+    {
+        # numbers; a wider type of the contract holds them too
+        "boolean": {"boolean": _as_is("boolean")},
+        "smallint": {"smallint": _as_is("smallint")},
+        "integer": {"int": _as_is("int")},
+        "bigint": {"bigint": _as_is("bigint")},
+        "oid": {"bigint": Carrier(f"{_COLUMN}::bigint", "bigint"), "string": _TEXT},
+        "real": {"float": _as_is("float")},
+        "double precision": {"double": _as_is("double")},
+        # text and bytes
+        "text": {"string": _PLAIN_TEXT},
+        "character varying": {"string": _PLAIN_TEXT},
+        "character": {"string": _PLAIN_TEXT},
+        "bpchar": {"string": _PLAIN_TEXT},
+        "name": {"string": _TEXT},
+        # The reader would take it for character(1) and pad the empty one.
+        '"char"': {"string": Carrier(f"textin(charout({_COLUMN}))", "string")},
+        "bytea": {"binary": _as_is("binary")},
+        # times
+        "date": {
+            "date": _when(_DATE_FITS, f"{_COLUMN} - DATE '1970-01-01'", "int"),
+            "string": _TEXT,
+        },
+        "timestamp without time zone": {
+            "timestamp": _when(_MOMENT_FITS, _microseconds(_COLUMN), "bigint"),
+            "string": _TEXT,
+        },
+        "timestamp with time zone": {
+            "timestamp": _when(
+                _MOMENT_FITS,
+                _microseconds(f"({_COLUMN} AT TIME ZONE INTERVAL '0')"),
+                "bigint",
+            ),
+            "string": _TEXT,
+        },
+        "time without time zone": {
+            "string": _TEXT,
+            # On the first of January 1970, as the reader would have it; exact, and 24:00 stays.
+            "timestamp": Carrier(f"(date_part('epoch', {_COLUMN}) * 1000000)::bigint", "bigint"),
+        },
+        "time with time zone": _ONLY_TEXT,
+        "interval": _ONLY_TEXT,
+        # bits; the reader takes bit(1) for a boolean, and so may a contract
+        "bit": _ONLY_TEXT,
+        "bit(1)": {"boolean": Carrier(f"{_COLUMN} = B'1'", "boolean"), "string": _TEXT},
+        "bit varying": _ONLY_TEXT,
+        # networks; a cast of inet to text would add the mask of a single host
+        "inet": {"string": Carrier(f"textin(inet_out({_COLUMN}))", "string")},
+        "cidr": _ONLY_TEXT,
+        "macaddr": _ONLY_TEXT,
+        "macaddr8": _ONLY_TEXT,
+        # documents and search
+        "uuid": _ONLY_TEXT,
+        "json": _ONLY_TEXT,
+        "jsonb": _ONLY_TEXT,
+        "jsonpath": _ONLY_TEXT,
+        "xml": _ONLY_TEXT,
+        "tsvector": _ONLY_TEXT,
+        "tsquery": _ONLY_TEXT,
+        "gtsvector": _ONLY_TEXT,
+        # shapes
+        "point": _ONLY_TEXT,
+        "line": _ONLY_TEXT,
+        "lseg": _ONLY_TEXT,
+        "box": _ONLY_TEXT,
+        "path": _ONLY_TEXT,
+        "polygon": _ONLY_TEXT,
+        "circle": _ONLY_TEXT,
+        # the system's own
+        "aclitem": _ONLY_TEXT,
+        "cid": _ONLY_TEXT,
+        "tid": _ONLY_TEXT,
+        "xid": _ONLY_TEXT,
+        "xid8": _ONLY_TEXT,
+        "pg_lsn": _ONLY_TEXT,
+        "pg_snapshot": _ONLY_TEXT,
+        "txid_snapshot": _ONLY_TEXT,
+        "refcursor": _ONLY_TEXT,
+        "int2vector": _ONLY_TEXT,
+        "oidvector": _ONLY_TEXT,
+        "regclass": _ONLY_TEXT,
+        "regcollation": _ONLY_TEXT,
+        "regconfig": _ONLY_TEXT,
+        "regdictionary": _ONLY_TEXT,
+        "regnamespace": _ONLY_TEXT,
+        "regoper": _ONLY_TEXT,
+        "regoperator": _ONLY_TEXT,
+        "regproc": _ONLY_TEXT,
+        "regprocedure": _ONLY_TEXT,
+        "regrole": _ONLY_TEXT,
+        "regtype": _ONLY_TEXT,
+        "pg_brin_bloom_summary": _ONLY_TEXT,
+        "pg_brin_minmax_multi_summary": _ONLY_TEXT,
+        "pg_dependencies": _ONLY_TEXT,
+        "pg_mcv_list": _ONLY_TEXT,
+        "pg_ndistinct": _ONLY_TEXT,
+        "pg_node_tree": _ONLY_TEXT,
+    }
+)
+"""By type: the contract's types that it may be read as, its own first. `numeric` and `money`
+depend on digits and have functions of their own; arrays, enums, composites, ranges and what an
+extension or a user made are read as text."""
+
+_NUMBERS = frozenset({"smallint", "int", "bigint", "float"})
+_MODIFIER = re.compile(r"\([^)]*\)")
+_DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
+_NUMERIC = re.compile(r"^numeric\((\d+),(-?\d+)\)$")
+_MAX_PRECISION = 38
+
+
+def carrier(column: RelationColumn, wanted: str) -> Carrier | None:
+    """How the column is read as a Spark type of a contract; None when that could lose something.
+
+    Args:
+        column: As the database's catalog has it.
+        wanted: A Spark type such as `decimal(10,2)`.
+    """
+    digits = _DECIMAL.match(wanted)
+    if digits and _is_exact_number(column):
+        return _decimal(column, int(digits[1]), int(digits[2]))
+    offered = _offered(column)
+    if wanted in offered:
+        return offered[wanted]
+    wider = (
+        how
+        for own, how in offered.items()
+        if own in _NUMBERS and wanted != "string" and holds(wanted, own)
+    )
+    return next(wider, None)
+
+
+def natural_type(column: RelationColumn) -> str:
+    """The Spark type in which the column is read where no contract says any."""
+    declared = _declared(column.type)
+    if declared is not None and 1 <= sum(_digits(declared)) <= _MAX_PRECISION:
+        before, after = _digits(declared)
+        return f"decimal({before + after},{after})"
+    return next(iter(_offered(column)))
+
+
+def readable_as(column: RelationColumn) -> tuple[str, ...]:
+    """The Spark types that a contract may name for the column, the best first."""
+    return tuple(dict.fromkeys((natural_type(column), *_offered(column))))
+
+
+def unfit_columns(relation: Relation, contract: Contract) -> tuple[str, ...]:
+    """One sentence for each column that can't be read as what the contract says it is.
+
+    It names the column, its type in the database and in the contract, and what to write. Columns
+    that the relation lacks and those that the contract does not name are of no concern here.
+    """
+    have = {column.name: column for column in relation.columns}
+    said = []
+    for promised in contract.source.columns:
+        column = have.get(promised.name)
+        if column is None or carrier(column, promised.type) is not None:
+            continue
+        ways = " or ".join(_worded(kind) for kind in readable_as(column))
+        said.append(
+            f"column {column.name} is {column.type} instead of {_worded(promised.type)}"
+            f" (a contract can read it as {ways})"
+        )
+    return tuple(said)
+
+
+def _worded(spark: str) -> str:
+    """A Spark type as contracts word it."""
+    return {"string": "VARCHAR", "int": "INTEGER"}.get(spark, spark.upper())
+
+
+def _is_exact_number(column: RelationColumn) -> bool:
+    return column.kind == "base" and _MODIFIER.sub("", column.type) in ("numeric", "money")
+
+
+def _offered(column: RelationColumn) -> Mapping[str, Carrier]:
+    if column.kind != "base":
+        return _ONLY_TEXT
+    if _is_exact_number(column):
+        return {"string": Carrier(f"{_COLUMN}::numeric::text", "string")}
+    name = "interval" if column.type.startswith("interval") else column.type
+    if name in _OFFERED:
+        return _OFFERED[name]
+    return _OFFERED.get(_MODIFIER.sub("", name), _ONLY_TEXT)
+
+
+def _declared(kind: str) -> tuple[int, int] | None:
+    """Precision and scale of a numeric that has them."""
+    found = _NUMERIC.match(kind)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _digits(declared: tuple[int, int]) -> tuple[int, int]:
+    """How many digits before and after the point it may have; a scale may be below zero."""
+    precision, scale = declared
+    return max(precision - scale, 0), max(scale, 0)
+
+
+def _decimal(column: RelationColumn, precision: int, scale: int) -> Carrier:
+    """A numeric or money as a decimal of that many digits; what it can't hold is never rounded."""
+    number = f"{_COLUMN}::numeric" if column.type == "money" else _COLUMN
+    text = f"{number}::text"
+    declared = _declared(column.type)
+    before, after = _digits(declared) if declared else (precision + 1, scale + 1)
+    narrowed = f"numeric({precision},{scale})"
+    if before > precision - scale or after > scale:
+        # NaN and the infinities are greater than any power of ten.
+        fits = (
+            f"abs({number}) < 1e{precision - scale}::numeric"
+            f" AND trunc({number}, {scale}) = {number}"
+        )
+        value = f"(CASE WHEN {fits} THEN {number} END)::{narrowed}"
+        return Carrier(value, f"decimal({precision},{scale})", fits, text)
+    # A number with declared digits is never infinite, but may be no number.
+    value, fits = f"NULLIF({_COLUMN}, 'NaN')", f"{_COLUMN} <> 'NaN'"
+    if declared is not None and 0 <= declared[1] <= declared[0]:
+        return Carrier(value, f"decimal({declared[0]},{declared[1]})", fits, text)
+    return Carrier(f"{value}::{narrowed}", f"decimal({precision},{scale})", fits, text)

@@ -1,0 +1,19 @@
+"""What a contract should say and need not: it is loaded without, by a rule."""
+
+from __future__ import annotations
+
+from contracts.model import Contract
+from contracts.yaml_reading.problem_report import Problem
+
+
+def notices(contract: Contract, file: str) -> tuple[Problem, ...]:
+    """What a contract should say and need not: it is loaded without, by a rule."""
+    if contract.source.kind is not None:
+        return ()
+    found = Problem(
+        file,
+        "customProperties.strandline.source.kind",
+        "does not say what the rows of the source are",
+        "state: a table with one row a key, as it is now; events: a log of changes",
+    )
+    return (found,)

@@ -1,0 +1,105 @@
+"""Where the demo's things lie: all of them below one directory, described by blocks of its own.
+
+Promise: `make anew` empties that directory and nothing else; a block file of the user's own is
+never replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from blocks.embedded_postgres import EmbeddedPostgres
+from blocks.key_ring import LocalKeyRing
+from blocks.lakehouse import Lakehouse
+from blocks.lookup import block_lookup
+from blocks.run_settings import RunSettings
+from blocks.source_database import SourceDatabase
+from blocks.spark_runtime import SparkRuntime
+
+__all__ = ["Places", "made_anew", "postgres_directory"]
+
+_QUICK_START = {
+    # Two minutes of small jobs: the time that an optimising compiler takes never comes back.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The demo's database, its settings, and the file in which its blocks stand."""
+
+    postgres: EmbeddedPostgres
+    settings: RunSettings
+    block_file: Path
+    found_by_default: bool
+
+
+def made_anew(root: Path) -> Places:
+    """An empty demo under `root`/demo, its PostgreSQL running and its blocks written.
+
+    The blocks are found by this process, and by later commands too unless `root`/blocks.yaml is
+    somebody's own.
+
+    Raises:
+        EnvironmentUnfitError: The directory can't be used, or PostgreSQL does not start.
+    """
+    base = root / "demo"
+    EmbeddedPostgres(postgres_directory(root)).stop()
+    shutil.rmtree(base, ignore_errors=True)
+    postgres = EmbeddedPostgres(postgres_directory(root))
+    postgres.start()
+    settings = _settings(base)
+    block_file = block_lookup.save_local(
+        base / "blocks.yaml",
+        ("default", settings),
+        ("local", settings.spark),
+        ("local", settings.lakehouse),
+        ("local", settings.key_ring),
+        (
+            block_lookup.block_name("source_db_conn"),
+            SourceDatabase(database=postgres.database, embedded_directory=base / "postgres"),
+        ),
+    )
+    os.environ[block_lookup.VARIABLE] = str(block_file)
+    return Places(postgres, settings, block_file, _link(root / "blocks.yaml", block_file))
+
+
+def postgres_directory(root: Path) -> Path:
+    """Where the demo's PostgreSQL lies; it holds the source database and the catalog."""
+    return root / "demo" / "postgres"
+
+
+def _settings(base: Path) -> RunSettings:
+    return RunSettings(
+        spark=SparkRuntime(
+            kind="local",
+            master="local[2]",
+            driver_memory="3g",
+            shuffle_partitions=2,
+            configuration=_QUICK_START,
+            log_directory=base / "logs",
+        ),
+        lakehouse=Lakehouse(
+            kind="jdbc",
+            warehouse=str(base / "warehouse"),
+            embedded_directory=base / "postgres",
+        ),
+        key_ring=LocalKeyRing(
+            path=base / "keys.json", key_encryption_key=LocalKeyRing.generate_key()
+        ),
+        state_directory=base / "state",
+        slices=2,
+    )
+
+
+def _link(default: Path, block_file: Path) -> bool:
+    """Let later commands find the blocks; False where a file of the user's own is in the way."""
+    if default.is_symlink():
+        default.unlink()
+    if default.exists():
+        return False
+    default.symlink_to(block_file.relative_to(default.parent))
+    return True

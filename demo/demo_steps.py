@@ -1,0 +1,128 @@
+"""The demo itself: half a year, the other half, and the life of one aircraft."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.rule import Rule
+from rich.text import Text
+
+from blocks.embedded_postgres import EmbeddedPostgres, running_postgres
+from blocks.lookup import block_lookup
+from demo.demo_paths import Places, made_anew, postgres_directory
+from demo.demo_source_database import (
+    change_new_source_table,
+    create,
+    fill_new_source_table,
+    fill_until,
+)
+from demo.flights_dataset import ALL_REPORTED, MID_YEAR
+from strandline.commands import history_status_commands
+from strandline.commands.run_command import load
+from strandline.commands.temporary_prefect_server import start_temporary_server
+from strandline.terminal.console_output import Screen
+
+CARRIER = "UA"
+"""United: a sixth of the flights, and every flight of its fleet. The tests load all carriers."""
+CONTRACTS = ("aircraft", "new_source_table", "existing_table_1")
+AIRCRAFT = "N14228"
+_VERSIONS_SHOWN = 12
+
+
+def told(root: Path) -> int:
+    """Tell the story; the exit code is that of the first load that failed."""
+    began = time.monotonic()
+    screen = Screen.of()
+    with _step(screen, "PostgreSQL 18, empty, and the blocks that say where things live"):
+        places = made_anew(root)
+    with ThreadPoolExecutor(max_workers=2) as beside:
+        beside.submit(start_temporary_server)
+        spark = beside.submit(_start_spark, places)
+        _first_half(screen, places.postgres)
+        with _step(screen, "Spark and Prefect, started meanwhile"):
+            spark.result()
+    code = _loaded(screen, "January to June")
+    if code:
+        return code
+    _second_half(screen, places.postgres)
+    code = _loaded(screen, "July to December")
+    if code:
+        return code
+    screen.out.print(Rule(f"Where {AIRCRAFT} went, its last {_VERSIONS_SHOWN} versions"))
+    history_status_commands.history(
+        screen, "aircraft", AIRCRAFT, as_of=None, limit=_VERSIONS_SHOWN, settings="default"
+    )
+    _next_steps(screen, places, time.monotonic() - began)
+    return 0
+
+
+def source_made(root: Path) -> int:
+    """The source database as it stood on 1 July, and the blocks that name it; nothing is loaded."""
+    screen = Screen.of()
+    with _step(screen, "PostgreSQL 18, empty, and the blocks that say where things live"):
+        places = made_anew(root)
+    _first_half(screen, places.postgres)
+    screen.out.print(Text(f"blocks: {places.block_file}"), soft_wrap=True)
+    if not places.found_by_default:
+        line = f"export {block_lookup.VARIABLE}={places.block_file}   # {root / 'blocks.yaml'} is yours"
+        screen.out.print(Text(line), soft_wrap=True)
+    return 0
+
+
+def source_later(root: Path) -> int:
+    """The same database at the end of the year."""
+    screen = Screen.of()
+    _second_half(screen, running_postgres(postgres_directory(root)))
+    return 0
+
+
+def _start_spark(places: Places) -> None:
+    source = block_lookup.source("source_db_conn")
+    places.settings.spark.session(places.settings.lakehouse, *source.packages())
+
+
+def _first_half(screen: Screen, postgres: EmbeddedPostgres) -> None:
+    dsn = postgres.dsn
+    with _step(screen, "United's flights of 2013 as the database knew them on 1 July"):
+        create(dsn)
+        fill_until(dsn, MID_YEAR, CARRIER)
+    with _step(screen, "new_source_table: 20,000 generated rows with names and amounts"):
+        fill_new_source_table(dsn)
+
+
+def _second_half(screen: Screen, postgres: EmbeddedPostgres) -> None:
+    dsn = postgres.dsn
+    with _step(screen, "The rest of the year happens: late, corrected and new rows"):
+        fill_until(dsn, ALL_REPORTED, CARRIER)
+        change_new_source_table(dsn)
+
+
+def _loaded(screen: Screen, what: str) -> int:
+    screen.out.print(Rule(f"{what}: three tables into their history"))
+    return load(screen, CONTRACTS, settings="default", verbose=False)
+
+
+def _next_steps(screen: Screen, places: Places, seconds: float) -> None:
+    prefix = "" if places.found_by_default else f"{block_lookup.VARIABLE}={places.block_file} "
+    command = f"{prefix}.venv/bin/strandline"
+    screen.out.print(Rule(f"Done in {seconds:.0f} s. Type next"))
+    for line in (
+        f"{command} history aircraft {AIRCRAFT} --as-of 2013-07-04T12:00",
+        f"{command} quarantine aircraft",
+        f"{command} status",
+        f"{command} run {' '.join(CONTRACTS)}   # again: changes nothing",
+        f"{command} contracts show new_source_table",
+    ):
+        screen.out.print(Text(f"  {line}"), soft_wrap=True)
+
+
+@contextmanager
+def _step(screen: Screen, text: str) -> Iterator[None]:
+    began = time.monotonic()
+    with screen.waiting(text):
+        yield
+    screen.err.print(Text(f"{text}  {time.monotonic() - began:.1f} s"))

@@ -1,0 +1,238 @@
+"""Bringing a Prefect server's automations to what the alert file says.
+
+Promise: applied again, nothing changes and every id stays. Automations that lost their alert go;
+those of others, even of the same name, are never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from prefect.blocks.core import Block
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    BlockDocumentFilter,
+    BlockDocumentFilterIsAnonymous,
+)
+from prefect.events import emit_event
+from prefect.events.schemas.automations import Automation, AutomationCore
+from prefect.settings import PREFECT_UI_URL
+
+from blocks.alert_channels import BLOCK_PREFIX, block_of, document_name
+from contracts.alerts import event_names as names
+from contracts.alerts.alert_model import Alert, AlertFile, Severity, TableStale
+from contracts.alerts.event_names import TAG, automation_name
+from contracts.errors import SettingsError
+from deployments.alerts.build_automations import automations
+
+__all__ = ["Applied", "Change", "apply", "differences", "known_to", "ours", "with_kept"]
+
+_COMPARED = {"name", "description", "enabled", "tags", "trigger", "actions"}
+_PAGE = 200
+_NO_BLOCK = uuid4()
+
+
+class Change(StrEnum):
+    """What became, or would become, of an automation."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One automation and what became of it; `id` is None where it is not there yet, or no more."""
+
+    name: str
+    change: Change
+    id: UUID | None
+
+
+def apply(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, ...]:
+    """Make blocks and automations agree with the file.
+
+    Raises:
+        SettingsError: Somebody else's automation has the name of one of ours.
+    """
+    there, known = _all(client), _block_ids(client)
+    _refuse_taken(there, file)
+    file = with_kept(file, known)
+    blocks = _saved_blocks(file, known)
+    wanted = list(automations(file, lambda channel, severity: blocks[channel, severity], _pages()))
+    outcomes = [_upsert(client, each, there) for each in wanted]
+    kept = {each.id for each in outcomes}
+    for extra in ours(there):
+        if extra.id not in kept:
+            client.delete_automation(extra.id)
+            outcomes.append(Applied(extra.name, Change.REMOVED, None))
+    _remove_blocks(client, {document_name(*key) for key in blocks})
+    created = {each.name for each in outcomes if each.change is Change.CREATED}
+    for name, alert in file.alerts.items():
+        if automation_name(name) in created:
+            _watch(alert)
+    return tuple(outcomes)
+
+
+def differences(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, ...]:
+    """What `apply` would do; nothing is changed.
+
+    Raises:
+        SettingsError: Somebody else's automation has the name of one of ours.
+    """
+    there, known = _all(client), _block_ids(client)
+    _refuse_taken(there, file)
+    file = with_kept(file, known)
+
+    def block(channel: str, severity: Severity) -> UUID:
+        return known.get(document_name(channel, severity), _NO_BLOCK)
+
+    wanted = list(automations(file, block, _pages()))
+    found = {each.name: each for each in reversed(ours(there))}
+    outcomes = [_compared(each, found.get(each.name)) for each in wanted]
+    kept = {each.id for each in outcomes}
+    gone = (each for each in ours(there) if each.id not in kept)
+    return (*outcomes, *(Applied(each.name, Change.REMOVED, each.id) for each in gone))
+
+
+def _pages() -> str:
+    return PREFECT_UI_URL.value() or ""
+
+
+def known_to(client: SyncPrefectClient, file: AlertFile) -> AlertFile:
+    """The file with the channels that the server knows from elsewhere; see `with_kept`."""
+    return with_kept(file, _block_ids(client))
+
+
+def with_kept(file: AlertFile, known: Mapping[str, UUID]) -> AlertFile:
+    """The file, with channels that are not set up here and whose blocks the server has already.
+
+    So a machine that lacks the secrets does not take channels away that another one set up.
+    """
+    kept = frozenset(
+        (channel, severity)
+        for channel in file.off
+        for severity in Severity
+        if document_name(channel, severity) in known
+    )
+    return file.model_copy(update={"kept": kept})
+
+
+def ours(there: list[Automation]) -> list[Automation]:
+    """Those that an alert file made."""
+    return [each for each in there if TAG in each.tags]
+
+
+def _all(client: SyncPrefectClient) -> list[Automation]:
+    found: list[Automation] = []
+    while True:
+        response = client.request(
+            "POST",
+            "/automations/filter",
+            json={"sort": "NAME_ASC", "limit": _PAGE, "offset": len(found)},
+        )
+        page = [Automation.model_validate(each) for each in response.json()]
+        found += page
+        if len(page) < _PAGE:
+            return found
+
+
+def _refuse_taken(there: list[Automation], file: AlertFile) -> None:
+    mine = {automation_name(name) for name in file.alerts}
+    taken = sorted(each.name for each in there if each.name in mine and TAG not in each.tags)
+    if taken:
+        raise SettingsError(
+            where="the automations of the Prefect server",
+            expected=f"those of our names to have the tag {TAG}",
+            found=f"none on {', '.join(taken)}",
+            next_step="Rename that automation, or remove it, and apply again.",
+        )
+
+
+def _upsert(client: SyncPrefectClient, wanted: AutomationCore, there: list[Automation]) -> Applied:
+    found = next((each for each in ours(there) if each.name == wanted.name), None)
+    outcome = _compared(wanted, found)
+    if outcome.change is Change.CREATED:
+        return Applied(wanted.name, Change.CREATED, client.create_automation(wanted))
+    if outcome.change is Change.UPDATED and found is not None:
+        client.update_automation(found.id, wanted)
+    return outcome
+
+
+def _compared(wanted: AutomationCore, found: Automation | None) -> Applied:
+    if found is None:
+        return Applied(wanted.name, Change.CREATED, None)
+    same = _plain(wanted) == _plain(found)
+    return Applied(wanted.name, Change.UNCHANGED if same else Change.UPDATED, found.id)
+
+
+def _plain(automation: AutomationCore) -> Any:
+    """An automation without the ids that the server gives its triggers, lists of words in order."""
+    return _ordered(automation.model_dump(mode="json", include=_COMPARED))
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _ordered(each) for key, each in value.items() if key != "id"}
+    if isinstance(value, list):
+        every = [_ordered(each) for each in value]
+        words = [each for each in every if isinstance(each, str)]
+        return sorted(words) if len(words) == len(every) else every
+    return value
+
+
+def _saved_blocks(file: AlertFile, known: Mapping[str, UUID]) -> dict[tuple[str, Severity], UUID]:
+    """The blocks of all channels that some alert goes to, saved; saving again keeps the id."""
+    used = {
+        (channel, alert.severity)
+        for alert in file.alerts.values()
+        for channel in file.routed(alert)
+    }
+    return {
+        key: _saved(block_of(file.channels[key[0]], key[1]), document_name(*key))
+        if key[0] in file.channels
+        else known[document_name(*key)]
+        for key in sorted(used)
+    }
+
+
+def _saved(block: Block, name: str) -> UUID:
+    saved: UUID = block.save(name, overwrite=True, _sync=True)  # type: ignore[call-arg, assignment]
+    return saved
+
+
+def _block_ids(client: SyncPrefectClient) -> dict[str, UUID]:
+    found = client.request(
+        "POST",
+        "/block_documents/filter",
+        json={
+            "block_documents": BlockDocumentFilter(
+                is_anonymous=BlockDocumentFilterIsAnonymous(eq_=False)
+            ).model_dump(mode="json", exclude_unset=True),
+            "limit": _PAGE,
+        },
+    ).json()
+    return {each["name"]: UUID(each["id"]) for each in found if each["name"]}
+
+
+def _remove_blocks(client: SyncPrefectClient, kept: set[str]) -> None:
+    for name, block_id in _block_ids(client).items():
+        if name.startswith(BLOCK_PREFIX) and name not in kept:
+            client.delete_block_document(block_id)
+
+
+def _watch(alert: Alert) -> None:
+    """A table that was never loaded is waited for too, from now on."""
+    if not isinstance(alert, TableStale):
+        return
+    for target in alert.tables:
+        emit_event(
+            names.TABLE_WATCHED,
+            resource={names.ID: names.table_resource(target), names.NAME: target},
+            payload={"contract": target},
+        )

@@ -1,0 +1,269 @@
+"""Alerts as Prefect automations: what each waits for, and what it then does.
+
+Every trigger has two branches: the alert's own, and a test event that names the alert. So a test
+goes through the automation itself, its messages and its blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from functools import singledispatch
+from uuid import UUID
+
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ActionTypes, ChangeFlowRunState, SendNotification
+from prefect.events.schemas.automations import (
+    AutomationCore,
+    CompoundTrigger,
+    EventTrigger,
+    Posture,
+    TriggerTypes,
+)
+
+from contracts.alerts import event_names as names
+from contracts.alerts.alert_model import (
+    Alert,
+    AlertFile,
+    AnomalyBurst,
+    CircuitOpen,
+    QualityBelowThreshold,
+    RunCrashed,
+    RunFailed,
+    RunTooLong,
+    Severity,
+    TableStale,
+    Zombie,
+)
+from contracts.alerts.alert_time_windows import words
+from contracts.alerts.failure_reasons import EXCEPTION, INTERRUPTED
+from contracts.errors import QualityGateError, SourceUnavailableError
+from deployments.alerts.message_templates import message_of
+
+__all__ = ["automations", "either", "silenced"]
+
+BlockOf = Callable[[str, Severity], UUID]
+"""The id of the block that sends a channel's messages of a severity."""
+
+_RUN = "prefect.flow-run."
+_ZOMBIE = "Zombie"
+_ENDS = ("Completed", "Failed", "TimedOut", "Crashed", "Cancelled", "Suspended", "Paused", _ZOMBIE)
+_OVER = {f"{_RUN}{state}" for state in _ENDS}
+_HEARTBEAT = f"{_RUN}heartbeat"
+_ONE_END = timedelta(minutes=5)
+"""For how long a further end of a run is the same one: worker and server may both tell it."""
+
+
+def silenced(file: AlertFile) -> tuple[str, ...]:
+    """Alerts that nobody would hear of: none of their channels is set up."""
+    return tuple(name for name, alert in file.alerts.items() if not file.routed(alert))
+
+
+def automations(file: AlertFile, block: BlockOf, pages: str) -> Iterator[AutomationCore]:
+    """The automations of a file.
+
+    `block` is asked for each channel that an alert goes to; `pages` is the address that messages
+    link to.
+
+    An alert that nobody would hear of has none. A zombie is ended all the same.
+    """
+    for name, alert in file.alerts.items():
+        if isinstance(alert, Zombie):
+            yield _ending_zombies(name, alert)
+        channels = file.routed(alert)
+        if not channels:
+            continue
+        message = message_of(name, alert, pages)
+        actions: list[ActionTypes] = [
+            SendNotification(
+                block_document_id=block(channel, alert.severity),
+                subject=message.subject,
+                body=message.body,
+            )
+            for channel in channels
+        ]
+        yield AutomationCore(
+            name=names.automation_name(name),
+            description=" ".join((type(alert).__doc__ or "").split()),
+            enabled=alert.enabled,
+            tags=[names.TAG],
+            trigger=CompoundTrigger(
+                require="any", within=None, triggers=[_trigger(alert), _test_of(name)]
+            ),
+            actions=actions,
+        )
+
+
+def _test_of(name: str) -> EventTrigger:
+    return EventTrigger(
+        expect={names.ALERT_TEST},
+        match={names.ID: names.alert_resource(name)},
+        posture=Posture.Reactive,
+        threshold=1,
+    )
+
+
+def _ending_zombies(name: str, alert: Zombie) -> AutomationCore:
+    """Ends a silent run; that it was ended is what the alert itself waits for.
+
+    A run that ended in time can't be ended again, so that a late heartbeat alarms nobody.
+    """
+    return AutomationCore(
+        name=f"{names.automation_name(name)}, the end of the run",
+        description=f"A run that is silent for {words(alert.silent)} is set to Crashed.",
+        enabled=alert.enabled,
+        tags=[names.TAG],
+        trigger=EventTrigger(
+            after={_HEARTBEAT},
+            expect={_HEARTBEAT, *_OVER},
+            match={names.ID: f"{_RUN}*"},
+            match_related=_flows(alert.flows),
+            for_each={names.ID},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=alert.silent,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                name=_ZOMBIE,
+                message=f"No heartbeat for {words(alert.silent)}.",
+            )
+        ],
+    )
+
+
+def _flows(flows: Iterable[str]) -> dict[str, str | list[str]]:
+    return {"prefect.resource.role": "flow", names.NAME: list(flows)}
+
+
+@singledispatch
+def _trigger(alert: Alert) -> TriggerTypes:
+    """What an alert waits for."""
+    # A kind that only the model knows; tests/shape/test_kinds.py asks for each of them.
+    message = f"no trigger for {type(alert).__name__}"
+    raise NotImplementedError(message)
+
+
+@_trigger.register
+def _run_failed(alert: RunFailed) -> TriggerTypes:
+    """Any failure but those that alerts of their own tell of."""
+    elsewhere = either(
+        *(f"{EXCEPTION}{kind.__name__}: " for kind in (QualityGateError, SourceUnavailableError))
+    )
+    return EventTrigger(
+        expect={f"{_RUN}Failed", f"{_RUN}TimedOut"},
+        match={names.ID: f"{_RUN}*", "prefect.state-message": f"!{elsewhere}*"},
+        match_related=_flows(alert.flows),
+        for_each={names.ID},
+        posture=Posture.Reactive,
+        threshold=1,
+        within=_ONE_END,
+    )
+
+
+@_trigger.register
+def _run_crashed(alert: RunCrashed) -> TriggerTypes:
+    return EventTrigger(
+        expect={f"{_RUN}Crashed"},
+        match={names.ID: f"{_RUN}*", "prefect.state-message": f"!{INTERRUPTED}"},
+        match_related=_flows(alert.flows),
+        for_each={names.ID},
+        posture=Posture.Reactive,
+        threshold=1,
+        within=_ONE_END,
+    )
+
+
+@_trigger.register
+def _quality(_: QualityBelowThreshold) -> TriggerTypes:
+    return EventTrigger(
+        expect={names.BATCH_JUDGED},
+        match={names.ID: names.table_resource("*"), names.VERDICT: "fail"},
+        posture=Posture.Reactive,
+        threshold=1,
+    )
+
+
+@_trigger.register
+def _burst(alert: AnomalyBurst) -> TriggerTypes:
+    return EventTrigger(
+        expect={names.ANOMALY_FOUND},
+        match={names.ID: names.table_resource("*")},
+        for_each={names.ID},
+        posture=Posture.Reactive,
+        threshold=alert.times,
+        within=alert.within,
+    )
+
+
+@_trigger.register
+def _circuit(alert: CircuitOpen) -> TriggerTypes:
+    return EventTrigger(
+        expect={names.CIRCUIT_OPENED},
+        match={names.ID: names.source_resource("*")},
+        for_each={names.ID},
+        posture=Posture.Reactive,
+        threshold=1,
+        within=alert.at_most_every,
+    )
+
+
+@_trigger.register
+def _too_long(alert: RunTooLong) -> TriggerTypes:
+    began = {"running": "Running", "pending": "Pending"}[alert.phase]
+    over = _OVER | ({f"{_RUN}Running"} if alert.phase == "pending" else set())
+    related = [_flows(alert.flows)]
+    if alert.tag is not None:
+        related.append({"prefect.resource.role": "tag", names.ID: f"prefect.tag.{alert.tag}"})
+    return EventTrigger(
+        after={f"{_RUN}{began}"},
+        expect=over,
+        match={names.ID: f"{_RUN}*"},
+        match_related=related,
+        for_each={names.ID},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=alert.after,
+    )
+
+
+@_trigger.register
+def _stale(alert: TableStale) -> TriggerTypes:
+    """Every load starts the wait anew, and so does being watched for the first time."""
+    loads = {names.TABLE_PUBLISHED}
+    if alert.unless == "loaded":
+        loads |= {names.TABLE_UNCHANGED}
+    return EventTrigger(
+        after={names.TABLE_WATCHED, *loads},
+        expect=loads,
+        match={names.ID: [names.table_resource(target) for target in alert.tables]},
+        for_each={names.ID},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=alert.after,
+    )
+
+
+@_trigger.register
+def _zombie(alert: Zombie) -> TriggerTypes:
+    return EventTrigger(
+        expect={f"{_RUN}{_ZOMBIE}"},
+        match={names.ID: f"{_RUN}*"},
+        match_related=_flows(alert.flows),
+        for_each={names.ID},
+        posture=Posture.Reactive,
+        threshold=1,
+        within=_ONE_END,
+    )
+
+
+def either(*prefixes: str) -> str:
+    """One pattern for texts that begin with any of the prefixes, as far as the shortest goes.
+
+    A label can exclude one pattern only. Each place takes any of the prefixes' letters there.
+    """
+    return "".join(
+        letters.pop() if len(letters) == 1 else f"[{''.join(sorted(letters))}]"
+        for letters in map(set, zip(*prefixes, strict=False))
+    )

@@ -1,0 +1,202 @@
+"""The words of each alert, as templates that the Prefect server fills in.
+
+Promise: a message has the numbers, a link and the next command, and no text that could quote a
+cell: what an error says is passed on only where the error is one of Strandline's own, whose
+messages carry no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import singledispatch
+
+from contracts.alerts import event_names as names
+from contracts.alerts.alert_model import (
+    Alert,
+    AnomalyBurst,
+    CircuitOpen,
+    QualityBelowThreshold,
+    RunCrashed,
+    RunFailed,
+    RunTooLong,
+    TableStale,
+    Zombie,
+)
+from contracts.alerts.alert_time_windows import words
+from contracts.alerts.failure_reasons import ENDINGS, EXCEPTION, OWN_ERRORS
+
+__all__ = ["Message", "message_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Templates in Jinja, as Prefect's action `send-notification` takes them."""
+
+    subject: str
+    body: str
+
+
+def message_of(name: str, alert: Alert, pages: str) -> Message:
+    """The message of an alert; a test of it says that it is one.
+
+    `pages` is the address of the server's pages: the server itself may not know under which name
+    others reach it.
+    """
+    subject, lines = _said(alert)
+    test = f"event.event == '{names.ALERT_TEST}'"
+    head = f"{{% set pages = '{pages.rstrip('/')}' %}}{{% if {test} %}}"
+    tested = (
+        "Nothing happened: somebody typed `strandline alerts test`.",
+        f"If it had been real, {name} would have told you here.",
+    )
+    origin = (
+        f"Alert: {name}, {{{{ pages }}}}/automations/automation/{{{{ automation.id }}}}",
+        "Event: {{ event.id }}",
+    )
+    said = f"{_joined(tested)}{{% else %}}{_joined(lines)}{{% endif %}}"
+    return Message(
+        subject=f"{{% if {test} %}}TEST: {name} ({alert.severity}){{% else %}}"
+        f"{alert.severity}: {subject}{{% endif %}}",
+        body=f"{head}{_joined((said, *origin))}",
+    )
+
+
+def _joined(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
+
+
+_RUN = "{{ flow.name }}, run {{ flow_run.name }}"
+_LINK = "Run: {{ pages }}/runs/flow-run/{{ flow_run.id }}"
+_LOGS = "Next: prefect flow-run logs {{ flow_run.id }}"
+_TIMES = (
+    "It began {{ flow_run.start_time|string|truncate(19, true, '', 0) }} UTC and took "
+    "{{ flow_run.estimated_run_time.total_seconds()|round(1) }} s in {{ flow_run.run_count }} "
+    "attempt(s)."
+)
+_OWN = ", ".join(f"'{kind}'" for kind in OWN_ERRORS)
+_ENDINGS = " or ".join(f"told.startswith('{words}')" for words in ENDINGS)
+# `contracts.alerts.failure_reasons.sendable` in the server's language.
+_REASON = (
+    f"{{% set told = flow_run.state.message|string|replace('{EXCEPTION}', '', 1) %}}"
+    "{% set kind = told.split(':')[0] %}"
+    f"{{% if kind in [{_OWN}] or {_ENDINGS} %}}{{{{ told }}}}"
+    "{% elif kind.isidentifier() %}{{ kind }}; the run's log has the rest"
+    "{% else %}The run's log says why{% endif %}"
+)
+
+
+@singledispatch
+def _said(alert: Alert) -> tuple[str, tuple[str, ...]]:
+    """The subject, and the lines of the body."""
+    # A kind that only the model knows; tests/shape/test_kinds.py asks for each of them.
+    message = f"no words for {type(alert).__name__}"
+    raise NotImplementedError(message)
+
+
+@_said.register
+def _run_failed(_: RunFailed) -> tuple[str, tuple[str, ...]]:
+    return f"{_RUN}, failed", (_REASON, _TIMES, _LINK, _LOGS)
+
+
+@_said.register
+def _run_crashed(_: RunCrashed) -> tuple[str, tuple[str, ...]]:
+    return f"{_RUN}, crashed", (
+        _REASON,
+        _TIMES,
+        "Nothing half done is visible; the next run clears it away.",
+        _LINK,
+        _LOGS,
+    )
+
+
+@_said.register
+def _quality(_: QualityBelowThreshold) -> tuple[str, tuple[str, ...]]:
+    return "{{ event.resource.name }}: a batch scored below its threshold", (
+        (
+            "Batch {{ event.payload.batch_id }} scored {{ event.payload.score }}; "
+            "at least {{ event.payload.threshold }} is wanted. Nothing was published."
+        ),
+        (
+            "Rows read {{ event.payload.rows_read }}, refused {{ event.payload.rows_refused }}; "
+            "checks with failures {{ event.payload.checks_failed }}."
+        ),
+        _LINK,
+        "Next: strandline quarantine {{ event.payload.contract }}",
+    )
+
+
+@_said.register
+def _burst(alert: AnomalyBurst) -> tuple[str, tuple[str, ...]]:
+    return "{{ event.resource.name }}: a burst of anomalies", (
+        f"{alert.times} times within {words(alert.within)} rows of this table failed a check.",
+        (
+            "The last was {{ event.payload.check }}: {{ event.payload.failed }} of "
+            "{{ event.payload.evaluated }} rows, batch {{ event.payload.batch_id }}."
+        ),
+        _LINK,
+        "Next: strandline quarantine {{ event.payload.contract }}",
+    )
+
+
+@_said.register
+def _circuit(_: CircuitOpen) -> tuple[str, tuple[str, ...]]:
+    return "{{ event.resource.name }}: the source does not answer", (
+        (
+            "The load of {{ event.payload.contract }} gave up after {{ event.payload.attempts }} "
+            "attempt(s). Nothing was published; the next run reads what is missing."
+        ),
+        _LINK,
+        "Next: see that the database runs, then strandline run {{ event.payload.contract }}",
+    )
+
+
+@_said.register
+def _too_long(alert: RunTooLong) -> tuple[str, tuple[str, ...]]:
+    what, since = {
+        "running": ("still running", "It began to run"),
+        "pending": ("does not start", "It was handed out"),
+    }[alert.phase]
+    return f"{_RUN}, {what} after {words(alert.after)}", (
+        (
+            f"{since} {{{{ event.occurred|string|truncate(19, true, '', 0) }}}} UTC, more than "
+            f"{words(alert.after)} ago."
+        ),
+        _LINK,
+        (
+            "Next: prefect flow-run logs {{ flow_run.id }}; to end it, "
+            "prefect flow-run cancel {{ flow_run.id }}"
+        ),
+    )
+
+
+@_said.register
+def _stale(alert: TableStale) -> tuple[str, tuple[str, ...]]:
+    counts = "published" if alert.unless == "published" else "loaded"
+    return f"{{{{ event.resource.name }}}}: not {counts} for {words(alert.after)}", (
+        (
+            f"The last that is known of it is {{{{ event.event }}}} at "
+            "{{ event.occurred|string|truncate(19, true, '', 0) }} UTC"
+            f"{{% if event.event == '{names.TABLE_WATCHED}' %}}, when it was first watched"
+            "{% else %}, batch {{ event.payload.batch_id }}{% endif %}."
+        ),
+        (
+            "{% if flow_run %}That run: {{ pages }}/runs/flow-run/{{ flow_run.id }}"
+            "{% else %}No run has loaded it yet."
+            "{% endif %}"
+        ),
+        "Next: strandline run {{ event.payload.contract }}",
+    )
+
+
+@_said.register
+def _zombie(alert: Zombie) -> tuple[str, tuple[str, ...]]:
+    return f"{_RUN}, gave no sign of life for {words(alert.silent)}", (
+        (
+            "It was set to Crashed (Zombie).{% if flow_run.infrastructure_pid %} If its process "
+            "lives after all, end it: {{ flow_run.infrastructure_pid }}.{% endif %}"
+        ),
+        _TIMES,
+        _LINK,
+        "Next: strandline status, then run it again",
+    )

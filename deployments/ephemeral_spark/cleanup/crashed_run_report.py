@@ -1,0 +1,56 @@
+"""What is said for a run whose worker is gone: the job run is cancelled, the flow run is told.
+
+`python -m deployments.ephemeral_spark.cleanup.crashed_run_report` reads what to say from its standard input, a JSON
+object with `flow_run` (its id) and perhaps `job` and `access`. It ends with status 0 when all of
+it was said, and may be run again when it was not.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled, Crashed
+
+from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrCalls
+
+__all__ = ["MESSAGE", "conclude", "main"]
+
+MESSAGE = "The worker of this run ended before the run did; its Spark cluster was ended too."
+
+
+def conclude(client: SyncPrefectClient, flow_run: UUID) -> None:
+    """Give a flow run that nobody runs any more a final state.
+
+    One that was never claimed stays scheduled, for another worker; one that has a final state
+    keeps it.
+    """
+    try:
+        state = client.read_flow_run(flow_run).state
+    except ObjectNotFound:
+        return
+    if state is None or state.is_final() or state.is_scheduled():
+        return
+    ending: State[Any] = Crashed(message=MESSAGE)
+    if state.is_cancelling():
+        ending = Cancelled(message="Cancelled; the worker of this run had ended.")
+    # By force only from Cancelling, which the server's rules keep from ending in one go.
+    client.set_flow_run_state(flow_run, ending, force=state.is_cancelling())
+
+
+def main() -> None:
+    """Say farewell for what standard input names."""
+    words = json.load(sys.stdin)
+    if words.get("job"):
+        EmrCalls(Access.read(words.get("access") or {})).cancel(words["job"])
+    with get_client(sync_client=True) as client:
+        conclude(client, UUID(words["flow_run"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What a crash left behind, ended and removed by the next worker.
+
+A guardian ends its cluster even when its worker is killed. This is for when the guardian was
+killed as well, as by a machine that ran out of memory or was switched off.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from uuid import UUID
+
+import anyio
+from prefect.client.orchestration import get_client
+
+from deployments.ephemeral_spark.clusters.cluster_record import Record, abandoned, discard
+from deployments.ephemeral_spark.cleanup.crashed_run_report import conclude
+from deployments.ephemeral_spark.cleanup.worker_temp_directory import discard_left
+from deployments.ephemeral_spark.clusters.cluster_processes import end_members
+from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrCalls
+
+__all__ = ["sweep"]
+
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+async def sweep(home: Path, log: Log) -> None:
+    """End and remove what dead guardians left; what can't be done now, the next worker does."""
+    await anyio.to_thread.run_sync(_sweep, home, log)
+
+
+def _sweep(home: Path, log: Log) -> None:
+    discard_left(home)
+    for directory, record in abandoned(home):
+        end_members(directory.name)
+        try:
+            if record is not None:
+                _say_farewell(record)
+        except Exception as error:  # noqa: BLE001 - one that can't be ended must not hold the rest
+            log.warning("Left of an earlier worker: %s (%s)", directory, type(error).__name__)
+            continue
+        discard(directory)
+        log.info("Ended and removed what an earlier worker left: %s", directory)
+
+
+def _say_farewell(record: Record) -> None:
+    if record.job is not None:
+        where = Access(region=record.job.get("region"), endpoint=record.job.get("endpoint"))
+        EmrCalls(where).cancel(record.job)
+    with get_client(sync_client=True) as client:
+        conclude(client, UUID(record.flow_run))

@@ -1,0 +1,1 @@
+"""A folder for the Python path of a flow's process; see its `sitecustomize`."""

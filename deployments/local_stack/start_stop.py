@@ -1,0 +1,287 @@
+"""The local stack: a Prefect server on an embedded PostgreSQL, and a worker per work pool.
+
+Promise: `up` ends with all of it running, whatever was left of it before, and leaves alone what
+runs. `down` ends with none of it running, whatever had become of it. Both may be interrupted and
+done again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import psutil
+from prefect.client.orchestration import SyncPrefectClient
+
+from blocks.lookup import block_lookup
+from blocks.operating_system.owner_only_file import locked
+from contracts.errors import EnvironmentUnfitError
+from deployments.local_stack.mark_interrupted_runs import tell_crashed
+from deployments.local_stack.prefect_api_health import (
+    address,
+    as_client,
+    choose_port,
+    is_ready,
+    login,
+    offer,
+)
+from deployments.local_stack.stack_databases import end_unused
+from deployments.local_stack.stack_paths import Places
+from deployments.local_stack.stack_processes import Member, Record, end, launch, marked
+from deployments.server_setup.prefect_server import connected
+from deployments.server_setup.read_prefect_yaml import Project
+from deployments.server_setup.work_pools_stage import apply_work_pools
+
+__all__ = ["Ended", "Standing", "down", "up"]
+
+Announce = Callable[[str], AbstractContextManager[object]]
+"""Makes a context for one step of work, which is being done while it is open."""
+
+SERVER = "server"
+_SERVER_SECONDS, _WORKER_SECONDS = 120.0, 90.0
+_TO_STOP_SECONDS, _RUNS_TO_STOP_SECONDS = 20.0, 5.0
+_POLL_SECONDS = 0.2
+
+_QUIET_AND_QUICK = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # A person waits: Prefect's own 10 seconds between two looks for work are for many workers.
+    "PREFECT_WORKER_QUERY_SECONDS": "2",
+    # An alert that fell due while the server waited for its database comes late instead of never:
+    # Prefect forgets spans a minute after they ended unseen.
+    "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P1D",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A stack that runs.
+
+    Attributes:
+        url: The server's pages.
+        started: The members that were started now; the others ran before.
+        members: All members.
+        crashed: Runs that an earlier end of the stack had left in progress.
+    """
+
+    url: str
+    started: tuple[str, ...]
+    members: tuple[Member, ...]
+    crashed: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Ended:
+    """What was ended.
+
+    Attributes:
+        members: Members that ran, by name, with how they ended: 'ended' or 'killed'.
+        gone: Members that had ended before.
+        others: Number of processes that members had started and that outlived them.
+        crashed: Runs that were in progress.
+        postgres: PostgreSQL servers, by their directories below the state directory: the stack's
+            own, and those that a run had started and nobody uses.
+    """
+
+    members: dict[str, str] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+    others: int = 0
+    crashed: list[str] = field(default_factory=list)
+    postgres: list[str] = field(default_factory=list)
+
+    @property
+    def anything(self) -> bool:
+        """Whether there was something to end."""
+        return bool(self.members or self.gone or self.others or self.postgres)
+
+
+def up(project: Project, places: Places, *, port: int | None, doing: Announce) -> Standing:
+    """Start what does not run yet, and wait until it is ready.
+
+    Args:
+        project: Says which pools need a worker.
+        places: Where the stack lives.
+        port: The server's TCP port; None for the former, the usual or a free one.
+        doing: Called with each step that takes time.
+
+    Raises:
+        EnvironmentUnfitError: Something does not start, or the port is taken.
+        SettingsError: A pool of the project can't be made.
+    """
+    places.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(places.lock):
+        record, started = _with_server(project, places, port, doing)
+        with as_client(places, record.port), connected() as client:
+            list(apply_work_pools(project, client))
+            pools = sorted(project.pools_in_use)
+            idle = [pool for pool in pools if not _runs(record, _worker(pool))]
+            # A run that goes on without its worker is left to itself.
+            crashed = tell_crashed(client, idle) if idle and not _strays(places, record) else []
+            for pool in idle:
+                with doing(f"Worker of the pool {pool}"):
+                    record = _with_worker(places, record, pool, client, project)
+                started.append(_worker(pool))
+    return Standing(
+        address(record.port), tuple(started), tuple(record.members.values()), tuple(crashed)
+    )
+
+
+def down(places: Places, doing: Announce) -> Ended:
+    """End whatever runs of the stack, and say what that was."""
+    ended = Ended()
+    if not places.root.exists():
+        return ended
+    with locked(places.lock):
+        record = Record.read(places.record)
+        workers = [each for each in record.members if each != SERVER]
+        answers = _runs(record, SERVER) and is_ready(record.port)
+        with doing("Workers, and the runs in progress"):
+            # Without a server a worker would only try to reach it.
+            patience = _TO_STOP_SECONDS if answers else _RUNS_TO_STOP_SECONDS
+            _end_members(record, workers, ended, patience)
+            rest = _strays(places, record)
+            end(rest, patience=_RUNS_TO_STOP_SECONDS)
+            ended.others += len(rest)
+        with doing("Server and PostgreSQL"):
+            if answers:
+                pools = [each.removeprefix(_worker("")) for each in workers]
+                with as_client(places, record.port), connected() as client:
+                    ended.crashed += tell_crashed(client, pools) if pools else []
+            _end_members(record, [SERVER] if SERVER in record.members else [], ended)
+            rest = marked(places)
+            end(rest, patience=_RUNS_TO_STOP_SECONDS)
+            ended.others += len(rest)
+            ended.postgres += end_unused(places.root.parent)
+        places.environment.unlink(missing_ok=True)
+        places.record.unlink(missing_ok=True)
+    return ended
+
+
+def _with_server(
+    project: Project, places: Places, asked: int | None, doing: Announce
+) -> tuple[Record, list[str]]:
+    record = Record.read(places.record)
+    if _runs(record, SERVER):
+        if is_ready(record.port):
+            _refuse_other_port(record.port, asked)
+            return record, []
+        _end_members(record, [SERVER], Ended())
+    port = choose_port(asked, record.port)
+    if record.port and port != record.port:
+        # Workers and runs that still look for the former port would never find this one.
+        end(marked(places), patience=_TO_STOP_SECONDS)
+    record = Record(port, {**record.members})
+    with doing("Prefect server on PostgreSQL 18"):
+        key = login(places)
+        environment = {**_environment(places, port), "PREFECT_SERVER_API_AUTH_STRING": key}
+        member = launch(
+            places,
+            SERVER,
+            [SERVER, str(port)],
+            directory=project.directory,
+            environment=environment,
+        )
+        record = record.with_member(member)
+        record.write(places.record)
+        _await(places, member, _SERVER_SECONDS, lambda: is_ready(port))
+        offer(places, port)
+    return record, [SERVER]
+
+
+def _with_worker(
+    places: Places, record: Record, pool: str, client: SyncPrefectClient, project: Project
+) -> Record:
+    began = datetime.now(UTC)
+    member = launch(
+        places,
+        _worker(pool),
+        ["worker", pool],
+        directory=project.directory,
+        environment=_environment(places, record.port),
+    )
+    record = record.with_member(member)
+    record.write(places.record)
+
+    def polls() -> bool:
+        workers = client.read_workers_for_work_pool(pool)
+        beats = [each.last_heartbeat_time for each in workers if each.name == f"local-{pool}"]
+        return any(beat is not None and beat >= began for beat in beats)
+
+    _await(places, member, _WORKER_SECONDS, polls)
+    return record
+
+
+def _await(places: Places, member: Member, seconds: float, ready: Callable[[], bool]) -> None:
+    patience = time.monotonic() + seconds
+    while not ready():
+        found = None
+        if member.process() is None:
+            found = "one that ended at once"
+        elif time.monotonic() > patience:
+            found = f"one that is not after {seconds:.0f} s"
+        if found:
+            raise EnvironmentUnfitError(
+                where=f"the local stack's {member.name}",
+                expected="a process that is ready",
+                found=found,
+                next_step=f"Look into {places.log(member.name)}, then strandline down, and again.",
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _environment(places: Places, port: int) -> Mapping[str, str]:
+    """That of this process, without what would lead Prefect or the blocks elsewhere."""
+    inherited = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith("PREFECT_") and name != block_lookup.VARIABLE
+    }
+    api = f"{address(port)}/api"
+    return {
+        **inherited,
+        **_QUIET_AND_QUICK,
+        "PREFECT_HOME": str(places.prefect_home),
+        "PREFECT_API_URL": api,
+        "PREFECT_SERVER_UI_API_URL": api,
+        "PREFECT_API_AUTH_STRING": login(places),
+    }
+
+
+def _end_members(
+    record: Record, names: Collection[str], ended: Ended, patience: float = _TO_STOP_SECONDS
+) -> None:
+    running = {name: record.members[name].process() for name in names}
+    late = end([each for each in running.values() if each], patience=patience)
+    for name, process in running.items():
+        if process is None:
+            ended.gone.append(name)
+        else:
+            ended.members[name] = "killed" if process in late else "ended"
+
+
+def _strays(places: Places, record: Record) -> list[psutil.Process]:
+    """Processes of the stack that are no member of it: runs, and what runs have started."""
+    members = [each.process() for each in record.members.values()]
+    return [each for each in marked(places) if each not in members]
+
+
+def _runs(record: Record, name: str) -> bool:
+    return name in record.members and record.members[name].process() is not None
+
+
+def _worker(pool: str) -> str:
+    return f"worker-{pool}"
+
+
+def _refuse_other_port(port: int, asked: int | None) -> None:
+    if asked not in (None, port):
+        raise EnvironmentUnfitError(
+            where="the local stack's server",
+            expected=f"port {asked}",
+            found=f"a server that runs on port {port}",
+            next_step="strandline down, then up with that port.",
+        )

@@ -1,0 +1,1 @@
+"""`strandline deploy`, stage by stage: blocks, limits, work pools, deployments, alerts."""

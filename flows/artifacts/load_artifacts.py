@@ -1,0 +1,98 @@
+"""What a flow run's page shows: the counts and the findings of each load, as artifacts."""
+
+from __future__ import annotations
+
+import re
+
+from prefect.artifacts import (
+    create_image_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
+
+from flows.artifacts.svg_bar_chart import Bar, bars, data_address
+from tasks.run.step_results import LoadSummary
+
+_OPENED, _REFUSED, _QUIET = "#0b6e4f", "#b3541e", "#9aa5b1"
+
+
+def show_load(summary: LoadSummary) -> None:
+    """Put the summary of a load, its findings and a plot on the run's page."""
+    name = re.sub(r"[^a-z0-9-]+", "-", summary.contract.lower())
+    create_markdown_artifact(
+        markdown=summary_markdown(summary),
+        key=f"load-{name}",
+        description=f"What batch {summary.batch_id} did to {summary.target}",
+    )
+    create_image_artifact(
+        image_url=data_address(load_plot(summary)),
+        key=f"plot-{name}",
+        description=f"Where the rows and the time of batch {summary.batch_id} went",
+    )
+    if summary.verdict.findings:
+        create_table_artifact(
+            table=[
+                {
+                    "check": finding.check,
+                    "columns": ", ".join(finding.columns),
+                    "severity": finding.severity,
+                    "failed": finding.failed,
+                    "evaluated": finding.evaluated,
+                }
+                for finding in summary.verdict.findings
+            ],
+            key=f"findings-{name}",
+            description=f"How the checks of {summary.contract} went",
+        )
+
+
+def summary_markdown(summary: LoadSummary) -> str:
+    """The counts of a load as Markdown."""
+    staged, report, verdict = summary.staged, summary.report, summary.verdict
+    score = "not evaluated" if verdict.score is None else f"{verdict.score:.2%}"
+    state = "published" if report.published else "nothing to publish"
+    rows = (
+        ("rows read", staged.rows_read),
+        ("rows refused", staged.refused + sum(report.refused.values())),
+        ("rows that say nothing", staged.ignored),
+        ("rows known already", staged.repeated + report.repeated),
+        ("versions opened", report.opened),
+        ("versions closed", report.closed),
+        ("late events", report.late),
+        ("deletes", report.deleted),
+    )
+    lines = "\n".join(f"| {label} | {count:,} |" for label, count in rows)
+    taken = (
+        f"The contract does not say what its source is. It was read as {summary.source_kind}, as "
+        f"{summary.taken_because}.\n\n"
+        if summary.taken_because
+        else ""
+    )
+    return (
+        f"## {summary.target}: {state}\n\n"
+        f"Batch `{summary.batch_id}`, {summary.elapsed_seconds:.1f} s, "
+        f"quality {score} (at least {verdict.threshold:.0%} wanted).\n\n"
+        f"| | count |\n|---|---:|\n{lines}\n\n"
+        f"{taken}See the versions of one key: `strandline history {summary.contract} KEY`\n"
+    )
+
+
+def load_plot(summary: LoadSummary) -> str:
+    """Where the rows of a load went, and where its time went, as an SVG image."""
+    staged, report = summary.staged, summary.report
+    rows = (
+        ("opened versions", report.opened, _OPENED),
+        ("unchanged", report.unchanged, _QUIET),
+        ("known already", staged.repeated + report.repeated, _QUIET),
+        ("say nothing", staged.ignored, _QUIET),
+        ("refused", staged.refused + sum(report.refused.values()), _REFUSED),
+    )
+    return bars(
+        [
+            ("rows", [Bar(label, count, f"{count:,}", hue) for label, count, hue in rows]),
+            (
+                "seconds",
+                [Bar(step, took, f"{took:.1f} s") for step, took in summary.step_seconds.items()],
+            ),
+        ]
+    )

@@ -1,0 +1,146 @@
+"""What readers of a history see now, from its newest snapshots: batch, watermark, reads, counters."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pyspark.sql import SparkSession
+
+from history.iceberg import branches
+from history.model.applied_source_reads import READ, READS, Read, in_order, quiet_reads, with_quiet
+
+BATCH_ID = "strandline.batch-id"
+
+
+DIGEST = "strandline.batch-digest"
+
+
+WATERMARK = "strandline.watermark"
+
+
+HIGH_WATER = "strandline.surrogate-high-water"
+
+
+KEPT_SNAPSHOT = "strandline.kept-snapshot-id"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The published state of a history table, read from its own snapshots.
+
+    `properties` are the Strandline entries of the newest snapshot that has any; `rows` counts what
+    the data files hold, deleted rows included. `reads` are those that are known, by their instants;
+    unless `is_whole`, older snapshots have expired that may have known more.
+    """
+
+    snapshot_id: int
+    rows: int
+    properties: Mapping[str, str]
+    batches: frozenset[str]
+    reads: tuple[Read, ...] = ()
+    is_whole: bool = True
+
+    @property
+    def high_water(self) -> int:
+        """The greatest surrogate key ever drawn."""
+        return int(self.properties.get(HIGH_WATER, "0"))
+
+    @property
+    def last_read(self) -> Read | None:
+        """The latest read of the source; None: there was none."""
+        return self.reads[-1] if self.reads else None
+
+    def has_read_after(self, read: Read | None) -> bool:
+        """Whether a later read of the source is known than this one."""
+        return read is not None and self.last_read is not None and self.last_read.at > read.at
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known yet: no version, and no event that was kept."""
+        return self.rows == 0 and self.kept_snapshot is None
+
+    @property
+    def kept_snapshot(self) -> int | None:
+        """The snapshot of the kept events that belongs to this state; None: none were kept."""
+        text = self.properties.get(KEPT_SNAPSHOT, "")
+        return int(text) if text else None
+
+
+def is_ours(name: str) -> bool:
+    """Whether an entry of a snapshot summary is Strandline's."""
+    return name.startswith("strandline.")
+
+
+def current_snapshot(spark: SparkSession, table: str) -> int | None:
+    """The snapshot that readers of the table see, asked without a job; None: there is none yet."""
+    return _current_of(_told(spark, table))
+
+
+def published(spark: SparkSession, table: str) -> Published | None:
+    """The table's published state; None when it has no snapshot yet."""
+    told = _told(spark, table)
+    current = _current_of(told)
+    if current is None:
+        return None
+    state = _STATES.get((table, current))
+    if state is None:
+        state = _read(spark, table, current)
+        remember(table, state)
+    return replace(state, reads=in_order((*quiet_reads(told.get(READS)), *state.reads)))
+
+
+def note_quiet(spark: SparkSession, table: str, read: Read) -> None:
+    """Remember a read that changed nothing, without a snapshot."""
+    known = quiet_reads(_told(spark, table).get(READS))
+    text = with_quiet(known, read).replace("'", "\\'")
+    branches.alter(spark, f"ALTER TABLE {table} SET TBLPROPERTIES ('{READS}' = '{text}')")
+
+
+def _told(spark: SparkSession, table: str) -> dict[str, str]:
+    """What the table says of itself, asked without a job."""
+    return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()}
+
+
+def _current_of(told: Mapping[str, str]) -> int | None:
+    text = told.get("current-snapshot-id", "none")
+    return None if text == "none" else int(text)
+
+
+def remember(table: str, state: Published) -> None:
+    """Keep a published state, so that the next load in this process need not read it again."""
+    with _KEEPING:
+        while len(_STATES) >= _MOST_STATES:
+            del _STATES[next(iter(_STATES))]
+        _STATES[table, state.snapshot_id] = state
+
+
+_MOST_STATES = 100
+
+
+_KEEPING = threading.Lock()
+
+
+_STATES: dict[tuple[str, int], Published] = {}
+"""What was read of snapshots before: neither they nor what came before them ever changes."""
+
+
+def _read(spark: SparkSession, table: str, current: int) -> Published:
+    found = spark.sql(f"SELECT snapshot_id, parent_id, summary FROM {table}.snapshots").collect()  # noqa: S608
+    snapshots = {row.snapshot_id: row for row in found}
+    summaries = []
+    ancestor = current
+    while ancestor in snapshots:
+        summaries.append(dict(snapshots[ancestor].summary or {}))
+        ancestor = snapshots[ancestor].parent_id
+    reads = [Read.of(summary[READ]) for summary in summaries if READ in summary]
+    ours = next((summary for summary in summaries if BATCH_ID in summary), {})
+    return Published(
+        snapshot_id=current,
+        rows=int(summaries[0].get("total-records", 1)),
+        properties={name: text for name, text in ours.items() if is_ours(name)},
+        batches=frozenset(summary[BATCH_ID] for summary in summaries if BATCH_ID in summary),
+        reads=in_order(reads),
+        is_whole=ancestor is None,
+    )

@@ -1,0 +1,130 @@
+"""The tables of one history: the versions, the kept events beside them, and what was published.
+
+The versions' table holds versions only, so any engine reads it without a filter. Events that show
+no version of their own lie in `<table>__kept_events`; the snapshot of it that belongs to a state
+of the versions is written in that state's snapshot summary, so publishing one publishes both.
+"""
+
+from __future__ import annotations
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import types as T
+
+from contracts.errors import SchemaDriftError
+from history.iceberg.current_state import Published, current_snapshot, published
+from history.iceberg.partition_spec import partition_term
+from history.model.history_settings import HistorySettings
+from history.spark.column_quoting_and_comparison import quoted
+
+_PROPERTIES = {
+    "format-version": "3",
+    "write.merge.mode": "merge-on-read",
+    "write.update.mode": "merge-on-read",
+    "write.delete.mode": "merge-on-read",
+    "write.parquet.compression-codec": "zstd",
+    "write.distribution-mode": "none",
+    # Small row groups: of a sorted file only those are read that a range of keys falls into.
+    "write.parquet.row-group-size-bytes": "16777216",
+}
+
+
+def kept_events(table: str) -> str:
+    """The identifier of the kept events' table."""
+    return f"{table}__kept_events"
+
+
+def exists(spark: SparkSession, table: str) -> bool:
+    """Whether the catalog has the table."""
+    try:
+        return bool(spark.catalog.tableExists(table))
+    except AnalysisException:
+        return False
+
+
+def history_schema(events: T.StructType, settings: HistorySettings) -> T.StructType:
+    """The versions' schema for events of the given schema."""
+    kept = settings.event_columns(events.fieldNames())
+    kind = events[settings.sequence].dataType
+    fields = [T.StructField(name, events[name].dataType) for name in kept]
+    if settings.surrogate_key is not None:
+        fields.insert(0, T.StructField(settings.surrogate_key, T.LongType()))
+    fields.append(T.StructField(settings.valid_from, kind))
+    fields.append(T.StructField(settings.valid_to, kind))
+    fields.append(T.StructField(settings.is_current, T.BooleanType()))
+    stamps = [name for name in (settings.recorded_at, settings.changed_at) if name is not None]
+    fields.extend(T.StructField(name, T.TimestampType()) for name in stamps)
+    return T.StructType(fields)
+
+
+def ensure_table(
+    spark: SparkSession, table: str, events: T.StructType, settings: HistorySettings
+) -> Published:
+    """Create the table if need be, with a first snapshot, and return its state.
+
+    Whether the events fit the table is a question of `evolution.evolve`.
+
+    Raises:
+        SchemaDriftError: The catalog does not show the snapshot.
+    """
+    if not exists(spark, table):
+        wanted = history_schema(events, settings)
+        _create(spark.createDataFrame([], wanted), table, settings.partitioning)
+    state = published(spark, table)
+    if state is None:
+        _sort(spark, table, settings)
+        # A branch needs a snapshot to start from, and two first loads need one to race for.
+        spark.createDataFrame([], spark.table(table).schema).writeTo(table).append()
+        state = published(spark, table)
+    if state is None:
+        raise SchemaDriftError(
+            where=table,
+            expected="a first snapshot after an empty append",
+            found="none",
+            next_step="Check that the catalog accepts commits.",
+        )
+    return state
+
+
+def ensure_kept(
+    spark: SparkSession, table: str, events: T.StructType, settings: HistorySettings
+) -> int:
+    """Create the kept events' table if need be; its first snapshot is returned."""
+    name = kept_events(table)
+    # Columns may be dropped later, so none is required, whatever the batch that is first.
+    events = T.StructType([T.StructField(f.name, f.dataType) for f in events.fields])
+    if not exists(spark, name):
+        _create(spark.createDataFrame([], events), name, ())
+    current = current_snapshot(spark, name)
+    if current is None:
+        _sort(spark, name, settings)
+        spark.createDataFrame([], events).writeTo(name).append()
+        current = current_snapshot(spark, name)
+    return current or 0
+
+
+def _create(empty: DataFrame, table: str, partitioning: tuple[str, ...]) -> None:
+    writer = empty.writeTo(table).using("iceberg")
+    for name, text in _PROPERTIES.items():
+        writer = writer.tableProperty(name, text)
+    if partitioning:
+        first, *others = [partition_term(term) for term in partitioning]
+        writer = writer.partitionedBy(first, *others)
+    try:
+        writer.create()
+    except (PySparkException, Py4JJavaError):
+        # Of two first loads at once, one finds that the other has made the table.
+        if not exists(empty.sparkSession, table):
+            raise
+
+
+def _sort(spark: SparkSession, table: str, settings: HistorySettings) -> None:
+    """Have every file written in the order of the key, so that a range of keys is a part of it."""
+    keys = ", ".join(quoted(name) for name in settings.key)
+    try:
+        spark.sql(f"ALTER TABLE {table} WRITE LOCALLY ORDERED BY {keys}")
+    except (PySparkException, Py4JJavaError):
+        # Another first load was faster, and has said the same or written already.
+        if current_snapshot(spark, table) is None:
+            spark.sql(f"ALTER TABLE {table} WRITE LOCALLY ORDERED BY {keys}")

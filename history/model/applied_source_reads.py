@@ -1,0 +1,159 @@
+"""Reads of a table as it is now: each is one look at the source, at one instant of its own clock.
+
+A row that was read is an observation, and so is the absence of one in a full read. Of two
+observations of a key the one of the later read is the truth since. A row that says what its key's
+last observation said is not written down; that it was seen follows from the read alone, which is
+why the table knows its reads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from history.model.history_settings import HistorySettings
+from history.spark.column_quoting_and_comparison import named
+
+READ = "strandline.read"
+"""The entry of a snapshot's summary that says which read the batch was."""
+
+READS = "strandline.reads"
+"""The table property that lists the reads since then that changed nothing."""
+
+_MOST_QUIET = 200
+"""How many of the reads that changed nothing a table remembers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """One look at the source.
+
+    Attributes:
+        at: The instant of the source's clock at which it was read, which is also its place among
+            the reads of the table; timezone-aware. No two reads have the same.
+        full: Every row of the source was read, so that a key without one is absent.
+        low: Of a read that is not full: the rows whose stamp is at or after it, or null, were
+            read. None: all rows that the source had.
+        closed: How many open keys it found absent.
+    """
+
+    at: datetime
+    full: bool
+    low: datetime | None = None
+    closed: int = 0
+
+    @property
+    def told(self) -> str:
+        """The read as it stands in a snapshot's summary."""
+        return json.dumps(
+            {
+                "at": _text(self.at),
+                "full": self.full,
+                "low": None if self.low is None else _text(self.low),
+                "closed": self.closed,
+            }
+        )
+
+    @classmethod
+    def of(cls, told: str) -> Read:
+        """The read that `told` tells of."""
+        found = json.loads(told)
+        low = found.get("low")
+        return cls(
+            at=datetime.fromisoformat(found["at"]),
+            full=bool(found["full"]),
+            low=None if low is None else datetime.fromisoformat(low),
+            closed=int(found.get("closed", 0)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosingLimit:
+    """How many open keys one full read may close.
+
+    Attributes:
+        percent: The share of the open keys.
+        rows: Up to this number any share may be closed.
+        at_most: So many were accepted by a person, whatever share they are.
+    """
+
+    percent: float = 10.0
+    rows: int = 10
+    at_most: int | None = None
+
+
+def in_order(reads: Iterable[Read]) -> tuple[Read, ...]:
+    """The reads by their instants, each once."""
+    once = {read.at: read for read in reads}
+    return tuple(once[at] for at in sorted(once))
+
+
+def quiet_reads(told: str | None) -> tuple[Read, ...]:
+    """The reads that a table's property lists."""
+    return () if not told else tuple(Read.of(json.dumps(each)) for each in json.loads(told))
+
+
+def with_quiet(reads: Iterable[Read], more: Read) -> str:
+    """The property, with one read more; of too many the oldest are forgotten."""
+    kept = in_order((*reads, more))[-_MOST_QUIET:]
+    return json.dumps([json.loads(read.told) for read in kept])
+
+
+def placed_after(at: datetime, last: datetime | None) -> datetime:
+    """Where a read at that instant has its place: after the table's last one, whatever the clock.
+
+    A source's clock may have been put back since; two reads may have fallen into one microsecond.
+    """
+    return at if last is None or at > last else last + last.resolution
+
+
+def dated(stamp: Column, kind: T.DataType) -> Column:
+    """A stamp as the instant it names, in UTC where it has no zone; null if it names none."""
+    if isinstance(kind, T.TimestampType):
+        return stamp
+    if isinstance(kind, T.DateType):
+        return F.timestamp_micros(F.unix_date(stamp).cast("bigint") * F.lit(86_400_000_000))
+    if isinstance(kind, T.TimestampNTZType):
+        return F.to_utc_timestamp(stamp.cast("timestamp"), F.current_timezone())
+    return F.lit(None).cast("timestamp")
+
+
+def stated_at(settings: HistorySettings, schema: T.StructType) -> Column:
+    """When a row's change holds from, as its source states it; null where it states nothing."""
+    if settings.stamp is None:
+        return named(settings.sequence)
+    return dated(named(settings.stamp), schema[settings.stamp].dataType)
+
+
+def covering(reads: Iterable[Read], said: Column, stated: Column, is_present: Column) -> Column:
+    """The instants of the reads that saw an observation again, if it still held; ascending.
+
+    Args:
+        reads: Reads that were loaded.
+        said: Whether there is an observation at all; else the key was not there.
+        stated: The instant that its stamp names, or null.
+        is_present: Whether it is a row, and not the absence of one.
+    """
+    instants = []
+    for read in in_order(reads):
+        row = F.lit(read.full)
+        if not read.full:
+            row = F.lit(True) if read.low is None else stated.isNull() | (stated >= F.lit(read.low))
+        sees = F.when(said & is_present, row).otherwise(F.lit(read.full))
+        instants.append(F.when(sees, F.lit(read.at).cast("timestamp")))
+    return F.filter(F.array(*instants), lambda each: each.isNotNull())
+
+
+def closing(read: Read, closed: int) -> Read:
+    """The read, with how many keys it found absent."""
+    return replace(read, closed=closed)
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

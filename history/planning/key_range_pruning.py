@@ -1,0 +1,82 @@
+"""Which part of a table a batch can reach: between its least and its greatest key.
+
+Files of the table are sorted by the key, so what lies outside is not read. Where keys are changed
+all over the table that is little; where they lie together it is nearly everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from history.model.history_settings import HistorySettings
+from history.spark.column_quoting_and_comparison import named
+
+_WHOLE_NUMBERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
+_ORDERED = (*_WHOLE_NUMBERS, T.StringType, T.DateType, T.DecimalType)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A range of the first key column.
+
+    `least` and `greatest` are both None where nothing is known: the whole table is within reach.
+    """
+
+    column: str
+    least: Any = None
+    greatest: Any = None
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether anything lies out of reach."""
+        return self.least is not None
+
+    def holds(self, key: Column) -> Column:
+        """Whether a key lies within reach, as a filter that Iceberg compares with file bounds."""
+        if not self.is_bounded:
+            return F.lit(True)
+        return (key >= F.lit(self.least)) & (key <= F.lit(self.greatest))
+
+    def of(self, frame: DataFrame) -> DataFrame:
+        """The rows of a table within reach."""
+        return frame.where(self.holds(named(self.column))) if self.is_bounded else frame
+
+
+def asked(settings: HistorySettings, schema: T.StructType, accepted: Column) -> dict[str, Column]:
+    """The aggregates over a batch that `found` makes its reach of; none where no range can help."""
+    first = settings.key[0]
+    if not settings.key_ranges or not isinstance(schema[first].dataType, _ORDERED):
+        return {}
+    key = F.when(accepted, named(first))
+    return {"least": F.min(key), "greatest": F.max(key)}
+
+
+def found(settings: HistorySettings, counts: Mapping[str, Any]) -> Reach:
+    """The reach of the batch that the aggregates were taken of."""
+    return Reach(settings.key[0], counts.get("least"), counts.get("greatest"))
+
+
+def files_within(
+    spark: SparkSession, table: str, snapshot_id: int, reach: Reach, settings: HistorySettings
+) -> tuple[int, int]:
+    """How many data files with open versions a batch can't rule out, and their bytes."""
+    files = spark.read.option("versionAsOf", str(snapshot_id)).table(f"{table}.data_files")
+    wanted = F.lit(True)
+    kind = files.schema["partition"].dataType if "partition" in files.columns else None
+    if isinstance(kind, T.StructType) and settings.is_current in kind.fieldNames():
+        # A file from before or after the table was partitioned like this says null.
+        wanted = ~F.col("partition").getField(settings.is_current).eqNullSafe(F.lit(False))
+    if reach.is_bounded:
+        bounds = F.col("readable_metrics").getField(reach.column)
+        low, high = bounds.getField("lower_bound"), bounds.getField("upper_bound")
+        beyond = (low > F.lit(reach.greatest)) | (high < F.lit(reach.least))
+        wanted = wanted & ~F.coalesce(beyond, F.lit(False))
+    size = F.coalesce(F.sum("file_size_in_bytes"), F.lit(0))
+    row = files.where(wanted).agg(F.count(F.lit(1)).alias("files"), size.alias("size")).collect()[0]
+    return int(row.files), int(row["size"])

@@ -1,0 +1,4 @@
+"""Reading a history: current rows, rows as of a moment, differences, and SQL views.
+
+Changes nothing.
+"""

@@ -1,0 +1,35 @@
+"""Reading a history: what holds, what held at a moment, and what differs between two readings.
+
+Intervals are half-open: a version holds from its start (included) to its end (excluded); the
+newest version of a key has no end, whether that is stored as null or as a far day.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from history.model.history_settings import HistorySettings
+from history.spark.column_quoting_and_comparison import named
+
+Moment = datetime | date | int | float | Decimal
+"""A value of the sequence's type: a point on the line along which versions follow each other."""
+
+
+def current(frame: DataFrame, settings: HistorySettings) -> DataFrame:
+    """The open versions: at most one a key."""
+    return frame.where(named(settings.is_current))
+
+
+def as_of(frame: DataFrame, settings: HistorySettings, moment: Moment) -> DataFrame:
+    """The versions that held at the moment: at most one a key."""
+    return frame.where(holds_at(settings, moment))
+
+
+def holds_at(settings: HistorySettings, moment: Moment) -> Column:
+    at = F.lit(moment)
+    open_ended = named(settings.is_current)
+    return (named(settings.valid_from) <= at) & (open_ended | (at < named(settings.valid_to)))

@@ -1,0 +1,151 @@
+"""The published states of a history: finding one, and reading only what differs between two.
+
+What was published when is in the table's own log. A snapshot that was written on a branch and is
+half of a load is in no log and is therefore no state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from contracts.errors import NotFoundError
+from history.iceberg.snapshot_log import past_of
+from history.spark.column_quoting_and_comparison import named
+
+_MOST_FILES, _MOST_SPOTS = 1_000, 200_000
+"""What may differ for leaving out the rest to be worth it."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What readers of the table saw from a moment on; `batch_id` is None where no load made it."""
+
+    snapshot_id: int
+    published_at: datetime
+    batch_id: str | None
+
+
+def states(spark: SparkSession, table: str) -> tuple[State, ...]:
+    """All states that can still be read, oldest first."""
+    past = past_of(spark, table)
+    return tuple(
+        State(snapshot, at, past.snapshots[snapshot].batch)
+        for at, snapshot in past.published
+        if snapshot in past.snapshots
+    )
+
+
+def named_state(known: Sequence[State], name: str) -> State | None:
+    """The state that a batch made, or whose snapshot has that id; None: there is none.
+
+    Upkeep says of its own snapshots which batch came last; that batch's state is the first one.
+    """
+    for state in known:
+        if name in (state.batch_id, str(state.snapshot_id)):
+            return state
+    return None
+
+
+def state_at(known: Sequence[State], moment: datetime, *, where: str) -> State:
+    """The state that readers saw at the moment.
+
+    Raises:
+        NotFoundError: It has expired, or there was none yet.
+    """
+    found = [state for state in known if state.published_at <= moment]
+    if found:
+        return found[-1]
+    oldest = known[0].published_at.astimezone(UTC).isoformat(timespec="seconds") if known else ""
+    raise NotFoundError(
+        where=where,
+        expected="a published state of that moment",
+        found=f"that the oldest one is of {oldest}" if known else "no state at all",
+        next_step="Name a later moment. How long states are kept is a matter of upkeep.",
+    )
+
+
+def state_before(known: Sequence[State], state: State) -> State | None:
+    """The last state that says something of an earlier batch; None: the state is the first."""
+    earlier = [each for each in known if each.published_at < state.published_at]
+    others = [each for each in earlier if each.batch_id != state.batch_id]
+    return others[-1] if others else None
+
+
+def read_state(spark: SparkSession, table: str, snapshot_id: int) -> DataFrame:
+    """The versions of one state."""
+    return spark.read.option("versionAsOf", str(snapshot_id)).table(table)
+
+
+def differing(
+    spark: SparkSession, table: str, earlier: int, later: int
+) -> tuple[DataFrame, DataFrame]:
+    """The versions of two states, without rows that are in the same place of the same file.
+
+    The files and the deleted positions of both are compared in the metadata, so that of a small
+    change few rows are joined, and the table itself is not shuffled. It does not matter which of
+    the snapshots came first, or whether one descends from the other. Where too much differs for
+    that, both states are returned whole.
+    """
+    before, after = (read_state(spark, table, snapshot) for snapshot in (earlier, later))
+    old, new = _files(spark, table, earlier), _files(spark, table, later)
+    spots = [frame.localCheckpoint() for frame in _positions(spark, table, earlier, later)]
+    many = max(frame.limit(_MOST_SPOTS + 1).count() for frame in spots)
+    if max(len(old - new), len(new - old)) > _MOST_FILES or many > _MOST_SPOTS:
+        return before, after
+    gone, back = spots
+    return _rows(before, old - new, gone), _rows(after, new - old, back)
+
+
+def _files(spark: SparkSession, table: str, snapshot_id: int) -> frozenset[str]:
+    files = read_state(spark, f"{table}.files", snapshot_id)
+    return frozenset(
+        row.file_path for row in files.where("content = 0").select("file_path").collect()
+    )
+
+
+def _positions(
+    spark: SparkSession, table: str, earlier: int, later: int
+) -> tuple[DataFrame, DataFrame]:
+    """(file, position) of rows that are deleted in one state and not in the other."""
+    place = ["delete_file_path", "content_offset"]
+    old, new = (
+        read_state(spark, f"{table}.position_deletes", snapshot).select(
+            "file_path",
+            "pos",
+            "delete_file_path",
+            F.coalesce("content_offset", F.lit(-1)).alias("content_offset"),
+        )
+        for snapshot in (earlier, later)
+    )
+    old_vectors, new_vectors = (
+        read_state(spark, f"{table}.files", snapshot)
+        .where("content = 1")
+        .select(
+            F.col("file_path").alias("delete_file_path"),
+            F.coalesce("content_offset", F.lit(-1)).alias("content_offset"),
+        )
+        for snapshot in (earlier, later)
+    )
+    # A delete vector that both have says the same in both: its positions need not be compared.
+    old = old.join(F.broadcast(new_vectors), place, "left_anti").select("file_path", "pos")
+    new = new.join(F.broadcast(old_vectors), place, "left_anti").select("file_path", "pos")
+    return new.exceptAll(old), old.exceptAll(new)
+
+
+def _rows(versions: DataFrame, files: frozenset[str], spots: DataFrame) -> DataFrame:
+    """The rows of the files, and those at the spots, in one pass."""
+    spots = spots.select(F.col("file_path").alias("__path"), F.col("pos").alias("__pos"))
+    # Looked up by the position alone, a long, which is far cheaper than by a path for each row;
+    # no path of a data file begins with another one's.
+    here = (F.col("__row") == F.col("__pos")) & F.startswith(F.col("__file"), F.col("__path"))
+    found = (
+        versions.select("*", F.col("_file").alias("__file"), F.col("_pos").alias("__row"))
+        .join(F.broadcast(spots), here, "left")
+        .where(F.col("__file").isin(*sorted(files)) | F.col("__path").isNotNull())
+    )
+    return found.select(*[named(name) for name in versions.columns])

@@ -1,0 +1,92 @@
+"""Views over a history for whoever asks in SQL: what holds, and what held at a moment.
+
+`<table>_current` lies in the catalog, where the catalog keeps views. A view takes no parameter, so
+`<name>_as_of` is a view of one session that reads the session variable `moment`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from pyspark.errors import AnalysisException, UnsupportedOperationException
+from pyspark.sql import SparkSession
+
+from history.model.history_settings import HistorySettings
+from history.spark.column_quoting_and_comparison import quoted
+
+_MADE_OF = "strandline.made-of"
+
+
+def current_view(table: str) -> str:
+    """The identifier of the view of what holds."""
+    return f"{table}_current"
+
+
+def as_of_view(table: str) -> str:
+    """The name of the session's view of what held at `moment`: the table's name without a place."""
+    return f"{table.rpartition('.')[2].strip('`')}_as_of"
+
+
+def create_views(spark: SparkSession, table: str, settings: HistorySettings) -> bool:
+    """Create `<table>_current` in the catalog, or replace it when the columns have changed.
+
+    Columns are named one by one: an Iceberg view over `*` binds them by their position, and is
+    wrong or broken once a column of the table is dropped.
+
+    Returns:
+        Whether the catalog keeps views. If not, nothing was created.
+    """
+    view = current_view(table)
+    columns = ", ".join(quoted(name) for name in spark.table(table).columns)
+    query = f"SELECT {columns} FROM {table} WHERE {quoted(settings.is_current)}"  # noqa: S608
+    made_of = hashlib.sha256(query.encode()).hexdigest()[:16]
+    if _made_of(spark, view) == made_of:
+        return True
+    try:
+        spark.sql(
+            f"CREATE OR REPLACE VIEW {view} COMMENT 'The open versions of {table}' "
+            f"TBLPROPERTIES ('{_MADE_OF}' = '{made_of}') AS {query}"
+        )
+    except UnsupportedOperationException:
+        return False
+    except AnalysisException as error:
+        if error.getCondition() != "MISSING_CATALOG_ABILITY.VIEWS":
+            raise
+        return False
+    return True
+
+
+def open_as_of(spark: SparkSession, table: str, settings: HistorySettings) -> str:
+    """Create `<name>_as_of` in this session, and the variable `moment` that it reads.
+
+    Then `SET VAR moment = TIMESTAMP '...'` and select from the view. Iceberg's catalogs store no
+    functions, and Iceberg 1.12's SQL extensions do not parse the parameters of one.
+
+    Returns:
+        The view's name.
+    """
+    kind = spark.table(table).schema[settings.valid_from].dataType.simpleString()
+    start, end = quoted(settings.valid_from), quoted(settings.valid_to)
+    view = as_of_view(table)
+    spark.sql(f"DECLARE OR REPLACE VARIABLE moment {kind}")
+    spark.sql(
+        f"CREATE OR REPLACE TEMPORARY VIEW {quoted(view)} AS SELECT * FROM {table} "  # noqa: S608
+        f"WHERE {start} <= session.moment "
+        f"AND ({quoted(settings.is_current)} OR session.moment < {end})"
+    )
+    return view
+
+
+def _made_of(spark: SparkSession, view: str) -> str | None:
+    """What the view was made of; None: there is no such view, or it is not ours."""
+    place, _, name = view.rpartition(".")
+    try:
+        there = spark.sql(f"SHOW VIEWS IN {place} LIKE '{name.strip('`')}'").where(
+            "NOT isTemporary"
+        )
+        if not there.limit(1).collect():
+            return None
+        row = spark.sql(f"SHOW TBLPROPERTIES {view} ('{_MADE_OF}')").collect()[0]
+    except (AnalysisException, UnsupportedOperationException):
+        return None
+    return str(row.value)

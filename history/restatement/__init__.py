@@ -1,0 +1,1 @@
+"""Computing versions anew: from the stored events, or from a history that another tool kept."""

@@ -1,0 +1,138 @@
+"""A history that somebody else kept, as change events: ready for `history.load_changes`.
+
+Versions of a key that hold at the same time contradict each other, and nobody knows which of them
+is right. They become events with an operation that no load accepts, so that the load puts them
+into its quarantine and counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from contracts.errors import SettingsError
+from history.planning.event_validation import DELETE, UPSERT
+from history.spark.column_quoting_and_comparison import content, named, per
+
+OVERLAPPING = "overlapping"
+"""The operation of a version that holds at the same time as another one of its key."""
+EMPTY = "ends at or before its start"
+"""The operation of a version that holds at no time."""
+
+
+def events_of_versions(
+    versions: DataFrame,
+    *,
+    key: Sequence[str],
+    valid_from: str,
+    valid_to: str,
+    sequence: str = "event_time",
+    operation: str = "operation",
+    open_end: datetime | None = None,
+) -> DataFrame:
+    """The events that a history of half-open intervals came from.
+
+    Args:
+        versions: One row a version. Columns that a load fills itself (a flag, a surrogate key) and
+            those that belong to the table and not to the record have to be dropped before. Rows
+            that are equal in all columns are one.
+        key: Columns that identify a record.
+        valid_from: The column of the inclusive start.
+        valid_to: The column of the exclusive end; null while a version is open.
+        sequence: What the column of the events' times is called.
+        operation: What the column of their operation is called.
+        open_end: A far end that stands for null in this history.
+
+    Returns:
+        The columns of the versions but the interval, with `sequence` and `operation`: an upsert at
+        each start, and a delete, its other columns null, at each end that no other version of the
+        key begins at. A version that overlaps another one of its key, or ends at or before its
+        start, is one row whose operation says so, which a load refuses (`operation_known`). One
+        without key or start is an upsert, which a load refuses for that.
+
+    Raises:
+        SettingsError: A named column is missing, or the versions have one called as the sequence
+            or the operation.
+    """
+    interval = (valid_from, valid_to)
+    told = [name for name in versions.columns if name not in interval]
+    _check(versions.columns, told, (*key, *interval), (sequence, operation))
+    ended = _judged(versions, key, interval, open_end)
+    kind = versions.schema[valid_from].dataType
+    begins = F.struct(F.col("__judged").alias("op"), named(valid_from).alias("at"))
+    ends = F.struct(F.lit(DELETE).alias("op"), F.col("__end").cast(kind).alias("at"))
+    events = ended.withColumn(
+        "__event",
+        F.explode(
+            F.filter(F.array(begins, F.when(F.col("__closes"), ends)), lambda e: e.isNotNull())
+        ),
+    )
+    event = F.col("__event")
+    upserts = event["op"] != DELETE
+    columns = [
+        named(name) if name in key else F.when(upserts, named(name)).alias(name) for name in told
+    ]
+    return events.select(*columns, event["at"].alias(sequence), event["op"].alias(operation))
+
+
+def _judged(
+    versions: DataFrame, key: Sequence[str], interval: tuple[str, str], open_end: datetime | None
+) -> DataFrame:
+    """The versions, each once, with `__judged` (their operation), `__end` (null: open) and
+    `__closes` (a delete follows).
+    """
+    schema, (valid_from, valid_to) = versions.schema, interval
+    start, end = named(valid_from), named(valid_to)
+    open_ended = end if open_end is None else F.when(end != F.lit(open_end), end)
+    complete = start.isNotNull()
+    for name in key:
+        complete = complete & named(name).isNotNull()
+    copies = per("__content").orderBy(F.lit(0))
+    once = (
+        versions.withColumn("__content", content(versions.columns, schema))
+        .withColumn("__copy", F.row_number().over(copies))
+        .where(F.col("__copy") == 1)
+        .withColumn("__end", open_ended)
+        .withColumn("__holds", complete & (F.col("__end").isNull() | (start < F.col("__end"))))
+    )
+    line = per(*key, "__holds").orderBy(start)
+    before = line.rowsBetween(Window.unboundedPreceding, -1)
+    until, following = F.max("__end").over(before), F.lead(start).over(line)
+    still_open = F.coalesce(F.max(F.col("__end").isNull()).over(before), F.lit(False))
+    # Where a row follows at all, it begins no earlier; the first null means that none follows.
+    overlaps = (
+        still_open
+        | F.coalesce(start < until, F.lit(False))
+        | F.coalesce(following < F.col("__end"), F.lit(False))
+        | (following.isNotNull() & F.col("__end").isNull())
+    )
+    judged = once.withColumn("__judged", _operation(complete, F.col("__holds"), overlaps))
+    alike = per(*key, "__judged", "__holds").orderBy(start)
+    ends_alone = ~F.lead(start).over(alike).eqNullSafe(F.col("__end"))
+    sound = (F.col("__judged") == UPSERT) & F.col("__holds")
+    return judged.withColumn("__closes", sound & F.col("__end").isNotNull() & ends_alone)
+
+
+def _operation(complete: Column, holds: Column, overlaps: Column) -> Column:
+    return (
+        F.when(~complete, F.lit(UPSERT))
+        .when(~holds, F.lit(EMPTY))
+        .when(overlaps, F.lit(OVERLAPPING))
+        .otherwise(F.lit(UPSERT))
+    )
+
+
+def _check(
+    columns: Sequence[str], told: Sequence[str], needed: Sequence[str], made: Sequence[str]
+) -> None:
+    missing, clash = sorted(set(needed) - set(columns)), sorted(set(made) & set(told))
+    if missing or clash:
+        raise SettingsError(
+            where="events_of_versions",
+            expected="versions with the key and the interval, and no column that is made here",
+            found=f"missing {missing}, there already {clash}",
+            next_step="Correct the names, or drop or rename the columns.",
+        )

@@ -1,0 +1,67 @@
+"""Which keys of a history are rebuilt: some, those with something since a moment, or all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from contracts.errors import SettingsError
+from history.model.history_settings import HistorySettings
+from history.planning.versions_of_batch_keys import Stored
+from history.reading.point_in_time import Moment
+from history.spark.column_quoting_and_comparison import named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Keys of a history; without any argument all of them.
+
+    Attributes:
+        keys: A frame with the key columns, as the table stores them, or a condition on the key
+            columns.
+        since: All keys with an event, a start or an end at or after it, in the sequence's type.
+    """
+
+    keys: DataFrame | Column | None = None
+    since: Moment | None = None
+
+    def __post_init__(self) -> None:
+        if self.keys is not None and self.since is not None:
+            raise SettingsError(
+                where="the scope of a rebuild",
+                expected="keys, or a moment since which keys changed",
+                found="both",
+                next_step="Leave out one of them.",
+            )
+
+    def keys_of(self, known: Stored, settings: HistorySettings) -> DataFrame | None:
+        """The distinct keys that are rebuilt; None: all of them. Nothing is computed yet.
+
+        A condition sees the key columns only, so that it takes or leaves a key as a whole.
+        """
+        if isinstance(self.keys, Column):
+            # Of a frame with a name Spark does not look for the columns that lie beneath it.
+            return _keys(known, settings).alias("keys").where(self.keys)
+        if self.keys is not None:
+            return self.keys.select(*[named(name) for name in settings.key]).distinct()
+        if self.since is not None:
+            return _keys(known, settings, self.since)
+        return None
+
+
+def _keys(known: Stored, settings: HistorySettings, since: Moment | None = None) -> DataFrame:
+    keys = [named(name) for name in settings.key]
+    versions, kept = known.main, known.kept
+    if since is not None:
+        at = F.lit(since)
+        start, end = F.col("__main")["valid_from"], F.col("__main")["valid_to"]
+        if settings.open_end is not None:
+            end = F.when(end != F.lit(settings.open_end), end)
+        sequence = named(settings.sequence)
+        # A null end is not later than anything: a version that is open since long is no reason.
+        versions = versions.where((sequence >= at) | (start >= at) | (end >= at))
+        kept = None if kept is None else kept.where(sequence >= at)
+    found = versions.select(*keys)
+    return (found if kept is None else found.unionByName(kept.select(*keys))).distinct()

@@ -1,0 +1,1 @@
+"""Spark idioms that every room of the engine uses; they know nothing of histories."""

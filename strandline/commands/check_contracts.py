@@ -1,0 +1,84 @@
+"""Every problem of every contract file under some paths.
+
+Promise: a file that can't be read is a problem like any other; nothing ends the list early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from contracts.errors import ContractError
+from contracts.loader import LEDGERS, TABLES, load_contract, problems
+from contracts.validation.notices import notices
+from contracts.yaml_reading.problem_report import Problem
+
+SHIPPED = (TABLES, LEDGERS)
+"""The folders of the contracts that come along."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One file and what is wrong with it; `target` is the table of a contract without problems.
+
+    `notices` are what it should say and need not: it is loaded without.
+    """
+
+    path: Path
+    problems: tuple[Problem, ...] = ()
+    target: str | None = None
+    notices: tuple[Problem, ...] = ()
+
+
+def check_paths(paths: Iterable[Path]) -> list[Checked]:
+    """The outcome of each file; of folders, each `*.yaml` file in them."""
+    checked = [each for path in paths for each in _under(path)]
+    owners: dict[str, list[Path]] = {}
+    for each in checked:
+        if each.target is not None:
+            owners.setdefault(each.target.lower(), []).append(each.path)
+    return [
+        each
+        if each.target is None
+        else replace(each, problems=_shared(each, owners[each.target.lower()]))
+        for each in checked
+    ]
+
+
+def _under(path: Path) -> list[Checked]:
+    if not path.is_dir():
+        return [_check(path)]
+    files = sorted(path.glob("*.yaml"))
+    if not files:
+        empty = Problem(path.name, "", "no contract in this folder", "contracts are *.yaml files")
+        return [Checked(path, (empty,))]
+    return [_check(file) for file in files]
+
+
+def _check(path: Path) -> Checked:
+    try:
+        contract = load_contract(path)
+        return Checked(path, target=contract.target, notices=notices(contract, path.name))
+    except ContractError as error:
+        refusal = error
+    try:
+        # None for a ledger: it is no contract of a table, and nothing is wrong with it.
+        return Checked(path, problems(path))
+    except ContractError:
+        unread = f"can't be read: {refusal.found}"
+        return Checked(path, (Problem(path.name, "", unread, refusal.next_step),))
+
+
+def _shared(checked: Checked, owners: Sequence[Path]) -> tuple[Problem, ...]:
+    """Two contracts would take turns in rewriting one table."""
+    others = ", ".join(path.name for path in owners if path != checked.path)
+    if not others:
+        return ()
+    found = Problem(
+        checked.path.name,
+        "schema[0].physicalName",
+        f"{others} has this target",
+        "one contract per table: rename one, or remove it",
+    )
+    return (found,)

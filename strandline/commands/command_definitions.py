@@ -1,0 +1,296 @@
+"""The commands that work on the lakehouse, as they are typed.
+
+What answers them loads Spark and Prefect, which takes seconds: it is imported when a command runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from strandline.terminal.console_output import AsJson, Screen, Settings, TableName
+
+More = Annotated[str, Parameter(help="Further ones, loaded side by side.")]
+Key = Annotated[
+    str,
+    Parameter(
+        allow_leading_hyphen=True,
+        help="The business key: the bare value, or a=1,b=2 where several columns make it.",
+    ),
+]
+AsOf = Annotated[
+    str | None,
+    Parameter(help="Show only what held at this moment, such as 2024-05-01T12:00 (UTC)."),
+]
+WithRows = Annotated[
+    bool,
+    Parameter(
+        negative="",
+        help="Show the rows themselves too, as they are kept: what is sensitive encrypted.",
+    ),
+]
+Limit = Annotated[int, Parameter(validator=Number(gte=1), help="The most to show.")]
+Verbose = Annotated[bool, Parameter(negative="", help="Show Prefect's own log as well.")]
+
+Since = Annotated[
+    str | None,
+    Parameter(
+        name="--from",
+        help="A published state: a batch, a snapshot, or a moment of publishing (UTC). Default: "
+        "the one before the batch of --to.",
+    ),
+]
+Until = Annotated[
+    str | None,
+    Parameter(name="--to", help="The later published state. Default: the newest."),
+]
+Held = Annotated[
+    tuple[str, str] | None,
+    Parameter(
+        help="Two moments the history tells of: compare what held at the first with what held at "
+        "the second."
+    ),
+]
+WithKeys = Annotated[
+    bool, Parameter(negative="", help="Name the keys too, as they are kept, up to --limit.")
+]
+Cared = Annotated[str, Parameter(help="Contracts, or their target tables; none for all.")]
+DryRun = Annotated[bool, Parameter(negative="", help="Say what would be done, change nothing.")]
+Keys = Annotated[
+    tuple[str, ...],
+    Parameter(
+        consume_multiple=True,
+        negative="",
+        help="These keys, each typed as `strandline history` takes it.",
+    ),
+]
+Where = Annotated[
+    str | None,
+    Parameter(help="The keys that this SQL condition over the key columns, as stored, holds of."),
+]
+Moment = Annotated[
+    str | None,
+    Parameter(
+        name="--since",
+        help="The keys with an event, a start or an end at or after this point of the history.",
+    ),
+]
+Everything = Annotated[bool, Parameter(name="--all", negative="", help="All keys.")]
+Show = Annotated[
+    int, Parameter(validator=Number(gte=0), help="Name so many of the versions that differ.")
+]
+Yes = Annotated[bool, Parameter(negative="", help="Publish without asking.")]
+ProjectFile = Annotated[
+    Path, Parameter(name="--file", help="The prefect.yaml; its directory is the project's.")
+]
+State = Annotated[
+    Path, Parameter(name="--state", help="The directory in which the local stack lives.")
+]
+Port = Annotated[
+    int | None,
+    Parameter(
+        validator=Number(gte=1, lte=65_535),
+        help="The TCP port of the server; without one, 4200 or the next that is free.",
+    ),
+]
+
+ClosingLimit = Annotated[
+    int | None,
+    Parameter(
+        validator=Number(gte=0),
+        help="Accept that a full read closes at most so many keys of each table.",
+    ),
+]
+Repair = Annotated[
+    bool, Parameter(negative="", help="Load the source in full where the table differs from it.")
+]
+ShownKeys = Annotated[
+    int, Parameter(validator=Number(gte=0), help="Name so many of the keys that differ.")
+]
+
+_STARTING = "Starting"
+_PROJECT, _STATE = Path("prefect.yaml"), Path(".strandline")
+
+
+def run(
+    contract: TableName,
+    /,
+    *more: More,
+    closing_limit: ClosingLimit = None,
+    settings: Settings = "default",
+    verbose: Verbose = False,
+    json: AsJson = False,
+) -> int:
+    """Load what is new in the sources of contracts."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands.run_command import load
+    return load(
+        screen,
+        (contract, *more),
+        settings=settings,
+        verbose=verbose,
+        closing_limit=closing_limit,
+    )
+
+
+def verify(
+    table: TableName,
+    /,
+    *,
+    repair: Repair = False,
+    limit: ShownKeys = 20,
+    closing_limit: ClosingLimit = None,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> int:
+    """Compare a whole table with its source as it is now, and repair it if told to."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands import verify_command
+    asked = verify_command.Asked(repair=repair, limit=limit, closing_limit=closing_limit)
+    return verify_command.verify(screen, table, asked, settings=settings)
+
+
+def history(
+    table: TableName,
+    key: Key,
+    /,
+    *,
+    as_of: AsOf = None,
+    limit: Limit = 50,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> None:
+    """Show the versions of one key on a time line."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands import history_status_commands
+    history_status_commands.history(screen, table, key, as_of=as_of, limit=limit, settings=settings)
+
+
+def status(*, settings: Settings = "default", json: AsJson = False) -> None:
+    """Show where each table stands."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands import history_status_commands
+    history_status_commands.status(screen, settings=settings)
+
+
+def runs(
+    contract: TableName | None = None,
+    /,
+    *,
+    limit: Limit = 20,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> None:
+    """Show how the last loads went, newest first."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands import history_status_commands
+    history_status_commands.runs(screen, contract, limit=limit, settings=settings)
+
+
+def quarantine(
+    table: TableName,
+    /,
+    *,
+    limit: Limit = 20,
+    rows: WithRows = False,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> None:
+    """Show which rows were refused, and why."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands import history_status_commands
+    history_status_commands.quarantine(screen, table, limit=limit, rows=rows, settings=settings)
+
+
+def diff(
+    table: TableName,
+    /,
+    *,
+    since: Since = None,
+    until: Until = None,
+    held: Held = None,
+    keys: WithKeys = False,
+    limit: Limit = 20,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> None:
+    """Show what differs between two published states, or between two moments."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands import diff_command
+    asked = diff_command.Asked(since, until, held)
+    diff_command.diff(screen, table, asked, keys=keys, limit=limit, settings=settings)
+
+
+def upkeep(
+    *contracts: Cared,
+    dry_run: DryRun = False,
+    settings: Settings = "default",
+    verbose: Verbose = False,
+    json: AsJson = False,
+) -> int:
+    """Compact tables, let old snapshots go, remove what loads left over."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands.upkeep_command import keep_up
+    return keep_up(screen, contracts, settings=settings, dry_run=dry_run, verbose=verbose)
+
+
+def rebuild(  # noqa: PLR0913 - one option each
+    table: TableName,
+    /,
+    *,
+    keys: Keys = (),
+    where: Where = None,
+    since: Moment = None,
+    everything: Everything = False,
+    show: Show = 0,
+    yes: Yes = False,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> int:
+    """Recompute versions from their events, show what differs, and publish it if told to."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands import rebuild_command
+    asked = rebuild_command.Asked(keys, where, since, everything=everything)
+    return rebuild_command.rebuild(screen, table, asked, show=show, yes=yes, settings=settings)
+
+
+def deploy(*, file: ProjectFile = _PROJECT, state: State = _STATE, json: AsJson = False) -> int:
+    """Bring a Prefect server up to date: blocks, work pools, limits, deployments."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands.deploy_command import deploy_all
+    return deploy_all(screen, file, state)
+
+
+def up(
+    *,
+    port: Port = None,
+    file: ProjectFile = _PROJECT,
+    state: State = _STATE,
+    json: AsJson = False,
+) -> None:
+    """Start a local Prefect server with its pages and workers."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands import up_down_commands
+    up_down_commands.start(screen, file, state, port)
+
+
+def down(*, state: State = _STATE, json: AsJson = False) -> None:
+    """End the local server, its workers and their runs."""
+    screen = Screen.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands import up_down_commands
+    up_down_commands.stop(screen, state)

@@ -1,0 +1,196 @@
+"""`strandline contracts`: check them, list them, show one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import RenderableType
+from rich.text import Text
+
+from contracts.errors import ContractError
+from contracts.loader import TABLES, find_contract, load_contracts
+from contracts.model import Contract
+from contracts.yaml_reading.problem_report import Problem
+from strandline.commands.check_contracts import SHIPPED, Checked, check_paths
+from strandline.terminal.console_output import AsJson, Screen, TableName
+from strandline.terminal.number_format import many
+from strandline.terminal.text_table import Heading, listing
+
+Folder = Annotated[
+    Path | None, Parameter(help="A folder of contracts; those that come along by default.")
+]
+OfSettings = Annotated[
+    str | None, Parameter(help="The name of run settings: the contracts that they say.")
+]
+Paths = Annotated[
+    Path, Parameter(help="Contract files, or folders of them; those that come along by default.")
+]
+
+_CONTRACTS = (
+    Heading("contract"),
+    Heading("target"),
+    Heading("key"),
+    Heading("source", spare=True),
+    Heading("load", spare=True),
+    Heading("checks", number=True, spare=True),
+)
+_COLUMNS = (
+    Heading("column"),
+    Heading("type"),
+    Heading("null", spare=True),
+    Heading("made of", spare=True),
+    Heading("protection"),
+    Heading("meaning", prose=True),
+)
+
+app = App(name="contracts", help="The contracts: what each table promises.")
+
+
+@app.command
+def check(*paths: Paths, settings: OfSettings = None, json: AsJson = False) -> int:
+    """Report every problem of the contracts."""
+    screen = Screen.of(as_json=json)
+    configured = () if settings is None else (_folder(None, settings),)
+    checked = check_paths((*paths, *configured) or SHIPPED)
+    broken = [each for each in checked if each.problems]
+    found = sum(len(each.problems) for each in broken)
+    asked = sum(len(each.notices) for each in checked)
+    data = {"problems": found, "notices": asked, "files": [_told(each) for each in checked]}
+    parts = [line for each in broken for line in _problem_lines(each.path, each.problems)]
+    noted = [each for each in checked if each.notices]
+    parts += [line for each in noted for line in _problem_lines(each.path, each.notices)]
+    total = many(len(checked), "contract")
+    if found:
+        parts.append(Text(f"{many(found, 'problem')} in {len(broken)} of {total}", "bold red"))
+    else:
+        said = f"{total}, no problems"
+        parts.append(Text(f"{said}, {many(asked, 'notice')}" if asked else said, style="green"))
+    screen.answer(data, *parts)
+    return ContractError.exit_code if found else 0
+
+
+@app.command(name="list")
+def list_contracts(
+    *, folder: Folder = None, settings: OfSettings = None, json: AsJson = False
+) -> None:
+    """List the contracts: target, source, key."""
+    screen = Screen.of(as_json=json)
+    contracts = load_contracts(_folder(folder, settings)).values()
+    rows = [
+        (
+            Text(each.name, style="bold"),
+            each.target,
+            ", ".join(each.key),
+            each.source.relation,
+            str(each.source.load),
+            str(len(each.checks)),
+        )
+        for each in contracts
+    ]
+    data = [
+        {
+            "contract": each.name,
+            "version": each.version,
+            "target": each.target,
+            "source": each.source.relation,
+            "load": str(each.source.load),
+            "key": each.key,
+            "checks": len(each.checks),
+        }
+        for each in contracts
+    ]
+    screen.answer(data, listing(_CONTRACTS, rows, width=screen.out.width))
+
+
+@app.command
+def show(
+    name: TableName,
+    *,
+    folder: Folder = None,
+    settings: OfSettings = None,
+    markdown: Annotated[
+        bool, Parameter(negative="", help="Print Markdown, with all there is to say of a column.")
+    ] = False,
+) -> None:
+    """Show a contract as a data dictionary."""
+    # Types alone need Spark's Python part, which `check` and `list` do without.
+    from contracts.schemas.data_dictionary import data_dictionary
+
+    screen = Screen.of()
+    contract = find_contract(name, _folder(folder, settings))
+    if markdown:
+        screen.out.file.write(data_dictionary(contract))
+        return
+    for part in _dictionary(contract, width=screen.out.width):
+        screen.out.print(part)
+
+
+def _folder(folder: Path | None, settings: str | None) -> Path:
+    if folder is not None:
+        return folder
+    if settings is None:
+        return TABLES
+    # Blocks are Prefect's, which takes seconds to load: only where it was asked for.
+    from blocks.lookup import block_lookup
+
+    return block_lookup.settings(settings).contracts_directory or TABLES
+
+
+def _dictionary(contract: Contract, *, width: int) -> list[RenderableType]:
+    title = Text.assemble((contract.target, "bold"), f"  version {contract.version}")
+    origin = Text(
+        f"from {contract.source.relation}, key {', '.join(contract.key)}, "
+        f"owned by {contract.owner}",
+        style="dim",
+    )
+    rows = [
+        (
+            Text(column.name, style="bold" if column.name in contract.key else ""),
+            column.physical_type or column.type,
+            "yes" if column.nullable else "no",
+            ", ".join(column.sources),
+            str(column.protection.kind) if column.protection else "",
+            " ".join(column.description.split()),
+        )
+        for column in contract.columns
+    ]
+    about = Text(" ".join(contract.description.split()))
+    return [title, origin, about, listing(_COLUMNS, rows, width=width)]
+
+
+def _told(checked: Checked) -> dict[str, object]:
+    return {
+        "file": str(checked.path),
+        "problems": [_problem_data(each) for each in checked.problems],
+        "notices": [_problem_data(each) for each in checked.notices],
+    }
+
+
+def _problem_data(problem: Problem) -> dict[str, str]:
+    return {
+        "path": problem.path,
+        "message": problem.message,
+        "suggestion": problem.suggestion,
+    }
+
+
+def _problem_lines(path: Path, problems: Sequence[Problem]) -> Sequence[RenderableType]:
+    lines: list[RenderableType] = [Text(_short(path), "bold", no_wrap=True)]
+    for problem in problems:
+        line = Text("  ")
+        if problem.path:
+            line.append(f"{problem.path}: ", style="cyan")
+        line.append(problem.message)
+        if problem.suggestion:
+            line.append(f" ({problem.suggestion})", style="dim")
+        lines.append(line)
+    return [*lines, Text()]
+
+
+def _short(path: Path) -> str:
+    """Relative to where the command runs, if that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)

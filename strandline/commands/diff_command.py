@@ -1,0 +1,251 @@
+"""`strandline diff`: what became of the versions between two published states or two moments.
+
+Counts first; keys only where they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import types as T
+from rich.console import RenderableType
+from rich.text import Text
+
+from blocks.lookup import block_lookup
+from contracts.errors import UsageError
+from contracts.model import Contract
+from history.model.history_settings import HistorySettings
+from history.reading.published_snapshots import (
+    State,
+    differing,
+    named_state,
+    read_state,
+    state_at,
+    state_before,
+    states,
+)
+from history.reading.version_diff import CHANGE, CHANGES, difference, held_difference
+from history.schema_evolution.evolve_table import as_kept
+from history.spark.column_quoting_and_comparison import named
+from strandline.queries.format_row_values import readable, told
+from strandline.queries.open_lakehouse import Lake, contract_of, open_lake
+from strandline.queries.parse_key_argument import moment_of
+from strandline.terminal.console_output import Screen
+from strandline.terminal.number_format import NOTHING, count, moment, second, value
+from strandline.terminal.text_table import Heading, facts, listing
+from tasks.compiler.contract_to_history_settings import history_settings
+from tasks.run.spark_error_mapping import translated
+
+_COUNTS = (Heading("versions", number=True), Heading("what became of them"))
+_SAYS = {
+    "appeared": "appeared",
+    "closed": "were open and are closed",
+    "changed": "changed: another end, opened again, or a value overwritten",
+    "vanished": "vanished: a later load took them back",
+}
+_HELD = {
+    "appeared": "nothing held then, something does now",
+    "changed": "another version holds, and says something else",
+    "vanished": "something held then, nothing does now",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was typed: two published states, or two moments of which the history tells (`held`)."""
+
+    since: str | None
+    until: str | None
+    held: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OnBranch:
+    """A state that is written aside and not published."""
+
+    snapshot_id: int
+    batch_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One version that differs. `key` is as it is stored; `end` is None while it is open."""
+
+    change: str
+    key: str
+    start: object
+    end: object
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Counts by what became of versions, and some of them (None: not asked for).
+
+    `ends` are the two sides: what was compared with what.
+    """
+
+    contract: str
+    table: str
+    ends: tuple[object, object]
+    counts: dict[str, int]
+    versions: tuple[Changed, ...] | None = None
+
+
+def diff(
+    screen: Screen, table: str, asked: Asked, *, keys: bool, limit: int, settings: str
+) -> None:
+    """What differs between two published states, or between what held at two moments."""
+    _check(asked)
+    where = block_lookup.settings(settings)
+    contract = contract_of(table, where)
+    with screen.waiting("Opening the lakehouse"):
+        lake = open_lake(where)
+        with translated(contract.name, "diff"):
+            contract = lake.as_loaded(contract)
+            compare = _of_states if asked.held is None else _of_moments
+            ends, found = compare(lake, contract, asked)
+            told = read_difference(found, contract, keys=keys, limit=limit)
+    answer = Difference(contract.name, lake.target(contract), ends, *told)
+    says = _SAYS if asked.held is None else _HELD
+    screen.answer(answer, *difference_page(answer, says, width=screen.out.width))
+
+
+def difference_page(
+    found: Difference,
+    says: dict[str, str],
+    *,
+    width: int,
+    options: tuple[str, str] = ("--keys", "--limit"),
+) -> list[RenderableType]:
+    """The two sides, the counts, then the versions that were asked for.
+
+    `options` are those of the command that name the keys, and more of them.
+    """
+    sides = [(label, _side(end)) for label, end in zip(("from", "to"), found.ends, strict=True)]
+    parts: list[RenderableType] = [Text(found.table, "bold"), facts(sides)]
+    if not any(found.counts.values()):
+        return [*parts, Text("no version differs")]
+    counts = [(count(number), says[name]) for name, number in found.counts.items() if number]
+    parts.append(listing(_COUNTS, counts, width=width))
+    if found.versions is None:
+        return [*parts, Text(f"{options[0]} names them", "dim")]
+    headings = (Heading("change"), Heading("key"), Heading("from (UTC)"), Heading("to (UTC)"))
+    rows = [
+        (
+            each.change,
+            each.key,
+            moment(each.start),
+            "open" if each.end is None else moment(each.end),
+        )
+        for each in found.versions
+    ]
+    parts.append(listing(headings, rows, width=width))
+    if len(rows) < sum(found.counts.values()):
+        parts.append(Text(f"{len(rows):,} are shown; {options[1]} shows more", "dim"))
+    return parts
+
+
+def _check(asked: Asked) -> None:
+    if asked.held is not None and (asked.since, asked.until) != (None, None):
+        raise UsageError(
+            where="strandline diff",
+            expected="--from and --to (published states), or --held (moments the history tells of)",
+            found="both",
+            next_step="strandline diff --help",
+        )
+
+
+def _of_states(
+    lake: Lake, contract: Contract, asked: Asked
+) -> tuple[tuple[object, object], DataFrame]:
+    lake.versions(contract)
+    table = lake.target(contract)
+    known = states(lake.spark, table)
+    later = known[-1] if asked.until is None else _state(known, asked.until, table)
+    earlier = (
+        state_before(known, later) if asked.since is None else _state(known, asked.since, table)
+    )
+    settings = history_settings(contract)
+    if earlier is None:
+        after = read_state(lake.spark, table, later.snapshot_id)
+        return (None, later), difference(after.limit(0), after, settings)
+    frames = differing(lake.spark, table, earlier.snapshot_id, later.snapshot_id)
+    return (earlier, later), difference(*frames, settings)
+
+
+def _state(known: Sequence[State], text: str, table: str) -> State:
+    return named_state(known, text) or state_at(known, moment_of(text), where=table)
+
+
+def _of_moments(
+    lake: Lake, contract: Contract, asked: Asked
+) -> tuple[tuple[object, object], DataFrame]:
+    versions = lake.versions(contract)
+    settings = as_kept(lake.spark, lake.target(contract), history_settings(contract))
+    kind = versions.schema[settings.valid_from].dataType
+    if not isinstance(kind, T.TimestampType | T.DateType):
+        raise UsageError(
+            where=f"--held of {contract.name}",
+            expected="a table whose versions are ordered by time",
+            found="one whose versions are ordered by numbers",
+            next_step="Compare published states: --from and --to.",
+        )
+    earlier, later = (_typed(text, kind) for text in asked.held or ())
+    return (earlier, later), held_difference(versions, settings, earlier, later)
+
+
+def _typed(text: str, kind: T.DataType) -> date:
+    found = moment_of(text)
+    return found.date() if isinstance(kind, T.DateType) else found
+
+
+def read_difference(
+    found: DataFrame, contract: Contract, *, keys: bool, limit: int
+) -> tuple[dict[str, int], tuple[Changed, ...] | None]:
+    """Of the rows of `history.reading.point_in_time.difference` the counts and, if wanted, the first ones."""
+    settings = history_settings(contract)
+    # Compared once, whatever is asked of it: counts, then keys.
+    held = found.localCheckpoint(eager=True)
+    counted = {row[CHANGE]: row["count"] for row in held.groupBy(CHANGE).count().collect()}
+    counts = {name: counted.get(name, 0) for name in CHANGES}
+    if not keys:
+        return counts, None
+    rows = (
+        held.orderBy(*[named(name) for name in settings.key], named(settings.valid_from))
+        .limit(limit)
+        .select(CHANGE, *_told(settings, held.schema))
+        .collect()
+    )
+    return counts, tuple(_changed(row, settings, held.schema) for row in rows)
+
+
+def _told(settings: HistorySettings, schema: T.StructType) -> list[Column]:
+    names = (*settings.key, settings.valid_from, settings.valid_to)
+    shown = [readable(named(name), schema[name].dataType) for name in names]
+    return [*shown, named(settings.is_current)]
+
+
+def _changed(row: Any, settings: HistorySettings, schema: T.StructType) -> Changed:
+    names = (*settings.key, settings.valid_from, settings.valid_to)
+    cells = [told(cell, schema[name].dataType) for name, cell in zip(names, row[1:-1], strict=True)]
+    *keys, start, end = cells
+    shown = [value(cell) for cell in keys]
+    key = shown[0]
+    if len(keys) > 1:
+        key = ",".join(f"{name}={cell}" for name, cell in zip(settings.key, shown, strict=True))
+    return Changed(row[0], key, start, None if row[-1] else end)
+
+
+def _side(end: object) -> str:
+    if end is None:
+        return "the empty table"
+    if isinstance(end, OnBranch):
+        return f"not published yet, batch {end.batch_id}, snapshot {end.snapshot_id}"
+    if not isinstance(end, State):
+        return f"what held at {moment(end)}"
+    batch = end.batch_id or NOTHING
+    return f"published {second(end.published_at)}, batch {batch}, snapshot {end.snapshot_id}"

@@ -1,0 +1,171 @@
+"""What the lakehouse says to `strandline history`, `status`, `runs` and `quarantine`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from rich.text import Text
+
+from blocks.lookup import block_lookup
+from contracts.errors import NotFoundError, UsageError
+from contracts.model import Contract
+from strandline.queries.dates_beyond_python_range import is_day, is_temporal
+from strandline.queries.open_lakehouse import Lake, contract_of, open_lake
+from strandline.queries.parse_key_argument import example, key_values, moment_of
+from strandline.queries.run_history import (
+    Quarantine,
+    read_last_runs,
+    read_quarantine,
+    read_runs,
+    read_status,
+)
+from strandline.queries.versions_of_key import KeyHistory, Moment, read_key
+from strandline.terminal.console_output import Screen
+from strandline.terminal.status_tables import quarantine_page, runs_page, status_page
+from strandline.terminal.version_chart import timeline
+from tasks.run.spark_error_mapping import translated
+
+_ALL = 1_000_000
+
+
+def history(
+    screen: Screen, table: str, key: str, *, as_of: str | None, limit: int, settings: str
+) -> None:
+    """The versions of one key on a time line."""
+    moment = None if as_of is None else moment_of(as_of)
+    where = block_lookup.settings(settings)
+    contract = contract_of(table, where)
+    wanted = key_values(key, contract)
+    with screen.waiting("Opening the lakehouse"):
+        lake = open_lake(where)
+        with translated(contract.name, "history"):
+            contract = lake.as_loaded(contract)
+            versions = lake.versions(contract)
+            found = read_key(
+                versions,
+                lake.stored_key(contract, versions, wanted),
+                contract,
+                table=lake.target(contract),
+                limit=limit if moment is None else _ALL,
+            )
+    if not found.versions:
+        raise _unknown(contract, found)
+    shown = found if moment is None else at_moment(found, moment)
+    screen.answer(
+        history_data(shown),
+        timeline(
+            shown,
+            now=datetime.now(UTC),
+            width=screen.out.width,
+            blocks=screen.out.encoding.startswith("utf"),
+        ),
+    )
+
+
+def at_moment(found: KeyHistory, moment: datetime) -> KeyHistory:
+    """The history with only the version that held at the moment.
+
+    Raises:
+        NotFoundError: None did.
+        UsageError: The versions of the table are ordered by numbers, not by time.
+    """
+    first = found.versions[0].start
+    mark: Moment = moment
+    if not is_temporal(first):
+        raise UsageError(
+            where=f"--as-of of {found.contract}",
+            expected="a table whose versions are ordered by time",
+            found="one whose versions are ordered by numbers",
+            next_step="Leave out --as-of.",
+        )
+    if is_day(first):
+        mark = moment.date()
+    held = tuple(version for version in found.versions if version.holds_at(mark))
+    if not held:
+        raise NotFoundError(
+            where=found.table,
+            expected="a version of this key that held at that moment",
+            found="none: the record was not there yet, or was deleted",
+            next_step="Leave out --as-of to see all versions.",
+        )
+    newest = found.versions[-1]
+    return replace(found, versions=held, later=held[-1] is not newest)
+
+
+def history_data(found: KeyHistory) -> dict[str, object]:
+    """The history in plain values, for `--json`."""
+    return {
+        "contract": found.contract,
+        "table": found.table,
+        "key": found.key,
+        "earlier_left_out": found.earlier,
+        "versions": [
+            {
+                "from": each.start,
+                "to": each.end,
+                "open": each.is_open,
+                "values": each.values,
+                "record": each.record,
+            }
+            for each in found.versions
+        ],
+    }
+
+
+def status(screen: Screen, *, settings: str) -> None:
+    """Where each table stands: versions, last load, watermark, quality."""
+    where = block_lookup.settings(settings)
+    with screen.waiting("Opening the lakehouse"):
+        lake = open_lake(where)
+        contracts = lake.contracts()
+        with translated(settings, "status"):
+            ledger = lake.ledger("run_metrics")
+            last = read_last_runs(ledger) if ledger is not None else {}
+            found = [
+                read_status(lake.spark, each, lake.target(each), last.get(lake.target(each)))
+                for each in contracts.values()
+            ]
+    screen.answer({"tables": found}, status_page(found, width=screen.out.width))
+
+
+def runs(screen: Screen, contract: str | None, *, limit: int, settings: str) -> None:
+    """How the last loads went, newest first."""
+    where = block_lookup.settings(settings)
+    name = None if contract is None else contract_of(contract, where).name
+    with screen.waiting("Opening the lakehouse"):
+        lake = open_lake(where)
+        with translated(name or settings, "runs"):
+            ledger = lake.ledger("run_metrics")
+            found = read_runs(ledger, contract=name, limit=limit) if ledger is not None else []
+    if not found:
+        screen.answer({"runs": []}, Text(f"no runs so far; strandline run {name or 'CONTRACT'}"))
+        return
+    screen.answer({"runs": found}, runs_page(found, width=screen.out.width))
+
+
+def quarantine(screen: Screen, table: str, *, limit: int, rows: bool, settings: str) -> None:
+    """Which rows were refused, and why: counts by reason, then the newest rows."""
+    where = block_lookup.settings(settings)
+    contract = contract_of(table, where)
+    with screen.waiting("Opening the lakehouse"):
+        lake = open_lake(where)
+        with translated(contract.name, "quarantine"):
+            found = _held(lake, contract, limit=limit, rows=rows)
+    screen.answer(found, *quarantine_page(found, width=screen.out.width))
+
+
+def _held(lake: Lake, contract: Contract, *, limit: int, rows: bool) -> Quarantine:
+    ledger, table = lake.ledger("quarantine"), lake.target(contract)
+    if ledger is None:
+        return Quarantine(contract.name, table, held=0)
+    return read_quarantine(ledger, contract, table, limit=limit, rows=rows)
+
+
+def _unknown(contract: Contract, found: KeyHistory) -> NotFoundError:
+    return NotFoundError(
+        where=found.table,
+        expected=f"a version with this {' and '.join(contract.key)}",
+        found="none; values are compared exactly, upper and lower case included",
+        next_step=f"Correct the key: strandline history {contract.name} {example(contract)}",
+    )

@@ -1,0 +1,119 @@
+"""`strandline run`: load contracts, and show how it goes.
+
+Progress and errors go to standard error, the summary to standard output.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.live import Live
+
+from blocks.lookup import block_lookup
+from contracts.errors import StrandlineError
+from flows.load_table import load_table
+from flows.load_tables import TableOutcome, TablesFailedError, load_tables
+from strandline.commands.temporary_prefect_server import start_temporary_server
+from strandline.queries.open_lakehouse import contract_of
+from strandline.terminal.console_output import Screen
+from strandline.terminal.ctrl_c import heed
+from strandline.terminal.error_panel import error_data, error_panel
+from strandline.terminal.load_summary import load_data, load_page
+from strandline.terminal.progress_display import LoadBoard
+from tasks.lifecycle.open_run import contracts_to_load
+from tasks.run.progress_listeners import Progress, listening
+from tasks.run.unexpected_errors import foreseen
+
+
+def load(
+    screen: Screen,
+    contracts: Sequence[str],
+    *,
+    settings: str,
+    verbose: bool,
+    closing_limit: int | None = None,
+) -> int:
+    """Load the contracts and tell how it went; the exit code is that of the first failure.
+
+    `verbose` leaves the terminal to Prefect's own log; `closing_limit` accepts that a full read
+    closes so many keys of each table.
+    """
+    names = contracts_to_load(contracts, settings)
+    with _watched(screen, names, quiet=verbose), listening(_stop_if_interrupted):
+        start_temporary_server()
+        outcomes = _loaded(names, settings, closing_limit)
+    failed = [each.error for each in outcomes if each.error is not None]
+    if failed:
+        heed()
+    _tell(screen, outcomes, settings)
+    return failed[0].exit_code if failed else 0
+
+
+def _loaded(
+    names: Sequence[str], settings: str, closing_limit: int | None
+) -> tuple[TableOutcome, ...]:
+    """How each load ended; one alone is a flow of its own."""
+    try:
+        with foreseen(", ".join(names)):
+            if len(names) == 1:
+                summary = load_table(names[0], settings, closing_limit)
+                return (TableOutcome(names[0], summary, None),)
+            return load_tables(list(names), settings, closing_limit)
+    except TablesFailedError as error:
+        return error.outcomes
+    except StrandlineError as error:
+        return tuple(TableOutcome(name, None, error) for name in names)
+
+
+def _stop_if_interrupted(_progress: Progress) -> None:
+    """Spark tells an interruption as a failure of its own, which a step would try again after."""
+    heed()
+
+
+@contextmanager
+def _watched(screen: Screen, names: Sequence[str], *, quiet: bool) -> Iterator[None]:
+    """Show the steps meanwhile: drawn on a terminal, a line per finished step elsewhere.
+
+    With Prefect's own lines on the same terminal (`quiet`) nothing is drawn over them.
+    """
+    if not screen.err.is_terminal or quiet:
+        board = LoadBoard(names, time.monotonic, screen.log)
+        with listening(board):
+            yield
+        return
+    board = LoadBoard(names, time.monotonic)
+    live = Live(board, console=screen.err, refresh_per_second=8, redirect_stdout=False)
+    with live, listening(board):
+        try:
+            yield
+        finally:
+            board.close()
+
+
+def _tell(screen: Screen, outcomes: Sequence[TableOutcome], settings: str) -> None:
+    summaries = [each.summary for each in outcomes if each.summary is not None]
+    where = block_lookup.settings(settings)
+    contracts = {each.contract: contract_of(each.contract, where) for each in summaries}
+    data = {"loads": [_outcome_data(each) for each in outcomes]}
+    screen.answer(data, *load_page(summaries, contracts, width=screen.out.width))
+    for error, names in _failures(outcomes):
+        about = names if len(outcomes) > 1 else ""
+        screen.err.print(error_panel(error, width=screen.err.width, about=about))
+
+
+def _failures(outcomes: Sequence[TableOutcome]) -> list[tuple[StrandlineError, str]]:
+    """Each error once, with the contracts that it stopped: one database stops all of its tables."""
+    found: dict[str, tuple[StrandlineError, list[str]]] = {}
+    for each in outcomes:
+        if each.error is not None:
+            found.setdefault(str(each.error), (each.error, []))[1].append(each.contract)
+    return [(error, ", ".join(names)) for error, names in found.values()]
+
+
+def _outcome_data(outcome: TableOutcome) -> dict[str, object]:
+    if outcome.summary is not None:
+        return load_data(outcome.summary)
+    error = None if outcome.error is None else error_data(outcome.error)
+    return {"contract": outcome.contract, "state": outcome.state, "error": error}

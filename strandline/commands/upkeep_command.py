@@ -1,0 +1,125 @@
+"""`strandline upkeep`: look after tables, and show what it did to each.
+
+Progress and errors go to standard error, the table to standard output.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from flows.upkeep import UpkeepFailedError, upkeep, upkeep_line
+from history.maintenance.table_maintenance import STEPS, UpkeepReport
+from strandline.commands.temporary_prefect_server import start_temporary_server
+from strandline.terminal.console_output import Screen
+from strandline.terminal.ctrl_c import heed
+from strandline.terminal.error_panel import error_data, error_panel
+from strandline.terminal.number_format import NOTHING, count, duration
+from strandline.terminal.progress_display import LoadBoard
+from strandline.terminal.text_table import Cell, Heading, listing
+from tasks.lifecycle.open_run import known_contracts
+from tasks.run.progress_listeners import Progress, listening
+from tasks.upkeep import UpkeepOutcome, all_contracts
+
+_MEGABYTE = 1024 * 1024
+_TABLE = (
+    Heading("contract"),
+    Heading("state"),
+    Heading("files", number=True),
+    Heading("MB", number=True),
+    Heading("rewritten", number=True, spare=True),
+    Heading("snapshots", number=True),
+    Heading("expired", number=True),
+    Heading("files removed", number=True),
+    Heading("took", number=True),
+)
+
+
+def keep_up(
+    screen: Screen, contracts: Sequence[str], *, settings: str, dry_run: bool, verbose: bool
+) -> int:
+    """Look after the contracts, all if none are named; the exit code is that of a first failure."""
+    names = known_contracts(contracts, settings) if contracts else all_contracts(settings)
+    with _watched(screen, names, quiet=verbose), listening(_stop_if_interrupted):
+        start_temporary_server()
+        try:
+            outcomes = upkeep(list(names), settings, dry_run)
+        except UpkeepFailedError as error:
+            outcomes = error.outcomes
+    failed = [each.error for each in outcomes if each.error is not None]
+    if failed:
+        heed()
+    data = {"dry_run": dry_run, "tables": [_data(each) for each in outcomes]}
+    screen.answer(data, *upkeep_page(outcomes, dry_run=dry_run, width=screen.out.width))
+    for each in outcomes:
+        if each.error is not None:
+            about = each.contract if len(outcomes) > 1 else ""
+            screen.err.print(error_panel(each.error, width=screen.err.width, about=about))
+    return failed[0].exit_code if failed else 0
+
+
+def upkeep_page(
+    outcomes: Sequence[UpkeepOutcome], *, dry_run: bool, width: int
+) -> list[RenderableType]:
+    """One line per table: what readers had to open before and after, and what went."""
+    parts: list[RenderableType] = []
+    if dry_run:
+        parts.append(Text("nothing was changed; this is what would be done", "dim"))
+    parts.append(listing(_TABLE, [_line(each) for each in outcomes], width=width))
+    return parts
+
+
+def _line(outcome: UpkeepOutcome) -> tuple[Cell, ...]:
+    style = "red" if outcome.error else "" if outcome.report else "dim"
+    name, state = Text(outcome.contract, "bold"), Text(outcome.state, style)
+    took = duration(outcome.seconds)
+    report = outcome.report
+    if report is None:
+        return (name, state, *[NOTHING] * 6, took)
+    return (
+        name,
+        state,
+        _both(report, [count(each.data + each.deletes) for each in (report.before, report.after)]),
+        _both(
+            report, [f"{each.octets / _MEGABYTE:,.1f}" for each in (report.before, report.after)]
+        ),
+        count(report.rewritten),
+        count(report.snapshots),
+        count(report.snapshots_expired),
+        count(report.files_expired + report.orphans),
+        took,
+    )
+
+
+def _both(report: UpkeepReport, texts: Sequence[str]) -> str:
+    before, after = texts
+    return before if report.dry_run or before == after else f"{before} > {after}"
+
+
+def _data(outcome: UpkeepOutcome) -> dict[str, object]:
+    error = {} if outcome.error is None else {"error": error_data(outcome.error)}
+    return upkeep_line(outcome) | error
+
+
+def _stop_if_interrupted(_progress: Progress) -> None:
+    heed()
+
+
+@contextmanager
+def _watched(screen: Screen, names: Sequence[str], *, quiet: bool) -> Iterator[None]:
+    if not screen.err.is_terminal or quiet:
+        with listening(LoadBoard(names, time.monotonic, screen.log, STEPS)):
+            yield
+        return
+    board = LoadBoard(names, time.monotonic, steps=STEPS)
+    live = Live(board, console=screen.err, refresh_per_second=8, redirect_stdout=False)
+    with live, listening(board):
+        try:
+            yield
+        finally:
+            board.close()

@@ -1,0 +1,52 @@
+"""Values of rows on their way from Spark to the screen, whatever Python's own types can't hold.
+
+Python's days and moments end where Spark's and Iceberg's go on, and they would come in the zone of
+this machine: they come as numbers instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from strandline.queries.dates_beyond_python_range import day_of, moment_at
+
+__all__ = ["readable", "told"]
+
+
+def readable(column: Column, kind: T.DataType) -> Column:
+    """The column as Python can take it: days and moments as numbers, also within other values."""
+    match kind:
+        case T.TimestampType():
+            return F.unix_micros(column)
+        case T.TimestampNTZType():
+            as_utc = F.from_utc_timestamp(column.cast("timestamp"), F.current_timezone())
+            return F.unix_micros(as_utc)
+        case T.DateType():
+            return F.unix_date(column)
+        case T.ArrayType():
+            return F.transform(column, lambda each: readable(each, kind.elementType))
+        case T.StructType():
+            parts = [readable(column[each.name], each.dataType).alias(each.name) for each in kind]
+            return F.when(column.isNotNull(), F.struct(*parts))
+    return column
+
+
+def told(value: Any, kind: T.DataType) -> object:
+    """What `readable` made, with its days and moments, rows as mappings."""
+    if value is None:
+        return None
+    match kind:
+        case T.TimestampType() | T.TimestampNTZType():
+            return moment_at(value)
+        case T.DateType():
+            return day_of(value)
+        case T.ArrayType():
+            return [told(each, kind.elementType) for each in value]
+        case T.StructType():
+            named = zip(kind, value, strict=True)
+            return {each.name: told(part, each.dataType) for each, part in named}
+    return value

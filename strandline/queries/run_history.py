@@ -1,0 +1,258 @@
+"""What the ledgers and the tables themselves say of loads: status, runs, refused rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from contracts.model import Contract
+from history.iceberg.current_state import BATCH_ID, WATERMARK, published
+from history.iceberg.history_table import exists
+from history.spark.column_quoting_and_comparison import named
+from strandline.queries.dates_beyond_python_range import FarMoment, moment_at
+from tasks.compiler.contract_to_history_settings import history_settings
+
+_FIGURES = (
+    "rows_read", "rows_refused", "rows_ignored", "rows_repeated", "versions_opened",
+    "versions_closed", "late", "deleted", "data_quality_score", "memory_usage_mb",
+    "cpu_usage_percent", "files_read", "bytes_read", "files_written", "bytes_written",
+    "spilled_bytes", "commit_retries", "error_kind",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RunMetrics:
+    """One load of one table, as `run_metrics` keeps it. `state`: see `tasks.record_lineage_and_metrics`."""
+
+    contract: str
+    target_table: str
+    batch_id: str | None
+    job_id: str
+    state: str
+    start_time: datetime
+    end_time: datetime | None
+    watermark: datetime | FarMoment | None
+    rows_read: int | None
+    rows_refused: int | None
+    rows_ignored: int | None
+    rows_repeated: int | None
+    versions_opened: int | None
+    versions_closed: int | None
+    late: int | None
+    deleted: int | None
+    data_quality_score: float | None
+    memory_usage_mb: float | None
+    cpu_usage_percent: float | None
+    files_read: int | None
+    bytes_read: int | None
+    files_written: int | None
+    bytes_written: int | None
+    spilled_bytes: int | None
+    commit_retries: int | None
+    error_kind: str | None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        if self.end_time is None:
+            return None
+        return (self.end_time - self.start_time).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """Where one table stands: what is published, and how its last load ended.
+
+    Without a table (`exists` is False) or a load so far, the rest is None.
+    """
+
+    contract: str
+    table: str
+    exists: bool
+    versions: int | None = None
+    open_versions: int | None = None
+    batch_id: str | None = None
+    published_at: datetime | None = None
+    watermark: datetime | FarMoment | None = None
+    last_run: RunMetrics | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonCount:
+    """How many held rows failed one check in one column (None: the row as a whole)."""
+
+    check: str
+    column: str | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """One refused row. `row` is its protected JSON, and None where it was not asked for."""
+
+    refused_at: datetime
+    record_key: str
+    reasons: tuple[str, ...]
+    batch_id: str
+    row: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """The rows of one table that were refused and not released: counts, and the newest ones."""
+
+    contract: str
+    table: str
+    held: int
+    reasons: tuple[ReasonCount, ...] = ()
+    newest: tuple[RefusedRow, ...] = ()
+
+
+def read_runs(ledger: DataFrame, *, contract: str | None = None, limit: int) -> list[RunMetrics]:
+    """The newest runs, newest first."""
+    chosen = ledger if contract is None else ledger.where(F.col("contract") == contract)
+    return _metrics(chosen.orderBy(F.col("start_time").desc(), "contract").limit(limit))
+
+
+def read_last_runs(ledger: DataFrame) -> dict[str, RunMetrics]:
+    """The newest run of each target table, by the table's name."""
+    whole = F.struct(*[F.col(name) for name in ledger.columns])
+    newest = ledger.groupBy("target_table").agg(F.max_by(whole, F.col("start_time")).alias("run"))
+    return {run.target_table: run for run in _metrics(newest.select("run.*"))}
+
+
+def read_status(
+    spark: SparkSession, contract: Contract, table: str, last_run: RunMetrics | None
+) -> TableStatus:
+    """Where the table stands: one look at its snapshots and one count."""
+    if not exists(spark, table):
+        return TableStatus(contract.name, table, exists=False, last_run=last_run)
+    settings = history_settings(contract)
+    counts = (
+        spark.table(table)
+        .agg(
+            F.count(F.lit(1)).alias("versions"),
+            F.count_if(named(settings.is_current)).alias("open_versions"),
+        )
+        .collect()[0]
+    )
+    state = published(spark, table)
+    properties = state.properties if state is not None else {}
+    mark = properties.get(WATERMARK)
+    return TableStatus(
+        contract.name,
+        table,
+        exists=True,
+        versions=counts.versions,
+        open_versions=counts.open_versions,
+        batch_id=properties.get(BATCH_ID),
+        published_at=_published_at(spark, table, state.snapshot_id) if state else None,
+        watermark=datetime.fromisoformat(mark) if mark else None,
+        last_run=last_run,
+    )
+
+
+def read_quarantine(
+    ledger: DataFrame, contract: Contract, table: str, *, limit: int, rows: bool = False
+) -> Quarantine:
+    """What is held of the table: counts by reason, then the newest `limit` rows.
+
+    `rows` asks for the rows themselves, as they are kept: sensitive values encrypted.
+    """
+    held = ledger.where((F.col("target_table") == table) & F.col("released_at").isNull())
+    counted = (
+        held.select(F.explode("reasons").alias("reason"))
+        .groupBy("reason.check", "reason.column")
+        .count()
+        .orderBy(F.col("count").desc(), "check", "column")
+        .collect()
+    )
+    newest = (
+        held.orderBy(F.col("refused_at").desc(), "record_key")
+        .select(
+            _micros("refused_at"),
+            "record_key",
+            "reasons",
+            "batch_id",
+            *(["row"] if rows else []),
+        )
+        .limit(limit)
+        .collect()
+    )
+    return Quarantine(
+        contract=contract.name,
+        table=table,
+        held=held.count(),
+        reasons=tuple(ReasonCount(r["check"], r["column"], r["count"]) for r in counted),
+        newest=tuple(_refused(row, with_row=rows) for row in newest),
+    )
+
+
+def _refused(row: Row, *, with_row: bool) -> RefusedRow:
+    return RefusedRow(
+        refused_at=_moment(row.refused_at),
+        record_key=_told_key(row.record_key),
+        reasons=tuple(_told_reason(reason) for reason in row.reasons or ()),
+        batch_id=row.batch_id,
+        row=row["row"] if with_row else None,
+    )
+
+
+def _told_reason(reason: Row) -> str:
+    return f"{reason['check']} ({reason['column']})" if reason["column"] else str(reason["check"])
+
+
+def _told_key(text: str | None) -> str:
+    """`{"a":1,"b":2}` as it would be typed: `a=1,b=2`; the bare value of a single column."""
+    found: dict[str, object] = json.loads(text or "{}")
+    if len(found) == 1:
+        return str(next(iter(found.values())))
+    return ",".join(f"{name}={value}" for name, value in found.items())
+
+
+def _metrics(runs: DataFrame) -> list[RunMetrics]:
+    told = runs.select(
+        "contract",
+        "target_table",
+        "batch_id",
+        "job_id",
+        "state",
+        *[_micros(name) for name in ("start_time", "end_time", "watermark")],
+        # A ledger that was made by an earlier release lacks what is newer.
+        *[F.col(each) if each in runs.columns else F.lit(None).alias(each) for each in _FIGURES],
+    )
+    return [
+        RunMetrics(
+            **row.asDict()
+            | {
+                "start_time": _moment(row.start_time),
+                "end_time": _moment(row.end_time),
+                "watermark": _moment(row.watermark),
+            }
+        )
+        for row in told.collect()
+    ]
+
+
+def _published_at(spark: SparkSession, table: str, snapshot_id: int) -> datetime | None:
+    rows = (
+        spark.table(f"{table}.snapshots")
+        .where(F.col("snapshot_id") == snapshot_id)
+        .select(_micros("committed_at"))
+        .collect()
+    )
+    return _moment(rows[0][0]) if rows else None
+
+
+def _micros(name: str) -> Column:
+    """A timestamp as microseconds: as such it would come in the zone of this machine."""
+    return F.unix_micros(name).alias(name)
+
+
+def _moment(micros: Any) -> Any:
+    return None if micros is None else moment_at(micros)

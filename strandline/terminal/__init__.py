@@ -1,0 +1,1 @@
+"""What commands print: tables, charts, progress, errors. Nothing is queried here."""

@@ -1,0 +1,90 @@
+"""What a command says, and where: its answer on standard output, all else on standard error.
+
+Promise: with `--json`, standard output holds one JSON document and nothing else. Colour is left
+out where nobody would see it: no terminal, or NO_COLOR.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, TextIO
+
+from cyclopts import Parameter
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from strandline.queries.dates_beyond_python_range import FarMoment
+
+AsJson = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print one JSON document and nothing else.")
+]
+Settings = Annotated[str, Parameter(help="The name of the run settings.")]
+TableName = Annotated[str, Parameter(help="The name of a contract, or of its target table.")]
+
+_PIPE_WIDTH = 140
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """The two streams of a command.
+
+    Attributes:
+        out: Standard output, for the answer.
+        err: Standard error, for progress and errors.
+        as_json: Whether the answer is wanted as JSON.
+    """
+
+    out: Console
+    err: Console
+    as_json: bool = False
+
+    @classmethod
+    def of(cls, *, as_json: bool = False) -> Screen:
+        """The screen of this process."""
+        return cls(_console(sys.stdout), _console(sys.stderr), as_json)
+
+    def answer(self, data: object, *parts: RenderableType) -> None:
+        """Give the answer: as the data in JSON, or as the parts, one below the other."""
+        if self.as_json:
+            json.dump(plain(data), self.out.file, indent=2, ensure_ascii=False)
+            self.out.file.write("\n")
+            return
+        for part in parts:
+            # A path is copied from here: a narrow screen may break it, but we put no line's end in.
+            whole = isinstance(part, Text) and bool(part.no_wrap)
+            self.out.print(part, soft_wrap=whole)
+
+    def log(self, line: str) -> None:
+        """Say a line on standard error, however long it is."""
+        self.err.print(line, markup=False, soft_wrap=True)
+
+    def waiting(self, text: str) -> Any:
+        """A context in which a terminal shows that something is going on."""
+        return self.err.status(text)
+
+
+def plain(value: object) -> Any:
+    """The value in JSON's types: data classes as objects, moments in ISO 8601, decimals as text."""
+    if isinstance(value, datetime | date | FarMoment):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return str(value)
+    return value
+
+
+def _console(stream: TextIO) -> Console:
+    """A pipe has no width: it gets one that a log or a pager can show."""
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else _PIPE_WIDTH
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False)

@@ -1,0 +1,93 @@
+"""Numbers, moments and shares as every page of the command line words them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from strandline.queries.dates_beyond_python_range import FarMoment, is_temporal
+
+NOTHING = "-"
+_MINUTE = 60
+_THOUSAND = 1000
+
+
+def count(number: int | None) -> str:
+    """With thousands apart."""
+    return NOTHING if number is None else f"{number:,}"
+
+
+def moment(value: object) -> str:
+    """A moment in UTC, as short as it is exact; anything else as it is."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, FarMoment):
+        return value.short()
+    if isinstance(value, datetime):
+        at = value.astimezone(UTC).replace(tzinfo=None)
+        if (at.hour, at.minute, at.second, at.microsecond) == (0, 0, 0, 0):
+            return at.date().isoformat()
+        if at.microsecond:
+            return at.isoformat(sep=" ")
+        return f"{at:%Y-%m-%d %H:%M}" if at.second == 0 else f"{at:%Y-%m-%d %H:%M:%S}"
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def minute(value: datetime | FarMoment | None) -> str:
+    """A moment of a run: to the minute, in UTC."""
+    return _clock(value, "%Y-%m-%d %H:%M")
+
+
+def second(value: datetime | FarMoment | None) -> str:
+    """A moment of a run: to the second, in UTC."""
+    return _clock(value, "%Y-%m-%d %H:%M:%S")
+
+
+def _clock(value: datetime | FarMoment | None, form: str) -> str:
+    if value is None:
+        return NOTHING
+    return value.short() if isinstance(value, FarMoment) else f"{value.astimezone(UTC):{form}}"
+
+
+def share(score: float | None) -> str:
+    """A score in [0, 1] in per cent; never rounded up to a full one."""
+    if score is None:
+        return NOTHING
+    text = f"{score:.2%}"
+    if text == "100.00%" and score < 1:
+        return "99.99%"
+    return text.replace(".00%", "%")
+
+
+def duration(seconds: float) -> str:
+    """`8.4 s`, or `2 min 05 s`."""
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    return f"{minutes} min {rest:02d} s"
+
+
+def size(octets: float | None) -> str:
+    """`312 kB`, `2.4 MB`: powers of ten, as disks are sold."""
+    if octets is None:
+        return NOTHING
+    for unit in ("B", "kB", "MB"):
+        if octets < _THOUSAND:
+            return f"{octets:.3g} {unit}" if unit != "B" else f"{octets:.0f} B"
+        octets /= _THOUSAND
+    return f"{octets:.3g} GB"
+
+
+def value(found: object) -> str:
+    """A cell: null as `null`, moments as above, everything else as Python shows it."""
+    if found is None:
+        return "null"
+    if is_temporal(found):
+        return moment(found)
+    if isinstance(found, bool):
+        return str(found).lower()
+    return str(found)
+
+
+def many(number: int, noun: str) -> str:
+    """`1 version`, `2 versions`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,138 @@
+"""The pages of status, runs and quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from strandline.queries.run_history import Quarantine, RunMetrics, TableStatus
+from strandline.terminal.number_format import (
+    NOTHING,
+    count,
+    duration,
+    many,
+    minute,
+    second,
+    share,
+    size,
+)
+from strandline.terminal.text_table import Heading, listing
+
+_STATE_STYLES = {
+    "published": "green", "unchanged": "green", "refused": "yellow", "failed": "red",
+}  # fmt: skip
+
+_STATUS = (
+    Heading("contract"),
+    Heading("last load"),
+    Heading("published (UTC)"),
+    Heading("versions", number=True),
+    Heading("open", number=True),
+    Heading("quality", number=True),
+    Heading("watermark (UTC)", spare=True),
+    Heading("batch published", spare=True),
+)
+_RUNS = (
+    Heading("started (UTC)"),
+    Heading("contract"),
+    Heading("state"),
+    Heading("read", number=True, spare=True),
+    Heading("refused", number=True),
+    Heading("opened", number=True),
+    Heading("closed", number=True, spare=True),
+    Heading("quality", number=True, spare=True),
+    Heading("took", number=True),
+    Heading("memory", number=True, spare=True),
+    Heading("written", number=True, spare=True),
+    Heading("batch", spare=True),
+)
+_REASONS = (Heading("rows", number=True), Heading("check"), Heading("column"))
+_REFUSED = (
+    Heading("refused (UTC)"),
+    Heading("key"),
+    Heading("reasons", prose=True),
+    Heading("batch", spare=True),
+)
+_ROW = Heading("row", prose=True)
+
+
+def status_page(statuses: Sequence[TableStatus], *, width: int) -> RenderableType:
+    """One line per contract."""
+    rows = [
+        (
+            Text(each.contract, style="bold"),
+            state_text(each.last_run.state if each.last_run else None, exists=each.exists),
+            minute(each.published_at),
+            count(each.versions),
+            count(each.open_versions),
+            share(each.last_run.data_quality_score if each.last_run else None),
+            second(each.watermark),
+            each.batch_id or NOTHING,
+        )
+        for each in statuses
+    ]
+    return listing(_STATUS, rows, width=width)
+
+
+def state_text(state: str | None, *, exists: bool) -> Text:
+    """How the last load ended, or why there is nothing to say."""
+    if state is None:
+        return Text("loaded elsewhere" if exists else "never loaded", style="dim")
+    return Text(state, style=_STATE_STYLES.get(state, ""))
+
+
+def runs_page(runs: Sequence[RunMetrics], *, width: int) -> RenderableType:
+    """One line per run, newest first."""
+    rows = [
+        (
+            minute(run.start_time),
+            run.contract,
+            _ending(run),
+            count(run.rows_read),
+            count(run.rows_refused),
+            count(run.versions_opened),
+            count(run.versions_closed),
+            share(run.data_quality_score),
+            NOTHING if run.seconds is None else duration(run.seconds),
+            NOTHING if run.memory_usage_mb is None else size(run.memory_usage_mb * 1024**2),
+            size(run.bytes_written),
+            run.batch_id or NOTHING,
+        )
+        for run in runs
+    ]
+    return listing(_RUNS, rows, width=width)
+
+
+def _ending(run: RunMetrics) -> Text:
+    text = state_text(run.state, exists=True)
+    if run.error_kind:
+        text.append(f" {run.error_kind}", style="dim")
+    return text
+
+
+def quarantine_page(held: Quarantine, *, width: int) -> list[RenderableType]:
+    """Counts by reason first, then the newest rows."""
+    parts: list[RenderableType] = [
+        Text.assemble((held.table, "bold"), f"  {many(held.held, 'row')} held in quarantine")
+    ]
+    if not held.held:
+        return parts
+    counts = [(count(each.rows), each.check, each.column or NOTHING) for each in held.reasons]
+    parts.append(listing(_REASONS, counts, width=width))
+    with_rows = any(row.row is not None for row in held.newest)
+    rows = [
+        (
+            second(row.refused_at),
+            row.record_key or NOTHING,
+            ", ".join(row.reasons),
+            row.batch_id,
+            *([row.row or NOTHING] if with_rows else []),
+        )
+        for row in held.newest
+    ]
+    parts.append(listing((*_REFUSED, _ROW) if with_rows else _REFUSED, rows, width=width))
+    if len(held.newest) < held.held:
+        parts.append(Text(f"the newest {len(held.newest):,} are shown; --limit shows more", "dim"))
+    return parts

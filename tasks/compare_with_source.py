@@ -1,0 +1,144 @@
+"""Verify: compare a whole table with a full read of its source, by what loading it would change.
+
+Promise: nothing that readers see is changed, and nothing stays behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from contracts.errors import NotFoundError, SettingsError
+from contracts.model import Absence, SourceKind
+from flows.load_steps import Taken
+from history import Written
+from history.iceberg import branches
+from history.iceberg.history_table import exists
+from history.model.change_batch import audit_branch_name
+from history.model.history_settings import HistorySettings
+from history.reading.point_in_time import current
+from history.reading.published_snapshots import differing
+from history.reading.version_diff import difference
+from history.spark.checkpoint import let_go
+from history.spark.column_quoting_and_comparison import as_json, named, same
+from history.writing.write_result import Evidence
+from tasks.compiler.contract_to_history_settings import history_settings
+from tasks.run.run_context import Run
+from tasks.run.step_decorator import Figures, step
+from tasks.run.step_results import DifferingKey, VerifyResult
+
+ONLY_IN_SOURCE, ONLY_IN_TABLE, DIFFERS = "only in source", "only in table", "differs"
+
+
+def _figures(result: VerifyResult) -> Figures:
+    return {"rows read": result.rows_read, "not equal": result.unequal}
+
+
+def refuse_incomparable(run: Run) -> None:
+    """A table can be compared if it was loaded, from a source that has a row for each key.
+
+    Raises:
+        NotFoundError: It was never loaded.
+        SettingsError: Its source is a log of changes.
+    """
+    if not exists(run.spark, run.target):
+        raise NotFoundError(
+            where=run.target,
+            expected="a table that was loaded at least once",
+            found="no such table",
+            next_step=f"strandline run {run.contract.name}",
+        )
+    if run.contract.source.kind is SourceKind.EVENTS:
+        raise SettingsError(
+            where=f"{run.contract.name}, source {run.contract.source.relation}",
+            expected="a source of kind state, which shows each key as it is now",
+            found="a log of changes, in which a key has many rows",
+            next_step="Load it; strandline rebuild compares versions with the changes known.",
+        )
+
+
+@step("compare", figures=_figures)
+def compare(run: Run, taken: Taken, written: Written, limit: int) -> VerifyResult:
+    """What the read would change of the open versions; what was written aside is dropped.
+
+    Args:
+        run: The run that has read.
+        taken: The full read.
+        written: What loading it would do, on its branch.
+        limit: Name so many keys at most.
+    """
+    versions = run.spark.table(run.target)
+    settings = history_settings(run.contract)
+    open_keys = current(versions, settings).select(*[named(name) for name in settings.key])
+    with _dropped(run, written):
+        counts, keys = _unequal(run, written.evidence, limit)
+    return VerifyResult(
+        contract=run.contract.name,
+        target=run.target,
+        read_at=taken.extraction.read_at,
+        rows_read=taken.staged.rows_read,
+        open_versions=open_keys.count(),
+        only_in_source=counts.get(ONLY_IN_SOURCE, 0),
+        only_in_table=counts.get(ONLY_IN_TABLE, 0),
+        differing=counts.get(DIFFERS, 0),
+        kept=_kept(run, taken, open_keys),
+        refused=taken.staged.refused,
+        keys=keys,
+    )
+
+
+@contextmanager
+def _dropped(run: Run, written: Written) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        branches.drop(run.spark, run.target, audit_branch_name(run.batch_id))
+        if written.evidence is not None:
+            let_go(written.evidence.planned.rows)
+
+
+def _unequal(
+    run: Run, evidence: Evidence | None, limit: int
+) -> tuple[dict[str, int], tuple[DifferingKey, ...]]:
+    """How many keys are unequal in which way, and some of them."""
+    if evidence is None:
+        return {}, ()
+    settings = evidence.planned.settings
+    base = run.spark.table(f"{run.target}.refs").where("name = 'main'").collect()[0].snapshot_id
+    before, after = differing(run.spark, run.target, base, evidence.growth.head)
+    found = _by_key(before, after, settings).localCheckpoint()
+    counted = {row.found: row["count"] for row in found.groupBy("found").count().collect()}
+    shown = as_json(named(name) for name in settings.key).alias("key")
+    rows = found.orderBy(*[named(name) for name in settings.key]).limit(limit)
+    keys = tuple(DifferingKey(*row) for row in rows.select("found", shown).collect())
+    return counted, keys
+
+
+def _by_key(before: DataFrame, after: DataFrame, settings: HistorySettings) -> DataFrame:
+    """The keys whose open version is another in the two states, with what was `found` of them."""
+    names = [named(name) for name in settings.key]
+    differ = difference(before, after, settings).select(*names).distinct()
+    had = current(before, settings).select(*names)
+    has = current(after, settings).select(*names)
+    joined = (
+        differ.alias("d")
+        .join(had.alias("b"), same("d", "b", settings.key), "left")
+        .join(has.alias("a"), same("d", "a", settings.key), "left")
+    )
+    was, now = (F.col(f"{side}.`{settings.key[0]}`").isNotNull() for side in ("b", "a"))
+    found = (
+        F.when(was & now, DIFFERS).when(now, ONLY_IN_SOURCE).when(was, ONLY_IN_TABLE).alias("found")
+    )
+    return joined.select("d.*", found).where("found IS NOT NULL")
+
+
+def _kept(run: Run, taken: Taken, open_keys: DataFrame) -> int:
+    """The open keys without a row that the contract keeps."""
+    if run.contract.history.absent is Absence.CLOSE:
+        return 0
+    keys = run.contract.key
+    seen = run.spark.table(taken.staged.table).select(*[named(name) for name in keys])
+    return open_keys.alias("o").join(seen.alias("s"), same("o", "s", keys), "left_anti").count()

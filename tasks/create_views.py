@@ -1,0 +1,28 @@
+"""The view of what holds, made once a table has rows, and anew when it has come to more columns.
+
+Promise: it is an offer to readers. A catalog that keeps no views, or refuses this one, is said in
+the log; the load is not touched by it.
+"""
+
+from __future__ import annotations
+
+from prefect.logging import get_run_logger
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
+from history.reading.sql_views import create_views, current_view
+from tasks.compiler.contract_to_history_settings import history_settings
+from tasks.run.run_context import Run
+
+
+def offer_views(run: Run) -> None:
+    """Create the views over the run's target, where the catalog can."""
+    log = get_run_logger()
+    try:
+        made = create_views(run.spark, run.target, history_settings(run.contract))
+    except (PySparkException, Py4JError) as error:
+        # Its text may quote what lies in the catalog; the kind says enough.
+        log.warning("%s was not created: %s", current_view(run.target), type(error).__name__)
+        return
+    if not made:
+        log.info("%s was not created: the catalog keeps no views", current_view(run.target))

@@ -1,0 +1,143 @@
+"""Opening a load: everything that must be there before the first step, and its end.
+
+Promise: what is missing or wrong (a contract, a block, a key ring, Java, room on the disk, another
+run on the table) is told before anything is read or written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from blocks.lookup import block_lookup
+from blocks.run_settings import RunSettings
+from blocks.source_database import SourceDatabase
+from contracts.errors import ContractError, StrandlineError
+from contracts.loader import TABLES, find_contract
+from tasks.lifecycle.leftover_cleanup import clear, remember
+from tasks.lifecycle.table_lock import holding
+from tasks.lifecycle.time_limit import within
+from tasks.observability.emit_prefect_events import tell_failure
+from tasks.observability.ledger_tables import ensure_places
+from tasks.observability.resource_usage import UsageWatch
+from tasks.observability.run_metrics import record_failure, record_unrecorded
+from tasks.run.progress_listeners import listening
+from tasks.run.run_context import Run, batch_name
+from tasks.run.spark_error_mapping import translated
+from tasks.run.step_durations import StepTimes
+from tasks.run.unexpected_errors import foreseen
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run, and the watches over what it costs and how long its steps take."""
+
+    run: Run
+    watch: UsageWatch
+    times: StepTimes
+
+
+@contextmanager
+def opened(contract: str, settings: str, *, run_id: str, started: datetime) -> Iterator[Opened]:
+    """A run of the contract with its table held; a failure inside is recorded, then raised.
+
+    Args:
+        contract: The name of a contract, or of its target table.
+        settings: The name of the run settings block.
+        run_id: The flow run's id.
+        started: When the flow run first started; a retry has the same.
+    """
+    where = block_lookup.settings(settings)
+    with foreseen(contract, where.state_directory):
+        found = find_contract(contract, contracts_folder(where))
+        source = block_lookup.source(found.source.connection)
+        where.lakehouse.check()
+    target = f"{where.lakehouse.catalog}.{found.target}"
+    with (
+        foreseen(found.name, where.state_directory),
+        holding(where.state_directory, target, run_id=run_id),
+    ):
+        run = Run(
+            contract=found,
+            settings=where,
+            source=source,
+            spark=session(where, source),
+            batch_id=batch_name(run_id, started),
+            run_id=run_id,
+            started=started,
+        )
+        watch = UsageWatch()
+        with translated(found.name, "open"):
+            _prepare(run)
+        limit = within(run.spark, where.table_minutes, where=found.name, tag=run.batch_id)
+        times = StepTimes(found.name)
+        within_reach = foreseen(found.name, where.state_directory)
+        with listening(times), _recorded_if_failed(run, watch), limit, within_reach:
+            yield Opened(run, watch, times)
+        with translated(found.name, "close", publishes=True):
+            clear(run)
+
+
+def known_contracts(names: Sequence[str], settings: str) -> tuple[str, ...]:
+    """The contracts of those names, each once; an unknown one is told before any is loaded."""
+    folder = contracts_folder(block_lookup.settings(settings))
+    return tuple(dict.fromkeys(find_contract(name, folder).name for name in names))
+
+
+def contracts_to_load(names: Sequence[str], settings: str) -> tuple[str, ...]:
+    """As `known_contracts`, but where there are several, one whose file is broken is among them.
+
+    Its own load tells what is wrong with it; the others are loaded.
+    """
+    folder = contracts_folder(block_lookup.settings(settings))
+    several = len({*names}) > 1
+
+    def name_of(name: str) -> str:
+        try:
+            return find_contract(name, folder).name
+        except ContractError:
+            if several and (folder / f"{name}.yaml").is_file():
+                return name
+            raise
+
+    return tuple(dict.fromkeys(map(name_of, names)))
+
+
+def limits(settings: str) -> RunSettings:
+    """The settings of that name, for how many loads may run and how long."""
+    return block_lookup.settings(settings)
+
+
+def contracts_folder(settings: RunSettings) -> Path:
+    """Where the contracts lie: the settings' directory, else the ones that come along."""
+    return settings.contracts_directory or TABLES
+
+
+def session(settings: RunSettings, source: SourceDatabase) -> SparkSession:
+    """A Spark session of its own, which knows the source's driver, over the process's one Spark."""
+    return settings.spark.session(settings.lakehouse, *source.packages(), shared=False)
+
+
+def _prepare(run: Run) -> None:
+    ensure_places(run.spark, run.settings, run.contract.namespace)
+    clear(run)
+    record_unrecorded(run)
+    remember(run)
+
+
+@contextmanager
+def _recorded_if_failed(run: Run, watch: UsageWatch) -> Iterator[None]:
+    try:
+        yield
+    except StrandlineError as error:
+        tell_failure(run, error)
+        # The failure itself matters more than a record of it that can't be written.
+        with suppress(Exception):
+            record_failure(run, error, watch)
+            clear(run)
+        raise

@@ -1,0 +1,1 @@
+"""What a run tells meanwhile and afterwards: progress, events, lineage, metrics, assets."""

@@ -1,0 +1,100 @@
+"""What a load tells Prefect as events, for alerts to be triggered by and pages to show.
+
+Promise: an event carries names of tables and checks, and counts; never a cell value or a key.
+Telling never fails a load and never waits for a server: events are handed to a thread, and outside
+of a flow run there is nobody to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.events import emit_event
+from prefect.exceptions import EventTooLarge
+from prefect.logging import get_logger
+
+from contracts.alerts import event_names as names
+from contracts.errors import SourceUnavailableError, StrandlineError
+from contracts.model import Contract
+from history import LoadReport
+from tasks.run.run_context import Run
+from tasks.run.step_results import StagedBatch, Verdict
+
+Figure = str | int | float | None
+
+
+def tell_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
+    """A batch was judged, and which checks its rows failed."""
+    failed = [finding for finding in verdict.findings if finding.failed]
+    _tell(
+        names.BATCH_JUDGED,
+        _table(run.contract) | {names.VERDICT: "pass" if verdict.passed else "fail"},
+        _batch(run)
+        | {
+            "score": None if verdict.score is None else round(verdict.score, 6),
+            "threshold": verdict.threshold,
+            "rows_read": staged.rows_read,
+            "rows_refused": staged.refused,
+            "checks_failed": len(failed),
+        },
+    )
+    for finding in failed:
+        _tell(
+            names.ANOMALY_FOUND,
+            _table(run.contract)
+            | {"strandline.check": finding.check, "strandline.severity": finding.severity},
+            _batch(run)
+            | {"check": finding.check, "failed": finding.failed, "evaluated": finding.evaluated},
+        )
+
+
+def tell_loaded(run: Run, staged: StagedBatch, report: LoadReport) -> None:
+    """A load published a new state, or found that there is nothing to publish."""
+    _tell(
+        names.TABLE_PUBLISHED if report.published else names.TABLE_UNCHANGED,
+        _table(run.contract),
+        _batch(run)
+        | {
+            "rows_read": staged.rows_read,
+            "versions_opened": report.opened,
+            "versions_closed": report.closed,
+        },
+    )
+
+
+def tell_failure(run: Run, error: StrandlineError) -> None:
+    """A load ended; that it gave up on its source is worth an event of its own."""
+    if not isinstance(error, SourceUnavailableError):
+        return
+    source = run.contract.source
+    _tell(
+        names.CIRCUIT_OPENED,
+        {
+            names.ID: names.source_resource(source.connection),
+            names.NAME: source.connection,
+            names.CONTRACT: run.contract.name,
+        },
+        _batch(run) | {"attempts": source.retry_attempts + 1},
+    )
+
+
+def _table(contract: Contract) -> dict[str, str]:
+    return {
+        names.ID: names.table_resource(contract.target),
+        names.NAME: contract.target,
+        names.CONTRACT: contract.name,
+    }
+
+
+def _batch(run: Run) -> dict[str, Figure]:
+    return {"contract": run.contract.name, "batch_id": run.batch_id}
+
+
+def _tell(event: str, resource: dict[str, str], figures: Mapping[str, Figure]) -> None:
+    if FlowRunContext.get() is None and TaskRunContext.get() is None:
+        return
+    try:
+        emit_event(event, resource=resource, payload=dict(figures))
+    except EventTooLarge:
+        get_logger("strandline").warning("event %s is too large to be told", event)

@@ -1,0 +1,51 @@
+"""Source and target as Prefect assets: which table a run made anew, and from which one.
+
+The keys name places and never rows: `iceberg://catalog/namespace/table` and
+`postgresql://host/database/schema/table`.
+"""
+
+from __future__ import annotations
+
+from typing import ParamSpec, TypeVar
+
+from prefect import Task
+from prefect.assets import Asset, AssetProperties
+from prefect.cache_policies import NO_CACHE
+from prefect.tasks import MaterializingTask
+
+from history import Written
+from tasks.run.run_context import Run
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def target_asset(run: Run) -> Asset:
+    """The history that the run loads."""
+    contract = run.contract
+    about = AssetProperties(
+        name=contract.target, description=contract.description.strip(), owners=[contract.owner]
+    )
+    return Asset(key=f"iceberg://{run.target.replace('.', '/')}", properties=about)
+
+
+def source_asset(run: Run) -> Asset:
+    """The table that its rows come from."""
+    place = f"{run.source.host}/{run.source.database}"
+    relation = run.contract.source.relation.replace(".", "/")
+    return Asset(key=f"{run.source.dialect}://{place}/{relation}")
+
+
+def published_asset(run: Run, step: Task[P, R], written: Written) -> Task[P, R]:
+    """The step as one that materialises the target; as it is where there is nothing to publish."""
+    if written.evidence is None:
+        return step
+    return MaterializingTask(
+        fn=step.fn,
+        name=step.name,
+        assets=[target_asset(run)],
+        asset_deps=[source_asset(run)],
+        materialized_by="strandline",
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )

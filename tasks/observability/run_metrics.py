@@ -1,0 +1,107 @@
+"""One row of metrics per run: what it read, published and cost, or why it failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from contracts.errors import DataError, StrandlineError
+from history.iceberg.current_state import BATCH_ID, WATERMARK, Published, published
+from history.iceberg.history_table import exists
+from history.model.load_report import REPORT
+from tasks.observability.ledger_tables import append
+from tasks.observability.lineage_rows import append_lineage
+from tasks.observability.resource_usage import Usage, UsageWatch
+from tasks.observability.spark_spill import spilled_bytes
+from tasks.run.run_context import PIPELINE, Run
+
+PUBLISHED, UNCHANGED, REFUSED, FAILED = "published", "unchanged", "refused", "failed"
+
+
+def record_failure(run: Run, error: StrandlineError, watch: UsageWatch) -> None:
+    """Append the metrics of a run that published nothing."""
+    usage = watch.result()
+    metrics = metrics_of(run, datetime.now(UTC), usage) | {
+        "state": REFUSED if isinstance(error, DataError) else FAILED,
+        "errors_count": 1,
+        "error_kind": type(error).__name__,
+    }
+    append_metrics(run, metrics)
+
+
+def record_unrecorded(run: Run) -> None:
+    """Make up for a run of this table that was stopped between publishing and recording."""
+    state = published(run.spark, run.target) if exists(run.spark, run.target) else None
+    if state is None or not is_unrecorded(run.spark, state, run.ledger("run_metrics")):
+        return
+    batch_id = state.properties[BATCH_ID]
+    append_lineage(run, batch_id)
+    append_metrics(run, _from_summary(run, state, batch_id))
+
+
+def is_unrecorded(spark: SparkSession, state: Published, ledger: str) -> bool:
+    """Whether the state is that of a load which the ledger of runs does not know."""
+    batch_id = state.properties.get(BATCH_ID)
+    if batch_id is None or PIPELINE not in state.properties:
+        return False
+    done = (F.col("batch_id") == batch_id) & (F.col("state") == PUBLISHED)
+    return not spark.table(ledger).where(done).limit(1).collect()
+
+
+def _from_summary(run: Run, state: Published, batch_id: str) -> dict[str, object]:
+    told = json.loads(state.properties[PIPELINE])
+    counts = json.loads(state.properties[REPORT])
+    mark = state.properties.get(WATERMARK)
+    return {
+        "job_id": told["run_id"],
+        "batch_id": batch_id,
+        "contract": run.contract.name,
+        "target_table": run.target,
+        "start_time": datetime.fromisoformat(told["started"]),
+        "end_time": run.started,
+        "state": PUBLISHED,
+        "data_quality_score": told["score"],
+        "watermark": datetime.fromisoformat(mark) if mark else None,
+        "errors_count": 0,
+        "snapshot_id": state.snapshot_id,
+        **history_counts(counts),
+        **{name: value for name, value in told.items() if name.startswith("rows_")},
+    }
+
+
+def metrics_of(run: Run, ended: datetime, usage: Usage) -> dict[str, object]:
+    return {
+        "job_id": run.run_id,
+        "batch_id": run.batch_id,
+        "contract": run.contract.name,
+        "target_table": run.target,
+        "start_time": run.started,
+        "end_time": ended,
+        "memory_usage_mb": usage.memory_mb,
+        "cpu_usage_percent": usage.cpu_percent,
+        "spilled_bytes": spilled_bytes(run.spark, run.batch_id),
+        "errors_count": 0,
+    }
+
+
+def history_counts(counts: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "versions_opened": counts["opened"],
+        "versions_closed": counts["closed"],
+        **{name: counts[name] for name in ("late", "deleted", "unchanged")},
+    }
+
+
+def append_metrics(run: Run, metrics: Mapping[str, object]) -> None:
+    """One row, in the ledger's own columns; what is not known of a run is null."""
+    table = run.ledger("run_metrics")
+    names = run.spark.table(table).columns
+    row = run.spark.sql(
+        "SELECT " + ", ".join(f":{name} AS {name}" for name in names),
+        {name: metrics.get(name) for name in names},
+    )
+    append(row, table)

@@ -1,0 +1,70 @@
+"""Record: what the run did, for people and auditors: lineage, metrics, and the run's own page.
+
+Promise: a batch is recorded once. A run that was stopped between publishing and recording is made
+up for by the next one, from what the snapshot itself says.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from history import LoadReport
+from tasks.observability.lineage_rows import append_lineage
+from tasks.observability.resource_usage import UsageWatch
+from tasks.observability.run_metrics import (
+    PUBLISHED,
+    UNCHANGED,
+    append_metrics,
+    history_counts,
+    metrics_of,
+)
+from tasks.run.run_context import Run
+from tasks.run.step_decorator import Figures, step
+from tasks.run.step_results import LoadSummary, StagedBatch, Verdict
+
+_TOUCHED = ("files_read", "bytes_read", "files_written", "bytes_written")
+
+
+def _figures(summary: LoadSummary) -> Figures:
+    return {"seconds": round(summary.elapsed_seconds, 1)}
+
+
+@step("record", figures=_figures, publishes=True)
+def record(
+    run: Run, staged: StagedBatch, verdict: Verdict, report: LoadReport, watch: UsageWatch
+) -> LoadSummary:
+    """Append the batch's lineage and metrics; the summary is what the run hands back."""
+    ended = datetime.now(UTC)
+    usage = watch.result()
+    if report.published:
+        append_lineage(run, run.batch_id)
+    metrics = metrics_of(run, ended, usage) | {
+        "state": PUBLISHED if report.published else UNCHANGED,
+        "rows_read": staged.rows_read,
+        "rows_refused": staged.refused,
+        "rows_ignored": staged.ignored,
+        "rows_repeated": staged.repeated,
+        "rows_staged": staged.staged,
+        "data_quality_score": verdict.score,
+        "watermark": staged.watermark,
+        "snapshot_id": report.snapshot_id,
+        "commit_retries": report.attempts - 1,
+        **{name: getattr(report, name) for name in _TOUCHED},
+        **history_counts(report.counts()),
+    }
+    if not report.replayed:
+        # Otherwise it was recorded when it was published, or when this run began.
+        append_metrics(run, metrics)
+    return LoadSummary(
+        contract=run.contract.name,
+        target=run.target,
+        batch_id=run.batch_id,
+        run_id=run.run_id,
+        started=run.started,
+        ended=ended,
+        staged=staged,
+        verdict=verdict,
+        report=report,
+        memory_mb=usage.memory_mb,
+        cpu_percent=usage.cpu_percent,
+    )

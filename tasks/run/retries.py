@@ -1,0 +1,35 @@
+"""How often and how long a step waits for a source that does not answer (spec 1.1)."""
+
+from __future__ import annotations
+
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import exponential_backoff
+
+from contracts.errors import RetryableError
+from tasks.run.run_context import Run
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_FIRST_DELAY_SECONDS = 2
+
+
+def patient(step: Task[P, R], run: Run) -> Task[P, R]:
+    """The step, tried again as often as the contract's source allows, ever later.
+
+    Only failures that may pass are tried again: a wrong password stays wrong.
+    """
+    return step.with_options(
+        retries=run.contract.source.retry_attempts,
+        retry_delay_seconds=exponential_backoff(_FIRST_DELAY_SECONDS),
+        retry_jitter_factor=0.2,
+        retry_condition_fn=_may_pass,
+    )
+
+
+def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, RetryableError)

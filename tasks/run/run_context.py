@@ -1,0 +1,78 @@
+"""What the steps of one load share: the contract, the places, a Spark session and the batch.
+
+A run is made by `tasks.lifecycle.open_run` and handed to every step; what a step finds out is handed on as
+the values of `tasks.run.step_results`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pyspark.sql import SparkSession
+
+from blocks.run_settings import RunSettings
+from blocks.source_database import SourceDatabase
+from contracts.model import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One load of one table.
+
+    Attributes:
+        contract: What the table promises.
+        settings: Where things live.
+        source: The database that the rows come from.
+        spark: A session of this load's own: snapshot properties hold for a whole session.
+        batch_id: Names the batch; the same when a flow run is retried.
+        run_id: The flow run.
+        started: When the batch was taken; timezone-aware.
+        closes_at_most: So many keys that a full read lacks may be closed; None: as many as the
+            contract allows.
+        full: The whole source is to be read, also where the contract reads what is new.
+    """
+
+    contract: Contract
+    settings: RunSettings
+    source: SourceDatabase
+    spark: SparkSession = field(repr=False)
+    batch_id: str
+    run_id: str
+    started: datetime
+    closes_at_most: int | None = None
+    full: bool = False
+
+    @property
+    def target(self) -> str:
+        """The history table, `catalog.namespace.table`."""
+        return f"{self.settings.lakehouse.catalog}.{self.contract.target}"
+
+    @property
+    def stage(self) -> str:
+        """The table that this batch waits in until it is published."""
+        return stage_table(self.settings, self.contract.name, self.batch_id)
+
+    def ledger(self, name: str) -> str:
+        """A table about the runs themselves: lineage, metrics, quarantine."""
+        return ledger_table(self.settings, name)
+
+
+def stage_table(settings: RunSettings, contract: str, batch_id: str) -> str:
+    """The identifier of a batch's stage."""
+    catalog, namespace = settings.lakehouse.catalog, settings.stage_namespace
+    return f"{catalog}.{namespace}.{contract}__{batch_id.lower()}"
+
+
+def ledger_table(settings: RunSettings, name: str) -> str:
+    """The identifier of a ledger."""
+    return f"{settings.lakehouse.catalog}.{settings.governance_namespace}.{name}"
+
+
+def batch_name(run_id: str, started: datetime) -> str:
+    """The batch of a flow run (spec 1.2): `BATCH_<date>_<time>_<8 hex>`."""
+    return f"BATCH_{started:%Y%m%d_%H%M%S}_{run_id.replace('-', '')[:8]}"
+
+
+PIPELINE = "strandline.pipeline"
+"""The entry of the snapshot summary that holds the run's own counts, as JSON."""

@@ -1,0 +1,51 @@
+"""A step of a load as a Prefect task that says when it begins and ends.
+
+Steps are never cached and their results never persisted: they hand on tables, and what a table
+holds is decided by its snapshot, not by a copy of an earlier answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.run.progress_listeners import announce
+from tasks.run.run_context import Run
+from tasks.run.spark_error_mapping import translated
+from tasks.run.unexpected_errors import foreseen
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Figures = Mapping[str, int | float]
+"""Counts of a step that are worth showing, by what they count."""
+Step = Callable[Concatenate[Run, P], R]
+
+
+def step(
+    name: str, figures: Callable[[R], Figures], *, publishes: bool = False
+) -> Callable[[Step[P, R]], Task[Concatenate[Run, P], R]]:
+    """Make a function of a run a step called `name`; `figures` picks what is worth showing.
+
+    `publishes` says that something may be published when the step fails.
+    """
+
+    def made(function: Step[P, R]) -> Task[Concatenate[Run, P], R]:
+        @wraps(function)
+        def told(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
+            announce(run.contract.name, name, "begun")
+            where = f"{run.contract.name}, step {name}"
+            with (
+                foreseen(where, run.settings.state_directory),
+                translated(run.contract.name, name, publishes=publishes),
+            ):
+                result = function(run, *args, **kwargs)
+            announce(run.contract.name, name, "done", figures(result))
+            return result
+
+        return task(name=name, cache_policy=NO_CACHE, persist_result=False)(told)
+
+    return made

@@ -1,0 +1,171 @@
+"""What one step hands to the next: names, snapshots and counts, never rows.
+
+Frozen and picklable, so that Prefect may keep, show and resend them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from contracts.model import Contract
+from history.model.applied_source_reads import Read
+from history.model.load_report import LoadReport
+from tasks.transforms.checks.quality_score import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What one load has to read: bounds and slices, found without reading a row.
+
+    Attributes:
+        contract: What the table promises, and what the source is (`contracts.model.source_kind.settled`).
+        taken_because: Why the source is taken for what it is; empty: the contract says it.
+        query: Selects the rows.
+        slices: Conditions that cut them into parts to be read side by side, each row in one.
+        rows: How many there are, overlap included.
+        first_load: Nothing was published yet.
+        full: Every row of the source is read.
+        after: The published watermark that the read begins at; None: at the first row.
+        watermark: The published one, which never moves back; None: there is none to be believed.
+        read_at: The instant of the read, by the source's clock, and its place after all before it.
+        watermark_limit: How far a watermark is believed: the source's clock, or the start of its
+            oldest open transaction.
+        judged_until: The greatest watermark that an earlier batch has judged and counted.
+        one_row_a_key: The source itself has no two rows of one key.
+        read: Of a state: the read as its history keeps it.
+    """
+
+    contract: Contract
+    taken_because: str
+    query: str
+    slices: tuple[str, ...]
+    rows: int
+    first_load: bool
+    full: bool
+    after: datetime | None
+    watermark: datetime | None
+    read_at: datetime
+    watermark_limit: datetime
+    judged_until: datetime | None
+    one_row_a_key: bool
+    read: Read | None
+
+
+@dataclass(frozen=True, slots=True)
+class StagedBatch:
+    """The judged and protected rows of one batch, written once.
+
+    `rows_read` counts what left the source; it equals refused + ignored + repeated + staged.
+    `repeated` rows say exactly what an open version already says and were not written.
+    `watermark` is the greatest of the rows that were not refused, within the source's own clock
+    (None: there is none). `read` says which read of its source the batch is, where that is read as
+    it is now; it is full where the contract closes keys that are absent from a full load.
+    `judged_until` is the greatest watermark of all rows up to the read. `there` counts the rows
+    that must be open versions once a full read is loaded (None: that is not asked), and
+    `there_digest` is that of their fingerprints.
+    """
+
+    table: str
+    rows_read: int
+    staged: int
+    refused: int
+    ignored: int
+    repeated: int
+    watermark: datetime | None
+    findings: tuple[Finding, ...] = ()
+    read: Read | None = None
+    judged_until: datetime | None = None
+    there: int | None = None
+    there_digest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement over a batch: score in [0, 1], None when there was nothing to judge."""
+
+    score: float | None
+    threshold: float
+    passed: bool
+    findings: tuple[Finding, ...] = ()
+    quarantined: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSummary:
+    """How one table's load ended: what the command line and the run's page show.
+
+    `step_seconds` says how long each step took, those that were repeated in all. `source_kind` is
+    what the source was taken for, `taken_because` why, where the contract does not say.
+    """
+
+    contract: str
+    target: str
+    batch_id: str
+    run_id: str
+    started: datetime
+    ended: datetime
+    staged: StagedBatch
+    verdict: Verdict
+    report: LoadReport
+    memory_mb: float = 0.0
+    cpu_percent: float = 0.0
+    step_seconds: Mapping[str, float] = field(default_factory=dict)
+    source_kind: str = ""
+    taken_because: str = ""
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """From taking the batch to having recorded it."""
+        return (self.ended - self.started).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class DifferingKey:
+    """A key whose open version is not what the source says.
+
+    `found` is 'only in source', 'only in table' or 'differs'; `key` is a JSON object of the key
+    as the table stores it.
+    """
+
+    found: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """A whole table compared with one full read of its source.
+
+    Attributes:
+        contract: The contract's name.
+        target: The history table.
+        read_at: The instant of the read, by the source's clock.
+        rows_read: The source's rows.
+        open_versions: The keys that the table held open.
+        only_in_source: Keys that the source has, and the table does not hold open.
+        only_in_table: Keys that the table holds open, and the source does not have.
+        differing: Keys of both whose values differ.
+        kept: Open keys without a row of which the contract says that they stay.
+        refused: Rows that a check refuses: their keys keep what the table holds of them.
+        keys: Some of the keys that are not equal.
+        batch_id: The batch that repaired them; None: nothing was repaired.
+    """
+
+    contract: str
+    target: str
+    read_at: datetime
+    rows_read: int
+    open_versions: int
+    only_in_source: int
+    only_in_table: int
+    differing: int
+    kept: int
+    refused: int
+    keys: tuple[DifferingKey, ...] = ()
+    batch_id: str | None = None
+
+    @property
+    def unequal(self) -> int:
+        """How many keys are not equal."""
+        return self.only_in_source + self.only_in_table + self.differing

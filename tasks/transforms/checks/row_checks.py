@@ -1,0 +1,257 @@
+"""The row checks of a contract as one bit mask per row, and what follows from it.
+
+Promise: the mask is never null, and a null value fails only the checks that ask for presence. Bit
+i is set when `row_checks(contract)[i]` failed. Counts over all rows come out of the write that
+carries the mask (`pyspark.sql.Observation`), so judging needs no job of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from contracts.errors import ContractError
+from contracts.model import Check, Contract, Severity
+from contracts.model.check_registry import RULES, Scope
+from history.spark.column_quoting_and_comparison import named
+from tasks.transforms.checks.implicit_checks import (
+    VALUE_FITS,
+    Circumstances,
+    implicit_checks,
+    implicit_failures,
+    is_carried,
+)
+from tasks.transforms.checks.quality_score import Finding
+from tasks.transforms.checks.rule_expressions import Subject, broken
+
+MOST_CHECKS = 63
+"""So many bits of a bigint can be set without turning its sign."""
+
+_ALWAYS_CARRIED = frozenset({"string", "boolean", "binary"})
+
+REASONS_TYPE = "array<struct<check:string,column:string>>"
+
+
+def row_checks(contract: Contract) -> tuple[Check, ...]:
+    """The checks of one row, in the order of their bits.
+
+    First the implicit ones (`tasks.transforms.checks.implicit_checks`), then the contract's row and reference
+    checks as declared.
+
+    Raises:
+        ContractError: There are more than 63.
+    """
+    declared = [check for check in contract.checks if RULES[check.rule].scope is not Scope.SET]
+    checks = (*implicit_checks(contract), *declared)
+    if len(checks) > MOST_CHECKS:
+        raise ContractError(
+            where=f"contract {contract.name}",
+            expected=f"at most {MOST_CHECKS} row and reference checks, implicit ones included",
+            found=f"{len(checks)}",
+            next_step="Split the contract, or state several conditions in one check.",
+        )
+    return checks
+
+
+def failed_checks(
+    contract: Contract,
+    *,
+    as_of: datetime,
+    ignored: Column,
+    twin: Column | None = None,
+    unfit: Column | None = None,
+) -> Column:
+    """The bit mask of the checks that a source row failed, BIGINT, never null.
+
+    An expression over source columns and the marks of `with_references`. Make it a column before
+    `refusing`, `reasons` and the like mention it once per check.
+
+    Args:
+        contract: What the table promises.
+        as_of: The instant of the read; timezone-aware.
+        ignored: Whether the row says nothing: then it needs no place either.
+        twin: Whether another row has its key; None: none has.
+        unfit: Whether a value could not be carried from the source; None: all could.
+    """
+    kinds = {column.name: column.type for column in contract.source.columns}
+    never = F.lit(False)
+    about = Circumstances(
+        as_of, ignored, never if twin is None else twin, never if unfit is None else unfit
+    )
+    failures = list(implicit_failures(contract, about))
+    for position, check in _numbered(contract)[len(failures) :]:
+        failures.append(broken(check, Subject(kinds, as_of, reference_mark(position))))
+    none = F.lit(0).cast("bigint")
+    bits = [
+        F.when(failed, F.lit(1 << position).cast("bigint")).otherwise(none)
+        for position, failed in enumerate(failures)
+    ]
+    return reduce(lambda mask, bit: mask.bitwiseOR(bit), bits, none)
+
+
+def reference_mark(position: int) -> str:
+    """The column by which `with_references` says that a row's reference is known."""
+    return f"__known_{position}"
+
+
+def with_references(
+    frame: DataFrame, contract: Contract, references: Mapping[str, DataFrame]
+) -> DataFrame:
+    """The source rows, each once, with a boolean `__known_<i>` per reference check.
+
+    `references` are the referenced relations by the name that the checks give them. Their distinct
+    values are broadcast. A null is not known; `failed_checks` lets it pass.
+
+    Raises:
+        ContractError: A relation that a check names is not among them.
+    """
+    kinds = {column.name: column.type for column in contract.source.columns}
+    for position, check in enumerate(row_checks(contract)):
+        if RULES[check.rule].scope is not Scope.REFERENCE:
+            continue
+        relation = str(check.arguments["relation"])
+        if relation not in references:
+            raise ContractError(
+                where=f"check {check.id} of contract {contract.name}",
+                expected=f"the relation {relation} to compare with",
+                found=f"only {', '.join(sorted(references)) or 'none'}",
+                next_step="Name a relation that the source connection can read.",
+            )
+        (name,) = check.columns
+        held = f"__value_{position}"
+        value = named(str(check.arguments["column"])).try_cast(kinds[name])
+        values = references[relation].select(value.alias(held)).where(named(held).isNotNull())
+        joined = frame.join(F.broadcast(values.distinct()), named(name) == named(held), "left")
+        known = named(held).isNotNull()
+        frame = joined.withColumn(reference_mark(position), known).drop(held)
+    return frame
+
+
+def refusing(contract: Contract, mask: Column) -> Column:
+    """Whether a check of severity REFUSE failed; never null for a mask that isn't."""
+    bits = sum(1 << position for position, check in _numbered(contract) if _refuses(check))
+    return mask.bitwiseAND(F.lit(bits).cast("bigint")) != 0
+
+
+def reasons(contract: Contract, mask: Column, unfit: Column | None = None) -> Column:
+    """The failed checks as `array<struct<check:string,column:string>>`, refusing ones first.
+
+    `column` is the check's source columns, joined by a comma and a space. Empty for a good row.
+    `unfit` are the names of the source columns whose values could not be carried, or null: each
+    is a reason of its own.
+    """
+    named_one_by_one = [pair for pair in _numbered(contract) if not is_carried(pair[1])]
+    ordered = sorted(named_one_by_one, key=lambda pair: not _refuses(pair[1]))
+    each = [
+        F.when(
+            _failed(mask, position),
+            F.struct(
+                F.lit(check.id).alias("check"), F.lit(", ".join(check.columns)).alias("column")
+            ),
+        )
+        for position, check in ordered
+    ]
+    said = F.filter(F.array(*each), lambda reason: reason.isNotNull()).cast(REASONS_TYPE)
+    if unfit is None:
+        return said
+    lost = F.transform(
+        unfit, lambda name: F.struct(F.lit(VALUE_FITS).alias("check"), name.alias("column"))
+    )
+    return F.concat(F.coalesce(lost.cast(REASONS_TYPE), F.array().cast(REASONS_TYPE)), said)
+
+
+def row_score(contract: Contract, mask: Column) -> Column:
+    """The weighted share of its checks that the row passed, DECIMAL(5,2), 0 to 1 (spec 6.1)."""
+    total = sum((_weight(check) for check in row_checks(contract)), Decimal(0))
+    if not total:
+        return F.lit(Decimal(1)).cast("decimal(5,2)")
+    lost = F.lit(Decimal(0))
+    for position, check in _numbered(contract):
+        share = F.lit(_weight(check) / total).cast("decimal(20,18)")
+        lost = lost + F.when(_failed(mask, position), share).otherwise(F.lit(Decimal(0)))
+    return F.round(F.greatest(F.lit(1) - lost, F.lit(Decimal(0))), 2).cast("decimal(5,2)")
+
+
+def counts(contract: Contract, mask: Column, unfit: Column | None = None) -> list[Column]:
+    """Aggregates for an Observation: `rows`, `failed_<i>` per check, `unfit_<i>` per column.
+
+    Rows whose mask is null are not counted: null it for rows that shall not be judged. `unfit` are
+    the names of the source columns whose values could not be carried, or null.
+    """
+    failed = [
+        F.count_if(_failed(mask, position)).alias(f"failed_{position}")
+        for position, _ in _numbered(contract)
+    ]
+    lost = [
+        F.bool_or(mask.isNotNull() & F.array_contains(unfit, column.name)).alias(
+            f"unfit_{position}"
+        )
+        for position, column in enumerate(contract.source.columns)
+        if unfit is not None and column.type not in _ALWAYS_CARRIED
+    ]
+    return [F.count(mask).alias("rows"), *failed, *lost]
+
+
+def findings(contract: Contract, observed: Mapping[str, int]) -> tuple[Finding, ...]:
+    """What the observed counts say about each check, in the order of the bits.
+
+    A refusing check without weight counts the rows that fail it, and none that pass.
+    """
+    rows = observed["rows"]
+    return tuple(
+        Finding(
+            check=check.id,
+            columns=_unfit_columns(contract, observed) if is_carried(check) else check.columns,
+            severity=check.severity.value,
+            failed=observed[f"failed_{position}"],
+            evaluated=observed[f"failed_{position}"] if _counts_failures(check) else rows,
+            weight=1.0 if _counts_failures(check) else check.weight,
+        )
+        for position, check in _numbered(contract)
+    )
+
+
+def repeats(digest: Column) -> Column:
+    """Over all rows, how many repeat another in what the digest stands for (rule `unique`).
+
+    Args:
+        digest: Equal where the rows are, and null where a row repeats nothing.
+
+    Returns:
+        A struct of `rows`, those with a digest, and of `surplus`, those beyond the first of a kind.
+    """
+    rows = F.count(digest)
+    return F.struct(rows.alias("rows"), (rows - F.count_distinct(digest)).alias("surplus"))
+
+
+def _unfit_columns(contract: Contract, observed: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(
+        column.name
+        for position, column in enumerate(contract.source.columns)
+        if observed.get(f"unfit_{position}")
+    )
+
+
+def _numbered(contract: Contract) -> tuple[tuple[int, Check], ...]:
+    return tuple(enumerate(row_checks(contract)))
+
+
+def _refuses(check: Check) -> bool:
+    return check.severity is Severity.REFUSE
+
+
+def _counts_failures(check: Check) -> bool:
+    return _refuses(check) and not check.weight
+
+
+def _failed(mask: Column, position: int) -> Column:
+    return mask.bitwiseAND(F.lit(1 << position).cast("bigint")) != 0
+
+
+def _weight(check: Check) -> Decimal:
+    return Decimal(str(check.weight))

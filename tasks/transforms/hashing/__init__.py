@@ -1,0 +1,1 @@
+"""Keyed hashes of rows and values (HMAC-SHA-256), and the text they are made of."""

@@ -1,0 +1,1 @@
+"""Encryption, pseudonyms and masks of columns, and of source rows for the quarantine."""

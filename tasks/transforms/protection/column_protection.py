@@ -1,0 +1,143 @@
+"""Clear target columns to their stored form, and whole source rows for the quarantine.
+
+Promise: nothing a contract calls sensitive leaves here in the clear, neither in the target's
+columns nor in the copy of a refused row.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from contracts.model import Classification, Contract, ProtectionKind
+from contracts.model.encryption_keys import ProtectionKeys
+from history.spark.column_quoting_and_comparison import as_json, named
+from tasks.transforms.protection.aes_gcm_encryption import token
+from tasks.transforms.protection.masking import masked
+from tasks.transforms.protection.pseudonymisation import pseudonymised
+
+_SENSITIVE = frozenset({Classification.CONFIDENTIAL, Classification.RESTRICTED})
+_TEXT = frozenset({"string", "boolean"})
+
+
+def protected(
+    frame: DataFrame, contract: Contract, keys: ProtectionKeys, *, table: str
+) -> DataFrame:
+    """The frame with every protected target column in its stored form, the others as they are.
+
+    Encrypted columns become BINARY, pseudonyms and masks STRING (`contracts.schemas.target_ddl.stored_type`).
+    `table` is what tokens and pseudonyms are bound to; it must be the same on every run. All
+    encrypted columns cross to Python in the same Arrow batches. Not deterministic: write the
+    result once and read that.
+    """
+    by_kind: dict[ProtectionKind, list[str]] = {kind: [] for kind in ProtectionKind}
+    replaced: dict[str, Column] = {}
+    for column in contract.columns:
+        if column.protection is None:
+            continue
+        by_kind[column.protection.kind].append(column.name)
+        if column.protection.kind is ProtectionKind.MASK:
+            replaced[column.name] = masked(named(column.name), column.protection.keep)
+    for name in by_kind[ProtectionKind.ENCRYPT]:
+        replaced[name] = token(
+            named(name),
+            kind=contract.column(name).type,
+            key=keys.encryption,
+            table=table,
+            column=name,
+        )
+    names = by_kind[ProtectionKind.PSEUDONYMISE]
+    if names:
+        frame = pseudonymised(
+            frame, {name: named(name) for name in names}, keys.pseudonym.material, table=table
+        )
+    return frame.withColumns(replaced) if replaced else frame
+
+
+def sensitive_sources(contract: Contract) -> frozenset[str]:
+    """The source columns that may not lie anywhere in the clear.
+
+    Those classified CONFIDENTIAL or RESTRICTED, and those that a protected or so classified target
+    column is made of.
+    """
+    own = {each.name for each in contract.source.columns if each.classification in _SENSITIVE}
+    feeding = {
+        name
+        for column in contract.columns
+        if column.protection is not None or column.classification in _SENSITIVE
+        for name in column.sources
+    }
+    return frozenset(own | feeding)
+
+
+UNFIT, SEALED = "__unfit", "__unfit_protected"
+"""Where a source row has the values that could not be carried: in the clear, and encrypted."""
+
+
+def source_row(
+    contract: Contract,
+    keys: ProtectionKeys,
+    *,
+    table: str,
+    refused: Column,
+    unfit: Column | None = None,
+) -> Column:
+    """The source row as a JSON object of its source columns, for refused rows; null for others.
+
+    An expression over source columns. Each sensitive value is replaced by its encryption token in
+    base64url without padding, bound to the column name `source:<name>`; the values of rows that
+    are not refused do not cross to Python at all. Timestamps are in UTC, in microseconds.
+
+    `unfit` is null or a JSON object: the text, by column, of values that no column could carry.
+    A row that has some gets them as an object under `__unfit`; those of sensitive columns as one
+    token of such an object under `__unfit_protected`, bound to `source:__unfit`.
+    """
+    sensitive = sensitive_sources(contract)
+    parts = []
+    for column in contract.source.columns:
+        value = named(column.name)
+        if column.name in sensitive:
+            value = _as_text(
+                token(
+                    F.when(refused, value),
+                    kind=column.type,
+                    key=keys.encryption,
+                    table=table,
+                    column=f"source:{column.name}",
+                )
+            )
+        parts.append(value.alias(column.name))
+    row = as_json(parts)
+    if unfit is None:
+        return F.when(refused, row)
+    lost = as_json(_unfit_parts(contract, keys, table=table, texts=F.when(refused, unfit)))
+    # Joined as text: said twice, the row's tokens would be made twice.
+    more = F.when(unfit.isNotNull(), F.regexp_replace(lost, r"^\{", ",")).otherwise("}")
+    return F.when(refused, F.concat(F.regexp_replace(row, r"\}$", ""), more))
+
+
+def _unfit_parts(
+    contract: Contract, keys: ProtectionKeys, *, table: str, texts: Column
+) -> list[Column]:
+    values = F.from_json(texts, "map<string,string>")
+    sensitive = sensitive_sources(contract)
+    clear = F.map_filter(values, lambda name, _: ~name.isin(*sensitive))
+    # Text is always carried: where no other column is sensitive, nothing has to cross to Python.
+    if not any(c.name in sensitive and c.type not in _TEXT for c in contract.source.columns):
+        return [clear.alias(UNFIT)]
+    secret = F.map_filter(values, lambda name, _: name.isin(*sensitive))
+    text = F.when(F.size(secret) > 0, F.to_json(secret))
+    sealed = token(text, kind="string", key=keys.encryption, table=table, column=f"source:{UNFIT}")
+    return [clear.alias(UNFIT), _as_text(sealed).alias(SEALED)]
+
+
+def _as_text(sealed: Column) -> Column:
+    """Base64url without padding (RFC 4648, section 5)."""
+    return F.translate(F.base64(sealed), "+/=\r\n", "-_")
+
+
+def from_text(text: Column) -> Column:
+    """The token back out of its base64url text."""
+    standard = F.translate(text, "-_", "+/")
+    padding = F.repeat(F.lit("="), (F.lit(4) - F.char_length(text) % 4) % 4)
+    return F.unbase64(F.concat(standard, padding))

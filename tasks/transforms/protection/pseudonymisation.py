@@ -1,0 +1,38 @@
+"""Keyed pseudonyms: the same value of the same column always gets the same name.
+
+Promise: without the key nobody can find a value by hashing candidates, and pseudonyms of different
+columns or tables can't be joined with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from tasks.transforms.hashing import hash_input_encoding
+from tasks.transforms.hashing.hmac_sha256 import hashed
+
+DOMAIN = "strandline pseudonym 1\n"
+
+
+def pseudonymised(
+    frame: DataFrame, values: Mapping[str, Column], key: bytes, *, table: str
+) -> DataFrame:
+    """The frame with each named column replaced by its pseudonym, 64 lower-case hex digits.
+
+    HMAC-SHA-256 over `DOMAIN`, table, column and the value, each framed as in
+    `tasks.transforms.hashing.hash_input_encoding`; null for null. Equal numbers have equal pseudonyms.
+    """
+    schema = frame.select(*[value.alias(label) for label, value in values.items()]).schema
+    messages = {}
+    for (label, value), field in zip(values.items(), schema.fields, strict=True):
+        place = (
+            DOMAIN + hash_input_encoding.framed_text(table) + hash_input_encoding.framed_text(label)
+        )
+        messages[label] = F.concat(
+            F.lit(place),
+            hash_input_encoding.framed(hash_input_encoding.tagged(value, field.dataType)),
+        )
+    return hashed(frame, messages, key)
