@@ -1,7 +1,7 @@
-"""Read: one look at the source, from which everything of a load comes.
+"""The steps of one load in their order: read, validate, merge, audit, publish, record.
 
-Promise: the bounds, the rows and what they are compared with are all of one state of the source.
-What is tried again is the whole look: half of one and half of another would be of no state.
+Every flow that loads a table goes through here: one table, several, or the repair of one that was
+verified.
 """
 
 from __future__ import annotations
@@ -11,30 +11,113 @@ from dataclasses import dataclass, replace
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from contracts.errors import CommitConflictError
+from contracts.model import Contract
+from history import LoadReport
+from tasks.audit import audit
+from tasks.compiler.compile_contract import CompiledContract
+from tasks.create_views import offer_views
 from tasks.extract import extract
+from tasks.lifecycle.open_run import Opened
+from tasks.merge import merge
+from tasks.observability.emit_prefect_events import tell_loaded
+from tasks.observability.prefect_assets import published_asset
 from tasks.protect import protect
+from tasks.publish import publish
+from tasks.record_lineage_and_metrics import record
+from tasks.run.retries import patient
 from tasks.run.run_context import Run
 from tasks.run.spark_error_mapping import translated
-from tasks.run.step_results import Extraction, StagedBatch
+from tasks.run.step_results import LoadSummary, SourceRead, StagedBatch, Verdict
+from tasks.validate import validate
+
+PUBLISH_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A batch as it was read: staged, with the run of which the source's kind is known."""
+class ValidBatch:
+    """A batch that was read, staged and found good enough, with the contract it was read by."""
 
-    run: Run
-    extraction: Extraction
+    contract: CompiledContract
     staged: StagedBatch
+    verdict: Verdict
+
+
+def load(opened: Opened) -> LoadSummary:
+    """Load what is new in the source."""
+    return publish_and_record(opened, read_and_validate(opened.run, opened.contract))
+
+
+def read_and_validate(run: Run, contract: Contract) -> ValidBatch:
+    """Read the source once, and judge what it says."""
+    source_read = read_source(run, contract)
+    verdict = validate(run, source_read.contract, source_read.staged)
+    return ValidBatch(source_read.contract, source_read.staged, verdict)
+
+
+def read_source(run: Run, contract: Contract) -> SourceRead:
+    """One read of the source, tried again as often as the contract allows."""
+    return patient(read, contract.source.retry_attempts)(run, contract)
 
 
 @task(name="read", cache_policy=NO_CACHE, persist_result=False)
-def read(run: Run) -> Taken:
+def read(run: Run, contract: Contract) -> SourceRead:
     """Extract and protect, in one read of the source.
+
+    The bounds, the rows and what they are compared with are all of one state of the source. What
+    is tried again is the whole read: half of one and half of another would be of no state.
 
     Raises:
         StrandlineError: As the two steps.
     """
-    with translated(run.contract.name, "extract"), run.source.reading() as reading:
-        extraction = extract(run, reading)
-        run = replace(run, contract=extraction.contract)
-        return Taken(run, extraction, protect(run, extraction, reading))
+    with translated(run.name, "extract"), run.source.reading() as reading:
+        extraction = extract(run, contract, reading)
+        return SourceRead(extraction, protect(run, extraction, reading))
+
+
+def publish_and_record(opened: Opened, valid: ValidBatch) -> LoadSummary:
+    """Make a valid batch the table's, and record it."""
+    run = opened.run
+    valid, report = merge_and_publish(opened, valid)
+    contract, staged = valid.contract, valid.staged
+    tell_loaded(run, staged, report)
+    if report.published:
+        # Again after each load: its columns are those of the table, which may have come to more.
+        offer_views(run, contract.history)
+    summary = record(run, staged, valid.verdict, report, opened.watch)
+    return replace(
+        summary,
+        step_seconds=opened.times.seconds,
+        source_kind=str(contract.kind),
+        taken_because=contract.kind_reason,
+    )
+
+
+def merge_and_publish(opened: Opened, valid: ValidBatch) -> tuple[ValidBatch, LoadReport]:
+    """Merge, audit, publish; anew on the new state when another writer was faster.
+
+    A log says the same whenever it is read. A state is read anew, since the other writer's read
+    may have been the later one.
+    """
+    run = opened.run
+    for attempt in range(1, PUBLISH_ATTEMPTS + 1):
+        contract = valid.contract
+        merged = merge(run, contract, valid.staged, valid.verdict)
+        audit(run, merged)
+        try:
+            report = published_asset(run, contract, publish, merged.written)(run, merged)
+        except CommitConflictError:
+            if attempt == PUBLISH_ATTEMPTS:
+                raise
+            if contract.is_state:
+                again = read_and_validate(run, opened.contract)
+                valid = replace(again, contract=_told_once(again.contract, contract))
+        else:
+            return valid, replace(report, attempts=attempt)
+    message = "the last attempt returns or raises"
+    raise AssertionError(message)
+
+
+def _told_once(again: CompiledContract, first: CompiledContract) -> CompiledContract:
+    """Why the source was taken for what it is stays what the first read found."""
+    return replace(again, kind_reason=first.kind_reason)

@@ -20,7 +20,8 @@ from contracts.errors import RetryableError, SettingsError, StrandlineError, Une
 from flows.artifacts.load_artifacts import show_load
 from flows.failure_alert_hook import alarm
 from flows.flow_parameters import ContractName, KeyCount, SettingsName
-from flows.load_table import loaded, started, this_run
+from flows.flow_run import started, this_run
+from flows.load_steps import load
 from flows.shell_exit_codes import exit_code
 from tasks.lifecycle.open_run import contracts_to_load, limits, opened
 from tasks.run.step_results import LoadSummary
@@ -144,10 +145,10 @@ def load_one(contract: str, settings: str, closes_at_most: int | None = None) ->
     try:
         with (
             foreseen(contract),
-            opened(contract, settings, run_id=this_run(contract), started=started()) as load,
+            opened(contract, settings, run_id=this_run(contract), started=started()) as run,
         ):
-            run = replace(load.run, closes_at_most=closes_at_most)
-            return TableOutcome(contract, loaded(replace(load, run=run)), None)
+            asked = replace(run.run, closes_at_most=closes_at_most)
+            return TableOutcome(contract, load(replace(run, run=asked)), None)
     except StrandlineError as error:
         return TableOutcome(contract, None, error)
 

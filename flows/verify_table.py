@@ -10,13 +10,13 @@ from prefect import flow
 from pydantic import Field
 
 from flows.flow_parameters import ContractName, KeyCount, SettingsName
-from flows.load_steps import Taken, read
-from flows.load_table import Judged, ended, started, this_run
+from flows.flow_run import started, this_run
+from flows.load_steps import ValidBatch, publish_and_record, read_source
 from tasks.compare_with_source import compare, refuse_incomparable
 from tasks.lifecycle.open_run import opened
 from tasks.merge import merge
-from tasks.run.retries import patient
-from tasks.run.step_results import Verdict, VerifyResult
+from tasks.run.run_context import Run
+from tasks.run.step_results import SourceRead, Verdict, VerifyResult
 from tasks.validate import validate
 
 ANY = sys.maxsize
@@ -40,24 +40,25 @@ def verify_table(
         limit: Name so many of the keys that differ.
         closes_at_most: As of `load-table`, for the repair.
     """
-    with opened(contract, settings, run_id=this_run(contract), started=started()) as load:
-        refuse_incomparable(load.run)
-        run = replace(load.run, full=True)
-        taken = patient(read, run)(run)
-        found = compared(taken, limit)
-        if not (repair and found.unequal):
-            return found
-        run = replace(taken.run, closes_at_most=closes_at_most)
-        verdict = validate(run, taken.staged)
-        because = taken.extraction.taken_because
-        summary = ended(load, Judged(run, taken.staged, verdict, because))
-        return replace(found, batch_id=summary.batch_id)
+    with opened(contract, settings, run_id=this_run(contract), started=started()) as run:
+        found = run.contract
+        refuse_incomparable(run.run, found.source.kind)
+        whole = replace(run.run, full=True)
+        source_read = read_source(whole, found)
+        result = compared(whole, source_read, limit)
+        if not (repair and result.unequal):
+            return result
+        repairing = replace(whole, closes_at_most=closes_at_most)
+        verdict = validate(repairing, source_read.contract, source_read.staged)
+        valid = ValidBatch(source_read.contract, source_read.staged, verdict)
+        summary = publish_and_record(replace(run, run=repairing), valid)
+        return replace(result, batch_id=summary.batch_id)
 
 
-def compared(taken: Taken, limit: int) -> VerifyResult:
+def compared(run: Run, source_read: SourceRead, limit: int) -> VerifyResult:
     """See what loading the read would change; nothing of it is published."""
-    refuse_incomparable(taken.run)
-    run = replace(taken.run, closes_at_most=ANY)
+    contract = source_read.contract
+    refuse_incomparable(run, contract.kind)
     nothing_judged = Verdict(score=None, threshold=0.0, passed=True)
-    written = merge(run, taken.staged, nothing_judged)
-    return compare(run, taken, written, limit)
+    merged = merge(replace(run, closes_at_most=ANY), contract, source_read.staged, nothing_judged)
+    return compare(run, source_read, merged, limit)

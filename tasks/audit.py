@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from history import Written, audit_changes
-from tasks.merge import batch_of
+from history import audit_changes
 from tasks.run.run_context import Run
 from tasks.run.step_decorator import Figures, step
-from tasks.run.step_results import StagedBatch, Verdict
+from tasks.run.step_results import MergedBatch
 
 
 def _figures(_: None) -> Figures:
@@ -14,10 +13,10 @@ def _figures(_: None) -> Figures:
 
 
 @step("audit", figures=_figures)
-def audit(run: Run, staged: StagedBatch, verdict: Verdict, written: Written) -> None:
+def audit(run: Run, merged: MergedBatch) -> None:
     """Refuse to publish a history that breaks a rule.
 
     Raises:
         AuditError: A rule is broken; the branch is dropped and main is as it was.
     """
-    audit_changes(run.spark, batch_of(run, staged, verdict), written)
+    audit_changes(run.spark, merged.batch, merged.written)

@@ -12,8 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.errors import NotFoundError, SettingsError
-from contracts.model import Absence, SourceKind
-from flows.load_steps import Taken
+from contracts.model import SourceKind
 from history import Written
 from history.iceberg import branches
 from history.iceberg.history_table import exists
@@ -25,10 +24,9 @@ from history.reading.version_diff import difference
 from history.spark.checkpoint import let_go
 from history.spark.column_quoting_and_comparison import as_json, named, same
 from history.writing.write_result import Evidence
-from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.run.run_context import Run
 from tasks.run.step_decorator import Figures, step
-from tasks.run.step_results import DifferingKey, VerifyResult
+from tasks.run.step_results import DifferingKey, MergedBatch, SourceRead, VerifyResult
 
 ONLY_IN_SOURCE, ONLY_IN_TABLE, DIFFERS = "only in source", "only in table", "differs"
 
@@ -37,7 +35,7 @@ def _figures(result: VerifyResult) -> Figures:
     return {"rows read": result.rows_read, "not equal": result.unequal}
 
 
-def refuse_incomparable(run: Run) -> None:
+def refuse_incomparable(run: Run, kind: SourceKind | None) -> None:
     """A table can be compared if it was loaded, from a source that has a row for each key.
 
     Raises:
@@ -49,11 +47,11 @@ def refuse_incomparable(run: Run) -> None:
             where=run.target,
             expected="a table that was loaded at least once",
             found="no such table",
-            next_step=f"strandline run {run.contract.name}",
+            next_step=f"strandline run {run.name}",
         )
-    if run.contract.source.kind is SourceKind.EVENTS:
+    if kind is SourceKind.EVENTS:
         raise SettingsError(
-            where=f"{run.contract.name}, source {run.contract.source.relation}",
+            where=f"{run.name}, source {run.relation}",
             expected="a source of kind state, which shows each key as it is now",
             found="a log of changes, in which a key has many rows",
             next_step="Load it; strandline rebuild compares versions with the changes known.",
@@ -61,31 +59,31 @@ def refuse_incomparable(run: Run) -> None:
 
 
 @step("compare", figures=_figures)
-def compare(run: Run, taken: Taken, written: Written, limit: int) -> VerifyResult:
+def compare(run: Run, read: SourceRead, merged: MergedBatch, limit: int) -> VerifyResult:
     """What the read would change of the open versions; what was written aside is dropped.
 
     Args:
         run: The run that has read.
-        taken: The full read.
-        written: What loading it would do, on its branch.
+        read: The full read.
+        merged: What loading it would do, on its branch.
         limit: Name so many keys at most.
     """
     versions = run.spark.table(run.target)
-    settings = history_settings(run.contract)
+    settings = read.contract.history
     open_keys = current(versions, settings).select(*[named(name) for name in settings.key])
-    with _dropped(run, written):
-        counts, keys = _unequal(run, written.evidence, limit)
+    with _dropped(run, merged.written):
+        counts, keys = _unequal(run, merged.written.evidence, limit)
     return VerifyResult(
-        contract=run.contract.name,
+        contract=run.name,
         target=run.target,
-        read_at=taken.extraction.read_at,
-        rows_read=taken.staged.rows_read,
+        read_at=read.extraction.read_at,
+        rows_read=read.staged.rows_read,
         open_versions=open_keys.count(),
         only_in_source=counts.get(ONLY_IN_SOURCE, 0),
         only_in_table=counts.get(ONLY_IN_TABLE, 0),
         differing=counts.get(DIFFERS, 0),
-        kept=_kept(run, taken, open_keys),
-        refused=taken.staged.refused,
+        kept=_kept(run, read, open_keys),
+        refused=read.staged.refused,
         keys=keys,
     )
 
@@ -135,10 +133,10 @@ def _by_key(before: DataFrame, after: DataFrame, settings: HistorySettings) -> D
     return joined.select("d.*", found).where("found IS NOT NULL")
 
 
-def _kept(run: Run, taken: Taken, open_keys: DataFrame) -> int:
+def _kept(run: Run, read: SourceRead, open_keys: DataFrame) -> int:
     """The open keys without a row that the contract keeps."""
-    if run.contract.history.absent is Absence.CLOSE:
+    if read.contract.closes_absent:
         return 0
-    keys = run.contract.key
-    seen = run.spark.table(taken.staged.table).select(*[named(name) for name in keys])
+    keys = read.contract.key
+    seen = run.spark.table(read.staged.table).select(*[named(name) for name in keys])
     return open_keys.alias("o").join(seen.alias("s"), same("o", "s", keys), "left_anti").count()

@@ -10,16 +10,16 @@ from prefect.logging import get_run_logger
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
+from history import HistorySettings
 from history.reading.sql_views import create_views, current_view
-from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.run.run_context import Run
 
 
-def offer_views(run: Run) -> None:
+def offer_views(run: Run, settings: HistorySettings) -> None:
     """Create the views over the run's target, where the catalog can."""
     log = get_run_logger()
     try:
-        made = create_views(run.spark, run.target, history_settings(run.contract))
+        made = create_views(run.spark, run.target, settings)
     except (PySparkException, Py4JError) as error:
         # Its text may quote what lies in the catalog; the kind says enough.
         log.warning("%s was not created: %s", current_view(run.target), type(error).__name__)

@@ -13,20 +13,18 @@ from datetime import datetime
 from prefect.logging import get_run_logger
 
 from blocks.postgres.consistent_read import SourceReading
-from contracts.errors import EmptyBatchError, SchemaDriftError
-from contracts.model import Absence, Contract, LoadKind
-from contracts.model.source_kind import one_row_a_key, settled, taken_because
+from contracts.errors import EmptyBatchError
+from contracts.model import Contract
 from contracts.model.source_relation import Relation
-from contracts.source_sql.jdbc_partitions import source_slices
-from contracts.source_sql.source_query import bounds_query, source_query
 from history.iceberg.current_state import WATERMARK, Published, published
 from history.iceberg.history_table import exists
 from history.iceberg.table_properties import source_kind
 from history.model.applied_source_reads import Read, placed_after
+from tasks.compiler.compile_contract import CompiledContract, compile_contract
 from tasks.run.run_context import PIPELINE, Run
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import Extraction
-from tasks.source.source_schema_drift import drift
+from tasks.source.jdbc_partitions import source_slices
 
 ROWS_A_SLICE = 100_000
 """A slice of fewer rows is not worth a connection of its own."""
@@ -50,7 +48,7 @@ def _figures(extraction: Extraction) -> Figures:
 
 
 @step("extract", figures=_figures)
-def extract(run: Run, reading: SourceReading) -> Extraction:
+def extract(run: Run, contract: Contract, reading: SourceReading) -> Extraction:
     """Check the source against the contract and find the bounds of what is to be read.
 
     Raises:
@@ -59,24 +57,20 @@ def extract(run: Run, reading: SourceReading) -> Extraction:
         SchemaDriftError: The table is gone, lacks a column or changed a type.
         EmptyBatchError: There are no rows where the contract promises some.
     """
-    origin = run.contract.source
-    relation = reading.relation(origin.schema, origin.table)
-    _refuse_drift(run.contract, relation)
-    contract, because = _settled(run, relation)
+    relation = reading.relation(contract.source.schema, contract.source.table)
+    compiled = _compiled(run, contract, relation)
     known = _known(run, reading)
-    reads_on = origin.load is LoadKind.INCREMENTAL and not run.full
+    reads_on = compiled.incremental and not run.full
     after = known.watermark if reads_on else None
-    dialect = run.source.dialect
-    bounds = bounds_query(contract, after=after, read_at=reading.now, dialect=dialect)
+    bounds = compiled.query.bounds(after=after, read_at=reading.now)
     low, high, _, count = reading.query_row(bounds)
     rows = int(str(count))
-    _refuse_nothing(contract, rows, first_load=known.state is None)
-    pruned = (low, high) if origin.partition_column and low is not None else None
+    _refuse_nothing(compiled, rows, first_load=known.state is None)
+    pruned = (low, high) if compiled.partitioned and low is not None else None
     read_at = placed_after(reading.now, known.last_read)
     return Extraction(
-        contract=contract,
-        taken_because=because,
-        query=source_query(contract, relation, after=after, within=pruned, dialect=dialect),
+        contract=compiled,
+        query=compiled.query.rows(after=after, within=pruned),
         slices=_slices(run, low, high, rows),
         rows=rows,
         first_load=known.state is None,
@@ -86,26 +80,25 @@ def extract(run: Run, reading: SourceReading) -> Extraction:
         read_at=read_at,
         watermark_limit=min(reading.now, reading.oldest_open or reading.now),
         judged_until=known.judged_until if after is not None else None,
-        one_row_a_key=one_row_a_key(contract, relation),
-        read=_read(contract, read_at, after) if contract.source.is_state else None,
+        read=_read(compiled, read_at, after) if compiled.is_state else None,
     )
 
 
-def _settled(run: Run, relation: Relation) -> tuple[Contract, str]:
-    """The contract with its source's kind said; what had to be taken for granted is told."""
-    contract = run.contract
+def _compiled(run: Run, contract: Contract, relation: Relation) -> CompiledContract:
+    """The contract, compiled; what had to be taken for granted of its source is told."""
     asks = contract.source.kind is None and exists(run.spark, run.target)
     recorded = source_kind(run.spark, run.target) if asks else None
-    because = taken_because(contract, relation, recorded)
-    found = settled(contract, relation, recorded)
-    if because:
+    compiled = compile_contract(
+        contract, relation, target=run.target, recorded=recorded, dialect=run.source.dialect
+    )
+    if compiled.kind_reason:
         get_run_logger().warning(
             "%s does not say what its source is; it is read as %s: %s",
-            contract.name,
-            found.source.kind,
-            because,
+            compiled.name,
+            compiled.kind,
+            compiled.kind_reason,
         )
-    return found, because
+    return compiled
 
 
 def _known(run: Run, reading: SourceReading) -> _Known:
@@ -122,14 +115,13 @@ def _known(run: Run, reading: SourceReading) -> _Known:
     return _Known(state, watermark, max(passed, default=None), last_read)
 
 
-def _read(contract: Contract, at: datetime, after: datetime | None) -> Read:
+def _read(contract: CompiledContract, at: datetime, after: datetime | None) -> Read:
     """The read as the history keeps it: what it says of rows that it did not bring."""
-    source = contract.source
     if after is None:
-        return Read(at=at, full=contract.history.absent is Absence.CLOSE)
-    told = {*source.watermark} == {*source.sequence}
+        return Read(at=at, full=contract.closes_absent)
     # By another column than the stamp, nobody knows which stamps were read.
-    return Read(at=at, full=False, low=after - source.overlap if told else at)
+    low = after - contract.overlap if contract.sequence_is_watermark else at
+    return Read(at=at, full=False, low=low)
 
 
 def _slices(run: Run, low: object, high: object, rows: int) -> tuple[str, ...]:
@@ -137,25 +129,14 @@ def _slices(run: Run, low: object, high: object, rows: int) -> tuple[str, ...]:
     return source_slices(low, high, count, dialect=run.source.dialect)
 
 
-def _refuse_drift(contract: Contract, relation: Relation) -> None:
-    said = drift(relation, contract)
-    if said:
-        raise SchemaDriftError(
-            where=f"{contract.name}, source {contract.source.relation}",
-            expected="the columns and types that the contract promises",
-            found="; ".join(said),
-            next_step="Correct the contract, or have the source changed back. Nothing was read.",
-        )
-
-
-def _refuse_nothing(contract: Contract, rows: int, *, first_load: bool) -> None:
+def _refuse_nothing(contract: CompiledContract, rows: int, *, first_load: bool) -> None:
     """No rows are refused where the contract says so, and where they would close everything."""
     if rows:
         return
-    closes_all = contract.history.absent is Absence.CLOSE and not first_load
-    if not contract.source.may_be_empty or closes_all:
+    closes_all = contract.closes_absent and not first_load
+    if not contract.may_be_empty or closes_all:
         raise EmptyBatchError(
-            where=f"{contract.name}, source {contract.source.relation}",
+            where=f"{contract.name}, source {contract.relation}",
             expected="at least one row",
             found="none",
             next_step="Check that the source was filled. Nothing was changed.",

@@ -10,29 +10,26 @@ import json
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from contracts.schemas.spark_schemas import comment, event_schema
-from contracts.schemas.target_ddl import create_table
-from history import Batch, ClosingLimit, Written, write_changes
+from history import Batch, ClosingLimit, write_changes
 from history.iceberg.history_table import exists
 from history.model.expected_open_versions import OpenState
 from history.spark.column_quoting_and_comparison import named
-from tasks.compiler.contract_to_history_settings import history_settings
+from tasks.compiler.compile_contract import CompiledContract
 from tasks.run.run_context import PIPELINE, Run
 from tasks.run.step_decorator import Figures, step
-from tasks.run.step_results import StagedBatch, Verdict
+from tasks.run.step_results import MergedBatch, StagedBatch, Verdict
 from tasks.transforms import stage_rows
 
 
-def _figures(written: Written) -> Figures:
-    return {
-        "opened": written.report.opened,
-        "closed": written.report.closed,
-        "late": written.report.late,
-    }
+def _figures(merged: MergedBatch) -> Figures:
+    report = merged.written.report
+    return {"opened": report.opened, "closed": report.closed, "late": report.late}
 
 
 @step("merge", figures=_figures)
-def merge(run: Run, staged: StagedBatch, verdict: Verdict) -> Written:
+def merge(
+    run: Run, contract: CompiledContract, staged: StagedBatch, verdict: Verdict
+) -> MergedBatch:
     """Write the batch's changes of the history on its branch.
 
     Raises:
@@ -40,13 +37,14 @@ def merge(run: Run, staged: StagedBatch, verdict: Verdict) -> Written:
         MassClosingError: A full read lacks more of the open keys than the contract allows.
     """
     if not exists(run.spark, run.target):
-        run.spark.sql(create_table(run.contract, run.target))
+        run.spark.sql(contract.create_table)
     stage = run.spark.table(staged.table)
-    seen = stage.select(*[named(name) for name in run.contract.key])
-    return write_changes(run.spark, changes_of(run, stage), batch_of(run, staged, verdict), seen)
+    seen = stage.select(*[named(name) for name in contract.key])
+    batch = batch_of(run, contract, staged, verdict)
+    return MergedBatch(batch, write_changes(run.spark, changes_of(contract, stage), batch, seen))
 
 
-def batch_of(run: Run, staged: StagedBatch, verdict: Verdict) -> Batch:
+def batch_of(run: Run, contract: CompiledContract, staged: StagedBatch, verdict: Verdict) -> Batch:
     """The staged batch as the history engine knows it."""
     counts = {
         "run_id": run.run_id,
@@ -61,51 +59,49 @@ def batch_of(run: Run, staged: StagedBatch, verdict: Verdict) -> Batch:
     }
     return Batch(
         table=run.target,
-        settings=history_settings(run.contract),
+        settings=contract.history,
         id=run.batch_id,
         time=run.started,
         quarantine=run.ledger("quarantine"),
-        source=run.contract.source.relation,
+        source=contract.relation,
         read=staged.read,
-        opened=_opened(run, staged),
+        opened=_opened(run, contract, staged),
         closing=ClosingLimit(
-            percent=run.contract.source.closing_limit.percent,
-            rows=run.contract.source.closing_limit.rows,
+            percent=contract.closing_limit.percent,
+            rows=contract.closing_limit.rows,
             at_most=run.closes_at_most,
         ),
         watermark=staged.watermark.isoformat() if staged.watermark else None,
         properties={
-            "strandline.contract": f"{run.contract.name} {run.contract.version}",
+            "strandline.contract": f"{contract.name} {contract.version}",
             PIPELINE: json.dumps(counts, separators=(",", ":")),
         },
     )
 
 
-def changes_of(run: Run, stage: DataFrame) -> DataFrame:
+def changes_of(contract: CompiledContract, stage: DataFrame) -> DataFrame:
     """What the staged rows say of their keys, as the history engine takes it."""
     # What the catalog says of a column comes along, for one that is yet to be added.
     columns = [
-        named(column.name).alias(column.name, metadata={"comment": comment(column)})
-        for name in event_schema(run.contract).fieldNames()
-        for column in [run.contract.column(name)]
+        named(name).alias(name, metadata={"comment": contract.comments[name]})
+        for name in contract.events.fieldNames()
     ]
     events = stage.where(F.col(stage_rows.KIND) == stage_rows.EVENT)
     return events.select(*columns, F.col(stage_rows.OPERATION))
 
 
-def _opened(run: Run, staged: StagedBatch) -> OpenState | None:
+def _opened(run: Run, contract: CompiledContract, staged: StagedBatch) -> OpenState | None:
     """What a full read has found, for the audit of what becomes of it."""
     if staged.there is None:
         return None
-    told = run.contract.generated("fingerprint")
     apart = None
     if staged.refused or staged.ignored:
         stage = run.spark.table(staged.table)
         said_nothing = F.col(stage_rows.KIND).isin(stage_rows.REFUSED, stage_rows.IGNORED)
-        apart = stage.where(said_nothing).select(*[named(name) for name in run.contract.key])
+        apart = stage.where(said_nothing).select(*[named(name) for name in contract.key])
     return OpenState(
         rows=staged.there,
         digest=staged.there_digest,
-        column=None if told is None else told.name,
+        column=contract.history.fingerprint,
         apart=apart,
     )

@@ -13,14 +13,14 @@ from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from blocks.postgres.consistent_read import SourceReading
-from contracts.model import Absence, Contract
 from history.iceberg.history_table import exists
 from history.spark.column_quoting_and_comparison import named
+from tasks.compiler.compile_contract import CompiledContract
 from tasks.compiler.fingerprint_columns import fingerprinted
 from tasks.run.run_context import Run
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import Extraction, StagedBatch
-from tasks.source.jdbc_reader import references, source_rows
+from tasks.source.jdbc_reader import reference_values, source_rows
 from tasks.transforms import stage_rows
 from tasks.transforms.checks.row_checks import findings
 
@@ -45,60 +45,83 @@ def _figures(batch: StagedBatch) -> Figures:
 def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedBatch:
     """Read, judge, map, fingerprint and protect the rows, and write them to the stage once.
 
-    The run's contract is that of the extraction.
-
     Raises:
         KeyUnavailableError: The table has a history, and its keys are not in the key ring.
         SourceUnavailableError: The database went away meanwhile.
-        FixableError: The target can't become what the contract says (`tasks.compiler.fingerprint_columns`).
+        FixableError: The target can't become what the contract says
+            (`tasks.compiler.fingerprint_columns`).
     """
-    contract = run.contract
-    made_of = fingerprinted(run)
-    keys = run.settings.key_ring.keys_for(contract.target, create=extraction.first_load)
-    observation = Observation(f"{contract.name}-{run.batch_id}")
+    contract = extraction.contract
+    made_of = fingerprinted(run.spark, contract, run.target)
+    keys = run.settings.key_ring.keys_for(contract.table, create=extraction.first_load)
+    observation = Observation(f"{run.name}-{run.batch_id}")
+    rows = source_rows(
+        run.spark,
+        reading,
+        contract.rows,
+        contract.fetch,
+        query=extraction.query,
+        slices=extraction.slices,
+    )
     frame = stage_rows.staged(
-        source_rows(run, extraction, reading),
-        contract,
+        rows,
+        contract.stage,
         keys,
         _origin(run, extraction, made_of),
-        references=references(run, reading),
+        references=_references(run, contract, reading),
         known=_known(run, extraction, made_of),
         observation=observation,
     )
     _write(run, frame)
-    seen = observation.get
-    return _batch(run, contract, seen, extraction)
+    return _batch(run, contract, observation.get, extraction)
 
 
 def _origin(run: Run, extraction: Extraction, made_of: tuple[str, ...]) -> stage_rows.Origin:
-    closes = run.contract.history.absent is Absence.CLOSE
+    contract = extraction.contract
+    closes = contract.closes_absent
     return stage_rows.Origin(
         batch_id=run.batch_id,
         taken_at=run.started,
-        target=run.contract.target,
+        target=contract.table,
         read_at=extraction.read_at,
         watermark_limit=extraction.watermark_limit,
         read_until=extraction.judged_until,
         fingerprinted=made_of,
-        one_row_a_key=extraction.one_row_a_key,
-        sees=run.contract.source.is_state and extraction.full and (closes or run.full),
+        one_row_a_key=contract.one_row_a_key,
+        sees=contract.is_state and extraction.full and (closes or run.full),
     )
+
+
+def _references(
+    run: Run, contract: CompiledContract, reading: SourceReading
+) -> Mapping[str, DataFrame]:
+    """The relations that the contract's checks refer to, with the columns that they need."""
+    found = {}
+    for name, columns in contract.references.items():
+        schema, _, table = name.partition(".")
+        found[name] = reference_values(
+            run.spark,
+            reading,
+            reading.relation(schema, table),
+            columns,
+            contract.fetch,
+            dialect=run.source.dialect,
+            where=run.name,
+        )
+    return found
 
 
 def _known(run: Run, extraction: Extraction, made_of: tuple[str, ...]) -> DataFrame | None:
     """The open versions that a full load compares with; an incremental one reads few repeats."""
-    contract = run.contract
-    columns = stage_rows.compared_when_known(contract, made_of)
+    contract = extraction.contract
+    columns = contract.stage.compared_with_known(made_of)
     if not (extraction.full and columns and exists(run.spark, run.target)):
-        return None
-    current = contract.generated("is_current")
-    if current is None:
         return None
     versions = run.spark.table(run.target)
     if not {*columns} <= {*versions.columns}:
         # A column is about to be added: what it says is news of every row.
         return None
-    open_versions = versions.where(named(current.name))
+    open_versions = versions.where(named(contract.history.is_current))
     return open_versions.select(*[named(name) for name in columns])
 
 
@@ -110,7 +133,7 @@ def _write(run: Run, frame: DataFrame) -> None:
 
 
 def _batch(
-    run: Run, contract: Contract, seen: Mapping[str, object], extraction: Extraction
+    run: Run, contract: CompiledContract, seen: Mapping[str, object], extraction: Extraction
 ) -> StagedBatch:
     def count(kind: str) -> int:
         return int(str(seen[f"kind_{kind}"]))
@@ -124,7 +147,7 @@ def _batch(
         ignored=count(stage_rows.IGNORED),
         repeated=count(stage_rows.REPEATED),
         watermark=_latest(_moment(seen[stage_rows.WATERMARK]), extraction.watermark),
-        findings=findings(contract, judged),
+        findings=findings(contract.stage.checks, judged),
         read=extraction.read,
         there=int(str(seen[stage_rows.THERE])) if _asks_all(extraction) else None,
         there_digest=int(str(seen[stage_rows.THERE_DIGEST])),

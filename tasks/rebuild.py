@@ -23,8 +23,9 @@ from history.restatement.rebuild_from_events import Rebuilt, batch_of, write_reb
 from history.restatement.rebuild_scope import Scope
 from history.write_audit_publish import audit_changes
 from tasks.compiler.contract_to_history_settings import history_settings
+from tasks.lifecycle.open_run import run_of
 from tasks.observability.run_metrics import is_unrecorded, record_unrecorded
-from tasks.run.run_context import Run, ledger_table
+from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import translated
 
 
@@ -67,11 +68,11 @@ def _record_last(spark: SparkSession, contract: Contract, where: RunSettings, ba
     state = published(spark, batch.table)
     if state is None or not is_unrecorded(spark, state, ledger_table(where, "run_metrics")):
         return
-    run = Run(
-        contract=contract,
-        settings=where,
-        source=block_lookup.source(contract.source.connection),
-        spark=spark,
+    run = run_of(
+        contract,
+        where,
+        block_lookup.source(contract.source.connection),
+        spark,
         batch_id=batch.id,
         run_id=batch.id,
         started=batch.time,

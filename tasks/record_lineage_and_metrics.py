@@ -56,7 +56,7 @@ def record(
         # Otherwise it was recorded when it was published, or when this run began.
         append_metrics(run, metrics)
     return LoadSummary(
-        contract=run.contract.name,
+        contract=run.name,
         target=run.target,
         batch_id=run.batch_id,
         run_id=run.run_id,

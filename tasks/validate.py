@@ -13,10 +13,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.errors import QualityGateError, SchemaDriftError
-from contracts.model.check_registry import RULES
-from contracts.schemas.spark_schemas import event_schema
 from history.spark.column_quoting_and_comparison import named
 from history.writing.quarantine_table import QUARANTINE_SCHEMA, quarantine
+from tasks.compiler.compile_contract import CompiledContract
 from tasks.observability.emit_prefect_events import tell_verdict
 from tasks.run.run_context import Run
 from tasks.run.step_decorator import Figures, step
@@ -37,19 +36,20 @@ def _figures(verdict: Verdict) -> Figures:
 
 
 @step("validate", figures=_figures)
-def validate(run: Run, staged: StagedBatch) -> Verdict:
+def validate(run: Run, contract: CompiledContract, staged: StagedBatch) -> Verdict:
     """Judge the staged batch.
 
     Raises:
         SchemaDriftError: The stage's columns are not those that the contract compiles to.
         QualityGateError: The score is below the contract's threshold.
     """
-    contract = run.contract
     stage = run.spark.table(staged.table)
-    _refuse_misshapen(run, stage)
-    found = (*staged.findings, *_set_findings(run, stage))
+    _refuse_misshapen(run, contract, stage)
+    found = (*staged.findings, *_set_findings(contract, stage))
     if staged.refused:
-        rows = quarantined_rows(run, stage.where(F.col(stage_rows.KIND) == stage_rows.REFUSED))
+        rows = quarantined_rows(
+            run, contract, stage.where(F.col(stage_rows.KIND) == stage_rows.REFUSED)
+        )
         quarantine(run.spark, rows, run.ledger("quarantine"))
     reached = score(found)
     verdict = Verdict(
@@ -71,12 +71,11 @@ def validate(run: Run, staged: StagedBatch) -> Verdict:
     return verdict
 
 
-def _refuse_misshapen(run: Run, stage: DataFrame) -> None:
-    own = stage_rows.own_columns(run.contract)
-    wrong = departures(stage.drop(*own), event_schema(run.contract))
+def _refuse_misshapen(run: Run, contract: CompiledContract, stage: DataFrame) -> None:
+    wrong = departures(stage.drop(*contract.stage.own_columns), contract.events)
     if wrong:
         raise SchemaDriftError(
-            where=f"{run.contract.name}, stage of batch {run.batch_id}",
+            where=f"{run.name}, stage of batch {run.batch_id}",
             expected="the columns and types that the contract promises",
             found="; ".join(wrong),
             next_step="Nothing was published. Report this: mapping or protection made other types "
@@ -84,15 +83,17 @@ def _refuse_misshapen(run: Run, stage: DataFrame) -> None:
         )
 
 
-def quarantined_rows(run: Run, refused: DataFrame) -> DataFrame:
+def quarantined_rows(run: Run, contract: CompiledContract, refused: DataFrame) -> DataFrame:
     """Refused rows of the stage in the quarantine's columns."""
     fields = {
         "target_table": F.lit(run.target),
         "batch_id": F.lit(run.batch_id),
-        "source_table": F.lit(run.contract.source.relation),
+        "source_table": F.lit(run.relation),
         "row_digest": F.col(stage_rows.DIGEST),
-        "record_key": F.to_json(F.struct(*[named(name) for name in run.contract.key])),
-        "reasons": reasons(run.contract, F.col(stage_rows.FAILED), F.col(stage_rows.UNFIT_COLUMNS)),
+        "record_key": F.to_json(F.struct(*[named(name) for name in contract.key])),
+        "reasons": reasons(
+            contract.stage.checks, F.col(stage_rows.FAILED), F.col(stage_rows.UNFIT_COLUMNS)
+        ),
         "row": F.col(stage_rows.SOURCE_ROW),
         "refused_at": F.lit(run.started).cast("timestamp"),
         "released_at": F.lit(None).cast("timestamp"),
@@ -100,8 +101,8 @@ def quarantined_rows(run: Run, refused: DataFrame) -> DataFrame:
     return refused.select(*[fields[name].alias(name) for name in QUARANTINE_SCHEMA.fieldNames()])
 
 
-def _set_findings(run: Run, stage: DataFrame) -> Iterable[Finding]:
-    checks = stage_rows.set_checks(run.contract)
+def _set_findings(contract: CompiledContract, stage: DataFrame) -> Iterable[Finding]:
+    checks = contract.stage.set_checks
     if not checks:
         return
     events = stage.where(F.col(stage_rows.KIND) != stage_rows.REFUSED)
@@ -109,7 +110,7 @@ def _set_findings(run: Run, stage: DataFrame) -> Iterable[Finding]:
     counted = events.agg(*[repeats(digest) for digest in digests]).collect()[0]
     for check, (rows, surplus) in zip(checks, counted, strict=True):
         finding = Finding(check.id, check.columns, check.severity.value, surplus, rows)
-        yield replace(finding, weight=check.weight, note=RULES[check.rule].says)
+        yield replace(finding, weight=check.weight, note=contract.check_notes[check.id])
 
 
 def _worst(found: Iterable[Finding]) -> str:

@@ -120,7 +120,7 @@ def spark(warehouse: Path) -> Iterator[SparkSession]:
     from pyspark.sql import SparkSession
 
     from blocks.spark.fetch_maven_jars import fetching
-    from blocks.spark.find_java import ensure_java
+    from blocks.spark.java_installation import ensure_java
     from blocks.spark.log4j_config import silence_query_loggers
 
     ensure_java()

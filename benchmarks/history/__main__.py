@@ -17,7 +17,7 @@ from benchmarks.history.plot import draw
 from benchmarks.history.results import result_rows, table_text
 from benchmarks.history.subject import SUBJECTS
 from benchmarks.history.subjects.spark_session import DRIVER_MEMORY, MASTER
-from blocks.spark.find_java import ensure_java
+from blocks.spark.java_installation import ensure_java
 
 RESULTS = ROOT / "benchmarks" / "results"
 

@@ -35,11 +35,13 @@ def load_bare() -> None:
     now = datetime.now(UTC)
     with opened(CONTRACT, _SETTINGS, run_id=str(uuid4()), started=now) as load:
         run = load.run
-        staged = protect.fn(run, extract.fn(run))
-        verdict = validate.fn(run, staged)
-        written = merge.fn(run, staged, verdict)
-        audit.fn(run, staged, verdict, written)
-        report = publish.fn(run, staged, verdict, written)
+        with run.source.reading() as reading:
+            extraction = extract.fn(run, load.contract, reading)
+            staged = protect.fn(run, extraction, reading)
+        verdict = validate.fn(run, extraction.contract, staged)
+        merged = merge.fn(run, extraction.contract, staged, verdict)
+        audit.fn(run, merged)
+        report = publish.fn(run, merged)
         record.fn(run, staged, verdict, report, load.watch)
 
 

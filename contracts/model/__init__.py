@@ -1,7 +1,7 @@
 """A contract as frozen values, and the closed registries that it may name.
 
 No file is read here and no SQL is written: `contracts.loader` makes the values from YAML,
-`contracts.schemas` and `contracts.source_sql` make Spark schemas, DDL and SQL of them.
+`contracts.schemas` makes Spark schemas and DDL of them, `tasks.source` the SQL that reads the source.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a contract says, as frozen values. `contracts.loader` makes them from YAML.
 
 Nothing here reads a file, a clock or a database, and nothing knows Spark: a contract is compiled
-to Spark by `contracts.schemas.target_ddl`, to SQL by `contracts.source_sql.source_query`.
+to Spark by `contracts.schemas.target_ddl`, to SQL by `tasks.source.source_query`.
 """
 
 from __future__ import annotations

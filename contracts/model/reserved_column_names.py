@@ -5,10 +5,13 @@ Case makes no difference: Spark does not tell such names apart.
 
 from __future__ import annotations
 
-__all__ = ["OURS", "reserved_of"]
+__all__ = ["OURS", "UNFIT", "reserved_of"]
 
 OURS = "__"
 """What the names of columns begin with that a load uses beside those of its rows."""
+
+UNFIT = "__unfit"
+"""The last column of rows that were read: null, or a JSON object of what could not be carried."""
 
 _ICEBERG = frozenset(
     {

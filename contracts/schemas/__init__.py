@@ -1,4 +1,4 @@
 """A contract as Spark schemas, as the DDL of its target, and as a data dictionary.
 
-Needs no running Spark. How a type of the source is read belongs to `contracts.source_sql`.
+Needs no running Spark. How a type of the source is read belongs to `tasks.source`.
 """

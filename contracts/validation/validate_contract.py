@@ -215,7 +215,7 @@ def _check_primary_key(
     unique = [contract.generated("surrogate_key"), contract.generated("valid_from")]
     surrogate, start = (column.name if column else None for column in unique)
     if flagged and flagged not in ({surrogate}, {*contract.key, start}):
-        history.model.load_report.add(
+        history.report.add(
             "schema[0].properties",
             "primaryKey marks what is unique in the table: the surrogate key, or the business key "
             "with the start of the version",

@@ -35,12 +35,12 @@ from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessWorker, ProcessWorkerResult
 
 from blocks.prefect_ui.block_type_descriptions import STORAGE_LOGO
-from blocks.spark.find_java import find_java
+from blocks.spark.java_installation import find_java
 from contracts.errors import StrandlineError
-from deployments.ephemeral_spark.clusters.cluster_record import Record
 from deployments.ephemeral_spark.cleanup.orphaned_clusters import sweep
 from deployments.ephemeral_spark.cleanup.worker_temp_directory import Scratch
 from deployments.ephemeral_spark.clusters.cluster_interface import Cluster, Ending
+from deployments.ephemeral_spark.clusters.cluster_record import Record
 from deployments.ephemeral_spark.clusters.emr_serverless_cluster import EmrJob
 from deployments.ephemeral_spark.clusters.standalone_cluster import Standalone
 from deployments.ephemeral_spark.clusters.standalone_daemons import STARTUP, Shape

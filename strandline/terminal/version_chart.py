@@ -59,7 +59,7 @@ def timeline(
 
 def _title(history: KeyHistory) -> Text:
     key = ", ".join(f"{name} {value(cell)}" for name, cell in history.key.items())
-    title = Text.assemble((history.iceberg.history_table, "bold"), "  ", (key, "bold cyan"))
+    title = Text.assemble((history.table, "bold"), "  ", (key, "bold cyan"))
     shown = many(len(history.versions), "version")
     title.append(f"  {'the newest ' if history.earlier else ''}{shown}", style="dim")
     return title

@@ -6,18 +6,16 @@ columns that it was first made of.
 
 from __future__ import annotations
 
+from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from contracts.errors import ContractError
-from contracts.model import Contract, ProtectionKind
-from contracts.schemas.spark_schemas import event_schema
 from history.iceberg.history_table import exists
 from history.schema_evolution.evolve_table import foreseen
-from tasks.compiler.contract_to_history_settings import history_settings
-from tasks.run.run_context import Run
+from tasks.compiler.compile_contract import CompiledContract
 
 
-def fingerprinted(run: Run) -> tuple[str, ...]:
+def fingerprinted(spark: SparkSession, contract: CompiledContract, target: str) -> tuple[str, ...]:
     """The tracked columns that the fingerprint is made of; the others are compared by themselves.
 
     Raises:
@@ -25,30 +23,23 @@ def fingerprinted(run: Run) -> tuple[str, ...]:
         SchemaDriftError: The target can't come to have the contract's columns.
         SettingsError: The contract tracks other columns than the target was made by.
     """
-    contract = run.contract
-    if not exists(run.spark, run.target):
-        return contract.history.tracked
-    settings = history_settings(contract)
-    events = event_schema(contract)
+    tracked = contract.stage.tracked
+    if not exists(spark, target):
+        return tracked
+    settings, events = contract.history, contract.events
     if settings.stamp is not None:
         # The instant of the read, which each of its rows is given when it is loaded.
         events = T.StructType([*events, T.StructField(settings.sequence, T.TimestampType())])
-    told = foreseen(run.spark, run.target, events, settings).recorded
+    told = foreseen(spark, target, events, settings).recorded
     if told.fingerprint is None:
-        return contract.history.tracked
+        return tracked
     _refuse_random(contract, told.covered)
     return told.covered
 
 
-def _refuse_random(contract: Contract, covered: tuple[str, ...]) -> None:
-    beside = {*contract.history.tracked} - {*covered}
-    random = sorted(
-        column.name
-        for column in contract.columns
-        if column.name in beside
-        and column.protection is not None
-        and column.protection.kind is ProtectionKind.ENCRYPT
-    )
+def _refuse_random(contract: CompiledContract, covered: tuple[str, ...]) -> None:
+    beside = {*contract.stage.tracked} - {*covered}
+    random = sorted(beside & contract.stage.protection.encrypted.keys())
     if random:
         raise ContractError(
             where=contract.name,

@@ -29,7 +29,7 @@ def clear(run: Run) -> None:
     """Remove the stage and the branches of every noted run of this table, this one included."""
     folder = _folder(run.settings, run.target)
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
-        _clear(run.spark, run.settings, run.contract.name, run.target, path.stem)
+        _clear(run.spark, run.settings, run.name, run.target, path.stem)
         path.unlink(missing_ok=True)
 
 

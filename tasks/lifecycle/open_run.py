@@ -19,11 +19,13 @@ from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from contracts.errors import ContractError, StrandlineError
 from contracts.loader import TABLES, find_contract
+from contracts.model import Contract
 from tasks.lifecycle.leftover_cleanup import clear, remember
 from tasks.lifecycle.table_lock import holding
 from tasks.lifecycle.time_limit import within
-from tasks.observability.emit_prefect_events import tell_failure
+from tasks.observability.emit_prefect_events import source_resource, table_resource, tell_failure
 from tasks.observability.ledger_tables import ensure_places
+from tasks.observability.lineage_rows import lineage_of
 from tasks.observability.resource_usage import UsageWatch
 from tasks.observability.run_metrics import record_failure, record_unrecorded
 from tasks.run.progress_listeners import listening
@@ -35,9 +37,10 @@ from tasks.run.unexpected_errors import foreseen
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A run, and the watches over what it costs and how long its steps take."""
+    """A run and its contract, and the watches over what it costs and how long its steps take."""
 
     run: Run
+    contract: Contract
     watch: UsageWatch
     times: StepTimes
 
@@ -62,25 +65,52 @@ def opened(contract: str, settings: str, *, run_id: str, started: datetime) -> I
         foreseen(found.name, where.state_directory),
         holding(where.state_directory, target, run_id=run_id),
     ):
-        run = Run(
-            contract=found,
-            settings=where,
-            source=source,
-            spark=session(where, source),
+        run = run_of(
+            found,
+            where,
+            source,
+            session(where, source),
             batch_id=batch_name(run_id, started),
             run_id=run_id,
             started=started,
         )
         watch = UsageWatch()
         with translated(found.name, "open"):
-            _prepare(run)
+            _prepare(run, found.namespace)
         limit = within(run.spark, where.table_minutes, where=found.name, tag=run.batch_id)
         times = StepTimes(found.name)
         within_reach = foreseen(found.name, where.state_directory)
-        with listening(times), _recorded_if_failed(run, watch), limit, within_reach:
-            yield Opened(run, watch, times)
+        with listening(times), _recorded_if_failed(run, found, watch), limit, within_reach:
+            yield Opened(run, found, watch, times)
         with translated(found.name, "close", publishes=True):
             clear(run)
+
+
+def run_of(
+    contract: Contract,
+    settings: RunSettings,
+    source: SourceDatabase,
+    spark: SparkSession,
+    *,
+    batch_id: str,
+    run_id: str,
+    started: datetime,
+) -> Run:
+    """A run of the contract; see `Run` for the arguments."""
+    return Run(
+        name=contract.name,
+        target=f"{settings.lakehouse.catalog}.{contract.target}",
+        relation=contract.source.relation,
+        table_resource=table_resource(contract),
+        source_resource=source_resource(contract),
+        lineage=lineage_of(contract),
+        settings=settings,
+        source=source,
+        spark=spark,
+        batch_id=batch_id,
+        run_id=run_id,
+        started=started,
+    )
 
 
 def known_contracts(names: Sequence[str], settings: str) -> tuple[str, ...]:
@@ -123,19 +153,19 @@ def session(settings: RunSettings, source: SourceDatabase) -> SparkSession:
     return settings.spark.session(settings.lakehouse, *source.packages(), shared=False)
 
 
-def _prepare(run: Run) -> None:
-    ensure_places(run.spark, run.settings, run.contract.namespace)
+def _prepare(run: Run, namespace: str) -> None:
+    ensure_places(run.spark, run.settings, namespace)
     clear(run)
     record_unrecorded(run)
     remember(run)
 
 
 @contextmanager
-def _recorded_if_failed(run: Run, watch: UsageWatch) -> Iterator[None]:
+def _recorded_if_failed(run: Run, contract: Contract, watch: UsageWatch) -> Iterator[None]:
     try:
         yield
     except StrandlineError as error:
-        tell_failure(run, error)
+        tell_failure(run, error, attempts=contract.source.retry_attempts + 1)
         # The failure itself matters more than a record of it that can't be written.
         with suppress(Exception):
             record_failure(run, error, watch)

@@ -29,7 +29,7 @@ def tell_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
     failed = [finding for finding in verdict.findings if finding.failed]
     _tell(
         names.BATCH_JUDGED,
-        _table(run.contract) | {names.VERDICT: "pass" if verdict.passed else "fail"},
+        {**run.table_resource, names.VERDICT: "pass" if verdict.passed else "fail"},
         _batch(run)
         | {
             "score": None if verdict.score is None else round(verdict.score, 6),
@@ -42,8 +42,11 @@ def tell_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
     for finding in failed:
         _tell(
             names.ANOMALY_FOUND,
-            _table(run.contract)
-            | {"strandline.check": finding.check, "strandline.severity": finding.severity},
+            {
+                **run.table_resource,
+                "strandline.check": finding.check,
+                "strandline.severity": finding.severity,
+            },
             _batch(run)
             | {"check": finding.check, "failed": finding.failed, "evaluated": finding.evaluated},
         )
@@ -53,7 +56,7 @@ def tell_loaded(run: Run, staged: StagedBatch, report: LoadReport) -> None:
     """A load published a new state, or found that there is nothing to publish."""
     _tell(
         names.TABLE_PUBLISHED if report.published else names.TABLE_UNCHANGED,
-        _table(run.contract),
+        run.table_resource,
         _batch(run)
         | {
             "rows_read": staged.rows_read,
@@ -63,23 +66,17 @@ def tell_loaded(run: Run, staged: StagedBatch, report: LoadReport) -> None:
     )
 
 
-def tell_failure(run: Run, error: StrandlineError) -> None:
-    """A load ended; that it gave up on its source is worth an event of its own."""
-    if not isinstance(error, SourceUnavailableError):
-        return
-    source = run.contract.source
-    _tell(
-        names.CIRCUIT_OPENED,
-        {
-            names.ID: names.source_resource(source.connection),
-            names.NAME: source.connection,
-            names.CONTRACT: run.contract.name,
-        },
-        _batch(run) | {"attempts": source.retry_attempts + 1},
-    )
+def tell_failure(run: Run, error: StrandlineError, *, attempts: int) -> None:
+    """A load ended; that it gave up on its source is worth an event of its own.
+
+    `attempts` is how often the source may be asked.
+    """
+    if isinstance(error, SourceUnavailableError):
+        _tell(names.CIRCUIT_OPENED, run.source_resource, _batch(run) | {"attempts": attempts})
 
 
-def _table(contract: Contract) -> dict[str, str]:
+def table_resource(contract: Contract) -> dict[str, str]:
+    """A contract's target as events name it."""
     return {
         names.ID: names.table_resource(contract.target),
         names.NAME: contract.target,
@@ -87,14 +84,24 @@ def _table(contract: Contract) -> dict[str, str]:
     }
 
 
+def source_resource(contract: Contract) -> dict[str, str]:
+    """A contract's source as events name it."""
+    connection = contract.source.connection
+    return {
+        names.ID: names.source_resource(connection),
+        names.NAME: connection,
+        names.CONTRACT: contract.name,
+    }
+
+
 def _batch(run: Run) -> dict[str, Figure]:
-    return {"contract": run.contract.name, "batch_id": run.batch_id}
+    return {"contract": run.name, "batch_id": run.batch_id}
 
 
-def _tell(event: str, resource: dict[str, str], figures: Mapping[str, Figure]) -> None:
+def _tell(event: str, resource: Mapping[str, str], figures: Mapping[str, Figure]) -> None:
     if FlowRunContext.get() is None and TaskRunContext.get() is None:
         return
     try:
-        emit_event(event, resource=resource, payload=dict(figures))
+        emit_event(event, resource=dict(resource), payload=dict(figures))
     except EventTooLarge:
         get_logger("strandline").warning("event %s is too large to be told", event)

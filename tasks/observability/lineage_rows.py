@@ -7,40 +7,51 @@ from pyspark.sql import functions as F
 from contracts.model import Contract
 from history.spark.column_quoting_and_comparison import named
 from tasks.observability.ledger_tables import append
-from tasks.run.run_context import Run
+from tasks.run.run_context import Lineage, Run
+
+_MOST_CHARACTERS = 500
+"""So many has the ledger's column of transformations."""
 
 
-def applied(contract: Contract) -> str:
-    """The transformations of the columns with lineage, as the lineage ledger words them."""
+def lineage_of(contract: Contract) -> Lineage | None:
+    """How the lineage of a contract's versions is recorded; None: it is not."""
+    surrogate, batch = contract.generated("surrogate_key"), contract.generated("batch_id")
+    columns = [column for column in contract.columns if column.lineage]
+    if surrogate is None or batch is None or not columns:
+        return None
     told = [
         f"{column.name}={column.transformation.name}({', '.join(column.sources)})"
-        for column in contract.columns
-        if column.lineage
+        for column in columns
     ]
-    return "; ".join(told)[:500]
+    score = contract.generated("row_score")
+    return Lineage(
+        surrogate_key=surrogate.name,
+        batch_id=batch.name,
+        row_score=None if score is None else score.name,
+        transformations="; ".join(told)[:_MOST_CHARACTERS],
+    )
 
 
 def append_lineage(run: Run, batch_id: str) -> None:
-    """One row per version that the batch opened (spec 3.1), unless they are there already."""
-    contract = run.contract
-    surrogate, batch = contract.generated("surrogate_key"), contract.generated("batch_id")
-    if surrogate is None or batch is None or not any(c.lineage for c in contract.columns):
+    """One row per version that the batch opened, unless they are there already."""
+    lineage = run.lineage
+    if lineage is None:
         return
     table = run.ledger("data_lineage")
     held = run.spark.table(table).where(F.col("target_table") == run.target)
     if held.where(F.col("batch_id") == batch_id).limit(1).collect():
         return
-    score = contract.generated("row_score")
-    opened = run.spark.table(run.target).where(named(batch.name) == batch_id)
-    record_id = named(surrogate.name)
+    batch, record_id = named(lineage.batch_id), named(lineage.surrogate_key)
+    score = F.lit(None) if lineage.row_score is None else named(lineage.row_score)
+    opened = run.spark.table(run.target).where(batch == batch_id)
     rows = opened.select(
         F.xxhash64(F.lit(run.target), record_id).alias("lineage_id"),
-        F.lit(contract.source.relation).alias("source_table"),
+        F.lit(run.relation).alias("source_table"),
         F.lit(run.target).alias("target_table"),
         record_id.alias("record_id"),
-        F.lit(applied(contract)).alias("transformation_applied"),
+        F.lit(lineage.transformations).alias("transformation_applied"),
         F.lit(run.started).alias("processed_timestamp"),
-        named(batch.name).alias("batch_id"),
-        (named(score.name) if score else F.lit(None)).alias("data_quality_score"),
+        batch.alias("batch_id"),
+        score.alias("data_quality_score"),
     )
     append(rows, table)

@@ -14,17 +14,17 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import MaterializingTask
 
 from history import Written
+from tasks.compiler.compile_contract import CompiledContract
 from tasks.run.run_context import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def target_asset(run: Run) -> Asset:
+def target_asset(run: Run, contract: CompiledContract) -> Asset:
     """The history that the run loads."""
-    contract = run.contract
     about = AssetProperties(
-        name=contract.target, description=contract.description.strip(), owners=[contract.owner]
+        name=contract.table, description=contract.description.strip(), owners=[contract.owner]
     )
     return Asset(key=f"iceberg://{run.target.replace('.', '/')}", properties=about)
 
@@ -32,18 +32,20 @@ def target_asset(run: Run) -> Asset:
 def source_asset(run: Run) -> Asset:
     """The table that its rows come from."""
     place = f"{run.source.host}/{run.source.database}"
-    relation = run.contract.source.relation.replace(".", "/")
+    relation = run.relation.replace(".", "/")
     return Asset(key=f"{run.source.dialect}://{place}/{relation}")
 
 
-def published_asset(run: Run, step: Task[P, R], written: Written) -> Task[P, R]:
+def published_asset(
+    run: Run, contract: CompiledContract, step: Task[P, R], written: Written
+) -> Task[P, R]:
     """The step as one that materialises the target; as it is where there is nothing to publish."""
     if written.evidence is None:
         return step
     return MaterializingTask(
         fn=step.fn,
         name=step.name,
-        assets=[target_asset(run)],
+        assets=[target_asset(run, contract)],
         asset_deps=[source_asset(run)],
         materialized_by="strandline",
         cache_policy=NO_CACHE,

@@ -59,7 +59,7 @@ def _from_summary(run: Run, state: Published, batch_id: str) -> dict[str, object
     return {
         "job_id": told["run_id"],
         "batch_id": batch_id,
-        "contract": run.contract.name,
+        "contract": run.name,
         "target_table": run.target,
         "start_time": datetime.fromisoformat(told["started"]),
         "end_time": run.started,
@@ -74,10 +74,11 @@ def _from_summary(run: Run, state: Published, batch_id: str) -> dict[str, object
 
 
 def metrics_of(run: Run, ended: datetime, usage: Usage) -> dict[str, object]:
+    """What is said of every run, however it ended."""
     return {
         "job_id": run.run_id,
         "batch_id": run.batch_id,
-        "contract": run.contract.name,
+        "contract": run.name,
         "target_table": run.target,
         "start_time": run.started,
         "end_time": ended,
@@ -89,6 +90,7 @@ def metrics_of(run: Run, ended: datetime, usage: Usage) -> dict[str, object]:
 
 
 def history_counts(counts: Mapping[str, object]) -> dict[str, object]:
+    """The counts of a load's report under the names of the metrics."""
     return {
         "versions_opened": counts["opened"],
         "versions_closed": counts["closed"],

@@ -9,7 +9,6 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
 
 from contracts.errors import RetryableError
-from tasks.run.run_context import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,13 +16,13 @@ R = TypeVar("R")
 _FIRST_DELAY_SECONDS = 2
 
 
-def patient(step: Task[P, R], run: Run) -> Task[P, R]:
-    """The step, tried again as often as the contract's source allows, ever later.
+def patient(step: Task[P, R], attempts: int) -> Task[P, R]:
+    """The step, tried again `attempts` times, ever later.
 
     Only failures that may pass are tried again: a wrong password stays wrong.
     """
     return step.with_options(
-        retries=run.contract.source.retry_attempts,
+        retries=attempts,
         retry_delay_seconds=exponential_backoff(_FIRST_DELAY_SECONDS),
         retry_jitter_factor=0.2,
         retry_condition_fn=_may_pass,

@@ -1,11 +1,13 @@
-"""What the steps of one load share: the contract, the places, a Spark session and the batch.
+"""What the steps of one load share: its names and places, a Spark session and the batch.
 
-A run is made by `tasks.lifecycle.open_run` and handed to every step; what a step finds out is handed on as
-the values of `tasks.run.step_results`.
+A run is made by `tasks.lifecycle.open_run` and handed to every step; what a step finds out is handed
+on as the values of `tasks.run.step_results`. What is loaded, and how, is said by the
+`tasks.compiler.compile_contract.CompiledContract` that goes with it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +15,19 @@ from pyspark.sql import SparkSession
 
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
-from contracts.model import Contract
+
+PIPELINE = "strandline.pipeline"
+"""The entry of the snapshot summary that holds the run's own counts, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """How the lineage of a table's versions is recorded: its columns, and what was applied."""
+
+    surrogate_key: str
+    batch_id: str
+    row_score: str | None
+    transformations: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +35,12 @@ class Run:
     """One load of one table.
 
     Attributes:
-        contract: What the table promises.
+        name: The contract's name.
+        target: The history table, `catalog.namespace.table`.
+        relation: The source's table, qualified.
+        table_resource: The target as Prefect's events name it.
+        source_resource: The source as Prefect's events name it.
+        lineage: How lineage is recorded; None: it is not.
         settings: Where things live.
         source: The database that the rows come from.
         spark: A session of this load's own: snapshot properties hold for a whole session.
@@ -33,7 +52,12 @@ class Run:
         full: The whole source is to be read, also where the contract reads what is new.
     """
 
-    contract: Contract
+    name: str
+    target: str
+    relation: str
+    table_resource: Mapping[str, str]
+    source_resource: Mapping[str, str]
+    lineage: Lineage | None
     settings: RunSettings
     source: SourceDatabase
     spark: SparkSession = field(repr=False)
@@ -44,14 +68,9 @@ class Run:
     full: bool = False
 
     @property
-    def target(self) -> str:
-        """The history table, `catalog.namespace.table`."""
-        return f"{self.settings.lakehouse.catalog}.{self.contract.target}"
-
-    @property
     def stage(self) -> str:
         """The table that this batch waits in until it is published."""
-        return stage_table(self.settings, self.contract.name, self.batch_id)
+        return stage_table(self.settings, self.name, self.batch_id)
 
     def ledger(self, name: str) -> str:
         """A table about the runs themselves: lineage, metrics, quarantine."""

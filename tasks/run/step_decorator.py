@@ -36,14 +36,14 @@ def step(
     def made(function: Step[P, R]) -> Task[Concatenate[Run, P], R]:
         @wraps(function)
         def told(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
-            announce(run.contract.name, name, "begun")
-            where = f"{run.contract.name}, step {name}"
+            announce(run.name, name, "begun")
+            where = f"{run.name}, step {name}"
             with (
                 foreseen(where, run.settings.state_directory),
-                translated(run.contract.name, name, publishes=publishes),
+                translated(run.name, name, publishes=publishes),
             ):
                 result = function(run, *args, **kwargs)
-            announce(run.contract.name, name, "done", figures(result))
+            announce(run.name, name, "done", figures(result))
             return result
 
         return task(name=name, cache_policy=NO_CACHE, persist_result=False)(told)

@@ -1,7 +1,4 @@
-"""What one step hands to the next: names, snapshots and counts, never rows.
-
-Frozen and picklable, so that Prefect may keep, show and resend them.
-"""
+"""What one step hands to the next: names, snapshots and counts, never rows."""
 
 from __future__ import annotations
 
@@ -9,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from contracts.model import Contract
+from history import Batch, Written
 from history.model.applied_source_reads import Read
 from history.model.load_report import LoadReport
+from tasks.compiler.compile_contract import CompiledContract
 from tasks.transforms.checks.quality_score import Finding
 
 
@@ -20,8 +18,7 @@ class Extraction:
     """What one load has to read: bounds and slices, found without reading a row.
 
     Attributes:
-        contract: What the table promises, and what the source is (`contracts.model.source_kind.settled`).
-        taken_because: Why the source is taken for what it is; empty: the contract says it.
+        contract: What the table promises, compiled.
         query: Selects the rows.
         slices: Conditions that cut them into parts to be read side by side, each row in one.
         rows: How many there are, overlap included.
@@ -33,12 +30,10 @@ class Extraction:
         watermark_limit: How far a watermark is believed: the source's clock, or the start of its
             oldest open transaction.
         judged_until: The greatest watermark that an earlier batch has judged and counted.
-        one_row_a_key: The source itself has no two rows of one key.
         read: Of a state: the read as its history keeps it.
     """
 
-    contract: Contract
-    taken_because: str
+    contract: CompiledContract
     query: str
     slices: tuple[str, ...]
     rows: int
@@ -49,7 +44,6 @@ class Extraction:
     read_at: datetime
     watermark_limit: datetime
     judged_until: datetime | None
-    one_row_a_key: bool
     read: Read | None
 
 
@@ -79,6 +73,27 @@ class StagedBatch:
     judged_until: datetime | None = None
     there: int | None = None
     there_digest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """One read of a source: what was to be read, and the batch that was staged of it."""
+
+    extraction: Extraction
+    staged: StagedBatch
+
+    @property
+    def contract(self) -> CompiledContract:
+        """The contract that it was read by."""
+        return self.extraction.contract
+
+
+@dataclass(frozen=True, slots=True)
+class MergedBatch:
+    """A batch that lies on its branch: what the history engine was given, and what it wrote."""
+
+    batch: Batch
+    written: Written
 
 
 @dataclass(frozen=True, slots=True)

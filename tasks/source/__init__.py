@@ -1,1 +1,1 @@
-"""Reading a source: over JDBC into Spark, and how far it has drifted from its contract."""
+"""Reading a source: its SQL, how each of its types is carried to Spark, JDBC, and schema drift."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from contracts.errors import SchemaDriftError
 from contracts.model import Contract
 from contracts.model.source_relation import Relation
-from contracts.source_sql.postgresql_to_spark_types import unfit_columns
+from tasks.source.postgresql_to_spark_types import unfit_columns
 
 
 def drift(relation: Relation, contract: Contract) -> tuple[str, ...]:
@@ -22,6 +23,22 @@ def drift(relation: Relation, contract: Contract) -> tuple[str, ...]:
         if column.name not in known
     ]
     return (*missing, *unfit_columns(relation, contract))
+
+
+def refuse_drift(relation: Relation, contract: Contract) -> None:
+    """Refuse a source that is not as the contract says.
+
+    Raises:
+        SchemaDriftError: With all that is missing or of another type.
+    """
+    said = drift(relation, contract)
+    if said:
+        raise SchemaDriftError(
+            where=f"{contract.name}, source {contract.source.relation}",
+            expected="the columns and types that the contract promises",
+            found="; ".join(said),
+            next_step="Correct the contract, or have the source changed back. Nothing was read.",
+        )
 
 
 def _perhaps(name: str, known: list[str]) -> str:

@@ -17,13 +17,15 @@ from pyspark.sql import functions as F
 from contracts.model import Check, Contract
 from contracts.model.check_registry import RULES, Scope
 from contracts.model.encryption_keys import ProtectionKeys
+from contracts.model.reserved_column_names import UNFIT
 from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.schemas.spark_schemas import FILLED_BY_HISTORY, event_schema
-from contracts.source_sql.source_query import UNFIT
 from history.audit.source_reconciliation import digest_of
 from history.planning.event_validation import DELETE, UPSERT
 from history.spark.column_quoting_and_comparison import as_json, named
 from tasks.transforms.checks.row_checks import (
+    RowChecks,
+    compile_row_checks,
     counts,
     failed_checks,
     refusing,
@@ -33,7 +35,12 @@ from tasks.transforms.checks.row_checks import (
 from tasks.transforms.hashing.row_fingerprint import Fingerprint, fingerprints
 from tasks.transforms.mapping.column_mapping import mapped, mapped_column, sequence, watermark
 from tasks.transforms.mapping.row_filter import meets
-from tasks.transforms.protection.column_protection import protected, source_row
+from tasks.transforms.protection.column_protection import (
+    ColumnProtection,
+    compile_protection,
+    protected,
+    source_row,
+)
 
 KIND = "__kind"
 EVENT, SEEN, REFUSED = "event", "seen", "refused"
@@ -48,6 +55,7 @@ THERE, THERE_DIGEST = "there", "there_digest"
 """What the observation says of the rows that must be open versions: their number and digest."""
 WATERMARK, JUDGED_UNTIL = "__watermark", "__judged_until"
 _DOMAIN = "strandline refused row 1\n"
+_FROM_RUN = ("batch_id", "row_score", "retention_date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +87,133 @@ class Origin:
     sees: bool = False
 
 
-def set_checks(contract: Contract) -> tuple[Check, ...]:
-    """The checks that need the whole batch, in the order of the contract."""
-    return tuple(check for check in contract.checks if RULES[check.rule].scope is Scope.SET)
-
-
 def set_digest(position: int) -> str:
     """The staged column that tells rows apart for the set check of that position."""
     return f"__set_{position}"
 
 
-def own_columns(contract: Contract) -> tuple[str, ...]:
-    """The stage's columns that say something of the row and are none of the target's."""
-    digests = [set_digest(position) for position, _ in enumerate(set_checks(contract))]
-    return (OPERATION, KIND, FAILED, UNFIT_COLUMNS, SOURCE_ROW, DIGEST, *digests)
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """What becomes of a source row on the way to the stage, compiled from a contract.
+
+    Attributes:
+        checks: The checks of one row.
+        set_checks: The checks that need the whole batch, in the order of the contract.
+        protection: Which columns are protected.
+        ignored: Whether a row says nothing.
+        member: Whether a row belongs to the source's membership; others close their key's version.
+        watermark: How far a row's source has been read.
+        marks_days: Whether the watermark is of days.
+        key: The key's target columns.
+        key_values: Their mapped values.
+        values: The clear values of the target columns that a row itself gives.
+        from_run: Target columns that the run gives, by transformation: name and type.
+        events: The event columns.
+        tracked: The tracked columns.
+        fingerprint: The column of the row's fingerprint; None: there is none.
+        compared: Beside key and tracked columns, what must equal an open version for a row to
+            say nothing new: event columns, then sequence and fingerprint. None: they can't be
+            compared before protection, or nothing says that they differ.
+        retention_days: After how many days personal columns become unreadable.
+        is_state: Whether the source is a state: one row a key.
+    """
+
+    checks: RowChecks
+    set_checks: tuple[Check, ...]
+    protection: ColumnProtection
+    ignored: Column
+    member: Column
+    watermark: Column
+    marks_days: bool
+    key: tuple[str, ...]
+    key_values: tuple[Column, ...]
+    values: Mapping[str, Column]
+    from_run: Mapping[str, tuple[str, str]]
+    events: tuple[str, ...]
+    tracked: tuple[str, ...]
+    fingerprint: str | None
+    compared: tuple[str, ...] | None
+    retention_days: int
+    is_state: bool
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """The stage's columns that say something of the row and are none of the target's."""
+        digests = [set_digest(position) for position, _ in enumerate(self.set_checks)]
+        return (OPERATION, KIND, FAILED, UNFIT_COLUMNS, SOURCE_ROW, DIGEST, *digests)
+
+    def compared_with_known(self, fingerprinted: tuple[str, ...]) -> tuple[str, ...]:
+        """The columns in which a full load's row has to equal an open version to be skipped.
+
+        `fingerprinted` are the tracked columns that the fingerprint is made of. Empty where
+        nothing can be compared.
+        """
+        if self.compared is None:
+            return ()
+        *rest, sequence, fingerprint = self.compared
+        names = [name for name in rest if name not in fingerprinted]
+        if any(name in self.protection.protected for name in names):
+            return ()
+        return (*names, sequence, fingerprint)
+
+
+def compile_stage(contract: Contract) -> StagePlan:
+    """The plan by which rows of the contract's source are staged.
+
+    Raises:
+        ContractError: There are more row checks than a mask has bits.
+    """
+    source = contract.source
+    generated = {
+        name: (column.name, column.type)
+        for name in _FROM_RUN
+        if (column := contract.generated(name)) is not None
+    }
+    fingerprint = contract.generated("fingerprint")
+    kinds = {column.name: column.type for column in source.columns}
+    return StagePlan(
+        checks=compile_row_checks(contract),
+        set_checks=tuple(c for c in contract.checks if RULES[c.rule].scope is Scope.SET),
+        protection=compile_protection(contract),
+        ignored=meets(source.ignore) if source.ignore else F.lit(False),
+        member=meets(source.membership) if source.membership else F.lit(True),
+        watermark=watermark(contract) if source.watermark else F.lit(None).cast("timestamp"),
+        marks_days=any(kinds[name] == "date" for name in source.watermark),
+        key=contract.key,
+        key_values=tuple(mapped_column(contract, contract.column(name)) for name in contract.key),
+        values={**mapped(contract), **_sequence_of(contract)},
+        from_run=generated,
+        events=tuple(event_schema(contract).fieldNames()),
+        tracked=contract.history.tracked,
+        fingerprint=None if fingerprint is None else fingerprint.name,
+        compared=_compared(contract),
+        retention_days=contract.retention_days or 0,
+        is_state=source.is_state,
+    )
+
+
+def _sequence_of(contract: Contract) -> Mapping[str, Column]:
+    column = contract.generated("sequence")
+    return {} if column is None else {column.name: sequence(contract).cast(column.type)}
+
+
+def _compared(contract: Contract) -> tuple[str, ...] | None:
+    fingerprint, order = contract.generated("fingerprint"), contract.generated("sequence")
+    if fingerprint is None or order is None:
+        return None
+    filled = {
+        column.name
+        for column in contract.columns
+        if column.transformation.name in FILLED_BY_HISTORY
+        or TRANSFORMATIONS[column.transformation.name].generated
+    }
+    rest = (column.name for column in contract.columns if column.name not in filled)
+    return (*rest, order.name, fingerprint.name)
 
 
 def staged(
     rows: DataFrame,
-    contract: Contract,
+    plan: StagePlan,
     keys: ProtectionKeys,
     origin: Origin,
     *,
@@ -110,7 +226,7 @@ def staged(
     Args:
         rows: The source rows, columns as the contract names them, and `UNFIT` (null, or a JSON
             object of the values that could not be carried, as text by column).
-        contract: What the table promises.
+        plan: What becomes of them.
         keys: The keys of this table.
         origin: The run's own values.
         references: The relations that checks refer to, by name.
@@ -121,94 +237,88 @@ def staged(
             limit (`watermark`), and the greatest of all up to the read (`judged_until`).
 
     Returns:
-        The event columns in stored types and the `own_columns`. Of these, refused rows have the
-        bit mask of `checks.row_checks`, the columns whose values could not be carried, the source
-        row (sensitive values encrypted) and its digest.
+        The event columns in stored types and `StagePlan.own_columns`. Of these, refused rows have
+        the bit mask of `RowChecks`, the columns whose values could not be carried, the source row
+        (sensitive values encrypted) and its digest.
     """
-    judged = _judged(with_references(rows, contract, references), contract, origin)
-    shaped = _fingerprinted(_mapped(judged, contract, origin), contract, keys, origin)
-    sorted_out = _sorted_out(shaped, contract, known)
-    measured = sorted_out.observe(observation, *_measures(contract, origin))
+    judged = _judged(with_references(rows, plan.checks, references), plan, origin)
+    shaped = _fingerprinted(_mapped(judged, plan, origin), plan, keys, origin)
+    sorted_out = _sorted_out(shaped, plan, known)
+    measured = sorted_out.observe(observation, *_measures(plan, origin))
     kept = measured.where(F.col(KIND).isin(*_staged_kinds(origin)))
-    return protected(_chosen(kept, contract, keys, origin), contract, keys, table=origin.target)
+    chosen = _chosen(kept, plan, keys, origin)
+    return protected(chosen, plan.protection, keys, table=origin.target)
 
 
-def _judged(rows: DataFrame, contract: Contract, origin: Origin) -> DataFrame:
-    ignore = contract.source.ignore
-    silent = meets(ignore) if ignore else F.lit(False)
+def _judged(rows: DataFrame, plan: StagePlan, origin: Origin) -> DataFrame:
     twin = None
-    if contract.source.is_state and not origin.one_row_a_key:
-        rows = rows.withColumn("__twin", _has_twin(contract, silent))
+    if plan.is_state and not origin.one_row_a_key:
+        rows = rows.withColumn("__twin", _has_twin(plan))
         twin = F.col("__twin")
     mask = failed_checks(
-        contract,
+        plan.checks,
         as_of=origin.read_at,
-        ignored=silent,
+        ignored=plan.ignored,
         twin=twin,
-        unfit=named(UNFIT).isNotNull() & ~silent,
+        unfit=named(UNFIT).isNotNull() & ~plan.ignored,
     )
     lost = F.map_keys(F.from_json(named(UNFIT), "map<string,string>"))
-    with_mask = rows.withColumns({"__ignored": silent, "__mask": mask, "__unfit_columns": lost})
-    return with_mask.withColumn("__refused", refusing(contract, F.col("__mask")))
+    with_mask = rows.withColumns(
+        {"__ignored": plan.ignored, "__mask": mask, "__unfit_columns": lost}
+    )
+    return with_mask.withColumn("__refused", refusing(plan.checks, F.col("__mask")))
 
 
-def _has_twin(contract: Contract, silent: Column) -> Column:
+def _has_twin(plan: StagePlan) -> Column:
     """Whether another row that says something has the row's key, as it is mapped."""
-    key = [mapped_column(contract, contract.column(name)) for name in contract.key]
-    said = reduce(lambda one, other: one & other, (value.isNotNull() for value in key)) & ~silent
+    key = plan.key_values
+    said = reduce(lambda one, other: one & other, (value.isNotNull() for value in key))
+    said = said & ~plan.ignored
     rows = F.count(F.when(said, 1)).over(Window.partitionBy(*key))
     return said & (rows > 1)
 
 
-def _mapped(judged: DataFrame, contract: Contract, origin: Origin) -> DataFrame:
+def _mapped(judged: DataFrame, plan: StagePlan, origin: Origin) -> DataFrame:
     """Adds the clear target values under names that no source column has."""
     own: dict[str, Column] = {
-        "sequence": sequence(contract),
         "batch_id": F.lit(origin.batch_id),
-        "row_score": row_score(contract, F.col("__mask")),
-        "retention_date": F.date_add(
-            F.lit(origin.taken_at).cast("date"), contract.retention_days or 0
-        ),
+        "row_score": row_score(plan.checks, F.col("__mask")),
+        "retention_date": F.date_add(F.lit(origin.taken_at).cast("date"), plan.retention_days),
     }
-    values = dict(mapped(contract))
-    for column in contract.columns:
-        name = column.transformation.name
-        if name in own:
-            values[column.name] = own[name].cast(column.type)
-    member = meets(contract.source.membership) if contract.source.membership else F.lit(True)
-    mark = watermark(contract) if contract.source.watermark else F.lit(None).cast("timestamp")
+    values = dict(plan.values)
+    for transformation, (name, kind) in plan.from_run.items():
+        values[name] = own[transformation].cast(kind)
     return judged.withColumns(
         {
             **{_clear(name): value for name, value in values.items()},
-            OPERATION: F.when(member, UPSERT).otherwise(DELETE),
-            WATERMARK: mark,
+            OPERATION: F.when(plan.member, UPSERT).otherwise(DELETE),
+            WATERMARK: plan.watermark,
         }
     )
 
 
 def _fingerprinted(
-    shaped: DataFrame, contract: Contract, keys: ProtectionKeys, origin: Origin
+    shaped: DataFrame, plan: StagePlan, keys: ProtectionKeys, origin: Origin
 ) -> DataFrame:
     """Adds everything that the fingerprint key makes: the key enters the plan once."""
     wanted = {}
-    column = contract.generated("fingerprint")
-    if column is not None:
-        made_of = origin.fingerprinted or contract.history.tracked
+    if plan.fingerprint is not None:
+        made_of = origin.fingerprinted or plan.tracked
         tracked = {name: F.col(_clear(name)) for name in made_of}
-        wanted[_clear(column.name)] = Fingerprint(tracked)
-    for position, check in enumerate(set_checks(contract)):
+        wanted[_clear(plan.fingerprint)] = Fingerprint(tracked)
+    for position, check in enumerate(plan.set_checks):
         values = {name: named(name) for name in check.columns}
         # A row with a null in one of the columns repeats nothing.
         whole = reduce(lambda one, other: one & other, (v.isNotNull() for v in values.values()))
         wanted[set_digest(position)] = Fingerprint(values, only=whole)
-    row = as_json(named(column.name) for column in contract.source.columns)
+    row = as_json(named(name) for name in plan.protection.sources)
     told = F.concat(F.lit(_DOMAIN), row, F.coalesce(named(UNFIT), F.lit("")))
     refused = F.when(F.col("__refused"), told)
     key = keys.fingerprint.material
     return fingerprints(shaped, wanted, key, messages={DIGEST: refused})
 
 
-def _sorted_out(shaped: DataFrame, contract: Contract, known: DataFrame | None) -> DataFrame:
+def _sorted_out(shaped: DataFrame, plan: StagePlan, known: DataFrame | None) -> DataFrame:
     repeated = F.lit(False)
     if known is not None:
         held = known.select(
@@ -217,7 +327,7 @@ def _sorted_out(shaped: DataFrame, contract: Contract, known: DataFrame | None) 
         same = F.lit(True)
         for position, name in enumerate(known.columns):
             theirs, ours = F.col(f"__held_{position}"), F.col(_clear(name))
-            equal = ours == theirs if name in contract.key else ours.eqNullSafe(theirs)
+            equal = ours == theirs if name in plan.key else ours.eqNullSafe(theirs)
             same = same & equal
         shaped = shaped.join(held, same, "left")
         found = F.col("__held_0").isNotNull()
@@ -232,32 +342,27 @@ def _sorted_out(shaped: DataFrame, contract: Contract, known: DataFrame | None) 
     return shaped.withColumn(KIND, kind)
 
 
-def _measures(contract: Contract, origin: Origin) -> list[Column]:
+def _measures(plan: StagePlan, origin: Origin) -> list[Column]:
     mask, mark = F.col("__mask"), _micros(F.col(WATERMARK))
     was_read = mark <= F.lit(_micros_of(origin.read_at))
     if origin.read_until is not None:
-        by_day = _marks_days(contract)
         # Of a day, an earlier batch may have seen a part.
-        past = origin.read_until - timedelta(days=1) if by_day else origin.read_until
+        past = origin.read_until - timedelta(days=1) if plan.marks_days else origin.read_until
         unread = (mark > F.lit(_micros_of(past))) & was_read
         mask = F.when(F.coalesce(unread, F.lit(False)), mask)
     there = (F.col(KIND) == REPEATED) | ((F.col(KIND) == EVENT) & (F.col(OPERATION) == UPSERT))
-    told = contract.generated("fingerprint")
-    digest = F.lit(0) if told is None else digest_of(F.col(_clear(told.name)))
+    digest = F.lit(0)
+    if plan.fingerprint is not None:
+        digest = digest_of(F.col(_clear(plan.fingerprint)))
     accepted = (F.col(KIND) != REFUSED) & (mark <= F.lit(_micros_of(origin.watermark_limit)))
     return [
-        *counts(contract, mask, F.col("__unfit_columns")),
+        *counts(plan.checks, mask, F.col("__unfit_columns")),
         *[F.count_if(F.col(KIND) == kind).alias(f"kind_{kind}") for kind in KINDS],
         F.max(F.when(accepted, mark)).alias(WATERMARK),
         F.max(F.when(was_read, mark)).alias(JUDGED_UNTIL),
         F.count_if(there).alias(THERE),
         F.coalesce(F.sum(F.when(there, digest)), F.lit(0)).alias(THERE_DIGEST),
     ]
-
-
-def _marks_days(contract: Contract) -> bool:
-    kinds = {column.name: column.type for column in contract.source.columns}
-    return any(kinds[name] == "date" for name in contract.source.watermark)
 
 
 def _micros(mark: Column) -> Column:
@@ -273,17 +378,18 @@ def _staged_kinds(origin: Origin) -> tuple[str, ...]:
     return (EVENT, REFUSED, IGNORED, REPEATED) if origin.sees else (EVENT, REFUSED)
 
 
-def _chosen(kept: DataFrame, contract: Contract, keys: ProtectionKeys, origin: Origin) -> DataFrame:
+def _chosen(kept: DataFrame, plan: StagePlan, keys: ProtectionKeys, origin: Origin) -> DataFrame:
     """The stage's columns, target columns still in the clear; a seen row keeps its key only."""
     refused = F.col(KIND) == REFUSED
     said = F.col(KIND).isin(EVENT, REFUSED)
-    sees = origin.sees
     columns = []
-    for field in event_schema(contract).fields:
-        value = F.col(_clear(field.name))
-        whole = not sees or field.name in contract.key
-        columns.append((value if whole else F.when(said, value)).alias(field.name))
-    row = source_row(contract, keys, table=origin.target, refused=refused, unfit=named(UNFIT))
+    for name in plan.events:
+        value = F.col(_clear(name))
+        whole = not origin.sees or name in plan.key
+        columns.append((value if whole else F.when(said, value)).alias(name))
+    row = source_row(
+        plan.protection, keys, table=origin.target, refused=refused, unfit=named(UNFIT)
+    )
     return kept.select(
         *columns,
         F.col(OPERATION),
@@ -292,28 +398,8 @@ def _chosen(kept: DataFrame, contract: Contract, keys: ProtectionKeys, origin: O
         F.when(refused, F.col("__unfit_columns")).alias(UNFIT_COLUMNS),
         row.alias(SOURCE_ROW),
         F.col(DIGEST),
-        *[F.col(set_digest(position)) for position, _ in enumerate(set_checks(contract))],
+        *[F.col(set_digest(position)) for position, _ in enumerate(plan.set_checks)],
     )
-
-
-def compared_when_known(contract: Contract, fingerprinted: tuple[str, ...]) -> tuple[str, ...]:
-    """The target columns in which a full load's row has to equal an open version to be skipped.
-
-    `fingerprinted` are the tracked columns that the fingerprint is made of. Empty where the target
-    columns can't be compared before protection, or where nothing says they differ.
-    """
-    told = contract.generated("fingerprint")
-    filled = {
-        column.name
-        for column in contract.columns
-        if column.transformation.name in FILLED_BY_HISTORY
-        or TRANSFORMATIONS[column.transformation.name].generated
-    }
-    rest = [column for column in contract.columns if column.name not in {*filled, *fingerprinted}]
-    order = contract.generated("sequence")
-    if told is None or order is None or any(each.protection for each in rest):
-        return ()
-    return (*[each.name for each in rest], order.name, told.name)
 
 
 def _clear(name: str) -> str:

@@ -8,7 +8,7 @@ import cjdk
 import pytest
 
 from blocks.spark import find_java
-from blocks.spark.find_java import ensure_java, find_java
+from blocks.spark.java_installation import ensure_java, find_java
 from contracts.errors import EnvironmentUnfitError
 
 

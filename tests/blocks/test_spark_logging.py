@@ -9,7 +9,7 @@ FAILING_QUERIES = """
 import sys
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession, functions as F
-from blocks.spark.find_java import ensure_java
+from blocks.spark.java_installation import ensure_java
 from blocks.spark.cds_archive_path import archive_option
 from blocks.spark.log4j_config import JVM_LOG_OPTION, silence_query_loggers
 from tests.quick_spark import QUICK, QUICK_JAVA

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts.model import Contract
 from contracts.model.source_relation import Relation, RelationColumn
+from tasks.source.source_query import compile_source_query
 
 _TYPES = {
     "tinyint": "smallint",
@@ -34,3 +35,13 @@ def relation_of(contract: Contract) -> Relation:
         unique_keys=(),
         row_security=False,
     )
+
+
+def source_query(contract, relation, *, dialect="postgresql", **bounds):
+    """The SELECT of a contract's rows within bounds."""
+    return compile_source_query(contract, relation, dialect=dialect).rows(**bounds)
+
+
+def bounds_query(contract, **bounds):
+    """The query that tells what such a SELECT would read."""
+    return compile_source_query(contract, relation_of(contract)).bounds(**bounds)

@@ -15,8 +15,7 @@ from contracts.model import Contract, Ledger
 from contracts.schemas.data_dictionary import data_dictionary
 from contracts.schemas.spark_schemas import target_schema
 from contracts.schemas.target_ddl import create_table
-from contracts.source_sql.source_query import bounds_query, source_query
-from tests.contracts.relations import relation_of
+from tests.contracts.relations import bounds_query, relation_of, source_query
 from tests.night import AT_NIGHT
 
 TABLE = yaml.safe_load((TABLES / "new_source_table.yaml").read_text(encoding="utf-8"))

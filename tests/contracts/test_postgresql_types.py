@@ -5,7 +5,7 @@ import pytest
 from contracts.loader import TABLES, find_contract
 from contracts.model import SourceColumn
 from contracts.model.source_relation import Relation, RelationColumn
-from contracts.source_sql.postgresql_to_spark_types import (
+from tasks.source.postgresql_to_spark_types import (
     carrier,
     natural_type,
     readable_as,

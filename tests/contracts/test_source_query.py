@@ -15,10 +15,11 @@ from blocks.postgres.catalog_queries import relation
 from contracts.errors import ContractError, SchemaDriftError, SettingsError
 from contracts.loader import TABLES, find_contract
 from contracts.model import LoadKind, SourceColumn
+from contracts.model.reserved_column_names import UNFIT
 from contracts.model.source_relation import Relation, RelationColumn
-from contracts.source_sql.jdbc_partitions import source_slices
-from contracts.source_sql.source_query import SLICE, UNFIT, bounds_query, source_query, values_query
-from tests.contracts.relations import relation_of
+from tasks.source.jdbc_partitions import source_slices
+from tasks.source.source_query import SLICE, values_query
+from tests.contracts.relations import bounds_query, relation_of, source_query
 
 TABLE = """
 CREATE SCHEMA {schema};

@@ -70,7 +70,7 @@ def test_the_history_answers_every_departure_with_its_own_destination(history, l
 
 
 def test_it_is_sorted_and_complete_in_its_columns(history):
-    assert list(history.spark.column_quoting_and_comparison) == ["tail_number", *VERSION]
+    assert list(history.columns) == ["tail_number", *VERSION]
     assert history.equals(history.sort_values(["tail_number", "valid_from"]))
     assert history.drop(columns="valid_to").notna().all(axis=None)
 

@@ -32,7 +32,13 @@ from contracts.loader import TABLES, load_contract
 from flows.failure_alert_hook import alarm
 from history import LoadReport
 from strandline.command_line import main
-from tasks.observability.emit_prefect_events import tell_failure, tell_loaded, tell_verdict
+from tasks.observability.emit_prefect_events import (
+    source_resource,
+    table_resource,
+    tell_failure,
+    tell_loaded,
+    tell_verdict,
+)
 from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch, Verdict
 from tasks.transforms.checks.quality_score import Finding
@@ -66,7 +72,20 @@ def run_of(table: str) -> Run:
     """A run as far as events know it: which contract, which batch."""
     contract = replace(SHIPPED, name=table, namespace="ns", table=table)
     batch, now = f"BATCH_{table}", datetime.now(UTC)
-    return Run(contract, None, None, None, batch, "run", now)  # type: ignore[arg-type]
+    return Run(
+        name=table,
+        target=f"lake.ns.{table}",
+        relation="s.t",
+        table_resource=table_resource(contract),
+        source_resource=source_resource(contract),
+        lineage=None,
+        settings=None,  # type: ignore[arg-type]
+        source=None,  # type: ignore[arg-type]
+        spark=None,  # type: ignore[arg-type]
+        batch_id=batch,
+        run_id="run",
+        started=now,
+    )
 
 
 def verdict(*failed: str, score: float = 1.0) -> Verdict:
@@ -95,7 +114,7 @@ def load(name: str, *, fails: Exception | None = None, retries: int = 0, **told:
             tell_loaded(run, STAGED, report)
         if fails is not None and len(attempts) > retries:
             if isinstance(fails, StepFailedError | SourceUnavailableError):
-                tell_failure(run, fails)
+                tell_failure(run, fails, attempts=4)
             raise fails
         if fails is not None:
             raise StepFailedError(**ERROR)

@@ -12,9 +12,9 @@ import anyio
 import pytest
 
 from contracts.errors import EnvironmentUnfitError, SettingsError
-from deployments.ephemeral_spark.clusters.cluster_record import Record
 from deployments.ephemeral_spark.clusters import emr_serverless_api, emr_serverless_cluster
 from deployments.ephemeral_spark.clusters.cluster_interface import Ending
+from deployments.ephemeral_spark.clusters.cluster_record import Record
 from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrCalls
 from deployments.ephemeral_spark.clusters.emr_serverless_cluster import EmrJob, JobSettings
 from deployments.ephemeral_spark.clusters.poll_interval import growing

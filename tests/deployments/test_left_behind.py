@@ -17,11 +17,11 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling, Completed, Pending, Running, Scheduled
 
-from deployments.ephemeral_spark.clusters.cluster_record import Record, abandoned
 from deployments.ephemeral_spark.cleanup.crashed_run_report import conclude
 from deployments.ephemeral_spark.cleanup.orphaned_clusters import sweep
 from deployments.ephemeral_spark.cleanup.worker_temp_directory import Scratch
 from deployments.ephemeral_spark.clusters.cluster_processes import MARK, end_members, members
+from deployments.ephemeral_spark.clusters.cluster_record import Record, abandoned
 from deployments.ephemeral_spark.clusters.watchdog_pipe import Leash
 from tests.deployments.stage import wait_for
 

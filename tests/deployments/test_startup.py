@@ -12,7 +12,7 @@ import uuid
 import anyio
 import pytest
 
-from blocks.spark.find_java import find_java
+from blocks.spark.java_installation import find_java
 from contracts.errors import EnvironmentUnfitError
 from deployments.ephemeral_spark.clusters.cluster_processes import members
 from deployments.ephemeral_spark.clusters.standalone_cluster import Standalone

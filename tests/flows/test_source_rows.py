@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -12,10 +11,12 @@ import pytest
 from blocks.source_database import SourceDatabase
 from contracts.errors import SchemaDriftError
 from contracts.loader import TABLES, find_contract
-from contracts.model import Check, LoadKind, SourceColumn
-from contracts.source_sql.jdbc_partitions import source_slices
-from contracts.source_sql.source_query import UNFIT, bounds_query, source_query
-from tasks.source.jdbc_reader import contract_rows, references
+from contracts.model import LoadKind, SourceColumn
+from contracts.model.reserved_column_names import UNFIT
+from contracts.schemas.spark_schemas import source_schema
+from tasks.source.jdbc_partitions import source_slices
+from tasks.source.jdbc_reader import Fetch, reference_values, source_rows
+from tasks.source.source_query import compile_source_query
 
 MADE = """
 CREATE SCHEMA source_rows_test;
@@ -84,10 +85,12 @@ def test_every_row_is_read_once_and_what_is_not_carried_is_told(source, spark, c
     database, _ = source
     with database.reading() as reading:
         relation = reading.relation("source_rows_test", "readings")
-        low, high, _, count = reading.query_row(bounds_query(contract))
-        query = source_query(contract, relation, within=(low, high))
+        queries = compile_source_query(contract, relation)
+        low, high, _, count = reading.query_row(queries.bounds())
+        query = queries.rows(within=(low, high))
         cuts = source_slices(datetime(2023, 1, 1), datetime(2025, 1, 1), slices)
-        frame = contract_rows(spark, contract, reading, query=query, slices=cuts)
+        schema = source_schema(contract)
+        frame = source_rows(spark, reading, schema, Fetch(1000, 60), query=query, slices=cuts)
         shown = frame.selectExpr("id", "weight", "unix_micros(at) AS micros", UNFIT).collect()
 
     assert frame.columns == ["weight", "id", "at", UNFIT]
@@ -106,18 +109,18 @@ def micros(moment):
     return int(moment.timestamp()) * 1_000_000
 
 
-def referring(contract, column):
-    check = Check(
-        id="known",
-        rule="references",
-        columns=("weight",),
-        arguments={"relation": "source_rows_test.wards", "column": column},
+def values_of(database, reading, spark, column):
+    """The values of a column of the wards, as a check that refers to it compares with them."""
+    wards = reading.relation("source_rows_test", "wards")
+    return reference_values(
+        spark,
+        reading,
+        wards,
+        frozenset({column}),
+        Fetch(1000, 60),
+        dialect=database.dialect,
+        where="readings",
     )
-    return replace(contract, checks=(check,))
-
-
-def run_of(database, spark, contract):
-    return SimpleNamespace(contract=contract, spark=spark, source=database)
 
 
 @pytest.mark.parametrize(
@@ -128,13 +131,12 @@ def run_of(database, spark, contract):
         ("mark", {"a", ""}),
     ],
 )
-def test_a_reference_is_read_as_the_rows_are(source, spark, contract, column, values):
+def test_a_reference_is_read_as_the_rows_are(source, spark, column, values):
     database, connection = source
-    run = run_of(database, spark, referring(contract, column))
     with database.reading() as reading:
         connection.execute("INSERT INTO source_rows_test.wards VALUES (9, '2025-01-01', 'z')")
         try:
-            (frame,) = references(run, reading).values()
+            frame = values_of(database, reading, spark, column)
             found = [row[column] for row in frame.collect()]
         finally:
             connection.execute("DELETE FROM source_rows_test.wards WHERE code = 9")
@@ -142,9 +144,8 @@ def test_a_reference_is_read_as_the_rows_are(source, spark, contract, column, va
     assert (len(found), set(found)) == (2, values)
 
 
-def test_a_reference_to_a_column_that_is_not_there_is_drift(source, spark, contract):
+def test_a_reference_to_a_column_that_is_not_there_is_drift(source, spark):
     database, _ = source
-    run = run_of(database, spark, referring(contract, "cod"))
 
     with database.reading() as reading, pytest.raises(SchemaDriftError, match="cod"):
-        references(run, reading)
+        values_of(database, reading, spark, "cod")

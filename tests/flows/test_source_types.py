@@ -20,11 +20,13 @@ from pyspark.sql import functions as F
 from blocks.source_database import SourceDatabase
 from contracts.loader import TABLES, find_contract
 from contracts.model import LoadKind, SourceColumn
+from contracts.model.reserved_column_names import UNFIT
 from contracts.model.source_relation import Relation
-from contracts.source_sql.postgresql_to_spark_types import unfit_columns
-from contracts.source_sql.source_query import UNFIT, source_query
+from contracts.schemas.spark_schemas import source_schema
 from history.spark.column_quoting_and_comparison import named
-from tasks.source.jdbc_reader import contract_rows
+from tasks.source.jdbc_reader import Fetch, source_rows
+from tasks.source.postgresql_to_spark_types import unfit_columns
+from tasks.source.source_query import compile_source_query
 
 NINES = "9" * 38
 
@@ -362,8 +364,9 @@ def loaded(server, cases, promised, any_postgres, spark):
     table = "lake.source_types.everything"
     with source.reading() as reading:
         relation = reading.relation(SCHEMA, "everything")
-        query = source_query(promised, relation)
-        rows = contract_rows(spark, promised, reading, query=query)
+        query = compile_source_query(promised, relation).rows()
+        schema = source_schema(promised)
+        rows = source_rows(spark, reading, schema, Fetch(1000, 60), query=query)
         written = rows.coalesce(1).sortWithinPartitions("id").writeTo(table).using("iceberg")
         for name, value in (("format-version", "3"), ("write.delete.mode", "merge-on-read")):
             written = written.tableProperty(name, value)

@@ -15,8 +15,7 @@ from pyspark.sql import SparkSession
 
 from contracts.errors import CommitConflictError, NotFoundError, SettingsError
 from history import HistorySettings, load_changes
-from history.iceberg import branches
-from history.iceberg import current_state
+from history.iceberg import branches, current_state
 from history.iceberg.current_state import Published, current_snapshot
 from history.iceberg.history_table import kept_events
 from history.maintenance.compaction import CompactionLimits

@@ -9,12 +9,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from blocks.spark.cds_archive_path import archive_option
-from blocks.spark.find_java import ensure_java
+from blocks.spark.java_installation import ensure_java
 from contracts.model.encryption_keys import DataKey, ProtectionKeys
 from tasks.transforms.hashing.row_fingerprint import Fingerprint, fingerprints
 from tasks.transforms.mapping.column_mapping import mapped
 from tasks.transforms.protection.aes_gcm_encryption import decrypted
-from tasks.transforms.protection.column_protection import protected, source_row
+from tasks.transforms.protection.column_protection import compile_protection, protected, source_row
 from tests.quick_spark import QUICK, QUICK_JAVA
 from tests.transforms.examples import SOURCE_SCHEMA, TABLE, contract
 
@@ -44,11 +44,11 @@ def main(folder: Path) -> None:
     people = contract()
     source = spark.read.schema(SOURCE_SCHEMA).csv(str(folder / "rows.csv"), sep="|")
     columns = {**mapped(people), "source_row": source_row(
-        people, KEYS, table=TABLE, refused=F.col("status") == "ACTIVE")}  # fmt: skip
+        compile_protection(people), KEYS, table=TABLE, refused=F.col("status") == "ACTIVE")}  # fmt: skip
     targets = source.select(*[column.alias(name) for name, column in columns.items()])
     told = Fingerprint({name: F.col(name) for name in ("name", "amount", "email")})
     keyed = fingerprints(targets, {"source_checksum": told}, KEYS.fingerprint.material)
-    stage = protected(keyed, people, KEYS, table=TABLE)
+    stage = protected(keyed, compile_protection(people), KEYS, table=TABLE)
     stage.explain(extended=True)
     stage.write.parquet(str(folder / "stage"), compression="uncompressed")
     opened = spark.read.parquet(str(folder / "stage")).select(

@@ -12,13 +12,13 @@ from contracts.model import Check, Severity
 from contracts.model.check_registry import RULES, Scope
 from tasks.transforms.checks.quality_score import Finding, score
 from tasks.transforms.checks.row_checks import (
+    compile_row_checks,
     counts,
     failed_checks,
     findings,
     reasons,
     refusing,
     repeats,
-    row_checks,
     row_score,
     with_references,
 )
@@ -89,10 +89,10 @@ def judged(spark):
         rows.append(tuple(cells))
     schema = "id int, " + ", ".join(f"`{name}` {kind}" for name, kind in kinds.items())
     people = plain_contract(kinds, (), tuple(checks))
-    mask = failed_checks(people, as_of=AS_OF, ignored=F.lit(False))
+    mask = failed_checks(compile_row_checks(people), as_of=AS_OF, ignored=F.lit(False))
     masks = spark.createDataFrame(rows, schema).select("id", mask.alias("m")).orderBy("id")
     assert masks.schema["m"].dataType.simpleString() == "bigint"
-    first = len(row_checks(people)) - len(CASES)
+    first = len(compile_row_checks(people).checks) - len(CASES)
     answers = [row.m for row in masks.collect()]
     assert None not in answers
     return [[bool(m & 1 << (first + number)) for m in answers] for number in range(len(CASES))]
@@ -128,18 +128,18 @@ ROWS = [
 @pytest.fixture(scope="module")
 def people(spark):
     """The rows above with their mask and all that follows from it, and what was observed."""
-    ignored = meets(PEOPLE.source.ignore)
+    ignored, checks = meets(PEOPLE.source.ignore), compile_row_checks(PEOPLE)
     observation = Observation("checks")
     frame = (
         spark.createDataFrame(ROWS, SOURCE_SCHEMA)
-        .withColumn("m", failed_checks(PEOPLE, as_of=AS_OF, ignored=ignored))
+        .withColumn("m", failed_checks(checks, as_of=AS_OF, ignored=ignored))
         .withColumn("judged", F.when(~ignored, F.col("m")))
     )
-    frame = frame.observe(observation, *counts(PEOPLE, F.col("judged"))).select(
+    frame = frame.observe(observation, *counts(checks, F.col("judged"))).select(
         "m",
-        refusing(PEOPLE, F.col("m")).alias("refused"),
-        reasons(PEOPLE, F.col("m")).alias("reasons"),
-        row_score(PEOPLE, F.col("m")).alias("score"),
+        refusing(checks, F.col("m")).alias("refused"),
+        reasons(checks, F.col("m")).alias("reasons"),
+        row_score(checks, F.col("m")).alias("score"),
     )
     assert frame.schema["score"].dataType.simpleString() == "decimal(5,2)"
     assert frame.schema["reasons"].dataType.simpleString() == (
@@ -148,8 +148,8 @@ def people(spark):
     return frame.collect(), observation.get
 
 
-def test_the_implicit_checks_come_first_then_the_declared_ones():
-    ids = [check.id for check in row_checks(PEOPLE)]
+def test_the_implicit_checks_come_first_then_the_declared_ones(spark):
+    ids = [check.id for check in compile_row_checks(PEOPLE).checks]
 
     assert ids == [
         "key_present", "sequence_present", "value_fits", "stamp_not_ahead",
@@ -182,7 +182,7 @@ def test_the_row_score_is_the_weighted_share_passed(people):
 def test_observed_counts_become_findings_and_a_score(people):
     _, observed = people
 
-    found = findings(PEOPLE, observed)
+    found = findings(compile_row_checks(PEOPLE), observed)
 
     assert observed["rows"] == 4
     assert [(each.check, each.failed, each.evaluated) for each in found] == [
@@ -196,8 +196,10 @@ def test_observed_counts_become_findings_and_a_score(people):
     assert score(found) == 1 - (1 + 2 + 1 + 2 * 2 + 1) / (6 * 4)
 
 
-def test_a_batch_without_rows_has_no_score():
-    empty = findings(PEOPLE, {"rows": 0, **{f"failed_{i}": 0 for i in range(7)}})
+def test_a_batch_without_rows_has_no_score(spark):
+    empty = findings(
+        compile_row_checks(PEOPLE), {"rows": 0, **{f"failed_{i}": 0 for i in range(7)}}
+    )
 
     assert score(empty) is None
     assert score(()) is None
@@ -208,7 +210,7 @@ def test_a_batch_without_rows_has_no_score():
 
 def test_references_mark_each_row_once_and_let_nulls_pass(spark):
     check = Check("known_country", "references", ("in",), {"relation": "s.c", "column": "co.de"})
-    judged_by = plain_contract({"in": "string", "x": "int"}, (), (check,))
+    judged_by = compile_row_checks(plain_contract({"in": "string", "x": "int"}, (), (check,)))
     rows = [(1, "de", 1), (2, "xx", 2), (3, None, 3), (4, "de", 4)]
     frame = spark.createDataFrame(rows, "id int, `in` string, x int")
     countries = spark.createDataFrame([("de",), ("de",), (None,), ("fr",)], "`co.de` string")
@@ -243,7 +245,7 @@ def test_a_value_lost_on_its_way_refuses_the_row(spark):
         made("wide", "bigint", "direct", "id", nullable=True),
     )
     kinds = {"age": "string", "code": "string", "a": "string", "b": "date"}
-    judged_by = plain_contract(kinds, columns)
+    judged_by = compile_row_checks(plain_contract(kinds, columns))
     rows = [
         (1, "7", "x", "2024-01-01", None),
         (2, "seven", " ", "soon", date(2024, 1, 1)),
@@ -264,7 +266,7 @@ def test_a_value_lost_on_its_way_refuses_the_row(spark):
 def test_sixty_three_checks_fit_and_one_more_is_refused(spark):
     many = tuple(Check(f"c{i}", "required", ("x",)) for i in range(60))
     frame = spark.createDataFrame([(None, None)], "id int, x int")
-    full = plain_contract({"x": "int"}, (), many)
+    full = compile_row_checks(plain_contract({"x": "int"}, (), many))
     mask = failed_checks(full, as_of=AS_OF, ignored=F.lit(False), unfit=F.lit(True))
 
     judged = frame.withColumn("m", mask)
@@ -273,12 +275,12 @@ def test_sixty_three_checks_fit_and_one_more_is_refused(spark):
 
     assert (row.m, row.n) == (2**63 - 1, 63)
     with pytest.raises(ContractError, match="at most 63"):
-        row_checks(plain_contract({"x": "int"}, (), (*many, many[0])))
+        compile_row_checks(plain_contract({"x": "int"}, (), (*many, many[0])))
 
 
 def test_a_warning_never_refuses_and_as_of_may_be_in_any_zone(spark):
     check = Check("f", "not_in_future", ("x",), severity=Severity.WARN)
-    judged_by = plain_contract({"x": "timestamp"}, (), (check,))
+    judged_by = compile_row_checks(plain_contract({"x": "timestamp"}, (), (check,)))
     zoned = AS_OF.astimezone(UTC) - timedelta(hours=2)
     mask = failed_checks(judged_by, as_of=zoned, ignored=F.lit(False))
     frame = spark.createDataFrame(

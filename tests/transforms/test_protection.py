@@ -11,6 +11,7 @@ from contracts.schemas.contract_to_spark_types import stored_type
 from tasks.transforms.mapping.column_mapping import mapped
 from tasks.transforms.protection.aes_gcm_encryption import decrypted
 from tasks.transforms.protection.column_protection import (
+    compile_protection,
     from_text,
     protected,
     sensitive_sources,
@@ -33,8 +34,9 @@ def stored(spark):
     frame = spark.createDataFrame(ROWS, SOURCE_SCHEMA)
     columns = [column.alias(name) for name, column in mapped(PEOPLE).items()]
     refused = F.col("`the id`") < 3
-    row = source_row(PEOPLE, KEYS, table=TABLE, refused=refused)
-    targets = protected(frame.select(*columns, row.alias("source_row")), PEOPLE, KEYS, table=TABLE)
+    row = source_row(compile_protection(PEOPLE), KEYS, table=TABLE, refused=refused)
+    mapped_rows = frame.select(*columns, row.alias("source_row"))
+    targets = protected(mapped_rows, compile_protection(PEOPLE), KEYS, table=TABLE)
     return spark.createDataFrame(targets.collect(), targets.schema)
 
 
@@ -111,4 +113,4 @@ def test_a_contract_without_protection_leaves_the_frame_alone(spark):
     plain = contract(columns=tuple(c for c in PEOPLE.columns if c.protection is None))
     frame = spark.range(1)
 
-    assert protected(frame, plain, KEYS, table=TABLE) is frame
+    assert protected(frame, compile_protection(plain), KEYS, table=TABLE) is frame

@@ -103,10 +103,10 @@ def stage(spark, tmp_path):
     """Stages rows as the load would, and tells them, what was observed, and the findings."""
 
     def staged(rows, contract, origin, schema=SCHEMA):
-        observation = Observation("stage")
+        observation, plan = Observation("stage"), stage_rows.compile_stage(contract)
         frame = stage_rows.staged(
             spark.createDataFrame(rows, schema),
-            contract,
+            plan,
             KEYS,
             origin,
             references={},
@@ -117,11 +117,11 @@ def stage(spark, tmp_path):
         frame.write.parquet(written)
         told = spark.read.parquet(written).withColumn(
             "reasons",
-            reasons(contract, named(stage_rows.FAILED), named(stage_rows.UNFIT_COLUMNS)),
+            reasons(plan.checks, named(stage_rows.FAILED), named(stage_rows.UNFIT_COLUMNS)),
         )
         seen = observation.get
         judged = {name: value for name, value in seen.items() if isinstance(value, int)}
-        return told, seen, {f.check: f for f in findings(contract, judged) if f.failed}
+        return told, seen, {f.check: f for f in findings(plan.checks, judged) if f.failed}
 
     return staged
 

@@ -13,10 +13,10 @@ from uuid import UUID
 import anyio
 from prefect.client.orchestration import get_client
 
-from deployments.ephemeral_spark.clusters.cluster_record import Record, abandoned, discard
 from deployments.ephemeral_spark.cleanup.crashed_run_report import conclude
 from deployments.ephemeral_spark.cleanup.worker_temp_directory import discard_left
 from deployments.ephemeral_spark.clusters.cluster_processes import end_members
+from deployments.ephemeral_spark.clusters.cluster_record import Record, abandoned, discard
 from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrCalls
 
 __all__ = ["sweep"]

@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from blocks.operating_system.process_identity import ProcessIdentity
-from deployments.ephemeral_spark.clusters.cluster_record import Record, discard
 from deployments.ephemeral_spark.cleanup.worker_temp_directory import discard_left
 from deployments.ephemeral_spark.clusters.cluster_processes import end_members
+from deployments.ephemeral_spark.clusters.cluster_record import Record, discard
 from deployments.ephemeral_spark.clusters.standalone_daemons import Shape, master_url, registered
 
 __all__ = ["Guardian", "main"]

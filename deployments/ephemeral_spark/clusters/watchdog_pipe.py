@@ -20,8 +20,8 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from blocks.operating_system.process_identity import ProcessIdentity
 from contracts.errors import EnvironmentUnfitError
-from deployments.ephemeral_spark.clusters.cluster_record import discard, new_directory
 from deployments.ephemeral_spark.clusters.cluster_processes import MARK, end_members
+from deployments.ephemeral_spark.clusters.cluster_record import discard, new_directory
 
 __all__ = ["Leash"]
 

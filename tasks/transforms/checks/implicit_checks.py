@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial, reduce
+from functools import reduce
 from operator import or_
 
 from pyspark.sql import Column
@@ -61,11 +61,12 @@ class Circumstances:
     unfit: Column
 
 
-_Fails = Callable[[Circumstances], Column]
+Condition = Callable[[Circumstances], Column]
+"""Whether a row fails a check: true or false, never null."""
 
 
-def implicit_checks(contract: Contract) -> tuple[Check, ...]:
-    """The implicit checks, in this order; all but the last refuse.
+def implicit_checks(contract: Contract) -> Iterator[tuple[Check, Condition]]:
+    """The implicit checks, in this order, with their conditions; all but the last refuse.
 
     `key_present`, one per key column, about its mapped value. `sequence_present`, where a row
     needs one. `watermark_present` and `partition_present`, where the contract promises them.
@@ -75,23 +76,9 @@ def implicit_checks(contract: Contract) -> tuple[Check, ...]:
     columns, for values that no type of the contract could carry here. `stamp_not_ahead`, where
     the sequence is a point in time: as the contract's `future_stamps` says.
     """
-    return tuple(check for check, _ in _judged(contract))
-
-
-def implicit_failures(contract: Contract, about: Circumstances) -> tuple[Column, ...]:
-    """Whether the source row fails each implicit check: true or false, never null."""
-    return tuple(fails(about) for _, fails in _judged(contract))
-
-
-def is_carried(check: Check) -> bool:
-    """Whether it is the check of values that could not be carried, whatever their columns."""
-    return check.id == VALUE_FITS and not check.columns
-
-
-def _judged(contract: Contract) -> Iterator[tuple[Check, _Fails]]:
     key = [contract.column(name) for name in contract.key]
     for column in key:
-        yield _check(KEY_PRESENT, column.sources), partial(_lacks, contract, column)
+        yield _check(KEY_PRESENT, column.sources), _lacks(contract, column)
     yield from _placed(contract)
     mapped = [
         column
@@ -100,50 +87,61 @@ def _judged(contract: Contract) -> Iterator[tuple[Check, _Fails]]:
     ]
     for column in mapped:
         if column not in key and _may_lack(contract, column):
-            yield _check(VALUE_PRESENT, column.sources), partial(_lacks, contract, column)
+            yield _check(VALUE_PRESENT, column.sources), _lacks(contract, column)
     for column in mapped:
         if _may_not_fit(contract, column):
-            yield _check(VALUE_FITS, column.sources), partial(_loses, contract, column)
+            yield _check(VALUE_FITS, column.sources), _loses(contract, column)
     yield _rare(VALUE_FITS, ()), lambda about: about.unfit
     if _has_stamp(contract):
-        yield _stamp_check(contract), partial(_is_ahead, contract)
+        yield _stamp_check(contract), _is_ahead(contract)
 
 
-def _placed(contract: Contract) -> Iterator[tuple[Check, _Fails]]:
+def is_carried(check: Check) -> bool:
+    """Whether it is the check of values that could not be carried, whatever their columns."""
+    return check.id == VALUE_FITS and not check.columns
+
+
+def _placed(contract: Contract) -> Iterator[tuple[Check, Condition]]:
     """Whether the row has its place: among its key's changes, among what is read next, and alone.
 
     A row that is ignored says nothing, so it needs none.
     """
     source = contract.source
     if _needs_sequence(contract):
-        absent = sequence(contract).isNull
-        yield _check(SEQUENCE_PRESENT, source.sequence), lambda about: absent() & ~about.ignored
+        absent = sequence(contract).isNull()
+        yield _check(SEQUENCE_PRESENT, source.sequence), lambda about: absent & ~about.ignored
     if source.watermark and source.refuses_null_watermark and _chooses_apart(contract):
-        unmarked = watermark(contract).isNull
-        yield _rare(WATERMARK_PRESENT, source.watermark), lambda about: unmarked() & ~about.ignored
+        unmarked = watermark(contract).isNull()
+        yield _rare(WATERMARK_PRESENT, source.watermark), lambda about: unmarked & ~about.ignored
     part = source.partition_column
     if part is not None and _promises(contract, part):
-        nowhere = named(part).isNull
-        yield _rare(PARTITION_PRESENT, (part,)), lambda about: nowhere() & ~about.ignored
+        nowhere = named(part).isNull()
+        yield _rare(PARTITION_PRESENT, (part,)), lambda about: nowhere & ~about.ignored
     if source.is_state:
         sources = [name for each in contract.key for name in contract.column(each).sources]
         yield _rare(ONE_ROW_A_KEY, tuple(dict.fromkeys(sources))), lambda about: about.twin
 
 
-def _lacks(contract: Contract, column: TargetColumn, _about: Circumstances) -> Column:
-    return mapped_column(contract, column).isNull()
+def _lacks(contract: Contract, column: TargetColumn) -> Condition:
+    lacks = mapped_column(contract, column).isNull()
+    return lambda _about: lacks
 
 
-def _loses(contract: Contract, column: TargetColumn, _about: Circumstances) -> Column:
+def _loses(contract: Contract, column: TargetColumn) -> Condition:
     # Not a coalesce, which would cast the sources to one type and raise where one does not fit.
     present = reduce(or_, [named(name).isNotNull() for name in column.sources])
-    return mapped_column(contract, column).isNull() & present
+    loses = mapped_column(contract, column).isNull() & present
+    return lambda _about: loses
 
 
-def _is_ahead(contract: Contract, about: Circumstances) -> Column:
-    latest = F.lit(about.as_of + STAMP_TOLERANCE).cast("timestamp")
-    ahead = sequence(contract).cast("timestamp") > latest
-    return F.coalesce(ahead, F.lit(False)) & ~about.ignored
+def _is_ahead(contract: Contract) -> Condition:
+    stamp = sequence(contract).cast("timestamp")
+
+    def fails(about: Circumstances) -> Column:
+        latest = F.lit(about.as_of + STAMP_TOLERANCE).cast("timestamp")
+        return F.coalesce(stamp > latest, F.lit(False)) & ~about.ignored
+
+    return fails
 
 
 def _needs_sequence(contract: Contract) -> bool:

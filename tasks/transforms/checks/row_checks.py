@@ -1,13 +1,14 @@
 """The row checks of a contract as one bit mask per row, and what follows from it.
 
 Promise: the mask is never null, and a null value fails only the checks that ask for presence. Bit
-i is set when `row_checks(contract)[i]` failed. Counts over all rows come out of the write that
+i is set when `RowChecks.checks[i]` failed. Counts over all rows come out of the write that
 carries the mask (`pyspark.sql.Observation`), so judging needs no job of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import reduce
@@ -22,8 +23,8 @@ from history.spark.column_quoting_and_comparison import named
 from tasks.transforms.checks.implicit_checks import (
     VALUE_FITS,
     Circumstances,
+    Condition,
     implicit_checks,
-    implicit_failures,
     is_carried,
 )
 from tasks.transforms.checks.quality_score import Finding
@@ -37,17 +38,48 @@ _ALWAYS_CARRIED = frozenset({"string", "boolean", "binary"})
 REASONS_TYPE = "array<struct<check:string,column:string>>"
 
 
-def row_checks(contract: Contract) -> tuple[Check, ...]:
-    """The checks of one row, in the order of their bits.
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A check against another relation: which bit it is, and what is compared with what."""
 
-    First the implicit ones (`tasks.transforms.checks.implicit_checks`), then the contract's row and reference
-    checks as declared.
+    position: int
+    check: str
+    relation: str
+    column: str
+    source: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowChecks:
+    """The row and reference checks of a contract, compiled, in the order of their bits.
+
+    Attributes:
+        contract: Its name, for errors.
+        checks: First the implicit ones (`tasks.transforms.checks.implicit_checks`), then the
+            contract's own as declared.
+        conditions: Whether a row fails each of them.
+        references: Those that compare with another relation.
+        may_be_unfit: Source columns, by position, whose values may fail to be carried.
+    """
+
+    contract: str
+    checks: tuple[Check, ...]
+    conditions: tuple[Condition, ...]
+    references: tuple[Reference, ...]
+    may_be_unfit: Mapping[int, str]
+
+
+def compile_row_checks(contract: Contract) -> RowChecks:
+    """The checks of one row that a contract asks for, by itself or by what it promises.
 
     Raises:
         ContractError: There are more than 63.
     """
-    declared = [check for check in contract.checks if RULES[check.rule].scope is not Scope.SET]
-    checks = (*implicit_checks(contract), *declared)
+    kinds = {column.name: column.type for column in contract.source.columns}
+    implicit = tuple(implicit_checks(contract))
+    declared = tuple(check for check in contract.checks if RULES[check.rule].scope is not Scope.SET)
+    checks = (*(check for check, _ in implicit), *declared)
     if len(checks) > MOST_CHECKS:
         raise ContractError(
             where=f"contract {contract.name}",
@@ -55,11 +87,48 @@ def row_checks(contract: Contract) -> tuple[Check, ...]:
             found=f"{len(checks)}",
             next_step="Split the contract, or state several conditions in one check.",
         )
-    return checks
+    own = enumerate(declared, start=len(implicit))
+    return RowChecks(
+        contract=contract.name,
+        checks=checks,
+        conditions=(
+            *(condition for _, condition in implicit),
+            *(_declared(check, kinds, position) for position, check in own),
+        ),
+        references=tuple(
+            _reference(position, check, kinds)
+            for position, check in enumerate(checks)
+            if RULES[check.rule].scope is Scope.REFERENCE
+        ),
+        may_be_unfit={
+            position: column.name
+            for position, column in enumerate(contract.source.columns)
+            if column.type not in _ALWAYS_CARRIED
+        },
+    )
+
+
+def _declared(check: Check, kinds: Mapping[str, str], position: int) -> Condition:
+    def fails(about: Circumstances) -> Column:
+        return broken(check, Subject(kinds, about.as_of, reference_mark(position)))
+
+    return fails
+
+
+def _reference(position: int, check: Check, kinds: Mapping[str, str]) -> Reference:
+    (name,) = check.columns
+    return Reference(
+        position=position,
+        check=check.id,
+        relation=str(check.arguments["relation"]),
+        column=str(check.arguments["column"]),
+        source=name,
+        kind=kinds[name],
+    )
 
 
 def failed_checks(
-    contract: Contract,
+    checks: RowChecks,
     *,
     as_of: datetime,
     ignored: Column,
@@ -72,24 +141,20 @@ def failed_checks(
     `refusing`, `reasons` and the like mention it once per check.
 
     Args:
-        contract: What the table promises.
+        checks: The checks.
         as_of: The instant of the read; timezone-aware.
         ignored: Whether the row says nothing: then it needs no place either.
         twin: Whether another row has its key; None: none has.
         unfit: Whether a value could not be carried from the source; None: all could.
     """
-    kinds = {column.name: column.type for column in contract.source.columns}
     never = F.lit(False)
     about = Circumstances(
         as_of, ignored, never if twin is None else twin, never if unfit is None else unfit
     )
-    failures = list(implicit_failures(contract, about))
-    for position, check in _numbered(contract)[len(failures) :]:
-        failures.append(broken(check, Subject(kinds, as_of, reference_mark(position))))
     none = F.lit(0).cast("bigint")
     bits = [
-        F.when(failed, F.lit(1 << position).cast("bigint")).otherwise(none)
-        for position, failed in enumerate(failures)
+        F.when(fails(about), F.lit(1 << position).cast("bigint")).otherwise(none)
+        for position, fails in enumerate(checks.conditions)
     ]
     return reduce(lambda mask, bit: mask.bitwiseOR(bit), bits, none)
 
@@ -100,7 +165,7 @@ def reference_mark(position: int) -> str:
 
 
 def with_references(
-    frame: DataFrame, contract: Contract, references: Mapping[str, DataFrame]
+    frame: DataFrame, checks: RowChecks, references: Mapping[str, DataFrame]
 ) -> DataFrame:
     """The source rows, each once, with a boolean `__known_<i>` per reference check.
 
@@ -110,42 +175,39 @@ def with_references(
     Raises:
         ContractError: A relation that a check names is not among them.
     """
-    kinds = {column.name: column.type for column in contract.source.columns}
-    for position, check in enumerate(row_checks(contract)):
-        if RULES[check.rule].scope is not Scope.REFERENCE:
-            continue
-        relation = str(check.arguments["relation"])
-        if relation not in references:
+    for each in checks.references:
+        if each.relation not in references:
             raise ContractError(
-                where=f"check {check.id} of contract {contract.name}",
-                expected=f"the relation {relation} to compare with",
+                where=f"check {each.check} of contract {checks.contract}",
+                expected=f"the relation {each.relation} to compare with",
                 found=f"only {', '.join(sorted(references)) or 'none'}",
                 next_step="Name a relation that the source connection can read.",
             )
-        (name,) = check.columns
-        held = f"__value_{position}"
-        value = named(str(check.arguments["column"])).try_cast(kinds[name])
-        values = references[relation].select(value.alias(held)).where(named(held).isNotNull())
-        joined = frame.join(F.broadcast(values.distinct()), named(name) == named(held), "left")
+        held = f"__value_{each.position}"
+        value = named(each.column).try_cast(each.kind)
+        values = references[each.relation].select(value.alias(held)).where(named(held).isNotNull())
+        joined = frame.join(
+            F.broadcast(values.distinct()), named(each.source) == named(held), "left"
+        )
         known = named(held).isNotNull()
-        frame = joined.withColumn(reference_mark(position), known).drop(held)
+        frame = joined.withColumn(reference_mark(each.position), known).drop(held)
     return frame
 
 
-def refusing(contract: Contract, mask: Column) -> Column:
+def refusing(checks: RowChecks, mask: Column) -> Column:
     """Whether a check of severity REFUSE failed; never null for a mask that isn't."""
-    bits = sum(1 << position for position, check in _numbered(contract) if _refuses(check))
+    bits = sum(1 << position for position, check in enumerate(checks.checks) if _refuses(check))
     return mask.bitwiseAND(F.lit(bits).cast("bigint")) != 0
 
 
-def reasons(contract: Contract, mask: Column, unfit: Column | None = None) -> Column:
+def reasons(checks: RowChecks, mask: Column, unfit: Column | None = None) -> Column:
     """The failed checks as `array<struct<check:string,column:string>>`, refusing ones first.
 
     `column` is the check's source columns, joined by a comma and a space. Empty for a good row.
     `unfit` are the names of the source columns whose values could not be carried, or null: each
     is a reason of its own.
     """
-    named_one_by_one = [pair for pair in _numbered(contract) if not is_carried(pair[1])]
+    named_one_by_one = [pair for pair in enumerate(checks.checks) if not is_carried(pair[1])]
     ordered = sorted(named_one_by_one, key=lambda pair: not _refuses(pair[1]))
     each = [
         F.when(
@@ -165,19 +227,19 @@ def reasons(contract: Contract, mask: Column, unfit: Column | None = None) -> Co
     return F.concat(F.coalesce(lost.cast(REASONS_TYPE), F.array().cast(REASONS_TYPE)), said)
 
 
-def row_score(contract: Contract, mask: Column) -> Column:
+def row_score(checks: RowChecks, mask: Column) -> Column:
     """The weighted share of its checks that the row passed, DECIMAL(5,2), 0 to 1 (spec 6.1)."""
-    total = sum((_weight(check) for check in row_checks(contract)), Decimal(0))
+    total = sum((_weight(check) for check in checks.checks), Decimal(0))
     if not total:
         return F.lit(Decimal(1)).cast("decimal(5,2)")
     lost = F.lit(Decimal(0))
-    for position, check in _numbered(contract):
+    for position, check in enumerate(checks.checks):
         share = F.lit(_weight(check) / total).cast("decimal(20,18)")
         lost = lost + F.when(_failed(mask, position), share).otherwise(F.lit(Decimal(0)))
     return F.round(F.greatest(F.lit(1) - lost, F.lit(Decimal(0))), 2).cast("decimal(5,2)")
 
 
-def counts(contract: Contract, mask: Column, unfit: Column | None = None) -> list[Column]:
+def counts(checks: RowChecks, mask: Column, unfit: Column | None = None) -> list[Column]:
     """Aggregates for an Observation: `rows`, `failed_<i>` per check, `unfit_<i>` per column.
 
     Rows whose mask is null are not counted: null it for rows that shall not be judged. `unfit` are
@@ -185,19 +247,17 @@ def counts(contract: Contract, mask: Column, unfit: Column | None = None) -> lis
     """
     failed = [
         F.count_if(_failed(mask, position)).alias(f"failed_{position}")
-        for position, _ in _numbered(contract)
+        for position, _ in enumerate(checks.checks)
     ]
     lost = [
-        F.bool_or(mask.isNotNull() & F.array_contains(unfit, column.name)).alias(
-            f"unfit_{position}"
-        )
-        for position, column in enumerate(contract.source.columns)
-        if unfit is not None and column.type not in _ALWAYS_CARRIED
+        F.bool_or(mask.isNotNull() & F.array_contains(unfit, name)).alias(f"unfit_{position}")
+        for position, name in checks.may_be_unfit.items()
+        if unfit is not None
     ]
     return [F.count(mask).alias("rows"), *failed, *lost]
 
 
-def findings(contract: Contract, observed: Mapping[str, int]) -> tuple[Finding, ...]:
+def findings(checks: RowChecks, observed: Mapping[str, int]) -> tuple[Finding, ...]:
     """What the observed counts say about each check, in the order of the bits.
 
     A refusing check without weight counts the rows that fail it, and none that pass.
@@ -206,13 +266,13 @@ def findings(contract: Contract, observed: Mapping[str, int]) -> tuple[Finding, 
     return tuple(
         Finding(
             check=check.id,
-            columns=_unfit_columns(contract, observed) if is_carried(check) else check.columns,
+            columns=_unfit_columns(checks, observed) if is_carried(check) else check.columns,
             severity=check.severity.value,
             failed=observed[f"failed_{position}"],
             evaluated=observed[f"failed_{position}"] if _counts_failures(check) else rows,
             weight=1.0 if _counts_failures(check) else check.weight,
         )
-        for position, check in _numbered(contract)
+        for position, check in enumerate(checks.checks)
     )
 
 
@@ -229,16 +289,10 @@ def repeats(digest: Column) -> Column:
     return F.struct(rows.alias("rows"), (rows - F.count_distinct(digest)).alias("surplus"))
 
 
-def _unfit_columns(contract: Contract, observed: Mapping[str, int]) -> tuple[str, ...]:
+def _unfit_columns(checks: RowChecks, observed: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(
-        column.name
-        for position, column in enumerate(contract.source.columns)
-        if observed.get(f"unfit_{position}")
+        name for position, name in checks.may_be_unfit.items() if observed.get(f"unfit_{position}")
     )
-
-
-def _numbered(contract: Contract) -> tuple[tuple[int, Check], ...]:
-    return tuple(enumerate(row_checks(contract)))
 
 
 def _refuses(check: Check) -> bool:

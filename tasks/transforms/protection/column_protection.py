@@ -6,11 +6,16 @@ columns nor in the copy of a refused row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from contracts.model import Classification, Contract, ProtectionKind
+from contracts.model import Classification, Contract, Protection, ProtectionKind
+from contracts.model import Column as TargetColumn
 from contracts.model.encryption_keys import ProtectionKeys
+from contracts.model.reserved_column_names import UNFIT
 from history.spark.column_quoting_and_comparison import as_json, named
 from tasks.transforms.protection.aes_gcm_encryption import token
 from tasks.transforms.protection.masking import masked
@@ -20,33 +25,62 @@ _SENSITIVE = frozenset({Classification.CONFIDENTIAL, Classification.RESTRICTED})
 _TEXT = frozenset({"string", "boolean"})
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnProtection:
+    """Which columns of a contract are protected, and how.
+
+    Attributes:
+        encrypted: Target columns with the types of their clear values.
+        pseudonymised: Target columns.
+        masked: Target columns with the leading characters that stay readable.
+        sources: The source columns with their types, in the contract's order.
+        sensitive: Those of them that may not lie anywhere in the clear.
+    """
+
+    encrypted: Mapping[str, str]
+    pseudonymised: tuple[str, ...]
+    masked: Mapping[str, int]
+    sources: Mapping[str, str]
+    sensitive: frozenset[str]
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """The target columns that are stored in another form."""
+        return frozenset((*self.encrypted, *self.pseudonymised, *self.masked))
+
+
+def compile_protection(contract: Contract) -> ColumnProtection:
+    """What a contract says of the protection of its columns."""
+    protections = [(each, each.protection) for each in contract.columns if each.protection]
+
+    def by(kind: ProtectionKind) -> list[tuple[TargetColumn, Protection]]:
+        return [(column, how) for column, how in protections if how.kind is kind]
+
+    return ColumnProtection(
+        encrypted={column.name: column.type for column, _ in by(ProtectionKind.ENCRYPT)},
+        pseudonymised=tuple(column.name for column, _ in by(ProtectionKind.PSEUDONYMISE)),
+        masked={column.name: how.keep for column, how in by(ProtectionKind.MASK)},
+        sources={column.name: column.type for column in contract.source.columns},
+        sensitive=sensitive_sources(contract),
+    )
+
+
 def protected(
-    frame: DataFrame, contract: Contract, keys: ProtectionKeys, *, table: str
+    frame: DataFrame, protection: ColumnProtection, keys: ProtectionKeys, *, table: str
 ) -> DataFrame:
     """The frame with every protected target column in its stored form, the others as they are.
 
-    Encrypted columns become BINARY, pseudonyms and masks STRING (`contracts.schemas.target_ddl.stored_type`).
-    `table` is what tokens and pseudonyms are bound to; it must be the same on every run. All
-    encrypted columns cross to Python in the same Arrow batches. Not deterministic: write the
-    result once and read that.
+    Encrypted columns become BINARY, pseudonyms and masks STRING
+    (`contracts.schemas.contract_to_spark_types.stored_type`). `table` is what tokens and
+    pseudonyms are bound to; it must be the same on every run. All encrypted columns cross to
+    Python in the same Arrow batches. Not deterministic: write the result once and read that.
     """
-    by_kind: dict[ProtectionKind, list[str]] = {kind: [] for kind in ProtectionKind}
-    replaced: dict[str, Column] = {}
-    for column in contract.columns:
-        if column.protection is None:
-            continue
-        by_kind[column.protection.kind].append(column.name)
-        if column.protection.kind is ProtectionKind.MASK:
-            replaced[column.name] = masked(named(column.name), column.protection.keep)
-    for name in by_kind[ProtectionKind.ENCRYPT]:
+    replaced = {name: masked(named(name), keep) for name, keep in protection.masked.items()}
+    for name, kind in protection.encrypted.items():
         replaced[name] = token(
-            named(name),
-            kind=contract.column(name).type,
-            key=keys.encryption,
-            table=table,
-            column=name,
+            named(name), kind=kind, key=keys.encryption, table=table, column=name
         )
-    names = by_kind[ProtectionKind.PSEUDONYMISE]
+    names = protection.pseudonymised
     if names:
         frame = pseudonymised(
             frame, {name: named(name) for name in names}, keys.pseudonym.material, table=table
@@ -70,12 +104,12 @@ def sensitive_sources(contract: Contract) -> frozenset[str]:
     return frozenset(own | feeding)
 
 
-UNFIT, SEALED = "__unfit", "__unfit_protected"
-"""Where a source row has the values that could not be carried: in the clear, and encrypted."""
+SEALED = "__unfit_protected"
+"""Where a source row has the sensitive ones of the values that could not be carried, encrypted."""
 
 
 def source_row(
-    contract: Contract,
+    protection: ColumnProtection,
     keys: ProtectionKeys,
     *,
     table: str,
@@ -92,38 +126,37 @@ def source_row(
     A row that has some gets them as an object under `__unfit`; those of sensitive columns as one
     token of such an object under `__unfit_protected`, bound to `source:__unfit`.
     """
-    sensitive = sensitive_sources(contract)
     parts = []
-    for column in contract.source.columns:
-        value = named(column.name)
-        if column.name in sensitive:
+    for name, kind in protection.sources.items():
+        value = named(name)
+        if name in protection.sensitive:
             value = _as_text(
                 token(
                     F.when(refused, value),
-                    kind=column.type,
+                    kind=kind,
                     key=keys.encryption,
                     table=table,
-                    column=f"source:{column.name}",
+                    column=f"source:{name}",
                 )
             )
-        parts.append(value.alias(column.name))
+        parts.append(value.alias(name))
     row = as_json(parts)
     if unfit is None:
         return F.when(refused, row)
-    lost = as_json(_unfit_parts(contract, keys, table=table, texts=F.when(refused, unfit)))
+    lost = as_json(_unfit_parts(protection, keys, table=table, texts=F.when(refused, unfit)))
     # Joined as text: said twice, the row's tokens would be made twice.
     more = F.when(unfit.isNotNull(), F.regexp_replace(lost, r"^\{", ",")).otherwise("}")
     return F.when(refused, F.concat(F.regexp_replace(row, r"\}$", ""), more))
 
 
 def _unfit_parts(
-    contract: Contract, keys: ProtectionKeys, *, table: str, texts: Column
+    protection: ColumnProtection, keys: ProtectionKeys, *, table: str, texts: Column
 ) -> list[Column]:
     values = F.from_json(texts, "map<string,string>")
-    sensitive = sensitive_sources(contract)
+    sensitive, kinds = protection.sensitive, protection.sources
     clear = F.map_filter(values, lambda name, _: ~name.isin(*sensitive))
     # Text is always carried: where no other column is sensitive, nothing has to cross to Python.
-    if not any(c.name in sensitive and c.type not in _TEXT for c in contract.source.columns):
+    if not any(kinds[name] not in _TEXT for name in sensitive if name in kinds):
         return [clear.alias(UNFIT)]
     secret = F.map_filter(values, lambda name, _: name.isin(*sensitive))
     text = F.when(F.size(secret) > 0, F.to_json(secret))

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from contracts.source_sql.source_query import SLICE, Dialect
+from tasks.source.source_query import SLICE, Dialect
 
 Bound = int | Decimal | date | datetime
 

@@ -1,4 +1,4 @@
-"""A contract as the SQL that reads its source.
+"""The SQL that reads a contract's source.
 
 Promise: exactly the contract's columns, every row in the bounds once, no row left out by the
 membership (a row that leaves the filter has to be seen, because it closes its version), by a null
@@ -7,100 +7,182 @@ in a column that chooses rows, or by a value that can't be carried.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from contracts.errors import ContractError, SchemaDriftError, SettingsError
 from contracts.model import Contract, LoadKind, SourceColumn
 from contracts.model.database_type_names import family, is_temporal
+from contracts.model.reserved_column_names import UNFIT
 from contracts.model.source_relation import Relation, RelationColumn
-from contracts.source_sql.postgresql_to_spark_types import Carrier, carrier
+from tasks.source.postgresql_to_spark_types import Carrier, carrier
 
-__all__ = ["SLICE", "UNFIT", "Dialect", "bounds_query", "source_query", "values_query"]
-
-UNFIT = "__unfit"
-"""The last column: a JSON object of this row's values that can't be carried, as text by name."""
+__all__ = ["SLICE", "Dialect", "SourceQuery", "compile_source_query", "values_query"]
 
 SLICE = "__slice"
-"""The partition column as the database has it, for `contracts.source_sql.jdbc_partitions` to compare."""
+"""The partition column as the database has it, for `tasks.source.jdbc_partitions` to compare."""
 
 _QUOTES = {"postgresql": '"', "mysql": "`"}
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 """What Python can hold of a time."""
 
 
-def source_query(
-    contract: Contract,
-    relation: Relation,
-    *,
-    after: datetime | None = None,
-    within: tuple[object, object] | None = None,
-    dialect: str = "postgresql",
-) -> str:
-    """SELECT of the rows from the watermark on, in no particular order.
+@dataclass(frozen=True, slots=True)
+class SourceQuery:
+    """The queries of one source, but for the bounds of a load.
 
-    The lower bound is `after` minus the contract's overlap and is itself included: another
-    transaction may commit later with the very time of the watermark. Rows that are read again are
-    recognised and open no version. Rows without any watermark are always read. A full load has no
-    bound but `within`.
+    Attributes:
+        dialect: How the database quotes names and writes literals.
+        items: What is selected: each column through its carrier, `SLICE`, `UNFIT`.
+        origin: The table, quoted.
+        mark: The SQL of a row's watermark; None: there is none.
+        marks: The watermark columns in their order, each with whether it holds days.
+        overlap: How far behind a watermark is read again.
+        incremental: Whether a load begins at a watermark.
+        partition: The partition column, quoted; None: there is none.
+        extremes: The SQL of the least and the greatest value of the partition column.
+        partition_nullable: Whether rows may lie in no partition.
+    """
 
-    Each column is read through its carrier (`contracts.source_sql.postgresql_to_spark_types`) under its own name; a
-    value that can't be carried is null and told in the last column, `UNFIT`, which is null in all
-    other rows.
+    dialect: Dialect
+    items: tuple[str, ...]
+    origin: str
+    mark: str | None
+    marks: tuple[tuple[str, bool], ...]
+    overlap: timedelta
+    incremental: bool
+    partition: str | None
+    extremes: tuple[str, str]
+    partition_nullable: bool
+
+    def rows(
+        self, *, after: datetime | None = None, within: tuple[object, object] | None = None
+    ) -> str:
+        """SELECT of the rows from the watermark on, in no particular order.
+
+        The lower bound is `after` minus the contract's overlap and is itself included: another
+        transaction may commit later with the very time of the watermark. Rows that are read again
+        are recognised and open no version. Rows without any watermark are always read. A full load
+        has no bound but `within`.
+
+        Each column is read through its carrier (`tasks.source.postgresql_to_spark_types`) under
+        its own name; a value that can't be carried is null and told in the last column, `UNFIT`,
+        which is null in all other rows.
+
+        Args:
+            after: The watermark of the last load; None reads from the beginning.
+            within: The least and the greatest value of the partition column, both included, so
+                that the source leaves out its other partitions; None on either side has no bound
+                there. Rows that have no value there are read too.
+
+        Raises:
+            SettingsError: A bound is of a type that has no literal.
+            ContractError: `within` is given, and the contract has no partition column.
+        """
+        conditions = self._from_watermark(after)
+        if within is not None:
+            conditions += self._within(within)
+        items = ",\n  ".join(self.items)
+        return f"SELECT\n  {items}\nFROM {self.origin}{_where(conditions)}"
+
+    def bounds(self, *, after: datetime | None = None, read_at: datetime | None = None) -> str:
+        """One row about what `rows` would read from the same watermark on.
+
+        Its columns: `lowest` and `highest` of the partition column (null when there is none, or
+        when a time is beyond what Python holds; rows may then lie beyond any other bound), the
+        greatest finite `watermark` that is not after `read_at` (null when there is none), and
+        `row_count`.
+        """
+        lowest, highest = self.extremes
+        return (
+            f"SELECT\n"
+            f"  {lowest} AS lowest,\n"
+            f"  {highest} AS highest,\n"
+            f"  {self._newest(read_at)} AS watermark,\n"
+            f"  COUNT(*) AS row_count\n"
+            f"FROM {self.origin}{_where(self._from_watermark(after))}"
+        )
+
+    def _from_watermark(self, after: datetime | None) -> list[str]:
+        """COALESCE of the watermark columns not before the bound, so that indexes can serve it.
+
+        `COALESCE(a, b) >= x` reads the whole table; `a >= x OR (a IS NULL AND b >= x)` says the
+        same, and an index on each column can serve it. Where all are null, the row is read.
+        """
+        if not self.incremental or after is None or not self.marks:
+            return []
+        low = _utc(after) - min(self.overlap, _utc(after) - _FIRST)
+        absent: list[str] = []
+        cases = []
+        for column, by_day in self.marks:
+            bound = _first_day(low) if by_day else low
+            cases.append(" AND ".join([*absent, f"{column} >= {self.dialect.literal(bound)}"]))
+            absent.append(f"{column} IS NULL")
+        cases.append(" AND ".join(absent))
+        return ["(" + " OR ".join(f"({case})" for case in cases) + ")"]
+
+    def _within(self, bounds: tuple[object, object]) -> list[str]:
+        if self.partition is None:
+            raise ContractError(
+                where=self.origin,
+                expected="a partition column, to read a part of the source",
+                found="none in the contract",
+                next_step="Add `partition_column` to the source of the contract.",
+            )
+        low, high = (bound if _is_bound(bound) else None for bound in bounds)
+        literal = self.dialect.literal
+        conditions = [f"{self.partition} >= {literal(low)}"] if low is not None else []
+        conditions += [f"{self.partition} <= {literal(high)}"] if high is not None else []
+        if not conditions or not self.partition_nullable:
+            return conditions
+        return [f"({' AND '.join(conditions)} OR {self.partition} IS NULL)"]
+
+    def _newest(self, read_at: datetime | None) -> str:
+        """The greatest watermark that Python can hold and that is not after the read."""
+        if self.mark is None:
+            return "NULL"
+        by_days = all(by_day for _, by_day in self.marks)
+        kind = "date" if by_days else "timestamp"
+        held = _within_python(self.mark, kind, self.dialect, last=read_at)
+        return f"MAX(CASE WHEN {held} THEN {self.mark} END)"
+
+
+def compile_source_query(
+    contract: Contract, relation: Relation, *, dialect: str = "postgresql"
+) -> SourceQuery:
+    """The queries that read a contract's source.
 
     Args:
         contract: What to read.
         relation: Where from, as its catalog has it.
-        after: The watermark of the last load; None reads from the beginning.
-        within: The least and the greatest value of the partition column, both included, so that
-            the source leaves out its other partitions; None on either side has no bound there.
-            Rows that have no value there are read too.
         dialect: `postgresql` or `mysql`.
 
     Raises:
-        SettingsError: The dialect is unknown, or a bound is of a type that has no literal.
-        ContractError: `within` is given, and the contract has no partition column.
-        SchemaDriftError: A column is missing, or of a type that has no carrier.
-    """
-    dialects = Dialect(dialect)
-    conditions = _from_watermark(contract, after, dialects)
-    if within is not None:
-        conditions += _within(contract, relation, within, dialects)
-    items = ",\n  ".join(_items(contract, relation, dialects))
-    origin = f"{dialects.quoted(relation.schema)}.{dialects.quoted(relation.name)}"
-    return f"SELECT\n  {items}\nFROM {origin}{_where(conditions)}"
-
-
-def bounds_query(
-    contract: Contract,
-    *,
-    after: datetime | None = None,
-    read_at: datetime | None = None,
-    dialect: str = "postgresql",
-) -> str:
-    """One row about what `source_query` would read from the same watermark on.
-
-    Its columns: `lowest` and `highest` of the partition column (null when there is none, or when
-    a time is beyond what Python holds; rows may then lie beyond any other bound), the greatest
-    finite `watermark` that is not after `read_at` (null when there is none), and `row_count`.
-
-    Raises:
         SettingsError: The dialect is unknown.
+        SchemaDriftError: A column is missing, or of a type that has no carrier.
     """
     dialects = Dialect(dialect)
     source = contract.source
     kinds = {column.name: column.type for column in source.columns}
-    partition = source.partition_column or ""
-    lowest = _extreme("MIN", partition, kinds, dialects)
-    highest = _extreme("MAX", partition, kinds, dialects)
-    origin = f"{dialects.quoted(source.schema)}.{dialects.quoted(source.table)}"
-    return (
-        f"SELECT\n"
-        f"  {lowest} AS lowest,\n"
-        f"  {highest} AS highest,\n"
-        f"  {_newest(contract, read_at, dialects)} AS watermark,\n"
-        f"  COUNT(*) AS row_count\n"
-        f"FROM {origin}{_where(_from_watermark(contract, after, dialects))}"
+    marks = tuple((dialects.quoted(name), kinds.get(name) == "date") for name in source.watermark)
+    names = ", ".join(name for name, _ in marks)
+    part = source.partition_column
+    found = None if part is None else _column(relation, part)
+    return SourceQuery(
+        dialect=dialects,
+        items=tuple(_items(contract, relation, dialects)),
+        origin=f"{dialects.quoted(relation.schema)}.{dialects.quoted(relation.name)}",
+        mark=(f"COALESCE({names})" if len(marks) > 1 else names) or None,
+        marks=marks,
+        overlap=source.overlap,
+        incremental=source.load is LoadKind.INCREMENTAL,
+        partition=None if part is None else dialects.quoted(part),
+        extremes=(
+            _extreme("MIN", part or "", kinds, dialects),
+            _extreme("MAX", part or "", kinds, dialects),
+        ),
+        partition_nullable=found is None or found.nullable,
     )
 
 
@@ -223,28 +305,6 @@ def _where(conditions: list[str]) -> str:
     return "\nWHERE " + "\n  AND ".join(conditions) if conditions else ""
 
 
-def _from_watermark(contract: Contract, after: datetime | None, dialect: Dialect) -> list[str]:
-    """COALESCE of the watermark columns not before the bound, so that indexes can serve it.
-
-    `COALESCE(a, b) >= x` reads the whole table; `a >= x OR (a IS NULL AND b >= x)` says the same,
-    and an index on each column can serve it. Where all are null, the row is read.
-    """
-    source = contract.source
-    if source.load is LoadKind.FULL or after is None or not source.watermark:
-        return []
-    kinds = {column.name: column.type for column in source.columns}
-    low = _utc(after) - min(source.overlap, _utc(after) - _FIRST)
-    absent: list[str] = []
-    cases = []
-    for name in source.watermark:
-        column = dialect.quoted(name)
-        bound = _first_day(low) if kinds.get(name) == "date" else low
-        cases.append(" AND ".join([*absent, f"{column} >= {dialect.literal(bound)}"]))
-        absent.append(f"{column} IS NULL")
-    cases.append(" AND ".join(absent))
-    return ["(" + " OR ".join(f"({case})" for case in cases) + ")"]
-
-
 def _first_day(moment: datetime) -> date:
     """The first day that does not begin before the moment."""
     return moment.date() + timedelta(days=1) if moment.time() > time(0) else moment.date()
@@ -253,27 +313,6 @@ def _first_day(moment: datetime) -> date:
 def _utc(moment: datetime) -> datetime:
     """A time without a zone is taken as UTC."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _within(
-    contract: Contract, relation: Relation, bounds: tuple[object, object], dialect: Dialect
-) -> list[str]:
-    partition = contract.source.partition_column
-    if partition is None:
-        raise ContractError(
-            where=contract.name,
-            expected="a partition column, to read a part of the source",
-            found="none in the contract",
-            next_step="Add `partition_column` to the source of the contract.",
-        )
-    name = dialect.quoted(partition)
-    low, high = (bound if _is_bound(bound) else None for bound in bounds)
-    conditions = [f"{name} >= {dialect.literal(low)}"] if low is not None else []
-    conditions += [f"{name} <= {dialect.literal(high)}"] if high is not None else []
-    found = _column(relation, partition)
-    if not conditions or (found is not None and not found.nullable):
-        return conditions
-    return [f"({' AND '.join(conditions)} OR {name} IS NULL)"]
 
 
 def _is_bound(value: object) -> bool:
@@ -288,7 +327,7 @@ def _extreme(function: str, name: str, kinds: dict[str, str], dialect: Dialect) 
     if not _bounded(kind):
         return "NULL"
     if is_temporal(kind):
-        return f"CASE WHEN {_held(column, kind, dialect)} THEN {column} END"
+        return f"CASE WHEN {_within_python(column, kind, dialect)} THEN {column} END"
     return column
 
 
@@ -297,19 +336,7 @@ def _bounded(kind: str) -> bool:
     return is_temporal(kind) or family(kind) == "integer" or kind.startswith("decimal")
 
 
-def _newest(contract: Contract, read_at: datetime | None, dialect: Dialect) -> str:
-    """The greatest watermark that Python can hold and that is not after the read."""
-    names = contract.source.watermark
-    if not names:
-        return "NULL"
-    kinds = {column.type for column in contract.source.columns if column.name in names}
-    marks = [dialect.quoted(name) for name in names]
-    mark = f"COALESCE({', '.join(marks)})" if len(marks) > 1 else marks[0]
-    held = _held(mark, "date" if kinds == {"date"} else "timestamp", dialect, last=read_at)
-    return f"MAX(CASE WHEN {held} THEN {mark} END)"
-
-
-def _held(value: str, kind: str, dialect: Dialect, last: datetime | None = None) -> str:
+def _within_python(value: str, kind: str, dialect: Dialect, last: datetime | None = None) -> str:
     """Whether a time is one that Python can hold, and not after the last."""
     first, end = _FIRST, last or _LAST
     bounds = (first.date(), _utc(end).date()) if kind == "date" else (first, end)

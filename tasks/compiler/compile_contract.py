@@ -1,0 +1,163 @@
+"""From a contract and what its source's catalog says to all that a run needs, in one object.
+
+Promise: made once per read of a source, when the catalog has been asked. Nothing after it goes
+back to the contract; what a step needs is an attribute here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pyspark.sql import types as T
+
+from contracts.model import Absence, ClosingLimit, Contract, LoadKind, SourceKind
+from contracts.model.check_registry import RULES, Scope
+from contracts.model.source_kind import one_row_a_key, settled, taken_because
+from contracts.model.source_relation import Relation
+from contracts.schemas.spark_schemas import comment, event_schema, source_schema
+from contracts.schemas.target_ddl import create_table
+from history import HistorySettings
+from tasks.compiler.contract_to_history_settings import history_settings
+from tasks.source.jdbc_reader import Fetch
+from tasks.source.source_query import SourceQuery, compile_source_query
+from tasks.source.source_schema_drift import refuse_drift
+from tasks.transforms.stage_rows import StagePlan, compile_stage
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledContract:
+    """What a run needs of a contract.
+
+    Attributes:
+        name: The contract's name.
+        version: Its version.
+        description: What the target is about.
+        owner: Who answers for it.
+        table: The target below its catalog, `namespace.table`.
+        relation: The source's table, qualified, as messages and lineage show it.
+        kind: What the rows of the source are.
+        kind_reason: Why they are taken for that; empty: the contract says it.
+        query: The queries that read the source, but for the bounds of a load.
+        rows: The source rows' schema.
+        fetch: How rows are fetched.
+        overlap: How far behind a watermark is read again.
+        incremental: Whether a load begins at a watermark.
+        partitioned: Whether the source's partition column bounds a read.
+        sequence_is_watermark: Whether the columns that order changes are those that choose rows.
+        one_row_a_key: Whether the source itself has no two rows of one key.
+        references: The columns that checks need of other relations, by relation.
+        may_be_empty: Whether a read may find nothing.
+        stage: What becomes of a source row.
+        events: The schema of the staged events.
+        comments: What the catalog says of each event column.
+        key: The key's target columns.
+        absent: What it means when a full read no longer carries a key.
+        closing_limit: How many keys a full read may close.
+        create_table: The DDL of the target.
+        history: How the target is kept.
+        quality_threshold: The least score of a batch.
+        check_notes: What each set check says, by its id.
+    """
+
+    name: str
+    version: str
+    description: str
+    owner: str
+    table: str
+    relation: str
+    kind: SourceKind
+    kind_reason: str
+    query: SourceQuery
+    rows: T.StructType
+    fetch: Fetch
+    overlap: timedelta
+    incremental: bool
+    partitioned: bool
+    sequence_is_watermark: bool
+    one_row_a_key: bool
+    references: Mapping[str, frozenset[str]]
+    may_be_empty: bool
+    stage: StagePlan
+    events: T.StructType
+    comments: Mapping[str, str]
+    key: tuple[str, ...]
+    absent: Absence
+    closing_limit: ClosingLimit
+    create_table: str
+    history: HistorySettings
+    quality_threshold: float
+    check_notes: Mapping[str, str]
+
+    @property
+    def is_state(self) -> bool:
+        """Whether the source is read as it is now."""
+        return self.kind is SourceKind.STATE
+
+    @property
+    def closes_absent(self) -> bool:
+        """Whether a key that a full read does not find is closed."""
+        return self.absent is Absence.CLOSE
+
+
+def compile_contract(
+    contract: Contract, relation: Relation, *, target: str, recorded: str | None, dialect: str
+) -> CompiledContract:
+    """All that a run needs of a contract.
+
+    Args:
+        contract: As it was loaded.
+        relation: The source, as its catalog describes it.
+        target: The identifier of the target, `catalog.namespace.table`.
+        recorded: As what kind of source the target was loaded before; None: it was not.
+        dialect: Of the source: `postgresql` or `mysql`.
+
+    Raises:
+        SchemaDriftError: The source lacks a column or has another type than the contract says.
+        ContractError: The contract contradicts what its source is.
+    """
+    refuse_drift(relation, contract)
+    because = taken_because(contract, relation, recorded)
+    contract = settled(contract, relation, recorded)
+    source, events = contract.source, event_schema(contract)
+    columns = {column.name: column for column in contract.columns}
+    return CompiledContract(
+        name=contract.name,
+        version=contract.version,
+        description=contract.description,
+        owner=contract.owner,
+        table=contract.target,
+        relation=source.relation,
+        kind=source.kind or SourceKind.EVENTS,
+        kind_reason=because,
+        query=compile_source_query(contract, relation, dialect=dialect),
+        rows=source_schema(contract),
+        fetch=Fetch(rows=source.batch_size, timeout_seconds=source.timeout_seconds),
+        overlap=source.overlap,
+        incremental=source.load is LoadKind.INCREMENTAL,
+        partitioned=source.partition_column is not None,
+        sequence_is_watermark={*source.watermark} == {*source.sequence},
+        one_row_a_key=one_row_a_key(contract, relation),
+        references=_references(contract),
+        may_be_empty=source.may_be_empty,
+        stage=compile_stage(contract),
+        events=events,
+        comments={name: comment(columns[name]) for name in events.fieldNames()},
+        key=contract.key,
+        absent=contract.history.absent,
+        closing_limit=source.closing_limit,
+        create_table=create_table(contract, target),
+        history=history_settings(contract),
+        quality_threshold=contract.quality_threshold,
+        check_notes={check.id: RULES[check.rule].says for check in contract.checks},
+    )
+
+
+def _references(contract: Contract) -> Mapping[str, frozenset[str]]:
+    needed: dict[str, frozenset[str]] = {}
+    for check in contract.checks:
+        if RULES[check.rule].scope is Scope.REFERENCE:
+            relation, column = str(check.arguments["relation"]), str(check.arguments["column"])
+            needed[relation] = needed.get(relation, frozenset()) | {column}
+    return needed
