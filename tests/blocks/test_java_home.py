@@ -7,7 +7,7 @@ from pathlib import Path
 import cjdk
 import pytest
 
-from blocks.spark import find_java
+from blocks.spark import java_installation
 from blocks.spark.java_installation import ensure_java, find_java
 from contracts.errors import EnvironmentUnfitError
 
@@ -67,8 +67,8 @@ def test_macos_is_asked_for_its_own_choice(tmp_path: Path, monkeypatch: pytest.M
     chooser = tmp_path / "java_home"
     chooser.write_text(f"#!/bin/sh\ntest $2 = 21 && echo {home}\n")
     chooser.chmod(0o755)
-    monkeypatch.setattr(find_java.platform, "system", lambda: "Darwin")
-    monkeypatch.setattr(find_java, "_MACOS_CHOOSER", chooser)
+    monkeypatch.setattr(java_installation.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(java_installation, "_MACOS_CHOOSER", chooser)
 
     assert found(tmp_path) == home
 
@@ -102,7 +102,7 @@ def test_with_none_that_fits_the_error_says_what_was_there_and_what_to_install(t
 
 @pytest.mark.parametrize(("system", "command"), [("Darwin", "brew"), ("Linux", "apt")])
 def test_the_way_to_install_fits_the_system(system: str, command: str):
-    assert command in find_java._how_to_install(system)
+    assert command in java_installation._how_to_install(system)
 
 
 def test_one_is_fetched_only_when_none_is_installed(
@@ -152,4 +152,4 @@ def test_the_environment_is_pointed_to_the_java_that_was_found(
 
 
 def test_this_machine_has_or_gets_a_java_that_says_17_or_21():
-    assert find_java._version(find_java()) in find_java.FITTING_VERSIONS
+    assert java_installation._version(find_java()) in java_installation.FITTING_VERSIONS
