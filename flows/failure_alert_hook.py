@@ -40,7 +40,7 @@ _NEXT: dict[type[Alert], str] = {
 
 
 # Prefect calls hooks with these very names, by keyword where it acts for a run that died.
-def alarm(flow: Flow[..., object], flow_run: FlowRun, state: State[object]) -> None:
+def send_failure_alert(flow: Flow[..., object], flow_run: FlowRun, state: State[object]) -> None:
     """Send the alert of a run that failed or crashed, unless a server's automation does."""
     log = get_logger("strandline")
     try:

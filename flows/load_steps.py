@@ -16,18 +16,18 @@ from contracts.model import Contract
 from history import LoadReport
 from tasks.audit import audit
 from tasks.compiler.compile_contract import CompiledContract
-from tasks.create_views import offer_views
+from tasks.create_views import create_target_views
 from tasks.extract import extract
-from tasks.lifecycle.open_run import Opened
+from tasks.lifecycle.open_run import OpenRun
 from tasks.merge import merge
-from tasks.observability.emit_prefect_events import tell_loaded
+from tasks.observability.emit_prefect_events import emit_loaded
 from tasks.observability.prefect_assets import published_asset
 from tasks.protect import protect
 from tasks.publish import publish
 from tasks.record_lineage_and_metrics import record
-from tasks.run.retries import patient
+from tasks.run.retries import with_retries
 from tasks.run.run_context import Run
-from tasks.run.spark_error_mapping import translated
+from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.run.step_results import LoadSummary, SourceRead, StagedBatch, Verdict
 from tasks.validate import validate
 
@@ -43,7 +43,7 @@ class ValidBatch:
     verdict: Verdict
 
 
-def load(opened: Opened) -> LoadSummary:
+def load(opened: OpenRun) -> LoadSummary:
     """Load what is new in the source."""
     return publish_and_record(opened, read_and_validate(opened.run, opened.contract))
 
@@ -57,7 +57,7 @@ def read_and_validate(run: Run, contract: Contract) -> ValidBatch:
 
 def read_source(run: Run, contract: Contract) -> SourceRead:
     """One read of the source, tried again as often as the contract allows."""
-    return patient(read, contract.source.retry_attempts)(run, contract)
+    return with_retries(read, contract.source.retry_attempts)(run, contract)
 
 
 @task(name="read", cache_policy=NO_CACHE, persist_result=False)
@@ -70,20 +70,20 @@ def read(run: Run, contract: Contract) -> SourceRead:
     Raises:
         StrandlineError: As the two steps.
     """
-    with translated(run.name, "extract"), run.source.reading() as reading:
+    with map_spark_errors(run.name, "extract"), run.source.reading() as reading:
         extraction = extract(run, contract, reading)
         return SourceRead(extraction, protect(run, extraction, reading))
 
 
-def publish_and_record(opened: Opened, valid: ValidBatch) -> LoadSummary:
+def publish_and_record(opened: OpenRun, valid: ValidBatch) -> LoadSummary:
     """Make a valid batch the table's, and record it."""
     run = opened.run
     valid, report = merge_and_publish(opened, valid)
     contract, staged = valid.contract, valid.staged
-    tell_loaded(run, staged, report)
+    emit_loaded(run, staged, report)
     if report.published:
         # Again after each load: its columns are those of the table, which may have come to more.
-        offer_views(run, contract.history)
+        create_target_views(run, contract.history)
     summary = record(run, staged, valid.verdict, report, opened.watch)
     return replace(
         summary,
@@ -93,7 +93,7 @@ def publish_and_record(opened: Opened, valid: ValidBatch) -> LoadSummary:
     )
 
 
-def merge_and_publish(opened: Opened, valid: ValidBatch) -> tuple[ValidBatch, LoadReport]:
+def merge_and_publish(opened: OpenRun, valid: ValidBatch) -> tuple[ValidBatch, LoadReport]:
     """Merge, audit, publish; anew on the new state when another writer was faster.
 
     A log says the same whenever it is read. A state is read anew, since the other writer's read

@@ -11,12 +11,12 @@ from dataclasses import replace
 from prefect import flow
 
 from flows.artifacts.load_artifacts import show_load
-from flows.failure_alert_hook import alarm
+from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import ContractName, KeyCount, SettingsName
 from flows.flow_run import started, this_run
 from flows.load_steps import load
 from flows.shell_exit_codes import exit_code
-from tasks.lifecycle.open_run import opened
+from tasks.lifecycle.open_run import open_run
 from tasks.run.step_results import LoadSummary
 
 
@@ -24,8 +24,8 @@ from tasks.run.step_results import LoadSummary
     name="load-table",
     flow_run_name="load-{contract}",
     persist_result=False,
-    on_failure=[alarm],
-    on_crashed=[alarm],
+    on_failure=[send_failure_alert],
+    on_crashed=[send_failure_alert],
 )
 def load_table(
     contract: ContractName,
@@ -42,7 +42,7 @@ def load_table(
             contract allows.
         full: Read the whole source, also where the contract reads what is new.
     """
-    with opened(contract, settings, run_id=this_run(contract), started=started()) as run:
+    with open_run(contract, settings, run_id=this_run(contract), started=started()) as run:
         asked = replace(run.run, closes_at_most=closes_at_most, full=full)
         summary = load(replace(run, run=asked))
     show_load(summary)

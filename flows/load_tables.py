@@ -18,14 +18,14 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from contracts.errors import RetryableError, SettingsError, StrandlineError, UnexpectedError
 from flows.artifacts.load_artifacts import show_load
-from flows.failure_alert_hook import alarm
+from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import ContractName, KeyCount, SettingsName
 from flows.flow_run import started, this_run
 from flows.load_steps import load
 from flows.shell_exit_codes import exit_code
-from tasks.lifecycle.open_run import contracts_to_load, limits, opened
+from tasks.lifecycle.open_run import contracts_to_load, open_run, run_settings
 from tasks.run.step_results import LoadSummary
-from tasks.run.unexpected_errors import foreseen
+from tasks.run.unexpected_errors import map_unexpected_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,12 @@ class TablesFailedError(RetryableError):
         return error
 
 
-@flow(name="load-tables", persist_result=False, on_failure=[alarm], on_crashed=[alarm])
+@flow(
+    name="load-tables",
+    persist_result=False,
+    on_failure=[send_failure_alert],
+    on_crashed=[send_failure_alert],
+)
 def load_tables(
     contracts: list[ContractName],
     settings: SettingsName = "default",
@@ -103,7 +108,7 @@ def load_tables(
 
 def _show(outcomes: Sequence[TableOutcome]) -> None:
     """Put how it went on the run's page; a page that can't be had changes nothing of it."""
-    with suppress(UnexpectedError), foreseen("load-tables, page of the run"):
+    with suppress(UnexpectedError), map_unexpected_errors("load-tables, page of the run"):
         for outcome in outcomes:
             if outcome.summary is not None:
                 show_load(outcome.summary)
@@ -118,7 +123,7 @@ def _side_by_side(
     names: Sequence[str], settings: str, closes_at_most: int | None
 ) -> tuple[TableOutcome, ...]:
     """Tasks and not subflows: a subflow waits a second for its heartbeat to end."""
-    most = limits(settings).side_by_side
+    most = run_settings(settings).side_by_side
     with ThreadPoolTaskRunner[TableOutcome](max_workers=most) as runner:
         futures = [
             runner.submit(
@@ -133,7 +138,7 @@ def _side_by_side(
 def _ended(name: str, future: PrefectFuture[TableOutcome]) -> TableOutcome:
     """How the load ended, also where Prefect itself failed over it."""
     try:
-        with foreseen(name):
+        with map_unexpected_errors(name):
             return future.result()
     except StrandlineError as error:
         return TableOutcome(name, None, error)
@@ -144,8 +149,8 @@ def load_one(contract: str, settings: str, closes_at_most: int | None = None) ->
     """Load one table; what stops it is an outcome, not an exception."""
     try:
         with (
-            foreseen(contract),
-            opened(contract, settings, run_id=this_run(contract), started=started()) as run,
+            map_unexpected_errors(contract),
+            open_run(contract, settings, run_id=this_run(contract), started=started()) as run,
         ):
             asked = replace(run.run, closes_at_most=closes_at_most)
             return TableOutcome(contract, load(replace(run, run=asked)), None)

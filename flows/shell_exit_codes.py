@@ -13,7 +13,7 @@ from prefect import Flow
 from prefect.exceptions import ParameterBindError, ParameterTypeError
 
 from contracts.errors import StrandlineError, UsageError
-from tasks.run.unexpected_errors import foreseen
+from tasks.run.unexpected_errors import map_unexpected_errors
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,7 +24,7 @@ def exit_code(flow: Flow[P, R], *args: P.args, **kwargs: P.kwargs) -> int:
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_without_trace)
     try:
-        with foreseen(flow.name):
+        with map_unexpected_errors(flow.name):
             _run(flow, *args, **kwargs)
     except StrandlineError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - of a command

@@ -15,7 +15,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
 from contracts.errors import RetryableError
-from flows.failure_alert_hook import alarm
+from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import ContractName, SettingsName
 from flows.shell_exit_codes import exit_code
 from tasks.lifecycle.open_run import known_contracts
@@ -48,7 +48,12 @@ class UpkeepFailedError(RetryableError):
         return error
 
 
-@flow(name="upkeep", persist_result=False, on_failure=[alarm], on_crashed=[alarm])
+@flow(
+    name="upkeep",
+    persist_result=False,
+    on_failure=[send_failure_alert],
+    on_crashed=[send_failure_alert],
+)
 def upkeep(
     contracts: list[ContractName] | None = None,
     settings: SettingsName = "default",

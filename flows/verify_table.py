@@ -13,7 +13,7 @@ from flows.flow_parameters import ContractName, KeyCount, SettingsName
 from flows.flow_run import started, this_run
 from flows.load_steps import ValidBatch, publish_and_record, read_source
 from tasks.compare_with_source import compare, refuse_incomparable
-from tasks.lifecycle.open_run import opened
+from tasks.lifecycle.open_run import open_run
 from tasks.merge import merge
 from tasks.run.run_context import Run
 from tasks.run.step_results import SourceRead, Verdict, VerifyResult
@@ -40,12 +40,12 @@ def verify_table(
         limit: Name so many of the keys that differ.
         closes_at_most: As of `load-table`, for the repair.
     """
-    with opened(contract, settings, run_id=this_run(contract), started=started()) as run:
+    with open_run(contract, settings, run_id=this_run(contract), started=started()) as run:
         found = run.contract
         refuse_incomparable(run.run, found.source.kind)
         whole = replace(run.run, full=True)
         source_read = read_source(whole, found)
-        result = compared(whole, source_read, limit)
+        result = compare_without_publishing(whole, source_read, limit)
         if not (repair and result.unequal):
             return result
         repairing = replace(whole, closes_at_most=closes_at_most)
@@ -55,7 +55,7 @@ def verify_table(
         return replace(result, batch_id=summary.batch_id)
 
 
-def compared(run: Run, source_read: SourceRead, limit: int) -> VerifyResult:
+def compare_without_publishing(run: Run, source_read: SourceRead, limit: int) -> VerifyResult:
     """See what loading the read would change; nothing of it is published."""
     contract = source_read.contract
     refuse_incomparable(run, contract.kind)

@@ -13,7 +13,7 @@ from history.model.history_settings import HistorySettings
 from history.model.load_report import LoadReport
 from history.restatement.import_existing_history import events_of_versions
 from history.write_audit_publish import audit_changes, load_changes, publish_changes, write_changes
-from history.writing.write_result import Written
+from history.writing.write_result import WriteResult
 
 __all__ = [
     "Batch",
@@ -21,7 +21,7 @@ __all__ = [
     "HistorySettings",
     "LoadReport",
     "Read",
-    "Written",
+    "WriteResult",
     "audit_changes",
     "events_of_versions",
     "load_changes",

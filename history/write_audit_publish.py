@@ -20,42 +20,42 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.errors import AuditError, CommitConflictError, SettingsError
-from history.audit.history_invariants import audit
+from history.audit.history_invariants import audit_branch
 from history.iceberg import branches
 from history.iceberg.current_state import (
     BATCH_ID,
     WATERMARK,
-    Published,
-    is_ours,
-    note_quiet,
-    remember,
+    CurrentState,
+    cache_state,
+    is_strandline_property,
+    remember_unchanged_read,
 )
 from history.iceberg.history_table import ensure_table
-from history.model.applied_source_reads import ClosingLimit, Read, closing, in_order
+from history.model.applied_source_reads import ClosingLimit, Read, sorted_reads, with_closed
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.model.load_report import REPORT, LoadReport
 from history.planning import hard_deletes, key_range_pruning
-from history.planning.event_timeline import Line, gathered
+from history.planning.event_timeline import EventTimeline, event_timeline
 from history.planning.event_validation import (
     DELETE,
-    GATE_REASONS,
     REASONS,
     REASONS_TYPE,
-    conflict,
-    gated,
+    VALIDATION_REASONS,
+    conflict_reason,
     reason,
+    validate_events,
 )
-from history.planning.merge_plan import Planned, contested, counted, instants
-from history.planning.versions_of_batch_keys import Stored, stored
-from history.schema_evolution.evolve_table import evolve
-from history.spark.checkpoint import Held, held, let_go, passing, surveyed
+from history.planning.merge_plan import MergePlan, conflicting_events, plan_counts, plan_timeline
+from history.planning.versions_of_batch_keys import StoredVersions, stored_versions
+from history.schema_evolution.evolve_table import evolve_table
+from history.spark.checkpoint import Checkpoint, aggregated, checkpoint, unpersist, unpersisting
 from history.spark.column_quoting_and_comparison import count_of, named
-from history.writing.quarantine_table import quarantine as keep_refused
+from history.writing.quarantine_table import append_to_quarantine as keep_refused
 from history.writing.quarantine_table import refused_rows
-from history.writing.surrogate_keys import Numbered
-from history.writing.write_merge_plan import summary, write_kept, write_versions
-from history.writing.write_result import Evidence, Written
+from history.writing.surrogate_keys import NumberedPlan
+from history.writing.write_merge_plan import snapshot_summary, write_kept, write_versions
+from history.writing.write_result import AuditEvidence, WriteResult
 
 Announce = Callable[[str], None]
 
@@ -148,46 +148,46 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
 
 def write_changes(
     spark: SparkSession, changes: DataFrame, batch: Batch, seen: DataFrame | None = None
-) -> Written:
+) -> WriteResult:
     """Plan the batch against what is published, keep what is refused, and write it aside.
 
     Nothing that readers see has changed afterwards. For arguments and errors see `load_changes`.
     """
     settings = batch.settings
-    changes, seen = _observed(changes, batch), changes if seen is None else seen
+    changes, seen = _with_read_instant(changes, batch), changes if seen is None else seen
     columns = settings.event_columns(changes.columns)
     settings.check(changes.columns, batch.table)
-    judged = gated(changes, settings)
+    judged = validate_events(changes, settings)
     schema = judged.select(*[named(name) for name in columns]).schema
     state = ensure_table(spark, batch.table, schema, settings)
     if batch.id in state.batches:
         # A run that was killed between publishing and this has left it.
         branches.drop(spark, batch.table, batch.branch)
-        return Written(_replayed(spark, batch, state))
-    _refuse_outdated(batch, state)
-    kept_as = evolve(spark, batch.table, schema, settings, state, batch.read)
+        return WriteResult(_report_of_replay(spark, batch, state))
+    _refuse_read_before_known(batch, state)
+    kept_as = evolve_table(spark, batch.table, schema, settings, state, batch.read)
     judged, schema, settings = kept_as.aligned(judged), kept_as.events, kept_as.settings
     batch = replace(batch, settings=settings)
-    with passing():
-        outcome = _planned(spark, batch, judged, schema, state, seen)
+    with unpersisting():
+        outcome = _plan_batch(spark, batch, judged, schema, state, seen)
         batch = outcome.batch
-        report = _report(batch, state, outcome)
+        report = _load_report(batch, state, outcome)
         # Before publishing: once it is published, the batch is known and nothing of it runs again.
-        _keep_refused(spark, batch, outcome, report.refused)
+        _quarantine_refused(spark, batch, outcome, report.refused)
     planned = outcome.planned
     if not report.published:
-        let_go(planned.rows)
+        unpersist(planned.rows)
         if batch.read is not None and batch.read not in state.reads:
-            note_quiet(spark, batch.table, batch.read)
-        return Written(report)
-    files, size = key_range_pruning.files_within(
+            remember_unchanged_read(spark, batch.table, batch.read)
+        return WriteResult(report)
+    files, size = key_range_pruning.files_in_range(
         spark, batch.table, state.snapshot_id, planned.reach, settings
     )
     report = replace(report, files_read=files, bytes_read=size)
-    return laid_aside(spark, batch, planned, state, report)
+    return write_plan_to_branch(spark, batch, planned, state, report)
 
 
-def audit_changes(spark: SparkSession, batch: Batch, written: Written) -> None:
+def audit_changes(spark: SparkSession, batch: Batch, written: WriteResult) -> None:
     """Check what lies on the batch's branch; a failure drops the branch.
 
     Raises:
@@ -196,14 +196,14 @@ def audit_changes(spark: SparkSession, batch: Batch, written: Written) -> None:
     if written.evidence is None:
         return
     try:
-        audit(spark, batch, written.evidence)
+        audit_branch(spark, batch, written.evidence)
     except AuditError:
         branches.drop(spark, batch.table, batch.branch)
-        let_go(written.evidence.planned.rows)
+        unpersist(written.evidence.planned.rows)
         raise
 
 
-def publish_changes(spark: SparkSession, batch: Batch, written: Written) -> LoadReport:
+def publish_changes(spark: SparkSession, batch: Batch, written: WriteResult) -> LoadReport:
     """Move main to the batch's branch, in one step for every reader, and drop the branch.
 
     Raises:
@@ -212,18 +212,18 @@ def publish_changes(spark: SparkSession, batch: Batch, written: Written) -> Load
     if written.evidence is None:
         return written.report
     try:
-        _same_columns(spark, batch, written.evidence.planned)
-        snapshot = branches.publish(spark, batch.table, batch.branch)
+        _refuse_new_columns(spark, batch, written.evidence.planned)
+        snapshot = branches.fast_forward(spark, batch.table, batch.branch)
     finally:
         # Where the catalog is away, what became of the batch matters more; the next load drops it.
         with suppress(PySparkException, Py4JJavaError):
             branches.drop(spark, batch.table, batch.branch)
-        let_go(written.evidence.planned.rows)
-    remember(batch.table, written.evidence.state)
+        unpersist(written.evidence.planned.rows)
+    cache_state(batch.table, written.evidence.state)
     return replace(written.report, snapshot_id=snapshot)
 
 
-def _same_columns(spark: SparkSession, batch: Batch, planned: Planned) -> None:
+def _refuse_new_columns(spark: SparkSession, batch: Batch, planned: MergePlan) -> None:
     """The batch was planned with the columns that the table has, and leaves none of them unsaid."""
     now = spark.table(batch.table).columns
     settings = planned.settings
@@ -238,16 +238,16 @@ def _same_columns(spark: SparkSession, batch: Batch, planned: Planned) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
+class _BatchPlan:
     """A batch with everything that was found out about it."""
 
     batch: Batch
-    gate: Held
-    line: Line
-    planned: Planned
+    gate: Checkpoint
+    line: EventTimeline
+    planned: MergePlan
 
 
-def _observed(changes: DataFrame, batch: Batch) -> DataFrame:
+def _with_read_instant(changes: DataFrame, batch: Batch) -> DataFrame:
     """The rows of a read, each at its instant; changes as they are."""
     settings, read = batch.settings, batch.read
     if (settings.stamp is None) != (read is None):
@@ -263,7 +263,7 @@ def _observed(changes: DataFrame, batch: Batch) -> DataFrame:
     return changes.withColumn(settings.sequence, at)
 
 
-def _refuse_outdated(batch: Batch, state: Published) -> None:
+def _refuse_read_before_known(batch: Batch, state: CurrentState) -> None:
     """Where reads have expired that came after this one, nobody knows what they saw."""
     if batch.read is None or state.is_whole or not state.has_read_after(batch.read):
         return
@@ -276,12 +276,12 @@ def _refuse_outdated(batch: Batch, state: Published) -> None:
         )
 
 
-def _with_absent(
+def _with_hard_deletes(
     spark: SparkSession,
     batch: Batch,
     judged: DataFrame,
-    known: Stored,
-    state: Published,
+    known: StoredVersions,
+    state: CurrentState,
     seen: DataFrame,
 ) -> tuple[Batch, DataFrame]:
     """The rows of a full read, with a delete for each key that it did not find.
@@ -293,8 +293,8 @@ def _with_absent(
     if read is None or not read.full or state.is_empty:
         return batch, judged
     is_late = state.has_read_after(read)
-    gone = held(
-        hard_deletes.gone(known, settings, seen, read, is_late=is_late),
+    gone = checkpoint(
+        hard_deletes.missing_keys(known, settings, seen, read, is_late=is_late),
         {"rows": F.count(F.lit(1))},
     )
     closed = int(gone.counts["rows"])
@@ -313,72 +313,74 @@ def _with_absent(
 
     if batch.closing is not None and closed > batch.closing.rows:
         open_keys = known.current.count()
-        why = hard_deletes.is_too_many(closed, open_keys, batch.closing, state.reads)
+        why = hard_deletes.why_too_many(closed, open_keys, batch.closing, state.reads)
         if why is not None:
             evidence = deletes(F.array(reason(hard_deletes.MASS_CLOSING, "")))
             columns = tuple(name for name in judged.columns if name not in ("__op", REASONS))
-            quarantined(spark, batch, evidence.limit(hard_deletes.MOST_KEPT), columns)
-            raise hard_deletes.refusal(batch.table, closed, why)
-    batch = replace(batch, read=closing(read, closed))
+            quarantine_events(spark, batch, evidence.limit(hard_deletes.MOST_KEPT), columns)
+            raise hard_deletes.mass_closing_error(batch.table, closed, why)
+    batch = replace(batch, read=with_closed(read, closed))
     return batch, judged.unionByName(deletes(F.array()))
 
 
-def _planned(
+def _plan_batch(
     spark: SparkSession,
     batch: Batch,
     judged: DataFrame,
     schema: T.StructType,
-    state: Published,
+    state: CurrentState,
     seen: DataFrame,
-) -> _Outcome:
+) -> _BatchPlan:
     settings, columns = batch.settings, tuple(schema.fieldNames())
-    known = stored(spark, batch, state, columns, schema)
-    batch, judged = _with_absent(spark, batch, judged, known, state, seen)
+    known = stored_versions(spark, batch, state, columns, schema)
+    batch, judged = _with_hard_deletes(spark, batch, judged, known, state, seen)
     is_event = F.size(REASONS) == 0
-    asked = _judged_counts() | key_range_pruning.asked(settings, schema, is_event)
+    asked = _validation_counts() | key_range_pruning.key_bounds(settings, schema, is_event)
     # Many rows cost more to hold than to read again, and a first load reads them once more only.
-    gate = surveyed(judged, asked) if state.is_empty else held(judged, asked)
-    within = key_range_pruning.found(settings, gate.counts)
+    gate = aggregated(judged, asked) if state.is_empty else checkpoint(judged, asked)
+    within = key_range_pruning.key_range(settings, gate.counts)
     events = gate.rows.where(is_event).select(*[named(name) for name in columns], F.col("__op"))
-    line = gathered(events, known, state, batch, within, accepted=gate.counts["accepted"])
-    plan = held(instants(line, settings, columns), counted(settings), lasting=True)
-    planned = Planned(plan.rows, plan.counts, columns, known.extra, within, settings)
-    return _Outcome(batch, gate, line, planned)
+    line = event_timeline(events, known, state, batch, within, accepted=gate.counts["accepted"])
+    plan = checkpoint(plan_timeline(line, settings, columns), plan_counts(settings), lasting=True)
+    planned = MergePlan(plan.rows, plan.counts, columns, known.extra, within, settings)
+    return _BatchPlan(batch, gate, line, planned)
 
 
-def laid_aside(
-    spark: SparkSession, batch: Batch, planned: Planned, state: Published, report: LoadReport
-) -> Written:
+def write_plan_to_branch(
+    spark: SparkSession, batch: Batch, planned: MergePlan, state: CurrentState, report: LoadReport
+) -> WriteResult:
     """Write a plan that was made against `state` on the batch's branch.
 
     The report is completed by what was written; its counts go into the snapshot's summary.
     """
-    numbered = Numbered.of(planned.rows, batch.settings, state.high_water, report.opened)
+    numbered = NumberedPlan.of(planned.rows, batch.settings, state.high_water, report.opened)
     kept = write_kept(spark, batch, planned, state)
     told = {REPORT: json.dumps(report.counts())}
     batch = replace(batch, properties={**batch.properties, **told})
-    properties = summary(batch, numbered.high_water, kept)
+    properties = snapshot_summary(batch, numbered.high_water, kept)
     write_versions(spark, batch, planned, numbered, state, properties)
-    grown = branches.growth(spark, batch.table, batch.branch, state.snapshot_id)
+    grown = branches.changes_on_branch(spark, batch.table, batch.branch, state.snapshot_id)
     report = replace(
         report,
         surrogate_high_water=numbered.high_water,
         files_written=grown.files,
         bytes_written=grown.size,
     )
-    after = Published(
+    after = CurrentState(
         snapshot_id=grown.head,
         rows=state.rows + grown.appended,
-        properties={name: text for name, text in properties.items() if is_ours(name)},
+        properties={
+            name: text for name, text in properties.items() if is_strandline_property(name)
+        },
         batches=state.batches | {batch.id},
-        reads=state.reads if batch.read is None else in_order((*state.reads, batch.read)),
+        reads=state.reads if batch.read is None else sorted_reads((*state.reads, batch.read)),
         is_whole=state.is_whole,
     )
     is_newest = batch.read is not None and not state.has_read_after(batch.read)
-    return Written(report, Evidence(planned, grown, after, is_newest_read=is_newest))
+    return WriteResult(report, AuditEvidence(planned, grown, after, is_newest_read=is_newest))
 
 
-def _replayed(spark: SparkSession, batch: Batch, state: Published) -> LoadReport:
+def _report_of_replay(spark: SparkSession, batch: Batch, state: CurrentState) -> LoadReport:
     """What the batch did when it was published, as its snapshot says; nothing if it has expired."""
     snapshots = spark.table(f"{batch.table}.snapshots")
     theirs = snapshots.where(F.col("summary")[BATCH_ID] == F.lit(batch.id))
@@ -390,13 +392,13 @@ def _replayed(spark: SparkSession, batch: Batch, state: Published) -> LoadReport
     return LoadReport(batch.id, state.snapshot_id, published=False, **counts)
 
 
-def _report(batch: Batch, state: Published, outcome: _Outcome) -> LoadReport:
+def _load_report(batch: Batch, state: CurrentState, outcome: _BatchPlan) -> LoadReport:
     gate, planned, counts = outcome.gate, outcome.planned, outcome.planned.counts
     moved = batch.watermark is not None and batch.watermark != state.properties.get(WATERMARK)
-    refused = {name: gate.counts[name] for name in GATE_REASONS if gate.counts[name]}
+    refused = {name: gate.counts[name] for name in VALIDATION_REASONS if gate.counts[name]}
     if counts["conflicting"]:
-        lost = contested(outcome.line, batch.settings, planned.columns)
-        refused[conflict(batch.settings)] = lost.count()
+        lost = conflicting_events(outcome.line, batch.settings, planned.columns)
+        refused[conflict_reason(batch.settings)] = lost.count()
     named_counts = (
         *("events", "closed", "deleted", "unchanged", "late", "superseded", "withdrawn"),
     )
@@ -415,18 +417,18 @@ def _report(batch: Batch, state: Published, outcome: _Outcome) -> LoadReport:
     )
 
 
-def _judged_counts() -> dict[str, Column]:
+def _validation_counts() -> dict[str, Column]:
     """How many rows the gate let pass ('accepted'), and how many each of its reasons stopped."""
 
     def stopped_by(name: str) -> Column:
         return count_of(F.exists(REASONS, lambda each: each["check"] == F.lit(name)))
 
     accepted = count_of(F.size(REASONS) == 0)
-    return {"accepted": accepted} | {name: stopped_by(name) for name in GATE_REASONS}
+    return {"accepted": accepted} | {name: stopped_by(name) for name in VALIDATION_REASONS}
 
 
-def _keep_refused(
-    spark: SparkSession, batch: Batch, outcome: _Outcome, counts: Mapping[str, int]
+def _quarantine_refused(
+    spark: SparkSession, batch: Batch, outcome: _BatchPlan, counts: Mapping[str, int]
 ) -> None:
     """Append what was refused to the quarantine, each row once."""
     if not counts:
@@ -434,19 +436,21 @@ def _keep_refused(
     columns = outcome.planned.columns
     stopped = outcome.gate.rows.where(F.size(REASONS) > 0)
     refused = stopped.select(*[named(name) for name in columns], F.col("__op"), F.col(REASONS))
-    if conflict(batch.settings) in counts:
-        refused = refused.unionByName(undecided(outcome.line, batch.settings, columns))
-    quarantined(spark, batch, refused, columns)
+    if conflict_reason(batch.settings) in counts:
+        refused = refused.unionByName(undecided_events(outcome.line, batch.settings, columns))
+    quarantine_events(spark, batch, refused, columns)
 
 
-def undecided(line: Line, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+def undecided_events(
+    line: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
+) -> DataFrame:
     """Of a line's events, those that nothing decides between, with that as their reason."""
-    reasons = F.array(reason(conflict(settings), "")).cast(REASONS_TYPE).alias(REASONS)
-    lost = contested(line, settings, columns)
+    reasons = F.array(reason(conflict_reason(settings), "")).cast(REASONS_TYPE).alias(REASONS)
+    lost = conflicting_events(line, settings, columns)
     return lost.select(*[named(name) for name in columns], F.col("__op"), reasons)
 
 
-def quarantined(
+def quarantine_events(
     spark: SparkSession, batch: Batch, refused: DataFrame, columns: tuple[str, ...]
 ) -> None:
     """Append events with `__op` and `__reasons` to the batch's quarantine, each once."""

@@ -13,17 +13,17 @@ from pyspark.sql import functions as F
 
 from contracts.errors import NotFoundError, SettingsError
 from contracts.model import SourceKind
-from history import Written
+from history import WriteResult
 from history.iceberg import branches
 from history.iceberg.history_table import exists
 from history.model.change_batch import audit_branch_name
 from history.model.history_settings import HistorySettings
 from history.reading.point_in_time import current
-from history.reading.published_snapshots import differing
+from history.reading.published_snapshots import changed_rows
 from history.reading.version_diff import difference
-from history.spark.checkpoint import let_go
+from history.spark.checkpoint import unpersist
 from history.spark.column_quoting_and_comparison import as_json, named, same
-from history.writing.write_result import Evidence
+from history.writing.write_result import AuditEvidence
 from tasks.run.run_context import Run
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import DifferingKey, MergedBatch, SourceRead, VerifyResult
@@ -89,24 +89,24 @@ def compare(run: Run, read: SourceRead, merged: MergedBatch, limit: int) -> Veri
 
 
 @contextmanager
-def _dropped(run: Run, written: Written) -> Iterator[None]:
+def _dropped(run: Run, written: WriteResult) -> Iterator[None]:
     try:
         yield
     finally:
         branches.drop(run.spark, run.target, audit_branch_name(run.batch_id))
         if written.evidence is not None:
-            let_go(written.evidence.planned.rows)
+            unpersist(written.evidence.planned.rows)
 
 
 def _unequal(
-    run: Run, evidence: Evidence | None, limit: int
+    run: Run, evidence: AuditEvidence | None, limit: int
 ) -> tuple[dict[str, int], tuple[DifferingKey, ...]]:
     """How many keys are unequal in which way, and some of them."""
     if evidence is None:
         return {}, ()
     settings = evidence.planned.settings
     base = run.spark.table(f"{run.target}.refs").where("name = 'main'").collect()[0].snapshot_id
-    before, after = differing(run.spark, run.target, base, evidence.growth.head)
+    before, after = changed_rows(run.spark, run.target, base, evidence.growth.head)
     found = _by_key(before, after, settings).localCheckpoint()
     counted = {row.found: row["count"] for row in found.groupBy("found").count().collect()}
     shown = as_json(named(name) for name in settings.key).alias("key")

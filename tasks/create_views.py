@@ -15,7 +15,7 @@ from history.reading.sql_views import create_views, current_view
 from tasks.run.run_context import Run
 
 
-def offer_views(run: Run, settings: HistorySettings) -> None:
+def create_target_views(run: Run, settings: HistorySettings) -> None:
     """Create the views over the run's target, where the catalog can."""
     log = get_run_logger()
     try:

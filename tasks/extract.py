@@ -16,10 +16,10 @@ from blocks.postgres.consistent_read import SourceReading
 from contracts.errors import EmptyBatchError
 from contracts.model import Contract
 from contracts.model.source_relation import Relation
-from history.iceberg.current_state import WATERMARK, Published, published
+from history.iceberg.current_state import WATERMARK, CurrentState, current_state
 from history.iceberg.history_table import exists
-from history.iceberg.table_properties import source_kind
-from history.model.applied_source_reads import Read, placed_after
+from history.iceberg.table_properties import recorded_source_kind
+from history.model.applied_source_reads import Read, next_read_instant
 from tasks.compiler.compile_contract import CompiledContract, compile_contract
 from tasks.run.run_context import PIPELINE, Run
 from tasks.run.step_decorator import Figures, step
@@ -37,7 +37,7 @@ class _Known:
     `judged_until` is the greatest watermark that one of them judged, `last_read` their last read.
     """
 
-    state: Published | None
+    state: CurrentState | None
     watermark: datetime | None = None
     judged_until: datetime | None = None
     last_read: datetime | None = None
@@ -67,7 +67,7 @@ def extract(run: Run, contract: Contract, reading: SourceReading) -> Extraction:
     rows = int(str(count))
     _refuse_nothing(compiled, rows, first_load=known.state is None)
     pruned = (low, high) if compiled.partitioned and low is not None else None
-    read_at = placed_after(reading.now, known.last_read)
+    read_at = next_read_instant(reading.now, known.last_read)
     return Extraction(
         contract=compiled,
         query=compiled.query.rows(after=after, within=pruned),
@@ -87,7 +87,7 @@ def extract(run: Run, contract: Contract, reading: SourceReading) -> Extraction:
 def _compiled(run: Run, contract: Contract, relation: Relation) -> CompiledContract:
     """The contract, compiled; what had to be taken for granted of its source is told."""
     asks = contract.source.kind is None and exists(run.spark, run.target)
-    recorded = source_kind(run.spark, run.target) if asks else None
+    recorded = recorded_source_kind(run.spark, run.target) if asks else None
     compiled = compile_contract(
         contract, relation, target=run.target, recorded=recorded, dialect=run.source.dialect
     )
@@ -102,7 +102,7 @@ def _compiled(run: Run, contract: Contract, relation: Relation) -> CompiledContr
 
 
 def _known(run: Run, reading: SourceReading) -> _Known:
-    state = published(run.spark, run.target) if exists(run.spark, run.target) else None
+    state = current_state(run.spark, run.target) if exists(run.spark, run.target) else None
     if state is None:
         return _Known(None)
     watermark = _moment(state.properties.get(WATERMARK))

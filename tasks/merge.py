@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from history import Batch, ClosingLimit, write_changes
 from history.iceberg.history_table import exists
-from history.model.expected_open_versions import OpenState
+from history.model.expected_open_versions import ExpectedOpenVersions
 from history.spark.column_quoting_and_comparison import named
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.run.run_context import PIPELINE, Run
@@ -90,7 +90,9 @@ def changes_of(contract: CompiledContract, stage: DataFrame) -> DataFrame:
     return events.select(*columns, F.col(stage_rows.OPERATION))
 
 
-def _opened(run: Run, contract: CompiledContract, staged: StagedBatch) -> OpenState | None:
+def _opened(
+    run: Run, contract: CompiledContract, staged: StagedBatch
+) -> ExpectedOpenVersions | None:
     """What a full read has found, for the audit of what becomes of it."""
     if staged.there is None:
         return None
@@ -99,7 +101,7 @@ def _opened(run: Run, contract: CompiledContract, staged: StagedBatch) -> OpenSt
         stage = run.spark.table(staged.table)
         said_nothing = F.col(stage_rows.KIND).isin(stage_rows.REFUSED, stage_rows.IGNORED)
         apart = stage.where(said_nothing).select(*[named(name) for name in contract.key])
-    return OpenState(
+    return ExpectedOpenVersions(
         rows=staged.there,
         digest=staged.there_digest,
         column=contract.history.fingerprint,

@@ -16,7 +16,7 @@ from blocks.postgres.consistent_read import SourceReading
 from history.iceberg.history_table import exists
 from history.spark.column_quoting_and_comparison import named
 from tasks.compiler.compile_contract import CompiledContract
-from tasks.compiler.fingerprint_columns import fingerprinted
+from tasks.compiler.fingerprint_columns import fingerprint_columns
 from tasks.run.run_context import Run
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import Extraction, StagedBatch
@@ -52,7 +52,7 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
             (`tasks.compiler.fingerprint_columns`).
     """
     contract = extraction.contract
-    made_of = fingerprinted(run.spark, contract, run.target)
+    made_of = fingerprint_columns(run.spark, contract, run.target)
     keys = run.settings.key_ring.keys_for(contract.table, create=extraction.first_load)
     observation = Observation(f"{run.name}-{run.batch_id}")
     rows = source_rows(
@@ -63,7 +63,7 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         query=extraction.query,
         slices=extraction.slices,
     )
-    frame = stage_rows.staged(
+    frame = stage_rows.stage_rows(
         rows,
         contract.stage,
         keys,

@@ -18,15 +18,15 @@ from blocks.run_settings import RunSettings
 from contracts.model import Contract
 from history import Batch
 from history.iceberg import branches
-from history.iceberg.current_state import published
-from history.restatement.rebuild_from_events import Rebuilt, batch_of, write_rebuilt
-from history.restatement.rebuild_scope import Scope
+from history.iceberg.current_state import current_state
+from history.restatement.rebuild_from_events import RebuildResult, batch_of, write_rebuild
+from history.restatement.rebuild_scope import RebuildScope
 from history.write_audit_publish import audit_changes
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.lifecycle.open_run import run_of
 from tasks.observability.run_metrics import is_unrecorded, record_unrecorded
 from tasks.run.run_context import ledger_table
-from tasks.run.spark_error_mapping import translated
+from tasks.run.spark_error_mapping import map_spark_errors
 
 
 def rebuild_batch(contract: Contract, where: RunSettings, *, now: datetime) -> Batch:
@@ -43,8 +43,8 @@ def rebuild_batch(contract: Contract, where: RunSettings, *, now: datetime) -> B
 
 @contextmanager
 def drafted(
-    spark: SparkSession, contract: Contract, where: RunSettings, batch: Batch, scope: Scope
-) -> Iterator[Rebuilt]:
+    spark: SparkSession, contract: Contract, where: RunSettings, batch: Batch, scope: RebuildScope
+) -> Iterator[RebuildResult]:
     """Write the rebuild on its branch and audit it there; the branch ends with the body.
 
     The table has to be held meanwhile (`tasks.lifecycle.table_lock`).
@@ -54,18 +54,18 @@ def drafted(
         SettingsError: The contract tracks other columns than the table's fingerprints.
     """
     try:
-        with translated(contract.name, "rebuild"):
+        with map_spark_errors(contract.name, "rebuild"):
             _record_last(spark, contract, where, batch)
-            rebuilt = write_rebuilt(spark, batch, scope)
+            rebuilt = write_rebuild(spark, batch, scope)
             audit_changes(spark, batch, rebuilt.written)
         yield rebuilt
     finally:
-        with translated(contract.name, "rebuild", publishes=True):
+        with map_spark_errors(contract.name, "rebuild", publishes=True):
             branches.drop(spark, batch.table, batch.branch)
 
 
 def _record_last(spark: SparkSession, contract: Contract, where: RunSettings, batch: Batch) -> None:
-    state = published(spark, batch.table)
+    state = current_state(spark, batch.table)
     if state is None or not is_unrecorded(spark, state, ledger_table(where, "run_metrics")):
         return
     run = run_of(

@@ -23,11 +23,11 @@ from history.maintenance.snapshot_expiry import Retention
 from history.maintenance.table_maintenance import STEPS, UpkeepReport, UpkeepSettings, upkeep
 from history.reading.sql_views import create_views
 from tasks.compiler.contract_to_history_settings import history_settings
-from tasks.compiler.read_source_kind_from_table import as_loaded
+from tasks.compiler.read_source_kind_from_table import with_recorded_source_kind
 from tasks.lifecycle.open_run import contracts_folder
-from tasks.lifecycle.table_lock import holding
+from tasks.lifecycle.table_lock import table_lock
 from tasks.run.progress_listeners import announce
-from tasks.run.spark_error_mapping import translated
+from tasks.run.spark_error_mapping import map_spark_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def keep_up(
         if dry_run:
             report, views = _looked_after(found, where, target, now, dry_run=True), None
         else:
-            with holding(where.state_directory, target, run_id=run_id):
+            with table_lock(where.state_directory, target, run_id=run_id):
                 report = _looked_after(found, where, target, now, dry_run=False)
                 views = None if report is None else _with_views(found, where, target)
     except StrandlineError as error:
@@ -102,7 +102,7 @@ def _looked_after(
         if following := next(told):
             announce(contract.name, following, "begun")
 
-    with translated(contract.name, "upkeep"):
+    with map_spark_errors(contract.name, "upkeep"):
         spark = where.spark.session(where.lakehouse, shared=False)
         if not exists(spark, target):
             return None
@@ -110,7 +110,7 @@ def _looked_after(
         return upkeep(
             spark,
             target,
-            history_settings(as_loaded(spark, contract, target)),
+            history_settings(with_recorded_source_kind(spark, contract, target)),
             now=now,
             care=UpkeepSettings(
                 retention=Retention(keep_days=where.keep_days, keep_at_least=where.keep_at_least)
@@ -121,6 +121,8 @@ def _looked_after(
 
 
 def _with_views(contract: Contract, where: RunSettings, target: str) -> bool:
-    with translated(contract.name, "views", publishes=True):
+    with map_spark_errors(contract.name, "views", publishes=True):
         spark = where.spark.session(where.lakehouse)
-        return create_views(spark, target, history_settings(as_loaded(spark, contract, target)))
+        return create_views(
+            spark, target, history_settings(with_recorded_source_kind(spark, contract, target))
+        )

@@ -14,14 +14,14 @@ from pyspark.sql import functions as F
 
 from contracts.errors import QualityGateError, SchemaDriftError
 from history.spark.column_quoting_and_comparison import named
-from history.writing.quarantine_table import QUARANTINE_SCHEMA, quarantine
+from history.writing.quarantine_table import QUARANTINE_SCHEMA, append_to_quarantine
 from tasks.compiler.compile_contract import CompiledContract
-from tasks.observability.emit_prefect_events import tell_verdict
+from tasks.observability.emit_prefect_events import emit_verdict
 from tasks.run.run_context import Run
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import StagedBatch, Verdict
 from tasks.transforms import stage_rows
-from tasks.transforms.checks.pandera_schema import departures
+from tasks.transforms.checks.pandera_schema import schema_mismatches
 from tasks.transforms.checks.quality_score import Finding, score
 from tasks.transforms.checks.row_checks import reasons, repeats
 
@@ -50,7 +50,7 @@ def validate(run: Run, contract: CompiledContract, staged: StagedBatch) -> Verdi
         rows = quarantined_rows(
             run, contract, stage.where(F.col(stage_rows.KIND) == stage_rows.REFUSED)
         )
-        quarantine(run.spark, rows, run.ledger("quarantine"))
+        append_to_quarantine(run.spark, rows, run.ledger("quarantine"))
     reached = score(found)
     verdict = Verdict(
         score=reached,
@@ -59,7 +59,7 @@ def validate(run: Run, contract: CompiledContract, staged: StagedBatch) -> Verdi
         findings=found,
         quarantined=staged.refused,
     )
-    tell_verdict(run, staged, verdict)
+    emit_verdict(run, staged, verdict)
     if not verdict.passed:
         raise QualityGateError(
             where=f"{contract.name}, batch {run.batch_id}",
@@ -72,7 +72,7 @@ def validate(run: Run, contract: CompiledContract, staged: StagedBatch) -> Verdi
 
 
 def _refuse_misshapen(run: Run, contract: CompiledContract, stage: DataFrame) -> None:
-    wrong = departures(stage.drop(*contract.stage.own_columns), contract.events)
+    wrong = schema_mismatches(stage.drop(*contract.stage.own_columns), contract.events)
     if wrong:
         raise SchemaDriftError(
             where=f"{run.name}, stage of batch {run.batch_id}",

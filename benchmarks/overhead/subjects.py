@@ -17,7 +17,7 @@ from benchmarks.overhead.place import CONTRACT
 from flows.load_table import load_table
 from tasks.audit import audit
 from tasks.extract import extract
-from tasks.lifecycle.open_run import opened
+from tasks.lifecycle.open_run import open_run
 from tasks.merge import merge
 from tasks.protect import protect
 from tasks.publish import publish
@@ -33,7 +33,7 @@ _SETTINGS = "default"
 def load_bare() -> None:
     """The steps of `flows.load_table`, without Prefect."""
     now = datetime.now(UTC)
-    with opened(CONTRACT, _SETTINGS, run_id=str(uuid4()), started=now) as load:
+    with open_run(CONTRACT, _SETTINGS, run_id=str(uuid4()), started=now) as load:
         run = load.run
         with run.source.reading() as reading:
             extraction = extract.fn(run, load.contract, reading)

@@ -23,7 +23,9 @@ _READ_AT = "read_at"
 _WORDS = tuple(str(kind) for kind in SourceKind)
 
 
-def settled(contract: Contract, relation: Relation | None, recorded: str | None) -> Contract:
+def with_source_kind(
+    contract: Contract, relation: Relation | None, recorded: str | None
+) -> Contract:
     """The contract with its source's kind said, and of a state with its column `read_at`.
 
     Args:
@@ -47,7 +49,7 @@ def settled(contract: Contract, relation: Relation | None, recorded: str | None)
     return with_read_at(said) if kind is SourceKind.STATE else said
 
 
-def taken_because(contract: Contract, relation: Relation | None, recorded: str | None) -> str:
+def source_kind_reason(contract: Contract, relation: Relation | None, recorded: str | None) -> str:
     """Why `settled` takes the source for what it does; empty where the contract says its kind."""
     if contract.source.kind is not None:
         return ""

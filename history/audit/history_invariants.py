@@ -12,20 +12,20 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.errors import AuditError
-from history.audit.source_reconciliation import unlike
-from history.model.added_and_dropped_columns import Learned
+from history.audit.source_reconciliation import differences_from_source
+from history.model.added_and_dropped_columns import EvolvedColumn
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.planning.event_validation import DELETE, UPSERT
-from history.planning.merge_plan import Planned
-from history.planning.scd2_versions import shown_later
+from history.planning.merge_plan import MergePlan
+from history.planning.scd2_versions import current_values
 from history.spark.column_quoting_and_comparison import comparable, content, count_of, named, per
-from history.writing.write_result import Evidence
+from history.writing.write_result import AuditEvidence
 
 _VERSION, _EVENT = 0, 1
 
 
-def audit(spark: SparkSession, batch: Batch, evidence: Evidence) -> None:
+def audit_branch(spark: SparkSession, batch: Batch, evidence: AuditEvidence) -> None:
     """Check the branch of a batch by `broken_rules`, and by the table's own counts.
 
     Raises:
@@ -52,7 +52,7 @@ def audit(spark: SparkSession, batch: Batch, evidence: Evidence) -> None:
     broken |= counts.collect()[0].asDict()
     if batch.opened is not None and evidence.is_newest_read:
         head = spark.read.option("versionAsOf", str(growth.head)).table(batch.table)
-        broken |= unlike(head, batch.opened, planned.settings)
+        broken |= differences_from_source(head, batch.opened, planned.settings)
     broken = {rule: count for rule, count in broken.items() if count}
     if broken:
         raise AuditError(
@@ -93,37 +93,39 @@ def broken_rules(
     if planned is not None:
         line = line.unionByName(_events(planned, settings, columns, is_newest=is_newest))
     is_version = F.col("__kind") == _VERSION
-    said, start, end = F.col("__said"), F.col("__at"), F.col("__end")
-    version = F.when(is_version, F.struct("__said", "__told", "__end"))
+    said, start, end = F.col("__content"), F.col("__effective_from"), F.col("__effective_to")
+    version = F.when(is_version, F.struct("__content", "__known_values", "__effective_to"))
     opens = is_version & F.col("__current")
     # One order answers everything: each further one would sort all rows again.
-    along = per(*_keys(settings)).orderBy("__at", "__kind", "__end")
+    along = per(*_keys(settings)).orderBy("__effective_from", "__kind", "__effective_to")
     earlier = along.rowsBetween(Window.unboundedPreceding, -1)
     so_far = along.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     told = line.withColumns(
         {
-            "__opens": F.sum(opens.cast("int")).over(so_far),
+            "__opens_version": F.sum(opens.cast("int")).over(so_far),
             "__was": F.last(version, ignorenulls=True).over(earlier),
             "__in": F.last(version, ignorenulls=True).over(so_far),
         }
     )
     before, within = F.col("__was"), F.col("__in")
-    was_end = before["__end"]
-    covered = within.isNotNull() & (_is_open(within["__end"], settings) | (within["__end"] > start))
+    was_end = before["__effective_to"]
+    covered = within.isNotNull() & (
+        _is_open(within["__effective_to"], settings) | (within["__effective_to"] > start)
+    )
     deletes = F.col("__op") == DELETE
     closed = is_version & ~_is_open(end, settings)
     follows = is_version & before.isNotNull()
     adjoins = follows & ~_is_open(was_end, settings) & was_end.eqNullSafe(start)
     rules = {
-        "one_current": opens & (F.col("__opens") > 1),
+        "one_current": opens & (F.col("__opens_version") > 1),
         "ends_after_start": is_version & end.isNotNull() & (start >= end),
         "overlap": follows & (was_end.isNull() | (was_end > start)),
         "flag_agrees": is_version
         & (F.col("__current").isNull() | (F.col("__current") != _is_open(end, settings))),
         "neighbours_differ": follows
         & was_end.eqNullSafe(start)
-        & said.eqNullSafe(before["__said"])
-        & F.col("__told").eqNullSafe(before["__told"]),
+        & said.eqNullSafe(before["__content"])
+        & F.col("__known_values").eqNullSafe(before["__known_values"]),
     }
     sums = [count_of(rule).alias(name) for name, rule in rules.items()]
     if settings.surrogate_key is not None:
@@ -132,10 +134,10 @@ def broken_rules(
     if planned is not None:
         # A closed version has a gap behind it, unless the next one begins where it ends.
         gaps = count_of(closed) - count_of(adjoins)
-        ended = ~is_version & deletes & within["__end"].eqNullSafe(start)
+        ended = ~is_version & deletes & within["__effective_to"].eqNullSafe(start)
         fresh = ~is_version & F.col("__fresh")
-        states = covered & within["__said"].eqNullSafe(said)
-        states = states & _agrees(within["__told"], settings, columns)
+        states = covered & within["__content"].eqNullSafe(said)
+        states = states & _agrees(within["__known_values"], settings, columns)
         sums += [
             F.greatest(gaps - count_of(ended), F.lit(0)).alias("only_deletes_leave_gaps"),
             count_of(fresh & (F.col("__op") == UPSERT) & ~states).alias("upserts_stand"),
@@ -143,7 +145,7 @@ def broken_rules(
         ]
     if is_newest:
         read = ~is_version & F.col("__fresh") & (F.col("__op") == UPSERT)
-        stands = F.coalesce(_is_open(within["__end"], settings), F.lit(False))
+        stands = F.coalesce(_is_open(within["__effective_to"], settings), F.lit(False))
         sums.append(count_of(read & ~stands).alias("read_is_open"))
     return told.agg(*sums)
 
@@ -166,8 +168,8 @@ def _versions(
     return versions.select(
         *_named_keys(settings),
         F.lit(_VERSION).alias("__kind"),
-        named(settings.valid_from).alias("__at"),
-        named(settings.valid_to).alias("__end"),
+        named(settings.valid_from).alias("__effective_from"),
+        named(settings.valid_to).alias("__effective_to"),
         named(settings.is_current).alias("__current"),
         *_said(settings, columns, versions.schema),
         surrogate.cast("bigint").alias("__surrogate"),
@@ -187,19 +189,19 @@ def _events(
     """
     op, fresh, schema = F.col("__op"), F.col("__new") > 0, planned.schema
     sequence, kind = named(settings.sequence), schema[settings.sequence].dataType
-    upserts, at = fresh & (op == UPSERT), F.col("__at")
+    upserts, at = fresh & (op == UPSERT), F.col("__effective_from")
     if settings.stamp is not None:
-        upserts = upserts & (F.lit(is_newest) | F.col("__edge"))
+        upserts = upserts & (F.lit(is_newest) | F.col("__boundary"))
         at = F.when(F.lit(is_newest) & (op == UPSERT), sequence).otherwise(at)
     deletes = op == DELETE
     if settings.stamp is not None:
         # That a key was not there when it was read is no reason against an older stamp of it.
-        deletes = deletes & ~F.col("__idle")
+        deletes = deletes & ~F.col("__deletes_nothing")
     return planned.where(deletes | upserts).select(
         *_named_keys(settings),
         F.lit(_EVENT).alias("__kind"),
-        at.alias("__at"),
-        F.lit(None).cast(kind).alias("__end"),
+        at.alias("__effective_from"),
+        F.lit(None).cast(kind).alias("__effective_to"),
         F.lit(None).cast("boolean").alias("__current"),
         *_said(settings, columns, schema),
         F.lit(None).cast("bigint").alias("__surrogate"),
@@ -217,32 +219,32 @@ def _said(
         value = comparable(named(each.column), schema[each.column].dataType)
         told += [value.alias(f"l{at}"), each.unknown(named(settings.sequence)).alias(f"u{at}")]
     plain = content(settings.plain(settings.compared(columns)), schema)
-    return [plain.alias("__said"), F.struct(*told).alias("__told")]
+    return [plain.alias("__content"), F.struct(*told).alias("__known_values")]
 
 
-def _learned(settings: HistorySettings, columns: tuple[str, ...]) -> list[Learned]:
+def _learned(settings: HistorySettings, columns: tuple[str, ...]) -> list[EvolvedColumn]:
     compared = settings.compared(columns)
     return [each for each in settings.partly_known(columns) if each.column in compared]
 
 
 def _agrees(told: Column, settings: HistorySettings, columns: tuple[str, ...]) -> Column:
     """A version says of each learned column what the event says, if the event knows it."""
-    own, agrees = F.col("__told"), F.lit(True)
+    own, agrees = F.col("__known_values"), F.lit(True)
     for at, _ in enumerate(_learned(settings, columns)):
         agrees = agrees & (own[f"u{at}"] | own[f"l{at}"].eqNullSafe(told[f"l{at}"]))
     return agrees
 
 
-def _left_alone(planned: Planned, settings: HistorySettings) -> DataFrame:
+def _left_alone(planned: MergePlan, settings: HistorySettings) -> DataFrame:
     """The versions that the plan was made with and that it does not touch, as the table's rows."""
-    main, latest = F.col("__main"), shown_later(settings, planned.columns)
+    main, latest = F.col("__version"), current_values(settings, planned.columns)
     dates = {
         settings.valid_from: main["valid_from"],
         settings.valid_to: main["valid_to"],
         settings.is_current: main["is_current"],
     }
     others = {name: main["other"][f"r{at}"] for at, name in enumerate(planned.extra)}
-    untouched = planned.rows.where(main.isNotNull() & F.col("__action").isNull())
+    untouched = planned.rows.where(main.isNotNull() & F.col("__version_action").isNull())
     return untouched.select(
         *[latest.get(name, named(name)).alias(name) for name in planned.columns],
         *[each.alias(name) for name, each in (dates | others).items()],

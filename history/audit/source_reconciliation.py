@@ -11,20 +11,20 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from history.model.expected_open_versions import OpenState
+from history.model.expected_open_versions import ExpectedOpenVersions
 from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import count_of, named, same
 
 _BITS = 0xFFFFFFFF
 
 
-def digest_of(value: Column) -> Column:
+def value_digest(value: Column) -> Column:
     """A number made of a value; sums of it are the same in any order, and fit a bigint."""
     return F.xxhash64(value).bitwiseAND(F.lit(_BITS))
 
 
-def unlike(
-    versions: DataFrame, expected: OpenState, settings: HistorySettings
+def differences_from_source(
+    versions: DataFrame, expected: ExpectedOpenVersions, settings: HistorySettings
 ) -> Mapping[str, int]:
     """By rule, how far the open ones of the versions are from what was read; 0 where they agree.
 
@@ -35,7 +35,7 @@ def unlike(
     if expected.apart is not None:
         keys = expected.apart.select(*[named(name) for name in settings.key])
         opened = opened.alias("o").join(keys.alias("a"), same("o", "a", settings.key), "left_anti")
-    digest = F.lit(0) if expected.column is None else digest_of(named(expected.column))
+    digest = F.lit(0) if expected.column is None else value_digest(named(expected.column))
     sums = F.coalesce(F.sum(digest), F.lit(0)).alias("digest")
     found = opened.agg(count_of(F.lit(True)).alias("rows"), sums).collect()[0]
     rows = abs(int(found.rows) - expected.rows)

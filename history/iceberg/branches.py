@@ -20,7 +20,7 @@ def branch_of(table: str, branch: str) -> str:
     return f"{table}.branch_{branch}"
 
 
-def start(spark: SparkSession, table: str, branch: str, snapshot_id: int) -> None:
+def create(spark: SparkSession, table: str, branch: str, snapshot_id: int) -> None:
     """Begin the branch at a snapshot, in place of one that an earlier try left."""
     alter(
         spark,
@@ -56,7 +56,7 @@ def head(spark: SparkSession, table: str, branch: str) -> int:
     return int(rows[0].snapshot_id)
 
 
-def publish(spark: SparkSession, table: str, branch: str) -> int:
+def fast_forward(spark: SparkSession, table: str, branch: str) -> int:
     """Move main to the branch's head, if main is where the branch began; returns that snapshot.
 
     An answer that is lost on its way is no failure: whether main has moved is then looked up.
@@ -69,7 +69,7 @@ def publish(spark: SparkSession, table: str, branch: str) -> int:
         moved = spark.sql(f"CALL {catalog}.system.fast_forward('{rest}', 'main', '{branch}')")
         return int(moved.collect()[0].updated_ref)
     except (Py4JJavaError, PySparkException) as error:
-        if (snapshot_id := _reached(spark, table, branch)) is not None:
+        if (snapshot_id := _published_anyway(spark, table, branch)) is not None:
             return snapshot_id
         text = str(error)
         if "ancestor" not in text and "CommitFailed" not in text and "onflict" not in text:
@@ -82,7 +82,7 @@ def publish(spark: SparkSession, table: str, branch: str) -> int:
         ) from None
 
 
-def _reached(spark: SparkSession, table: str, branch: str) -> int | None:
+def _published_anyway(spark: SparkSession, table: str, branch: str) -> int | None:
     """The branch's head, if it is main's or one of its ancestors; None also if nobody can tell."""
     try:
         refs = spark.sql(f"SELECT name, snapshot_id FROM {table}.refs").collect()  # noqa: S608
@@ -98,7 +98,7 @@ def _reached(spark: SparkSession, table: str, branch: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class BranchChanges:
     """What a branch holds beyond the snapshot it began at, as the table itself counts it.
 
     Attributes:
@@ -118,7 +118,7 @@ class Growth:
     size: int
 
 
-def growth(spark: SparkSession, table: str, branch: str, base: int) -> Growth:
+def changes_on_branch(spark: SparkSession, table: str, branch: str, base: int) -> BranchChanges:
     """What was written on a branch that began at the snapshot `base`: at most two commits."""
     end = head(spark, table, branch)
     rows = spark.sql(
@@ -137,7 +137,7 @@ def growth(spark: SparkSession, table: str, branch: str, base: int) -> Growth:
     def added(name: str) -> int:
         return sum(int(each.get(name, "0")) for each in written)
 
-    return Growth(
+    return BranchChanges(
         head=end,
         appended_after=found[end].parent_id,
         appended=total("total-records"),
@@ -147,7 +147,7 @@ def growth(spark: SparkSession, table: str, branch: str, base: int) -> Growth:
     )
 
 
-def append(frame: DataFrame, target: str, properties: Mapping[str, str]) -> None:
+def append_rows(frame: DataFrame, target: str, properties: Mapping[str, str]) -> None:
     """Append rows to a table or branch with the properties in the snapshot's summary."""
     writer = frame.writeTo(target)
     for name, text in properties.items():

@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from pyspark.sql import SparkSession
 
 from history.iceberg import branches
-from history.model.applied_source_reads import READ, READS, Read, in_order, quiet_reads, with_quiet
+from history.model.applied_source_reads import (
+    READ,
+    READS,
+    Read,
+    sorted_reads,
+    unchanged_reads,
+    unchanged_reads_property,
+)
 
 BATCH_ID = "strandline.batch-id"
 
@@ -27,7 +34,7 @@ KEPT_SNAPSHOT = "strandline.kept-snapshot-id"
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class CurrentState:
     """The published state of a history table, read from its own snapshots.
 
     `properties` are the Strandline entries of the newest snapshot that has any; `rows` counts what
@@ -68,37 +75,37 @@ class Published:
         return int(text) if text else None
 
 
-def is_ours(name: str) -> bool:
+def is_strandline_property(name: str) -> bool:
     """Whether an entry of a snapshot summary is Strandline's."""
     return name.startswith("strandline.")
 
 
 def current_snapshot(spark: SparkSession, table: str) -> int | None:
     """The snapshot that readers of the table see, asked without a job; None: there is none yet."""
-    return _current_of(_told(spark, table))
+    return _current_of(_table_properties(spark, table))
 
 
-def published(spark: SparkSession, table: str) -> Published | None:
+def current_state(spark: SparkSession, table: str) -> CurrentState | None:
     """The table's published state; None when it has no snapshot yet."""
-    told = _told(spark, table)
+    told = _table_properties(spark, table)
     current = _current_of(told)
     if current is None:
         return None
     state = _STATES.get((table, current))
     if state is None:
-        state = _read(spark, table, current)
-        remember(table, state)
-    return replace(state, reads=in_order((*quiet_reads(told.get(READS)), *state.reads)))
+        state = _read_state(spark, table, current)
+        cache_state(table, state)
+    return replace(state, reads=sorted_reads((*unchanged_reads(told.get(READS)), *state.reads)))
 
 
-def note_quiet(spark: SparkSession, table: str, read: Read) -> None:
+def remember_unchanged_read(spark: SparkSession, table: str, read: Read) -> None:
     """Remember a read that changed nothing, without a snapshot."""
-    known = quiet_reads(_told(spark, table).get(READS))
-    text = with_quiet(known, read).replace("'", "\\'")
+    known = unchanged_reads(_table_properties(spark, table).get(READS))
+    text = unchanged_reads_property(known, read).replace("'", "\\'")
     branches.alter(spark, f"ALTER TABLE {table} SET TBLPROPERTIES ('{READS}' = '{text}')")
 
 
-def _told(spark: SparkSession, table: str) -> dict[str, str]:
+def _table_properties(spark: SparkSession, table: str) -> dict[str, str]:
     """What the table says of itself, asked without a job."""
     return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()}
 
@@ -108,7 +115,7 @@ def _current_of(told: Mapping[str, str]) -> int | None:
     return None if text == "none" else int(text)
 
 
-def remember(table: str, state: Published) -> None:
+def cache_state(table: str, state: CurrentState) -> None:
     """Keep a published state, so that the next load in this process need not read it again."""
     with _KEEPING:
         while len(_STATES) >= _MOST_STATES:
@@ -122,11 +129,11 @@ _MOST_STATES = 100
 _KEEPING = threading.Lock()
 
 
-_STATES: dict[tuple[str, int], Published] = {}
+_STATES: dict[tuple[str, int], CurrentState] = {}
 """What was read of snapshots before: neither they nor what came before them ever changes."""
 
 
-def _read(spark: SparkSession, table: str, current: int) -> Published:
+def _read_state(spark: SparkSession, table: str, current: int) -> CurrentState:
     found = spark.sql(f"SELECT snapshot_id, parent_id, summary FROM {table}.snapshots").collect()  # noqa: S608
     snapshots = {row.snapshot_id: row for row in found}
     summaries = []
@@ -134,13 +141,13 @@ def _read(spark: SparkSession, table: str, current: int) -> Published:
     while ancestor in snapshots:
         summaries.append(dict(snapshots[ancestor].summary or {}))
         ancestor = snapshots[ancestor].parent_id
-    reads = [Read.of(summary[READ]) for summary in summaries if READ in summary]
+    reads = [Read.from_json(summary[READ]) for summary in summaries if READ in summary]
     ours = next((summary for summary in summaries if BATCH_ID in summary), {})
-    return Published(
+    return CurrentState(
         snapshot_id=current,
         rows=int(summaries[0].get("total-records", 1)),
-        properties={name: text for name, text in ours.items() if is_ours(name)},
+        properties={name: text for name, text in ours.items() if is_strandline_property(name)},
         batches=frozenset(summary[BATCH_ID] for summary in summaries if BATCH_ID in summary),
-        reads=in_order(reads),
+        reads=sorted_reads(reads),
         is_whole=ancestor is None,
     )

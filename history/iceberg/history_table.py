@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from contracts.errors import SchemaDriftError
-from history.iceberg.current_state import Published, current_snapshot, published
+from history.iceberg.current_state import CurrentState, current_snapshot, current_state
 from history.iceberg.partition_spec import partition_term
 from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import quoted
@@ -60,7 +60,7 @@ def history_schema(events: T.StructType, settings: HistorySettings) -> T.StructT
 
 def ensure_table(
     spark: SparkSession, table: str, events: T.StructType, settings: HistorySettings
-) -> Published:
+) -> CurrentState:
     """Create the table if need be, with a first snapshot, and return its state.
 
     Whether the events fit the table is a question of `evolution.evolve`.
@@ -71,12 +71,12 @@ def ensure_table(
     if not exists(spark, table):
         wanted = history_schema(events, settings)
         _create(spark.createDataFrame([], wanted), table, settings.partitioning)
-    state = published(spark, table)
+    state = current_state(spark, table)
     if state is None:
         _sort(spark, table, settings)
         # A branch needs a snapshot to start from, and two first loads need one to race for.
         spark.createDataFrame([], spark.table(table).schema).writeTo(table).append()
-        state = published(spark, table)
+        state = current_state(spark, table)
     if state is None:
         raise SchemaDriftError(
             where=table,

@@ -14,13 +14,13 @@ _SUSPECT = re.compile(r"secret|password|token|access[.]?key|url", re.IGNORECASE)
 """What Spark hides unless it is told otherwise: `spark.redaction.regex` and `...options.regex`."""
 
 
-def written(name: str) -> str:
+def escaped(name: str) -> str:
     """The name for a property: as it is, or percent-encoded whole where Spark would hide it."""
     if _SUSPECT.search(name):
         return "".join(f"%{octet:02X}" for octet in name.encode())
     return name.replace("%", "%25")
 
 
-def read(text: str) -> str:
+def unescaped(text: str) -> str:
     """The name that was written."""
     return unquote(text)

@@ -10,7 +10,7 @@ from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import named, quoted
 
 
-def read_as_now(
+def read_in_current_columns(
     spark: SparkSession,
     table: str,
     snapshot_id: int,
@@ -32,10 +32,10 @@ def read_as_now(
     frame = frame.select(*told, *others)
     if settings.observed_since is None:
         return frame
-    return frame.withColumn(settings.sequence, F.expr(seen_at(settings)))
+    return frame.withColumn(settings.sequence, F.expr(sequence_sql(settings)))
 
 
-def seen_at(settings: HistorySettings, of: str = "") -> str:
+def sequence_sql(settings: HistorySettings, of: str = "") -> str:
     """The SQL of a stored row's sequence, for columns of the relation `of`.
 
     A row from before the table was read as it is now was seen at its stamp. One whose stamp lies

@@ -35,7 +35,7 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class SnapshotLog:
     """All that a table remembers of itself.
 
     `published` says when which snapshot became the current one, oldest first.
@@ -57,7 +57,7 @@ class Past:
             head = self.snapshots[head].parent
 
 
-def past_of(spark: SparkSession, table: str) -> Past:
+def snapshot_log(spark: SparkSession, table: str) -> SnapshotLog:
     """Read what the table remembers of itself, from its metadata alone."""
     snapshots = spark.table(f"{table}.snapshots").select(
         "snapshot_id",
@@ -70,7 +70,7 @@ def past_of(spark: SparkSession, table: str) -> Past:
         "snapshot_id", F.unix_micros("made_current_at").alias("at")
     )
     refs = spark.table(f"{table}.refs").select("name", "type", "snapshot_id")
-    return Past(
+    return SnapshotLog(
         snapshots={
             row.snapshot_id: Snapshot(
                 row.snapshot_id,

@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 
 from contracts.errors import EnvironmentUnfitError
 from history.iceberg import branches
-from history.iceberg.property_name_escaping import HIDDEN, read, written
-from history.model.added_and_dropped_columns import Learned
+from history.iceberg.property_name_escaping import HIDDEN, escaped, unescaped
+from history.model.added_and_dropped_columns import EvolvedColumn
 from history.model.history_settings import HistorySettings
 
 TRACKED = "strandline.tracked"
@@ -23,7 +23,7 @@ CARRIED = "strandline.carried"
 ORDER = "strandline.order"
 FINGERPRINT = "strandline.fingerprint"
 PARTITIONING = "strandline.partitioning"
-KIND = "strandline.source-kind"
+SOURCE_KIND = "strandline.source-kind"
 OBSERVED_SINCE = "strandline.observed-since"
 STATE, EVENTS = "state", "events"
 ADDED = "strandline.added."
@@ -31,7 +31,7 @@ DROPPED = "strandline.dropped."
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class TableProperties:
     """How a table is kept.
 
     Attributes:
@@ -53,19 +53,19 @@ class Recorded:
     fingerprint: str | None
     covered: tuple[str, ...]
     partitioning: tuple[str, ...]
-    learned: tuple[Learned, ...] = ()
+    learned: tuple[EvolvedColumn, ...] = ()
     kind: str = EVENTS
     observed_since: datetime | None = None
 
     @classmethod
-    def of(cls, settings: HistorySettings, columns: Iterable[str]) -> Recorded:
+    def from_settings(cls, settings: HistorySettings, columns: Iterable[str]) -> TableProperties:
         """As the settings say it of a table with these event columns."""
         columns = tuple(columns)
         tracked = tuple(name for name in settings.tracking(columns) if name in columns)
         return cls(
             tracked=tracked,
             carried=tuple(name for name in settings.carried if name in columns),
-            order=order_of(settings),
+            order=ordering_columns(settings),
             fingerprint=settings.fingerprint,
             covered=() if settings.fingerprint is None else tracked,
             partitioning=settings.partitioning,
@@ -73,7 +73,9 @@ class Recorded:
         )
 
     @classmethod
-    def told(cls, properties: Mapping[str, str], adopted: Recorded) -> Recorded:
+    def from_properties(
+        cls, properties: Mapping[str, str], adopted: TableProperties
+    ) -> TableProperties:
         """As the properties say it; what they do not say is `adopted`."""
 
         def names(name: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
@@ -84,21 +86,21 @@ class Recorded:
         since = properties.get(OBSERVED_SINCE)
         # Dropped last: of a column that says both, a load broke off between the two.
         learned = {
-            column: Learned.of(column, text, dropped=prefix == DROPPED)
+            column: EvolvedColumn.from_json(column, text, dropped=prefix == DROPPED)
             for prefix in (ADDED, DROPPED)
             for name, text in sorted(properties.items())
             if name.startswith(prefix)
-            for column in [read(name.removeprefix(prefix))]
+            for column in [unescaped(name.removeprefix(prefix))]
         }
         return cls(
             tracked=names(TRACKED, adopted.tracked),
             carried=names(CARRIED, adopted.carried),
             order=names(ORDER, adopted.order),
-            fingerprint=(column and read(column)) if print_of else adopted.fingerprint,
+            fingerprint=(column and unescaped(column)) if print_of else adopted.fingerprint,
             covered=_names(print_of["covers"]) if print_of else adopted.covered,
             partitioning=names(PARTITIONING, adopted.partitioning),
             learned=tuple(learned.values()),
-            kind=properties.get(KIND, adopted.kind),
+            kind=properties.get(SOURCE_KIND, adopted.kind),
             observed_since=datetime.fromisoformat(since) if since else None,
         )
 
@@ -112,36 +114,36 @@ class Recorded:
             PARTITIONING: self.partitioning,
         }
         told = {
-            name: json.dumps([written(each) for each in names]) for name, names in lists.items()
+            name: json.dumps([escaped(each) for each in names]) for name, names in lists.items()
         }
-        column = self.fingerprint and written(self.fingerprint)
-        covers = {"column": column, "covers": [written(each) for each in self.covered]}
+        column = self.fingerprint and escaped(self.fingerprint)
+        covers = {"column": column, "covers": [escaped(each) for each in self.covered]}
         marks = {
-            (DROPPED if each.dropped else ADDED) + written(each.column): each.told
+            (DROPPED if each.dropped else ADDED) + escaped(each.column): each.to_json
             for each in self.learned
         }
-        told |= {FINGERPRINT: json.dumps(covers), KIND: self.kind} | marks
+        told |= {FINGERPRINT: json.dumps(covers), SOURCE_KIND: self.kind} | marks
         if self.observed_since is not None:
             told[OBSERVED_SINCE] = self.observed_since.isoformat(timespec="microseconds")
         return told
 
-    def learning(self, *more: Learned) -> Recorded:
+    def with_evolved_columns(self, *more: EvolvedColumn) -> TableProperties:
         """With these columns learned, in place of what was said of them before."""
         new = {each.column for each in more}
         return replace(self, learned=(*(e for e in self.learned if e.column not in new), *more))
 
 
-def order_of(settings: HistorySettings) -> tuple[str, ...]:
+def ordering_columns(settings: HistorySettings) -> tuple[str, ...]:
     """The columns that say which event is whose, and when."""
     return (*settings.key, settings.sequence, *settings.tie_breaker, *settings.dated_by)
 
 
-def source_kind(spark: SparkSession, table: str) -> str | None:
+def recorded_source_kind(spark: SparkSession, table: str) -> str | None:
     """What the table says its source is, 'state' or 'events'; None: nothing yet."""
-    return properties_of(spark, table).get(KIND)
+    return strandline_properties(spark, table).get(SOURCE_KIND)
 
 
-def properties_of(spark: SparkSession, table: str) -> dict[str, str]:
+def strandline_properties(spark: SparkSession, table: str) -> dict[str, str]:
     """The properties of the table that are Strandline's; asked without a job.
 
     Raises:
@@ -160,7 +162,9 @@ def properties_of(spark: SparkSession, table: str) -> dict[str, str]:
     return told
 
 
-def write(spark: SparkSession, table: str, before: Mapping[str, str], after: Recorded) -> None:
+def write_properties(
+    spark: SparkSession, table: str, before: Mapping[str, str], after: TableProperties
+) -> None:
     """Make the table's properties those of `after`: new ones first, so none is ever missing."""
     told = after.properties
     changed = {name: text for name, text in told.items() if before.get(name) != text}
@@ -174,7 +178,7 @@ def write(spark: SparkSession, table: str, before: Mapping[str, str], after: Rec
 
 
 def _names(written_names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(read(each) for each in written_names)
+    return tuple(unescaped(each) for each in written_names)
 
 
 def _text(value: str) -> str:

@@ -98,7 +98,7 @@ def files_of(spark: SparkSession, table: str, snapshot_id: int, limits: Compacti
     return Files(row.data, row.deletes, row.octets + row.removed, row.rewritable)
 
 
-def rewrite(
+def rewrite_data_files(
     spark: SparkSession,
     table: str,
     branch: str,

@@ -35,7 +35,7 @@ def is_due(spark: SparkSession, table: str, now: datetime, before: datetime) -> 
     return micros is not None and timedelta(microseconds=micros) > since - _EPOCH
 
 
-def clean(
+def remove_orphan_files(
     spark: SparkSession, table: str, *, now: datetime, before: datetime, dry_run: bool
 ) -> int:
     """Remove the table's files that no snapshot knows and that are older than `before`.

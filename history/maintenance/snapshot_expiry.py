@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pyspark.sql import SparkSession
 
 from contracts.errors import SettingsError
-from history.iceberg.snapshot_log import Past, Snapshot
+from history.iceberg.snapshot_log import Snapshot, SnapshotLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Expiry:
     gone: tuple[int, ...]
 
 
-def planned_expiry(past: Past, retention: Retention, now: datetime) -> Expiry:
+def plan_expiry(past: SnapshotLog, retention: Retention, now: datetime) -> Expiry:
     """Which snapshots of a history go, such that the promise above holds."""
     since = now - timedelta(days=retention.keep_days)
     # What was current at the first moment to be kept may have been committed long before it.
@@ -65,12 +65,12 @@ def planned_expiry(past: Past, retention: Retention, now: datetime) -> Expiry:
     return _expiry(past, older_than, _retained(past, retention.keep_at_least))
 
 
-def planned_release(past: Past, before: datetime) -> Expiry:
+def plan_release(past: SnapshotLog, before: datetime) -> Expiry:
     """Which snapshots of the kept events go: those older than `before` that no ref holds."""
     return _expiry(past, before, 1)
 
 
-def unpinned(kept: Past, pinned: frozenset[int], before: datetime) -> tuple[str, ...]:
+def unpinned_tags(kept: SnapshotLog, pinned: frozenset[int], before: datetime) -> tuple[str, ...]:
     """The tags of kept events that no state of the history needs, and that are old enough."""
     return tuple(
         ref.name
@@ -85,7 +85,7 @@ TAG = "kept_"
 """How the names of tags on the kept events begin."""
 
 
-def stale(past: Past, prefix: str, before: datetime) -> tuple[str, ...]:
+def stale_branches(past: SnapshotLog, prefix: str, before: datetime) -> tuple[str, ...]:
     """The branches of that prefix whose head is old: of loads that never ended."""
     return tuple(
         ref.name
@@ -94,7 +94,7 @@ def stale(past: Past, prefix: str, before: datetime) -> tuple[str, ...]:
     )
 
 
-def expire(spark: SparkSession, table: str, expiry: Expiry) -> int:
+def expire_snapshots(spark: SparkSession, table: str, expiry: Expiry) -> int:
     """Let snapshots go, with the files that only they had; returns how many files that were."""
     if not expiry.gone:
         return 0
@@ -107,7 +107,7 @@ def expire(spark: SparkSession, table: str, expiry: Expiry) -> int:
     return sum(count for count in found if count)
 
 
-def _retained(past: Past, batches: int) -> int:
+def _retained(past: SnapshotLog, batches: int) -> int:
     """How many snapshots back main has to reach for so many batches' states to be on it."""
     seen: set[str] = set()
     line = list(past.line(past.head))
@@ -120,7 +120,7 @@ def _retained(past: Past, batches: int) -> int:
     return max(len(line), 1)
 
 
-def _expiry(past: Past, older_than: datetime, retain_last: int) -> Expiry:
+def _expiry(past: SnapshotLog, older_than: datetime, retain_last: int) -> Expiry:
     kept = {ref.snapshot for ref in past.refs}
     reachable = set(kept)
     for ref in past.refs:
@@ -145,5 +145,5 @@ def _kept_of(
         yield snapshot
 
 
-def _is_old(past: Past, snapshot: int, before: datetime) -> bool:
+def _is_old(past: SnapshotLog, snapshot: int, before: datetime) -> bool:
     return snapshot in past.snapshots and past.snapshots[snapshot].committed < before

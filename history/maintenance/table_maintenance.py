@@ -15,28 +15,28 @@ from pyspark.sql import SparkSession
 
 from contracts.errors import NotFoundError
 from history.iceberg import branches
-from history.iceberg.current_state import BATCH_ID, KEPT_SNAPSHOT, Published, published
+from history.iceberg.current_state import BATCH_ID, KEPT_SNAPSHOT, CurrentState, current_state
 from history.iceberg.history_table import exists, kept_events
-from history.iceberg.snapshot_log import Past, past_of
+from history.iceberg.snapshot_log import SnapshotLog, snapshot_log
 from history.maintenance.compaction import (
     CompactionLimits,
     Files,
     files_of,
     join_manifests,
-    rewrite,
+    rewrite_data_files,
     small_manifests,
     sortable,
 )
-from history.maintenance.orphan_files import clean, is_due
+from history.maintenance.orphan_files import is_due, remove_orphan_files
 from history.maintenance.snapshot_expiry import (
     TAG,
     Expiry,
     Retention,
-    expire,
-    planned_expiry,
-    planned_release,
-    stale,
-    unpinned,
+    expire_snapshots,
+    plan_expiry,
+    plan_release,
+    stale_branches,
+    unpinned_tags,
 )
 from history.model.change_batch import audit_branch_name
 from history.model.history_settings import HistorySettings
@@ -170,7 +170,7 @@ class _Visit:
 
 def _compacted(visit: _Visit, report: UpkeepReport) -> UpkeepReport:
     spark, table, limits = visit.spark, visit.table, visit.care.compaction
-    state = published(spark, table)
+    state = current_state(spark, table)
     if state is None:
         return report
     versions = visit.files(table, state.snapshot_id)
@@ -186,29 +186,29 @@ def _compacted(visit: _Visit, report: UpkeepReport) -> UpkeepReport:
         return report
     if report.manifests:
         join_manifests(spark, table)
-        state = published(spark, table) or state
+        state = current_state(spark, table) or state
     if not report.rewritten and not _lacks_properties(visit, state):
         return report
     rewritten = _rewritten(visit, state, versions=versions, kept=kept)
-    state = published(spark, table) or state
+    state = current_state(spark, table) or state
     after = _sum(
         visit.files(table, state.snapshot_id), visit.files(visit.kept, state.kept_snapshot)
     )
     return replace(report, rewritten=rewritten, after=after)
 
 
-def _lacks_properties(visit: _Visit, state: Published) -> bool:
+def _lacks_properties(visit: _Visit, state: CurrentState) -> bool:
     """Whether the newest snapshot does not say itself what the next load has to know."""
     if BATCH_ID not in state.properties:
         return False
-    head = past_of(visit.spark, visit.table).snapshots[state.snapshot_id]
+    head = snapshot_log(visit.spark, visit.table).snapshots[state.snapshot_id]
     return head.batch is None
 
 
-def _rewritten(visit: _Visit, state: Published, *, versions: Files, kept: Files) -> int:
+def _rewritten(visit: _Visit, state: CurrentState, *, versions: Files, kept: Files) -> int:
     """Rewrite on a branch, carry the properties on there, and publish both in one step."""
     spark, table = visit.spark, visit.table
-    branches.start(spark, table, _BRANCH, state.snapshot_id)
+    branches.create(spark, table, _BRANCH, state.snapshot_id)
     try:
         count = 0
         if versions.rewritable:
@@ -220,8 +220,8 @@ def _rewritten(visit: _Visit, state: Published, *, versions: Files, kept: Files)
             count += more
         if BATCH_ID in properties:
             nothing = spark.table(table).limit(0)
-            branches.append(nothing, branches.branch_of(table, _BRANCH), properties)
-        branches.publish(spark, table, _BRANCH)
+            branches.append_rows(nothing, branches.branch_of(table, _BRANCH), properties)
+        branches.fast_forward(spark, table, _BRANCH)
     finally:
         branches.drop(spark, table, _BRANCH)
     return count
@@ -230,7 +230,7 @@ def _rewritten(visit: _Visit, state: Published, *, versions: Files, kept: Files)
 def _kept_rewritten(visit: _Visit, snapshot_id: int) -> tuple[int, int]:
     """The kept events' new snapshot, held by a tag, and how many of its files were rewritten."""
     spark, kept = visit.spark, visit.kept
-    branches.start(spark, kept, _BRANCH, snapshot_id)
+    branches.create(spark, kept, _BRANCH, snapshot_id)
     try:
         count = _rewrite(visit, kept, _BRANCH, visit.settings.sequence)
         pinned = branches.head(spark, kept, _BRANCH)
@@ -245,15 +245,15 @@ def _kept_rewritten(visit: _Visit, snapshot_id: int) -> tuple[int, int]:
 def _rewrite(visit: _Visit, table: str, branch: str, last: str) -> int:
     schema = visit.spark.table(table).schema
     order = sortable(schema, (*visit.settings.key, last))
-    return rewrite(visit.spark, table, branch, order, visit.care.compaction)
+    return rewrite_data_files(visit.spark, table, branch, order, visit.care.compaction)
 
 
 def _expired(visit: _Visit, report: UpkeepReport) -> UpkeepReport:
     spark, table, retention = visit.spark, visit.table, visit.care.retention
-    past = past_of(spark, table)
-    left = stale(past, _AUDIT, visit.before)
+    past = snapshot_log(spark, table)
+    left = stale_branches(past, _AUDIT, visit.before)
     past = _without(past, left)
-    expiry = planned_expiry(past, retention, visit.now)
+    expiry = plan_expiry(past, retention, visit.now)
     pinned = frozenset(
         each.kept
         for each in past.snapshots.values()
@@ -268,17 +268,17 @@ def _expired(visit: _Visit, report: UpkeepReport) -> UpkeepReport:
     if not visit.dry_run:
         for name in left:
             branches.drop(spark, table, name)
-        report = replace(report, files_expired=expire(spark, table, expiry))
+        report = replace(report, files_expired=expire_snapshots(spark, table, expiry))
     return _released(visit, report, pinned) if exists(spark, visit.kept) else report
 
 
 def _released(visit: _Visit, report: UpkeepReport, pinned: frozenset[int]) -> UpkeepReport:
     """Of the kept events, what no state of the history that stays readable needs."""
     spark, kept = visit.spark, visit.kept
-    past = past_of(spark, kept)
-    left = stale(past, _AUDIT, visit.before)
-    tags = unpinned(past, pinned, visit.before)
-    release = planned_release(_without(past, (*left, *tags)), visit.before)
+    past = snapshot_log(spark, kept)
+    left = stale_branches(past, _AUDIT, visit.before)
+    tags = unpinned_tags(past, pinned, visit.before)
+    release = plan_release(_without(past, (*left, *tags)), visit.before)
     # A pinned snapshot stays, whether its tag is there or not.
     release = _sparing(release, pinned)
     report = replace(
@@ -297,7 +297,7 @@ def _released(visit: _Visit, report: UpkeepReport, pinned: frozenset[int]) -> Up
         branches.drop(spark, kept, name)
     for name in tags:
         spark.sql(f"ALTER TABLE {kept} DROP TAG IF EXISTS `{name}`")
-    removed = expire(spark, kept, release)
+    removed = expire_snapshots(spark, kept, release)
     return replace(report, files_expired=report.files_expired + removed)
 
 
@@ -307,13 +307,13 @@ def _cleaned(visit: _Visit, report: UpkeepReport) -> UpkeepReport:
     removed = 0
     for table in (visit.table, visit.kept):
         if exists(visit.spark, table) and is_due(visit.spark, table, visit.now, visit.before):
-            removed += clean(
+            removed += remove_orphan_files(
                 visit.spark, table, now=visit.now, before=visit.before, dry_run=visit.dry_run
             )
     return replace(report, orphans=removed)
 
 
-def _without(past: Past, names: tuple[str, ...]) -> Past:
+def _without(past: SnapshotLog, names: tuple[str, ...]) -> SnapshotLog:
     return replace(past, refs=tuple(ref for ref in past.refs if ref.name not in names))
 
 

@@ -18,7 +18,7 @@ from history.spark.column_quoting_and_comparison import named
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class EvolvedColumn:
     """A column that events may not know.
 
     Attributes:
@@ -43,12 +43,12 @@ class Learned:
         return named(self.column).isNull() & (sequence <= F.lit(self.upto).cast(self.kind))
 
     @property
-    def told(self) -> str:
+    def to_json(self) -> str:
         """The bound as a table property."""
         return json.dumps({"type": self.kind, "value": self.upto})
 
     @classmethod
-    def of(cls, column: str, told: str, *, dropped: bool) -> Learned:
+    def from_json(cls, column: str, told: str, *, dropped: bool) -> EvolvedColumn:
         """From the property that `told` is."""
         bound = json.loads(told)
         return cls(column, str(bound["type"]), bound["value"], dropped)

@@ -49,7 +49,7 @@ class Read:
     closed: int = 0
 
     @property
-    def told(self) -> str:
+    def to_json(self) -> str:
         """The read as it stands in a snapshot's summary."""
         return json.dumps(
             {
@@ -61,7 +61,7 @@ class Read:
         )
 
     @classmethod
-    def of(cls, told: str) -> Read:
+    def from_json(cls, told: str) -> Read:
         """The read that `told` tells of."""
         found = json.loads(told)
         low = found.get("low")
@@ -88,24 +88,24 @@ class ClosingLimit:
     at_most: int | None = None
 
 
-def in_order(reads: Iterable[Read]) -> tuple[Read, ...]:
+def sorted_reads(reads: Iterable[Read]) -> tuple[Read, ...]:
     """The reads by their instants, each once."""
     once = {read.at: read for read in reads}
     return tuple(once[at] for at in sorted(once))
 
 
-def quiet_reads(told: str | None) -> tuple[Read, ...]:
+def unchanged_reads(told: str | None) -> tuple[Read, ...]:
     """The reads that a table's property lists."""
-    return () if not told else tuple(Read.of(json.dumps(each)) for each in json.loads(told))
+    return () if not told else tuple(Read.from_json(json.dumps(each)) for each in json.loads(told))
 
 
-def with_quiet(reads: Iterable[Read], more: Read) -> str:
+def unchanged_reads_property(reads: Iterable[Read], more: Read) -> str:
     """The property, with one read more; of too many the oldest are forgotten."""
-    kept = in_order((*reads, more))[-_MOST_QUIET:]
-    return json.dumps([json.loads(read.told) for read in kept])
+    kept = sorted_reads((*reads, more))[-_MOST_QUIET:]
+    return json.dumps([json.loads(read.to_json) for read in kept])
 
 
-def placed_after(at: datetime, last: datetime | None) -> datetime:
+def next_read_instant(at: datetime, last: datetime | None) -> datetime:
     """Where a read at that instant has its place: after the table's last one, whatever the clock.
 
     A source's clock may have been put back since; two reads may have fallen into one microsecond.
@@ -113,7 +113,7 @@ def placed_after(at: datetime, last: datetime | None) -> datetime:
     return at if last is None or at > last else last + last.resolution
 
 
-def dated(stamp: Column, kind: T.DataType) -> Column:
+def as_instant(stamp: Column, kind: T.DataType) -> Column:
     """A stamp as the instant it names, in UTC where it has no zone; null if it names none."""
     if isinstance(kind, T.TimestampType):
         return stamp
@@ -124,14 +124,16 @@ def dated(stamp: Column, kind: T.DataType) -> Column:
     return F.lit(None).cast("timestamp")
 
 
-def stated_at(settings: HistorySettings, schema: T.StructType) -> Column:
+def source_timestamp(settings: HistorySettings, schema: T.StructType) -> Column:
     """When a row's change holds from, as its source states it; null where it states nothing."""
     if settings.stamp is None:
         return named(settings.sequence)
-    return dated(named(settings.stamp), schema[settings.stamp].dataType)
+    return as_instant(named(settings.stamp), schema[settings.stamp].dataType)
 
 
-def covering(reads: Iterable[Read], said: Column, stated: Column, is_present: Column) -> Column:
+def reads_covering(
+    reads: Iterable[Read], said: Column, stated: Column, is_present: Column
+) -> Column:
     """The instants of the reads that saw an observation again, if it still held; ascending.
 
     Args:
@@ -141,7 +143,7 @@ def covering(reads: Iterable[Read], said: Column, stated: Column, is_present: Co
         is_present: Whether it is a row, and not the absence of one.
     """
     instants = []
-    for read in in_order(reads):
+    for read in sorted_reads(reads):
         row = F.lit(read.full)
         if not read.full:
             row = F.lit(True) if read.low is None else stated.isNull() | (stated >= F.lit(read.low))
@@ -150,7 +152,7 @@ def covering(reads: Iterable[Read], said: Column, stated: Column, is_present: Co
     return F.filter(F.array(*instants), lambda each: each.isNotNull())
 
 
-def closing(read: Read, closed: int) -> Read:
+def with_closed(read: Read, closed: int) -> Read:
     """The read, with how many keys it found absent."""
     return replace(read, closed=closed)
 

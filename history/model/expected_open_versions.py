@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenState:
+class ExpectedOpenVersions:
     """What the rows of a full read were that must be open versions now.
 
     Attributes:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from contracts.errors import SettingsError
 from contracts.model.reserved_column_names import reserved_of
-from history.model.added_and_dropped_columns import Learned
+from history.model.added_and_dropped_columns import EvolvedColumn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class HistorySettings:
     open_end: datetime | None = None
     partitioning: tuple[str, ...] = ("is_current",)
     key_ranges: bool = True
-    learned: tuple[Learned, ...] = ()
+    learned: tuple[EvolvedColumn, ...] = ()
     observed_since: datetime | None = None
 
     @property
@@ -136,7 +136,7 @@ class HistorySettings:
         learned = (each.column for each in self.learned if each.column in compared)
         return (*overwritten, *learned)
 
-    def partly_known(self, columns: Sequence[str]) -> tuple[Learned, ...]:
+    def partly_known(self, columns: Sequence[str]) -> tuple[EvolvedColumn, ...]:
         """The learned columns that are compared or overwritten."""
         shown = {*self.shown(columns)}
         return tuple(each for each in self.learned if each.column in shown)

@@ -23,13 +23,13 @@ CONFLICT = "decided"
 """The reason of events of one instant that differ and that no tie-breaker decides between."""
 ONE_ROW_A_KEY = "one_row_a_key"
 """The reason of rows of one key that one read of a table has found, and that differ."""
-GATE_REASONS = (KEY_PRESENT, SEQUENCE_PRESENT, OPERATION_KNOWN)
+VALIDATION_REASONS = (KEY_PRESENT, SEQUENCE_PRESENT, OPERATION_KNOWN)
 
 REASONS = "__reasons"
 REASONS_TYPE = "array<struct<check:string,column:string>>"
 
 
-def gated(changes: DataFrame, settings: HistorySettings) -> DataFrame:
+def validate_events(changes: DataFrame, settings: HistorySettings) -> DataFrame:
     """The changes with `__op` (their operation) and `__reasons` (why a row is refused, or empty).
 
     Columns of types that a table can't have are given the type that it stores them in.
@@ -57,7 +57,7 @@ def gated(changes: DataFrame, settings: HistorySettings) -> DataFrame:
     return gated_frame.drop(settings.operation) if settings.operation else gated_frame
 
 
-def conflict(settings: HistorySettings) -> str:
+def conflict_reason(settings: HistorySettings) -> str:
     """The reason of rows that nothing decides between."""
     return CONFLICT if settings.stamp is None else ONE_ROW_A_KEY
 

@@ -15,8 +15,8 @@ from pyspark.sql import functions as F
 from contracts.errors import MassClosingError
 from history.model.applied_source_reads import ClosingLimit, Read
 from history.model.history_settings import HistorySettings
-from history.planning.late_source_reads import there_at
-from history.planning.versions_of_batch_keys import Stored
+from history.planning.late_source_reads import keys_present_at
+from history.planning.versions_of_batch_keys import StoredVersions
 from history.spark.column_quoting_and_comparison import named, same
 
 MASS_CLOSING = "mass_closing"
@@ -28,8 +28,8 @@ MOST_KEPT = 10_000
 _USUAL_READS, _USUAL_ROWS, _USUAL_TIMES = 5, 1_000, 10
 
 
-def gone(
-    known: Stored, settings: HistorySettings, seen: DataFrame, read: Read, *, is_late: bool
+def missing_keys(
+    known: StoredVersions, settings: HistorySettings, seen: DataFrame, read: Read, *, is_late: bool
 ) -> DataFrame:
     """The keys that were there at the read by all that is known, and that it did not find.
 
@@ -47,14 +47,14 @@ def gone(
         line = known.main.select(*wanted)
         if known.kept is not None:
             line = line.unionByName(known.kept.select(*wanted))
-        there = there_at(line, settings, F.lit(read.at).cast(kind), kind=kind)
+        there = keys_present_at(line, settings, F.lit(read.at).cast(kind), kind=kind)
     else:
         there = known.current.select(*keys)
     found = seen.select(*keys)
     return there.alias("t").join(found.alias("s"), same("t", "s", settings.key), "left_anti")
 
 
-def is_too_many(
+def why_too_many(
     closed: int, open_keys: int, limit: ClosingLimit, reads: Iterable[Read]
 ) -> str | None:
     """Why so many must not be closed without asking; None: they may.
@@ -75,7 +75,7 @@ def is_too_many(
     return None
 
 
-def refusal(table: str, closed: int, why: str) -> MassClosingError:
+def mass_closing_error(table: str, closed: int, why: str) -> MassClosingError:
     """The error about a read that would close too many keys."""
     return MassClosingError(
         where=table,

@@ -22,7 +22,7 @@ _ORDERED = (*_WHOLE_NUMBERS, T.StringType, T.DateType, T.DecimalType)
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class KeyRange:
     """A range of the first key column.
 
     `least` and `greatest` are both None where nothing is known: the whole table is within reach.
@@ -37,18 +37,20 @@ class Reach:
         """Whether anything lies out of reach."""
         return self.least is not None
 
-    def holds(self, key: Column) -> Column:
+    def contains(self, key: Column) -> Column:
         """Whether a key lies within reach, as a filter that Iceberg compares with file bounds."""
         if not self.is_bounded:
             return F.lit(True)
         return (key >= F.lit(self.least)) & (key <= F.lit(self.greatest))
 
-    def of(self, frame: DataFrame) -> DataFrame:
+    def filter(self, frame: DataFrame) -> DataFrame:
         """The rows of a table within reach."""
-        return frame.where(self.holds(named(self.column))) if self.is_bounded else frame
+        return frame.where(self.contains(named(self.column))) if self.is_bounded else frame
 
 
-def asked(settings: HistorySettings, schema: T.StructType, accepted: Column) -> dict[str, Column]:
+def key_bounds(
+    settings: HistorySettings, schema: T.StructType, accepted: Column
+) -> dict[str, Column]:
     """The aggregates over a batch that `found` makes its reach of; none where no range can help."""
     first = settings.key[0]
     if not settings.key_ranges or not isinstance(schema[first].dataType, _ORDERED):
@@ -57,13 +59,13 @@ def asked(settings: HistorySettings, schema: T.StructType, accepted: Column) -> 
     return {"least": F.min(key), "greatest": F.max(key)}
 
 
-def found(settings: HistorySettings, counts: Mapping[str, Any]) -> Reach:
+def key_range(settings: HistorySettings, counts: Mapping[str, Any]) -> KeyRange:
     """The reach of the batch that the aggregates were taken of."""
-    return Reach(settings.key[0], counts.get("least"), counts.get("greatest"))
+    return KeyRange(settings.key[0], counts.get("least"), counts.get("greatest"))
 
 
-def files_within(
-    spark: SparkSession, table: str, snapshot_id: int, reach: Reach, settings: HistorySettings
+def files_in_range(
+    spark: SparkSession, table: str, snapshot_id: int, reach: KeyRange, settings: HistorySettings
 ) -> tuple[int, int]:
     """How many data files with open versions a batch can't rule out, and their bytes."""
     files = spark.read.option("versionAsOf", str(snapshot_id)).table(f"{table}.data_files")

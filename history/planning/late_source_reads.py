@@ -12,25 +12,29 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history.model.applied_source_reads import Read, covering, stated_at
+from history.model.applied_source_reads import Read, reads_covering, source_timestamp
 from history.model.history_settings import HistorySettings
 from history.planning.event_validation import CONTESTED, DELETE, UPSERT
 from history.planning.scd2_versions import KEPT, NEW
 from history.spark.column_quoting_and_comparison import named, per
 
 
-def seen_again(line: DataFrame, settings: HistorySettings, reads: Iterable[Read]) -> DataFrame:
+def add_unchanged_observations(
+    line: DataFrame, settings: HistorySettings, reads: Iterable[Read]
+) -> DataFrame:
     """The line with what was seen again after each new event, at the first read that saw it.
 
     Args:
-        line: New, kept and stored events of keys: event columns, `__op`, `__origin`, `__main`.
+        line: New, kept and stored events of keys: event columns, `__op`, `__origin`, `__version`.
         settings: How the table is kept.
         reads: The reads that were loaded.
     """
     columns = [name for name in line.columns if not name.startswith("__")]
     sequence, is_new = named(settings.sequence), F.col("__origin") == NEW
     told = [named(name).alias(f"c{at}") for at, name in enumerate(columns)]
-    event = F.struct(F.col("__op").alias("op"), stated_at(settings, line.schema).alias("at"), *told)
+    event = F.struct(
+        F.col("__op").alias("op"), source_timestamp(settings, line.schema).alias("at"), *told
+    )
     counts = ~is_new & (F.col("__op") != CONTESTED)
     # Of one instant a kept event says what its version may no longer show.
     order = per(*settings.key).orderBy(sequence, is_new, F.col("__origin") == KEPT)
@@ -38,37 +42,40 @@ def seen_again(line: DataFrame, settings: HistorySettings, reads: Iterable[Read]
     after = order.rowsBetween(1, Window.unboundedFollowing)
     placed = line.withColumns(
         {
-            "__said": F.last(F.when(counts, event), ignorenulls=True).over(before),
+            "__content": F.last(F.when(counts, event), ignorenulls=True).over(before),
             "__next": F.first(F.when(counts, sequence), ignorenulls=True).over(after),
             # Reads that found rows which contradict each other did not see it again.
-            "__unsure": F.collect_list(F.when(~is_new & ~counts, sequence)).over(after),
+            "__contested_at": F.collect_list(F.when(~is_new & ~counts, sequence)).over(after),
         }
     ).where(is_new)
-    said = F.col("__said")
+    said = F.col("__content")
     is_row = F.coalesce(said["op"] == UPSERT, F.lit(False))
-    instants = covering(reads, said.isNotNull(), said["at"], is_row)
+    instants = reads_covering(reads, said.isNotNull(), said["at"], is_row)
     later = F.filter(
         instants,
         lambda at: (
             (at > sequence)
             & (F.col("__next").isNull() | (at < F.col("__next")))
-            & ~F.array_contains(F.col("__unsure"), at)
+            & ~F.array_contains(F.col("__contested_at"), at)
         ),
     )
     found = placed.withColumn("__seen_at", F.get(later, F.lit(0)))
     found = found.where(F.col("__seen_at").isNotNull())
-    values = [_again(name, said[f"c{at}"], settings).alias(name) for at, name in enumerate(columns)]
-    nothing = F.lit(None).cast(line.schema["__main"].dataType)
+    values = [
+        _observed_again(name, said[f"c{at}"], settings).alias(name)
+        for at, name in enumerate(columns)
+    ]
+    nothing = F.lit(None).cast(line.schema["__version"].dataType)
     again = found.select(
         *values,
         F.coalesce(said["op"], F.lit(DELETE)).alias("__op"),
         F.lit(NEW).alias("__origin"),
-        nothing.alias("__main"),
+        nothing.alias("__version"),
     )
     return line.unionByName(again)
 
 
-def there_at(
+def keys_present_at(
     line: DataFrame, settings: HistorySettings, at: Column, *, kind: T.DataType
 ) -> DataFrame:
     """The keys that were there at an instant, by all that is known of each: stored events only."""
@@ -80,7 +87,7 @@ def there_at(
     return known.groupBy(*keys).agg(last).where(F.col("__last") == UPSERT).select(*keys)
 
 
-def _again(name: str, value: Column, settings: HistorySettings) -> Column:
+def _observed_again(name: str, value: Column, settings: HistorySettings) -> Column:
     if name in settings.key:
         return named(name)
     return F.col("__seen_at") if name == settings.sequence else value

@@ -13,16 +13,16 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from history.model.history_settings import HistorySettings
-from history.planning.event_timeline import Line
+from history.planning.event_timeline import EventTimeline
 from history.planning.event_validation import CONTESTED, DELETE
-from history.planning.key_range_pruning import Reach
+from history.planning.key_range_pruning import KeyRange
 from history.planning.scd2_versions import (
-    conflicting,
-    crowded,
-    decided,
-    planned,
-    ranked,
-    undisputed,
+    only_candidates,
+    plan_versions,
+    rank_candidates,
+    undecided_candidates,
+    winning_candidates,
+    with_shared_instant,
 )
 from history.spark.column_quoting_and_comparison import (
     count_of,
@@ -31,7 +31,7 @@ from history.spark.column_quoting_and_comparison import (
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class MergePlan:
     """A plan, held, with what was counted of it.
 
     `columns` are the event columns, `extra` the table's others but the dates, `reach` is where the
@@ -43,7 +43,7 @@ class Planned:
     counts: Mapping[str, int]
     columns: tuple[str, ...]
     extra: tuple[str, ...]
-    reach: Reach
+    reach: KeyRange
     settings: HistorySettings
     surplus: int = 0
 
@@ -74,24 +74,28 @@ class Planned:
         return sum(self.counts[f"keep_{name}"] for name in ("add", "remove", "replace"))
 
 
-def instants(line: Line, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+def plan_timeline(
+    line: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
+) -> DataFrame:
     """The plan of a line: one row an instant with its actions (`timeline.planned`)."""
-    winners = undisputed(line.rows, columns)
+    winners = only_candidates(line.rows, columns)
     if line.crowded:
-        contests = ranked(crowded(line.rows), settings, columns)
-        winners = winners.unionByName(decided(contests, settings, columns))
-    return planned(winners, settings, columns)
+        contests = rank_candidates(with_shared_instant(line.rows), settings, columns)
+        winners = winners.unionByName(winning_candidates(contests, settings, columns))
+    return plan_versions(winners, settings, columns)
 
 
-def contested(line: Line, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+def conflicting_events(
+    line: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
+) -> DataFrame:
     """Of a line's events, those that have to be refused: nothing decides between them."""
-    return conflicting(ranked(crowded(line.rows), settings, columns))
+    return undecided_candidates(rank_candidates(with_shared_instant(line.rows), settings, columns))
 
 
-def counted(settings: HistorySettings) -> Mapping[str, Column]:
+def plan_counts(settings: HistorySettings) -> Mapping[str, Column]:
     """What is counted of a plan while it is made."""
-    action, keep, new = F.col("__action"), F.col("__keep"), F.col("__new") > 0
-    main = F.col("__main")
+    action, keep, new = F.col("__version_action"), F.col("__kept_event_action"), F.col("__new") > 0
+    main = F.col("__version")
     touched = action.isin("update", "remove", "replace")
     still_open = named(settings.is_current) & action.isin("update", "replace")
     counts = {f"action_{name}": action == name for name in ("add", "update", "remove", "replace")}
@@ -101,7 +105,7 @@ def counted(settings: HistorySettings) -> Mapping[str, Column]:
         "touched_closed": touched & ~main["is_current"],
         "deleted": new & (F.col("__op") == DELETE),
         "unchanged": new & F.col("__unchanged"),
-        "late": new & F.col("__behind"),
+        "late": new & F.col("__arrives_late"),
         "withdrawn": (action == "remove") & (F.col("__op") == CONTESTED),
     }
     sums = {"events": "__new", "conflicting": "__refused", "superseded": "__superseded"}

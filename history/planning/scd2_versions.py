@@ -21,25 +21,25 @@ NEW, KEPT, MAIN = 0, 1, 2
 """`__origin` of a row: of this batch, a kept event, a version of the table."""
 
 
-ALONE = "__alone"
+ALONE = "__unique_instant"
 
 _CARRIED = (
     "__op",
-    "__at",
-    "__edge",
-    "__idle",
-    "__main",
-    "__behind",
+    "__effective_from",
+    "__boundary",
+    "__deletes_nothing",
+    "__version",
+    "__arrives_late",
     "__new",
     "__superseded",
     "__refused",
-    "__latest",
+    "__current_values",
     "__unchanged",
 )
 
 
-def marked(events: DataFrame, settings: HistorySettings) -> DataFrame:
-    """The events with `__alone`: no other event of their key has their instant.
+def mark_unique_instants(events: DataFrame, settings: HistorySettings) -> DataFrame:
+    """The events with `__unique_instant`: no other event of their key has their instant.
 
     Almost all are, and an event that is alone has its instant without a contest. Looking at
     neighbours on the line of a key costs far less than a contest at every instant.
@@ -52,17 +52,19 @@ def marked(events: DataFrame, settings: HistorySettings) -> DataFrame:
     return events.withColumn(ALONE, ~shared)
 
 
-def crowded(events: DataFrame) -> DataFrame:
+def with_shared_instant(events: DataFrame) -> DataFrame:
     """Of marked events, those that share their instant."""
     return events.where(~F.col(ALONE)).drop(ALONE)
 
 
-def ranked(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+def rank_candidates(
+    events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
+) -> DataFrame:
     """The events of each instant in the order in which they may claim it.
 
     Args:
-        events: Rows of the event columns, `__op`, `__origin`, `__late` (their key has events that
-            arrive behind known ones), `__behind` (this is one) and `__main`: what is stored of a
+        events: Rows of the event columns, `__op`, `__origin`, `__key_has_late` (their key has events that
+            arrive behind known ones), `__arrives_late` (this is one) and `__version`: what is stored of a
             version beside its event (`plan.stored`), null for other rows.
         settings: How the table is kept.
         columns: The event columns.
@@ -77,7 +79,7 @@ def ranked(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...
     said = F.struct(
         F.col("__op").alias("op"),
         F.when(upsert, content(tracked, schema)).alias("tracked"),
-        F.when(upsert, content(_plain_rest(settings, columns), schema)).alias("rest"),
+        F.when(upsert, content(_overwritten_columns(settings, columns), schema)).alias("rest"),
         F.when(upsert, content(settings.dated_by, schema)).alias("first"),
     )
     instant = per(*settings.key, settings.sequence)
@@ -91,37 +93,37 @@ def ranked(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...
     )
     shadowed = (F.col("__origin") == MAIN) & F.col("__kept")
     laid = (
-        events.withColumns({"__said": said, "__ties": content(settings.tie_breaker, schema)})
+        events.withColumns({"__content": said, "__ties": content(settings.tie_breaker, schema)})
         .withColumn("__kept", F.max(F.col("__origin") == KEPT).over(everyone))
         .withColumn("__rank", F.row_number().over(rank))
-        .withColumn("__top", F.first(F.struct("__said", "__ties")).over(whole(rank)))
+        .withColumn("__top", F.first(F.struct("__content", "__ties")).over(whole(rank)))
         .withColumn("__tied", F.col("__ties").eqNullSafe(F.col("__top")["__ties"]) & ~shadowed)
-        .withColumn("__same", F.col("__said").eqNullSafe(F.col("__top")["__said"]))
+        .withColumn("__same", F.col("__content").eqNullSafe(F.col("__top")["__content"]))
     )
-    laid = values_of_added_columns.agreeing(laid, settings, columns, whole(rank))
+    laid = values_of_added_columns.mark_agreement(laid, settings, columns, whole(rank))
     contest = F.max(F.col("__tied") & ~F.col("__same")).over(everyone)
     return laid.withColumn("__contest", contest).withColumn(
         "__contested",
-        F.col("__contest") | (F.col("__top")["__said"]["op"] == CONTESTED),
+        F.col("__contest") | (F.col("__top")["__content"]["op"] == CONTESTED),
     )
 
 
-def conflicting(events: DataFrame) -> DataFrame:
+def undecided_candidates(events: DataFrame) -> DataFrame:
     """Of ranked events, those that have to be refused: the strongest of contested instants."""
     claims = F.col("__tied") & (F.col("__op") != CONTESTED)
     return events.where(F.col("__contested") & claims)
 
 
-def undisputed(events: DataFrame, columns: tuple[str, ...]) -> DataFrame:
+def only_candidates(events: DataFrame, columns: tuple[str, ...]) -> DataFrame:
     """Of marked events, those that are alone, in the shape of `decided`."""
     is_new = F.col("__origin") == NEW
     none = F.lit(0)
     return events.where(F.col(ALONE)).select(
         *[named(name) for name in columns],
         F.col("__op"),
-        F.col("__main"),
-        F.col("__late"),
-        F.col("__behind"),
+        F.col("__version"),
+        F.col("__key_has_late"),
+        F.col("__arrives_late"),
         (F.col("__origin") == KEPT).alias("__kept"),
         F.lit(False).alias("__replaced"),
         F.lit(False).alias("__filled"),
@@ -131,11 +133,13 @@ def undisputed(events: DataFrame, columns: tuple[str, ...]) -> DataFrame:
     )
 
 
-def decided(events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+def winning_candidates(
+    events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
+) -> DataFrame:
     """One row an instant: the event that counts there, from ranked events.
 
     Returns:
-        The winner's row, its `__op` being 'contested' where none can win, with `__main` of the
+        The winner's row, its `__op` being 'contested' where none can win, with `__version` of the
         instant's version if there is one, `__kept` (the instant has a kept event), `__replaced`
         (a stored row lost the instant), `__filled` (its row has values of learned columns that
         only an equal event knew) and the counts `__new`, `__superseded`, `__refused` of new events.
@@ -145,8 +149,8 @@ def decided(events: DataFrame, settings: HistorySettings, columns: tuple[str, ..
     agrees = F.col("__tied") & F.col("__same") & ~F.col("__contested")
     first = events.withColumns(
         {
-            "__main": F.first("__main", ignorenulls=True).over(everyone),
-            "__behind": F.max("__behind").over(everyone),
+            "__version": F.first("__version", ignorenulls=True).over(everyone),
+            "__arrives_late": F.max("__arrives_late").over(everyone),
             "__stored": F.max(~is_new & agrees).over(everyone),
             "__had": F.max(~is_new & (F.col("__op") != CONTESTED)).over(everyone),
             "__claims": F.sum((is_new & F.col("__tied")).cast("int")).over(everyone),
@@ -154,14 +158,14 @@ def decided(events: DataFrame, settings: HistorySettings, columns: tuple[str, ..
         }
     ).where(F.col("__rank") == 1)
     contested, claims = F.col("__contested"), F.col("__claims")
-    values, filled = values_of_added_columns.united(settings, columns, unless=contested)
+    values, filled = values_of_added_columns.merge_known_values(settings, columns, unless=contested)
     fresh = F.when(contested | (F.col("__stored") & ~filled) | (claims == 0), 0).otherwise(1)
     return first.select(
         *[values.get(name, named(name)).alias(name) for name in columns],
         F.when(contested, F.lit(CONTESTED)).otherwise(F.col("__op")).alias("__op"),
-        F.col("__main"),
-        F.col("__late"),
-        F.col("__behind"),
+        F.col("__version"),
+        F.col("__key_has_late"),
+        F.col("__arrives_late"),
         F.col("__kept"),
         # A mark that is confirmed replaces nothing; one that is overruled does.
         (
@@ -175,129 +179,147 @@ def decided(events: DataFrame, settings: HistorySettings, columns: tuple[str, ..
     )
 
 
-def planned(instants: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> DataFrame:
+def plan_versions(
+    instants: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
+) -> DataFrame:
     """What each instant is in the history that should be, and what that means for the tables.
 
     Returns:
-        Of `decided` the event columns, `__op`, `__main`, `__behind` and the counts, and beside
-        them `valid_from`, `valid_to`, `is_current` under the settings' names, `__at` (since when
-        the event's change holds; of one that changes nothing, its sequence), `__edge` (it opens
-        or ends a version), `__idle` (a delete of what was not there), `__latest` (the type-1 values
-        the version shows), `__unchanged`, and the actions: `__action` on the history table ('add',
-        'update', 'remove', 'replace') and `__keep` on the kept events ('add', 'remove', 'replace'),
+        Of `decided` the event columns, `__op`, `__version`, `__arrives_late` and the counts, and beside
+        them `valid_from`, `valid_to`, `is_current` under the settings' names, `__effective_from` (since when
+        the event's change holds; of one that changes nothing, its sequence), `__boundary` (it opens
+        or ends a version), `__deletes_nothing` (a delete of what was not there), `__current_values` (the type-1 values
+        the version shows), `__unchanged`, and the actions: `__version_action` on the history table ('add',
+        'update', 'remove', 'replace') and `__kept_event_action` on the kept events ('add', 'remove', 'replace'),
         null for nothing.
     """
     schema = instants.schema
     sequence = named(settings.sequence)
-    line = per(*settings.key, "__counts").orderBy(sequence)
-    edges = per(*settings.key, "__counts", "__edge").orderBy(sequence)
+    line = per(*settings.key, "__is_decided").orderBy(sequence)
+    edges = per(*settings.key, "__is_decided", "__boundary").orderBy(sequence)
     upsert = F.col("__op") == UPSERT
     tracked = settings.plain(settings.compared(columns))
     told = (
-        instants.withColumn("__counts", F.col("__op") != CONTESTED)
+        instants.withColumn("__is_decided", F.col("__op") != CONTESTED)
         .withColumn("__tracked", F.when(upsert, content(tracked, schema)))
-        .withColumn("__before", F.lag("__op").over(line))
+        .withColumn("__previous_operation", F.lag("__op").over(line))
         .withColumn("__was", F.lag("__tracked").over(line))
     )
-    told = values_of_added_columns.remembered(told, settings, columns, line)
-    differs = F.col("__before").isNull() | (F.col("__before") == DELETE)
+    told = values_of_added_columns.add_last_known_values(told, settings, columns, line)
+    differs = F.col("__previous_operation").isNull() | (F.col("__previous_operation") == DELETE)
     differs = differs | ~F.col("__tracked").eqNullSafe(F.col("__was"))
     if settings.learned:
-        differs = differs | values_of_added_columns.differing(told, settings, columns)
-    opens = F.col("__counts") & upsert & differs
+        differs = differs | values_of_added_columns.known_value_changed(told, settings, columns)
+    opens = F.col("__is_decided") & upsert & differs
     edge = opens | (F.col("__op") == DELETE)
     told = (
-        told.withColumn("__opens", opens)
-        .withColumn("__edge", edge)
-        .withColumn("__idle", ~F.col("__before").eqNullSafe(UPSERT) & (F.col("__op") == DELETE))
-        .withColumn("__stretch", F.sum(F.col("__edge").cast("int")).over(line))
+        told.withColumn("__opens_version", opens)
+        .withColumn("__boundary", edge)
+        .withColumn(
+            "__deletes_nothing",
+            ~F.col("__previous_operation").eqNullSafe(UPSERT) & (F.col("__op") == DELETE),
+        )
+        .withColumn("__version_group", F.sum(F.col("__boundary").cast("int")).over(line))
     )
     if settings.stamp is None:
-        told = told.withColumn("__at", sequence)
+        told = told.withColumn("__effective_from", sequence)
     else:
-        told = valid_from.dated(told, settings, schema, edges=edges)
-    stretch = whole(per(*settings.key, "__counts", "__stretch").orderBy(sequence))
+        told = valid_from.add_effective_from(told, settings, schema, edges=edges)
+    stretch = whole(per(*settings.key, "__is_decided", "__version_group").orderBy(sequence))
     # A version ends at the next edge; what lies between edges has no end of its own.
-    told = told.withColumn("__end", F.when(F.col("__edge"), F.lead("__at").over(edges)))
-    told = told.withColumns(_shown(settings, columns, schema, stretch))
-    told = told.withColumn("__repeats", _repeats(told, settings, columns, line))
-    current = F.col("__end").isNull()
+    told = told.withColumn(
+        "__effective_to", F.when(F.col("__boundary"), F.lead("__effective_from").over(edges))
+    )
+    told = told.withColumns(_current_values(settings, columns, schema, stretch))
+    told = told.withColumn("__repeats_previous", _repeats_previous(told, settings, columns, line))
+    current = F.col("__effective_to").isNull()
     told = told.withColumns(
         {
-            settings.valid_from: _start(settings),
+            settings.valid_from: _valid_from(settings),
             settings.valid_to: F.when(current, _open_end(settings, schema)).otherwise(
-                F.col("__end")
+                F.col("__effective_to")
             ),
             settings.is_current: current,
-            "__unchanged": F.col("__counts") & upsert & ~F.col("__opens"),
+            "__unchanged": F.col("__is_decided") & upsert & ~F.col("__opens_version"),
             # Seen again as it was: the read says so, and no row has to.
-            "__new": F.when(_seen_again(settings), F.lit(0)).otherwise(F.col("__new")),
+            "__new": F.when(_is_unchanged_observation(settings), F.lit(0)).otherwise(
+                F.col("__new")
+            ),
         }
     )
     # The rows are held as they are returned, so nothing goes on that only led here.
     return told.select(
         *[named(name) for name in (*columns, *settings.interval)],
         *[F.col(name) for name in _CARRIED],
-        _action(settings, columns).alias("__action"),
-        _keep(settings, columns, schema).alias("__keep"),
+        _version_action(settings, columns).alias("__version_action"),
+        _kept_event_action(settings, columns, schema).alias("__kept_event_action"),
     )
 
 
-def _repeats(
+def _repeats_previous(
     told: DataFrame, settings: HistorySettings, columns: tuple[str, ...], line: WindowSpec
 ) -> Column:
     """Whether an event says no more than the one before it, of columns that open no version."""
     if settings.remember_unchanged and settings.stamp is None:
         return F.lit(False)
     schema = told.schema
-    names = _plain_rest(settings, columns)
+    names = _overwritten_columns(settings, columns)
     if settings.stamp is not None:
         names = (*names, *settings.dated_by)
     said = content(names, schema)
     repeats = said.eqNullSafe(F.lag(said).over(line))
-    return repeats & ~values_of_added_columns.teaches(told, settings, columns)
+    return repeats & ~values_of_added_columns.adds_known_value(told, settings, columns)
 
 
-def _seen_again(settings: HistorySettings) -> Column:
+def _is_unchanged_observation(settings: HistorySettings) -> Column:
     """Whether an observation says what its key's last one said, and is not stored."""
     if settings.stamp is None:
         return F.lit(False)
-    is_stored = F.col("__kept") | F.col("__main").isNotNull()
-    again = ~F.col("__opens") & (F.col("__op") == F.col("__before")) & F.col("__repeats")
-    return F.col("__counts") & ~is_stored & F.coalesce(again, F.lit(False))
+    is_stored = F.col("__kept") | F.col("__version").isNotNull()
+    again = (
+        ~F.col("__opens_version")
+        & (F.col("__op") == F.col("__previous_operation"))
+        & F.col("__repeats_previous")
+    )
+    return F.col("__is_decided") & ~is_stored & F.coalesce(again, F.lit(False))
 
 
-def first_start(at: Column, settings: HistorySettings) -> Column:
+def first_valid_from(at: Column, settings: HistorySettings) -> Column:
     """The start of a key's first version: what dates it, if that lies before the change."""
     if settings.first_valid_from is None:
         return at
     return F.coalesce(F.least(named(settings.first_valid_from), at), at)
 
 
-def shown_later(settings: HistorySettings, columns: tuple[str, ...]) -> dict[str, Column]:
+def current_values(settings: HistorySettings, columns: tuple[str, ...]) -> dict[str, Column]:
     """Of a plan: by column, what a version shows where that may be a later event's value."""
     return {
-        name: F.col("__latest")[f"r{position}"]
+        name: F.col("__current_values")[f"r{position}"]
         for position, name in enumerate(settings.shown(columns))
     }
 
 
-def _plain_rest(settings: HistorySettings, columns: tuple[str, ...]) -> tuple[str, ...]:
+def _overwritten_columns(settings: HistorySettings, columns: tuple[str, ...]) -> tuple[str, ...]:
     return settings.plain(settings.overwritten(columns))
 
 
-def _shown(
+def _current_values(
     settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType, stretch: WindowSpec
 ) -> dict[str, Column]:
-    """`__latest`, the values that a version shows of the events of its stretch, and comparable."""
+    """`__current_values`, the values that a version shows of the events of its stretch, and comparable."""
     if settings.learned:
-        latest, latest_said = values_of_added_columns.shown(settings, columns, schema, stretch)
-        return {"__latest": latest, "__latest_said": latest_said}
+        latest, latest_said = values_of_added_columns.current_known_values(
+            settings, columns, schema, stretch
+        )
+        return {"__current_values": latest, "__current_content": latest_said}
     overwritten = settings.overwritten(columns)
     if not overwritten:
-        return {"__latest": F.lit(None), "__latest_said": F.lit(None)}
+        return {"__current_values": F.lit(None), "__current_content": F.lit(None)}
     rest, said = numbered(overwritten), content(overwritten, schema)
-    return {"__latest": F.last(rest).over(stretch), "__latest_said": F.last(said).over(stretch)}
+    return {
+        "__current_values": F.last(rest).over(stretch),
+        "__current_content": F.last(said).over(stretch),
+    }
 
 
 def _open_end(settings: HistorySettings, schema: T.StructType) -> Column:
@@ -305,48 +327,52 @@ def _open_end(settings: HistorySettings, schema: T.StructType) -> Column:
     return end.cast(schema[settings.sequence].dataType)
 
 
-def _start(settings: HistorySettings) -> Column:
+def _valid_from(settings: HistorySettings) -> Column:
     """The version's start. Known versions of keys without late events keep theirs: the events
     before them were not read.
     """
-    start = F.col("__at")
+    start = F.col("__effective_from")
     if settings.first_valid_from is not None and settings.stamp is None:
-        start = F.when(F.col("__before").isNull(), first_start(start, settings)).otherwise(start)
-    known = F.col("__main").isNotNull() & ~F.col("__late")
-    return F.when(known, F.col("__main")["valid_from"]).otherwise(start)
+        start = F.when(
+            F.col("__previous_operation").isNull(), first_valid_from(start, settings)
+        ).otherwise(start)
+    known = F.col("__version").isNotNull() & ~F.col("__key_has_late")
+    return F.when(known, F.col("__version")["valid_from"]).otherwise(start)
 
 
-def _action(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
-    main = F.col("__main")
+def _version_action(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+    main = F.col("__version")
     same = (
         main["valid_from"].eqNullSafe(named(settings.valid_from))
         & main["valid_to"].eqNullSafe(named(settings.valid_to))
         & main["is_current"].eqNullSafe(named(settings.is_current))
     )
     if settings.shown(columns):
-        same = same & main["rest"].eqNullSafe(F.col("__latest_said"))
+        same = same & main["rest"].eqNullSafe(F.col("__current_content"))
     return (
-        F.when(~F.col("__opens"), F.when(main.isNotNull(), F.lit("remove")))
+        F.when(~F.col("__opens_version"), F.when(main.isNotNull(), F.lit("remove")))
         .when(main.isNull(), F.lit("add"))
         .when(F.col("__replaced"), F.lit("replace"))
         .when(~same, F.lit("update"))
     )
 
 
-def _keep(settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType) -> Column:
+def _kept_event_action(
+    settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType
+) -> Column:
     """Deletes, contested instants and (if remembered) equal events are kept, and the event of a
     version that shows a later event's type-1 values.
     """
-    hidden = ~F.col("__opens")
+    hidden = ~F.col("__opens_version")
     if settings.stamp is not None:
-        hidden = hidden & ~_seen_again(settings)
+        hidden = hidden & ~_is_unchanged_observation(settings)
     if not settings.remember_unchanged:
         # One that changes type-1 values says something: the version shows them from then on.
-        hidden = hidden & ~(F.col("__unchanged") & F.col("__repeats"))
+        hidden = hidden & ~(F.col("__unchanged") & F.col("__repeats_previous"))
     if settings.shown(columns):
         said = content(settings.shown(columns), schema)
-        shows_other = ~said.eqNullSafe(F.col("__latest_said"))
-        hidden = hidden | (F.col("__opens") & shows_other)
+        shows_other = ~said.eqNullSafe(F.col("__current_content"))
+        hidden = hidden | (F.col("__opens_version") & shows_other)
     keep = (
         F.when(F.col("__kept") & F.col("__replaced") & hidden, F.lit("replace"))
         .when(F.col("__kept") & F.col("__replaced"), F.lit("remove"))

@@ -21,49 +21,51 @@ from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history.model.applied_source_reads import stated_at
+from history.model.applied_source_reads import source_timestamp
 from history.model.history_settings import HistorySettings
 from history.planning.event_validation import DELETE
 from history.spark.column_quoting_and_comparison import named
 
 
-def dated(
+def add_effective_from(
     line: DataFrame,
     settings: HistorySettings,
     schema: T.StructType,
     *,
     edges: WindowSpec,
 ) -> DataFrame:
-    """Adds `__at`: since when the change of an edge holds; of other events, when they were seen.
+    """Adds `__effective_from`: since when the change of an edge holds; of other events, when they were seen.
 
     Args:
-        line: Events of keys, with `__edge` (opens a version or ends one), `__before` (what the
-            event before it did), `__late` (the key's whole line is here) and `__main`.
+        line: Events of keys, with `__boundary` (opens a version or ends one), `__previous_operation` (what the
+            event before it did), `__key_has_late` (the key's whole line is here) and `__version`.
         settings: How the table is kept.
         schema: The events' types.
         edges: The edges of a key in their order.
     """
-    sequence, is_late = named(settings.sequence), F.col("__late")
+    sequence, is_late = named(settings.sequence), F.col("__key_has_late")
     first = F.lit(None).cast("timestamp")
     if settings.first_valid_from is not None:
         first = named(settings.first_valid_from)
     edge = F.struct(
         sequence.alias("read_at"),
-        stated_at(settings, schema).alias("stamp"),
+        source_timestamp(settings, schema).alias("stamp"),
         (F.col("__op") == DELETE).alias("ends"),
         first.alias("first"),
     )
     so_far = edges.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     # The line of a key without late events begins at its open version, whose start is known.
-    opened = F.lag(F.col("__main")["valid_from"]).over(edges)
-    known = F.col("__main")["valid_from"]
-    alone = _starts(edge, opened, is_first=F.col("__before").isNull())
+    opened = F.lag(F.col("__version")["valid_from"]).over(edges)
+    known = F.col("__version")["valid_from"]
+    alone = _effective_from(edge, opened, is_first=F.col("__previous_operation").isNull())
     whole_line = F.collect_list(F.when(is_late, edge)).over(so_far)
-    at = F.when(is_late, _folded(whole_line)["at"]).otherwise(F.coalesce(known, alone))
-    return line.withColumn("__at", F.coalesce(F.when(F.col("__edge"), at), sequence))
+    at = F.when(is_late, _fold_boundaries(whole_line)["at"]).otherwise(F.coalesce(known, alone))
+    return line.withColumn(
+        "__effective_from", F.coalesce(F.when(F.col("__boundary"), at), sequence)
+    )
 
 
-def _starts(edge: Column, lower: Column, *, is_first: Column) -> Column:
+def _effective_from(edge: Column, lower: Column, *, is_first: Column) -> Column:
     """When a change holds from, given the start of what it replaces; null for what was not there.
 
     The first version of a key may be dated before its stamp.
@@ -75,7 +77,7 @@ def _starts(edge: Column, lower: Column, *, is_first: Column) -> Column:
     return F.when(earlier, edge["first"]).otherwise(at)
 
 
-def _folded(edges: Column) -> Column:
+def _fold_boundaries(edges: Column) -> Column:
     """The edges of a line so far, one after the other; `at` is that of the last one.
 
     The end of what has ended already changes nothing.
@@ -87,7 +89,7 @@ def _folded(edges: Column) -> Column:
     )
 
     def following(before: Column, edge: Column) -> Column:
-        at = _starts(edge, before["at"], is_first=before["is_first"])
+        at = _effective_from(edge, before["at"], is_first=before["is_first"])
         idle = edge["ends"] & ~before["is_open"]
         return F.struct(
             F.when(idle, before["at"]).otherwise(at).alias("at"),

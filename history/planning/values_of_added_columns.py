@@ -11,18 +11,18 @@ from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history.model.added_and_dropped_columns import Learned
+from history.model.added_and_dropped_columns import EvolvedColumn
 from history.model.history_settings import HistorySettings
 from history.planning.event_validation import DELETE, UPSERT
 from history.spark.column_quoting_and_comparison import comparable, named, numbered
 
 
-def knows(each: Learned, settings: HistorySettings) -> Column:
+def is_known(each: EvolvedColumn, settings: HistorySettings) -> Column:
     """Whether an event is an upsert that knows the column."""
     return (F.col("__op") == UPSERT) & ~each.unknown(named(settings.sequence))
 
 
-def alike(left: Column, right: Column, kind: T.DataType) -> Column:
+def equal_values(left: Column, right: Column, kind: T.DataType) -> Column:
     """Two values of a type are equal; null equals null."""
     return comparable(left, kind).eqNullSafe(comparable(right, kind))
 
@@ -32,7 +32,7 @@ def any_of(conditions: list[Column]) -> Column:
     return reduce(Column.__or__, [F.coalesce(each, F.lit(False)) for each in conditions])
 
 
-def agreeing(
+def mark_agreement(
     events: DataFrame, settings: HistorySettings, columns: tuple[str, ...], rank: WindowSpec
 ) -> DataFrame:
     """Events of an instant with what the strongest of them know together (`__known0`, ...).
@@ -41,15 +41,15 @@ def agreeing(
     know a column contradicts nobody.
     """
     for at, each in enumerate(settings.partly_known(columns)):
-        kind, knowing = events.schema[each.column].dataType, knows(each, settings)
+        kind, knowing = events.schema[each.column].dataType, is_known(each, settings)
         known = F.when(F.col("__tied") & knowing, F.struct(named(each.column).alias("value")))
         events = events.withColumn(f"__known{at}", F.first(known, ignorenulls=True).over(rank))
-        agrees = alike(named(each.column), F.col(f"__known{at}")["value"], kind)
+        agrees = equal_values(named(each.column), F.col(f"__known{at}")["value"], kind)
         events = events.withColumn("__same", F.col("__same") & (~knowing | agrees))
     return events
 
 
-def united(
+def merge_known_values(
     settings: HistorySettings, columns: tuple[str, ...], *, unless: Column
 ) -> tuple[dict[str, Column], Column]:
     """The learned columns of an instant's winner, filled with what its equals know.
@@ -71,7 +71,7 @@ def united(
     return values, any_of(filled)
 
 
-def remembered(
+def add_last_known_values(
     line: DataFrame, settings: HistorySettings, columns: tuple[str, ...], window: WindowSpec
 ) -> DataFrame:
     """Adds `__prior0`, ...: what the last event that knew a column said of it.
@@ -83,35 +83,39 @@ def remembered(
         kind = line.schema[each.column].dataType
         told = F.struct(F.lit(True).alias("said"), named(each.column).alias("value"))
         gone = F.struct(F.lit(False).alias("said"), F.lit(None).cast(kind).alias("value"))
-        known = F.when(F.col("__op") == DELETE, gone).when(knows(each, settings), told)
+        known = F.when(F.col("__op") == DELETE, gone).when(is_known(each, settings), told)
         line = line.withColumn(f"__prior{at}", F.last(known, ignorenulls=True).over(before))
     return line
 
 
-def differing(line: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+def known_value_changed(
+    line: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
+) -> Column:
     """Whether an event knows a tracked column otherwise than it was last known."""
     compared = settings.compared(columns)
     found = [F.lit(False)]
     for at, each in enumerate(settings.partly_known(columns)):
         if each.column in compared:
             kind, prior = line.schema[each.column].dataType, F.col(f"__prior{at}")
-            other = prior["said"] & ~alike(named(each.column), prior["value"], kind)
-            found.append(knows(each, settings) & other)
+            other = prior["said"] & ~equal_values(named(each.column), prior["value"], kind)
+            found.append(is_known(each, settings) & other)
     return any_of(found)
 
 
-def teaches(line: DataFrame, settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+def adds_known_value(
+    line: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
+) -> Column:
     """Whether an event says of a learned column what was not known before it."""
     found = [F.lit(False)]
     for at, each in enumerate(settings.partly_known(columns)):
         kind, prior = line.schema[each.column].dataType, F.col(f"__prior{at}")
         known = F.coalesce(prior["said"], F.lit(False))
-        known = known & alike(named(each.column), prior["value"], kind)
-        found.append(knows(each, settings) & ~known)
+        known = known & equal_values(named(each.column), prior["value"], kind)
+        found.append(is_known(each, settings) & ~known)
     return any_of(found)
 
 
-def shown(
+def current_known_values(
     settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType, stretch: WindowSpec
 ) -> tuple[Column, Column]:
     """What a version shows of `settings.shown`: as it is (r0, ...), and comparable (c0, ...).
@@ -124,7 +128,7 @@ def shown(
     rest = F.last(numbered(plain)).over(stretch)
     values = {name: rest[f"r{at}"] for at, name in enumerate(plain)}
     for name, each in learned.items():
-        known = F.when(knows(each, settings), F.struct(named(name).alias("value")))
+        known = F.when(is_known(each, settings), F.struct(named(name).alias("value")))
         values[name] = F.last(known, ignorenulls=True).over(stretch)["value"]
     kinds = {name: schema[name].dataType for name in names}
     raw = F.struct(*[values[name].alias(f"r{at}") for at, name in enumerate(names)])
@@ -132,7 +136,7 @@ def shown(
     return raw, F.struct(*said)
 
 
-def unaware(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+def may_be_unknown(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
     """Whether a version may show null in a tracked column because it does not know it."""
     compared, sequence = settings.compared(columns), named(settings.sequence)
     learned = [each for each in settings.partly_known(columns) if each.column in compared]
@@ -140,16 +144,20 @@ def unaware(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
     return any_of([F.lit(False), *told])
 
 
-def repeating(told: Column, settings: HistorySettings, columns: tuple[str, ...]) -> Column:
+def repeats_known_values(
+    told: Column, settings: HistorySettings, columns: tuple[str, ...]
+) -> Column:
     """Whether an event says nothing of the learned columns that `told` (l0, ...) does not."""
     agrees = F.lit(True)
     for at, each in enumerate(settings.partly_known(columns)):
-        own = F.col("__told")[f"l{at}"]
-        agrees = agrees & (~knows(each, settings) | own.eqNullSafe(told[f"l{at}"]))
+        own = F.col("__known_values")[f"l{at}"]
+        agrees = agrees & (~is_known(each, settings) | own.eqNullSafe(told[f"l{at}"]))
     return agrees
 
 
-def told_of(settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType) -> Column:
+def known_values(
+    settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType
+) -> Column:
     """The learned columns' comparable values, as a struct of l0, l1, ..."""
     learned = settings.partly_known(columns)
     parts = [

@@ -8,9 +8,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history.iceberg.current_state import Published
+from history.iceberg.current_state import CurrentState
 from history.iceberg.history_table import kept_events
-from history.iceberg.read_snapshot import read_as_now
+from history.iceberg.read_snapshot import read_in_current_columns
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.planning.event_validation import UPSERT
@@ -31,7 +31,7 @@ BROADCAST_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredVersions:
     """What is published of a history, as a batch looks at it.
 
     Attributes:
@@ -47,13 +47,13 @@ class Stored:
     extra: tuple[str, ...]
 
 
-def stored(
+def stored_versions(
     spark: SparkSession,
     batch: Batch,
-    state: Published,
+    state: CurrentState,
     columns: tuple[str, ...],
     schema: T.StructType,
-) -> Stored:
+) -> StoredVersions:
     """The published tables in the columns a plan is made of; nothing is read yet.
 
     Args:
@@ -64,12 +64,12 @@ def stored(
         schema: Their types.
 
     Returns:
-        Versions with the event columns, `__op`, `__origin` and `__main`: `valid_from`, `valid_to`,
+        Versions with the event columns, `__op`, `__origin` and `__version`: `valid_from`, `valid_to`,
         `is_current`, `rest` (the values of `settings.shown`, comparable) and `other`
-        (`Stored.extra`, named r0, r1, ...). Kept events likewise, without `__main`.
+        (`Stored.extra`, named r0, r1, ...). Kept events likewise, without `__version`.
     """
     settings = batch.settings
-    main = read_as_now(spark, batch.table, state.snapshot_id, schema, settings)
+    main = read_in_current_columns(spark, batch.table, state.snapshot_id, schema, settings)
     extra = tuple(name for name in main.columns if name not in {*columns, *settings.interval})
     kind = schema[settings.sequence].dataType
     told = F.struct(
@@ -81,40 +81,40 @@ def stored(
     )
     events = [named(name) for name in columns]
     origin, operation = F.lit(MAIN).alias("__origin"), F.lit(UPSERT).alias("__op")
-    shape = (*events, operation, told.alias("__main"), origin)
+    shape = (*events, operation, told.alias("__version"), origin)
     versions = main.select(*shape)
     current = main.where(named(settings.is_current)).select(*shape)
     kept = None
     if state.kept_snapshot is not None:
         table = kept_events(batch.table)
-        kept = read_as_now(spark, table, state.kept_snapshot, schema, settings)
+        kept = read_in_current_columns(spark, table, state.kept_snapshot, schema, settings)
         kept = kept.select(*events, F.col("__op")).withColumn("__origin", F.lit(KEPT))
-    return Stored(versions, current, kept, extra)
+    return StoredVersions(versions, current, kept, extra)
 
 
-def sent(keys: DataFrame, count: int) -> DataFrame:
+def broadcast_if_small(keys: DataFrame, count: int) -> DataFrame:
     """The keys, sent to every executor where there are not too many."""
     return F.broadcast(keys) if count <= BROADCAST_LIMIT else keys
 
 
-def _asked(events: DataFrame, settings: HistorySettings) -> DataFrame:
+def batch_keys(events: DataFrame, settings: HistorySettings) -> DataFrame:
     """The keys of a batch, each with its `__first` instant and whether events share any."""
     sequence = named(settings.sequence)
     shared = F.count("*") > F.size(F.collect_set(sequence))
     return events.groupBy(*[named(name) for name in settings.key]).agg(
-        F.min(sequence).alias("__first"), shared.alias("__crowded")
+        F.min(sequence).alias("__first"), shared.alias("__shares_instant")
     )
 
 
-def of_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
+def rows_of_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
     """The rows whose key is one of the keys."""
     return frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "left_semi")
 
 
-def _met(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
-    """Stored rows of the keys, with `__met`: an event of the batch is not newer than the row."""
+def stored_rows_of_batch(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
+    """Stored rows of the keys, with `__not_before_batch`: an event of the batch is not newer than the row."""
     both = frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "inner")
     met = F.col(f"f.{quoted(settings.sequence)}") >= F.col("k.__first")
-    if settings.stamp is not None and "__main" in frame.columns:
+    if settings.stamp is not None and "__version" in frame.columns:
         met = met | (F.col("f.__main")["valid_from"] >= F.col("k.__first"))
-    return both.select("f.*", met.alias("__met"))
+    return both.select("f.*", met.alias("__not_before_batch"))

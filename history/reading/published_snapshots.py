@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import NotFoundError
-from history.iceberg.snapshot_log import past_of
+from history.iceberg.snapshot_log import snapshot_log
 from history.spark.column_quoting_and_comparison import named
 
 _MOST_FILES, _MOST_SPOTS = 1_000, 200_000
@@ -22,7 +22,7 @@ _MOST_FILES, _MOST_SPOTS = 1_000, 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class PublishedState:
     """What readers of the table saw from a moment on; `batch_id` is None where no load made it."""
 
     snapshot_id: int
@@ -30,17 +30,17 @@ class State:
     batch_id: str | None
 
 
-def states(spark: SparkSession, table: str) -> tuple[State, ...]:
+def published_states(spark: SparkSession, table: str) -> tuple[PublishedState, ...]:
     """All states that can still be read, oldest first."""
-    past = past_of(spark, table)
+    past = snapshot_log(spark, table)
     return tuple(
-        State(snapshot, at, past.snapshots[snapshot].batch)
+        PublishedState(snapshot, at, past.snapshots[snapshot].batch)
         for at, snapshot in past.published
         if snapshot in past.snapshots
     )
 
 
-def named_state(known: Sequence[State], name: str) -> State | None:
+def state_named(known: Sequence[PublishedState], name: str) -> PublishedState | None:
     """The state that a batch made, or whose snapshot has that id; None: there is none.
 
     Upkeep says of its own snapshots which batch came last; that batch's state is the first one.
@@ -51,7 +51,7 @@ def named_state(known: Sequence[State], name: str) -> State | None:
     return None
 
 
-def state_at(known: Sequence[State], moment: datetime, *, where: str) -> State:
+def state_at(known: Sequence[PublishedState], moment: datetime, *, where: str) -> PublishedState:
     """The state that readers saw at the moment.
 
     Raises:
@@ -69,7 +69,7 @@ def state_at(known: Sequence[State], moment: datetime, *, where: str) -> State:
     )
 
 
-def state_before(known: Sequence[State], state: State) -> State | None:
+def state_before(known: Sequence[PublishedState], state: PublishedState) -> PublishedState | None:
     """The last state that says something of an earlier batch; None: the state is the first."""
     earlier = [each for each in known if each.published_at < state.published_at]
     others = [each for each in earlier if each.batch_id != state.batch_id]
@@ -81,7 +81,7 @@ def read_state(spark: SparkSession, table: str, snapshot_id: int) -> DataFrame:
     return spark.read.option("versionAsOf", str(snapshot_id)).table(table)
 
 
-def differing(
+def changed_rows(
     spark: SparkSession, table: str, earlier: int, later: int
 ) -> tuple[DataFrame, DataFrame]:
     """The versions of two states, without rows that are in the same place of the same file.

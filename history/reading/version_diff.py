@@ -113,7 +113,7 @@ def _said(
     )
     said = content(told, frame.schema)
     return frame.select(
-        *[named(name) for name in identity], shown.alias("__shown"), said.alias("__said")
+        *[named(name) for name in identity], shown.alias("__shown"), said.alias("__content")
     )
 
 

@@ -62,8 +62,8 @@ def events_of_versions(
     _check(versions.columns, told, (*key, *interval), (sequence, operation))
     ended = _judged(versions, key, interval, open_end)
     kind = versions.schema[valid_from].dataType
-    begins = F.struct(F.col("__judged").alias("op"), named(valid_from).alias("at"))
-    ends = F.struct(F.lit(DELETE).alias("op"), F.col("__end").cast(kind).alias("at"))
+    begins = F.struct(F.col("__operation_found").alias("op"), named(valid_from).alias("at"))
+    ends = F.struct(F.lit(DELETE).alias("op"), F.col("__effective_to").cast(kind).alias("at"))
     events = ended.withColumn(
         "__event",
         F.explode(
@@ -81,7 +81,7 @@ def events_of_versions(
 def _judged(
     versions: DataFrame, key: Sequence[str], interval: tuple[str, str], open_end: datetime | None
 ) -> DataFrame:
-    """The versions, each once, with `__judged` (their operation), `__end` (null: open) and
+    """The versions, each once, with `__operation_found` (their operation), `__effective_to` (null: open) and
     `__closes` (a delete follows).
     """
     schema, (valid_from, valid_to) = versions.schema, interval
@@ -95,25 +95,28 @@ def _judged(
         versions.withColumn("__content", content(versions.columns, schema))
         .withColumn("__copy", F.row_number().over(copies))
         .where(F.col("__copy") == 1)
-        .withColumn("__end", open_ended)
-        .withColumn("__holds", complete & (F.col("__end").isNull() | (start < F.col("__end"))))
+        .withColumn("__effective_to", open_ended)
+        .withColumn(
+            "__holds",
+            complete & (F.col("__effective_to").isNull() | (start < F.col("__effective_to"))),
+        )
     )
     line = per(*key, "__holds").orderBy(start)
     before = line.rowsBetween(Window.unboundedPreceding, -1)
-    until, following = F.max("__end").over(before), F.lead(start).over(line)
-    still_open = F.coalesce(F.max(F.col("__end").isNull()).over(before), F.lit(False))
+    until, following = F.max("__effective_to").over(before), F.lead(start).over(line)
+    still_open = F.coalesce(F.max(F.col("__effective_to").isNull()).over(before), F.lit(False))
     # Where a row follows at all, it begins no earlier; the first null means that none follows.
     overlaps = (
         still_open
         | F.coalesce(start < until, F.lit(False))
-        | F.coalesce(following < F.col("__end"), F.lit(False))
-        | (following.isNotNull() & F.col("__end").isNull())
+        | F.coalesce(following < F.col("__effective_to"), F.lit(False))
+        | (following.isNotNull() & F.col("__effective_to").isNull())
     )
-    judged = once.withColumn("__judged", _operation(complete, F.col("__holds"), overlaps))
-    alike = per(*key, "__judged", "__holds").orderBy(start)
-    ends_alone = ~F.lead(start).over(alike).eqNullSafe(F.col("__end"))
-    sound = (F.col("__judged") == UPSERT) & F.col("__holds")
-    return judged.withColumn("__closes", sound & F.col("__end").isNotNull() & ends_alone)
+    judged = once.withColumn("__operation_found", _operation(complete, F.col("__holds"), overlaps))
+    alike = per(*key, "__operation_found", "__holds").orderBy(start)
+    ends_alone = ~F.lead(start).over(alike).eqNullSafe(F.col("__effective_to"))
+    sound = (F.col("__operation_found") == UPSERT) & F.col("__holds")
+    return judged.withColumn("__closes", sound & F.col("__effective_to").isNotNull() & ends_alone)
 
 
 def _operation(complete: Column, holds: Column, overlaps: Column) -> Column:

@@ -16,32 +16,43 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.errors import CommitConflictError, NotFoundError
-from history.iceberg.current_state import BATCH_ID, DIGEST, WATERMARK, Published, is_ours
+from history.iceberg.current_state import (
+    BATCH_ID,
+    DIGEST,
+    WATERMARK,
+    CurrentState,
+    is_strandline_property,
+)
 from history.iceberg.history_table import ensure_table, exists
 from history.model.applied_source_reads import READ
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.model.load_report import REPORT, LoadReport
 from history.planning import key_range_pruning
-from history.planning.event_timeline import Line, laid
-from history.planning.event_validation import conflict
-from history.planning.key_range_pruning import Reach
-from history.planning.merge_plan import Planned, instants
-from history.planning.scd2_versions import marked
-from history.planning.versions_of_batch_keys import Stored, of_keys, sent, stored
-from history.restatement.broken_versions import counted_whole, known_once, mended
-from history.restatement.rebuild_scope import Scope
-from history.schema_evolution.evolve_table import record_tracked, restating
-from history.spark.checkpoint import held, let_go, passing
+from history.planning.event_timeline import EventTimeline, checkpoint_timeline
+from history.planning.event_validation import conflict_reason
+from history.planning.key_range_pruning import KeyRange
+from history.planning.merge_plan import MergePlan, plan_timeline
+from history.planning.scd2_versions import mark_unique_instants
+from history.planning.versions_of_batch_keys import (
+    StoredVersions,
+    broadcast_if_small,
+    rows_of_keys,
+    stored_versions,
+)
+from history.restatement.broken_versions import one_row_per_version, rebuild_counts, with_repairs
+from history.restatement.rebuild_scope import RebuildScope
+from history.schema_evolution.evolve_table import record_tracked, settings_for_rebuild
+from history.spark.checkpoint import checkpoint, unpersist, unpersisting
 from history.spark.column_quoting_and_comparison import named
 from history.write_audit_publish import (
     audit_changes,
-    laid_aside,
     publish_changes,
-    quarantined,
-    undecided,
+    quarantine_events,
+    undecided_events,
+    write_plan_to_branch,
 )
-from history.writing.write_result import Written
+from history.writing.write_result import WriteResult
 
 Announce = Callable[[str], None]
 
@@ -91,14 +102,14 @@ class RebuildReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuilt:
+class RebuildResult:
     """A rebuild on its branch: as any batch's, with counts of its own.
 
     `tracking` are the settings that the table has to say it is kept by from now on; None: those
     that it says already.
     """
 
-    written: Written
+    written: WriteResult
     report: RebuildReport
     tracking: HistorySettings | None = None
 
@@ -123,7 +134,7 @@ def rebuild(
     settings: HistorySettings,
     *,
     time: datetime,
-    scope: Scope | None = None,
+    scope: RebuildScope | None = None,
     quarantine: str | None = None,
     attempts: int = 5,
     announce: Announce | None = None,
@@ -153,12 +164,12 @@ def rebuild(
     batch = batch_of(table, settings, time=time, quarantine=quarantine)
     say = announce or (lambda _step: None)
     for attempt in range(1, attempts + 1):
-        rebuilt = write_rebuilt(spark, batch, scope or Scope())
+        rebuilt = write_rebuild(spark, batch, scope or RebuildScope())
         say("written")
         audit_changes(spark, batch, rebuilt.written)
         say("audited")
         try:
-            snapshot = publish_rebuilt(spark, batch, rebuilt)
+            snapshot = publish_rebuild(spark, batch, rebuilt)
         except CommitConflictError:
             if attempt == attempts:
                 raise
@@ -169,7 +180,7 @@ def rebuild(
     raise AssertionError(message)
 
 
-def write_rebuilt(spark: SparkSession, batch: Batch, scope: Scope) -> Rebuilt:
+def write_rebuild(spark: SparkSession, batch: Batch, scope: RebuildScope) -> RebuildResult:
     """Plan the rebuild against what is published, and write it aside.
 
     Nothing that readers see has changed afterwards. The branch's head is `report.snapshot_id`, and
@@ -178,32 +189,36 @@ def write_rebuilt(spark: SparkSession, batch: Batch, scope: Scope) -> Rebuilt:
     """
     columns, schema = _event_columns(spark, batch)
     everything = scope.keys is None and scope.since is None
-    settings, restates = restating(spark, batch.table, batch.settings, everything=everything)
+    settings, restates = settings_for_rebuild(
+        spark, batch.table, batch.settings, everything=everything
+    )
     batch = replace(batch, settings=settings)
     state = ensure_table(spark, batch.table, schema, settings)
     if batch.id in state.batches:
         nothing = LoadReport(batch.id, state.snapshot_id, published=False)
         return _rebuilt(replace(nothing, surrogate_high_water=state.high_water))
-    known = stored(spark, batch, state, columns, schema)
+    known = stored_versions(spark, batch, state, columns, schema)
     known = replace(known, main=_identified(known.main, settings))
-    with passing():
+    with unpersisting():
         keys, within = _chosen(scope, known, schema, settings)
         line = _whole(known, keys, within, settings, columns)
         planned = _planned(line, known, within, settings, columns)
         report = _load_report(batch, state, planned)
         if planned.counts["condemned"]:
-            lost = held(undecided(line, settings, columns), {"rows": F.count(F.lit(1))})
-            report = replace(report, refused={conflict(settings): lost.counts["rows"]})
-            quarantined(spark, batch, lost.rows, columns)
+            lost = checkpoint(
+                undecided_events(line, settings, columns), {"rows": F.count(F.lit(1))}
+            )
+            report = replace(report, refused={conflict_reason(settings): lost.counts["rows"]})
+            quarantine_events(spark, batch, lost.rows, columns)
     tracking = settings if restates else None
     if not report.published:
-        let_go(planned.rows)
+        unpersist(planned.rows)
         return replace(_rebuilt(report, planned), tracking=tracking)
-    written = laid_aside(spark, _carrying(batch, state), planned, state, report)
+    written = write_plan_to_branch(spark, _carrying(batch, state), planned, state, report)
     return replace(_rebuilt(written.report, planned, written), tracking=tracking)
 
 
-def publish_rebuilt(spark: SparkSession, batch: Batch, rebuilt: Rebuilt) -> int | None:
+def publish_rebuild(spark: SparkSession, batch: Batch, rebuilt: RebuildResult) -> int | None:
     """Publish what a rebuild wrote, and let the table say what is tracked from now on.
 
     Returns:
@@ -246,55 +261,55 @@ def _identified(versions: DataFrame, settings: HistorySettings) -> DataFrame:
 
 
 def _chosen(
-    scope: Scope, known: Stored, schema: T.StructType, settings: HistorySettings
-) -> tuple[DataFrame | None, Reach]:
+    scope: RebuildScope, known: StoredVersions, schema: T.StructType, settings: HistorySettings
+) -> tuple[DataFrame | None, KeyRange]:
     """The keys, held, and where they lie; None: all keys, everywhere."""
     keys = scope.keys_of(known, settings)
     if keys is None:
-        return None, Reach(settings.key[0])
+        return None, KeyRange(settings.key[0])
     asked: dict[str, Column] = {
         "rows": F.count(F.lit(1)),
-        **key_range_pruning.asked(settings, schema, F.lit(True)),
+        **key_range_pruning.key_bounds(settings, schema, F.lit(True)),
     }
-    found = held(keys, asked)
-    return sent(found.rows, int(found.counts["rows"])), key_range_pruning.found(
+    found = checkpoint(keys, asked)
+    return broadcast_if_small(found.rows, int(found.counts["rows"])), key_range_pruning.key_range(
         settings, found.counts
     )
 
 
 def _whole(
-    known: Stored,
+    known: StoredVersions,
     keys: DataFrame | None,
-    within: Reach,
+    within: KeyRange,
     settings: HistorySettings,
     columns: tuple[str, ...],
-) -> Line:
+) -> EventTimeline:
     """All versions and kept events of the keys on one line: each key as if it had late events."""
 
     def theirs(frame: DataFrame) -> DataFrame:
-        return frame if keys is None else of_keys(within.of(frame), keys, settings)
+        return frame if keys is None else rows_of_keys(within.filter(frame), keys, settings)
 
-    rows = known_once(theirs(known.main), settings, columns)
+    rows = one_row_per_version(theirs(known.main), settings, columns)
     if known.kept is not None:
         rows = rows.unionByName(theirs(known.kept), allowMissingColumns=True)
-    flags = {"__late": F.lit(True), "__behind": F.lit(False)}
-    return laid(marked(rows.withColumns(flags), settings))
+    flags = {"__key_has_late": F.lit(True), "__arrives_late": F.lit(False)}
+    return checkpoint_timeline(mark_unique_instants(rows.withColumns(flags), settings))
 
 
 def _planned(
-    line: Line,
-    known: Stored,
-    within: Reach,
+    line: EventTimeline,
+    known: StoredVersions,
+    within: KeyRange,
     settings: HistorySettings,
     columns: tuple[str, ...],
-) -> Planned:
-    plan = mended(instants(line, settings, columns), settings, columns)
-    found = held(plan, counted_whole(settings), lasting=True)
+) -> MergePlan:
+    plan = with_repairs(plan_timeline(line, settings, columns), settings, columns)
+    found = checkpoint(plan, rebuild_counts(settings), lasting=True)
     surplus = int(found.counts["surplus"])
-    return Planned(found.rows, found.counts, columns, known.extra, within, settings, surplus)
+    return MergePlan(found.rows, found.counts, columns, known.extra, within, settings, surplus)
 
 
-def _load_report(batch: Batch, state: Published, planned: Planned) -> LoadReport:
+def _load_report(batch: Batch, state: CurrentState, planned: MergePlan) -> LoadReport:
     return LoadReport(
         batch_id=batch.id,
         snapshot_id=state.snapshot_id,
@@ -305,20 +320,20 @@ def _load_report(batch: Batch, state: Published, planned: Planned) -> LoadReport
     )
 
 
-def _carrying(batch: Batch, state: Published) -> Batch:
+def _carrying(batch: Batch, state: CurrentState) -> Batch:
     """The batch with what later loads look up in the newest snapshot, as it was."""
     told = {
         name: text
         for name, text in state.properties.items()
-        if is_ours(name) and name not in _OF_A_BATCH
+        if is_strandline_property(name) and name not in _OF_A_BATCH
     }
     watermark = state.properties.get(WATERMARK)
     return replace(batch, watermark=watermark, properties={**told, **batch.properties})
 
 
 def _rebuilt(
-    report: LoadReport, planned: Planned | None = None, written: Written | None = None
-) -> Rebuilt:
+    report: LoadReport, planned: MergePlan | None = None, written: WriteResult | None = None
+) -> RebuildResult:
     counts = {} if planned is None else planned.counts
     head = report.snapshot_id
     if written is not None and written.evidence is not None:
@@ -337,4 +352,4 @@ def _rebuilt(
         refused=report.refused,
         surrogate_high_water=report.surrogate_high_water,
     )
-    return Rebuilt(written or Written(report), told)
+    return RebuildResult(written or WriteResult(report), told)

@@ -9,13 +9,13 @@ from pyspark.sql import functions as F
 
 from contracts.errors import SettingsError
 from history.model.history_settings import HistorySettings
-from history.planning.versions_of_batch_keys import Stored
+from history.planning.versions_of_batch_keys import StoredVersions
 from history.reading.point_in_time import Moment
 from history.spark.column_quoting_and_comparison import named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class RebuildScope:
     """Keys of a history; without any argument all of them.
 
     Attributes:
@@ -36,7 +36,7 @@ class Scope:
                 next_step="Leave out one of them.",
             )
 
-    def keys_of(self, known: Stored, settings: HistorySettings) -> DataFrame | None:
+    def keys_of(self, known: StoredVersions, settings: HistorySettings) -> DataFrame | None:
         """The distinct keys that are rebuilt; None: all of them. Nothing is computed yet.
 
         A condition sees the key columns only, so that it takes or leaves a key as a whole.
@@ -51,12 +51,14 @@ class Scope:
         return None
 
 
-def _keys(known: Stored, settings: HistorySettings, since: Moment | None = None) -> DataFrame:
+def _keys(
+    known: StoredVersions, settings: HistorySettings, since: Moment | None = None
+) -> DataFrame:
     keys = [named(name) for name in settings.key]
     versions, kept = known.main, known.kept
     if since is not None:
         at = F.lit(since)
-        start, end = F.col("__main")["valid_from"], F.col("__main")["valid_to"]
+        start, end = F.col("__version")["valid_from"], F.col("__version")["valid_to"]
         if settings.open_end is not None:
             end = F.when(end != F.lit(settings.open_end), end)
         sequence = named(settings.sequence)

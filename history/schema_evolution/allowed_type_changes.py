@@ -5,12 +5,12 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 
-def alike(one: T.DataType, other: T.DataType) -> bool:
+def same_type(one: T.DataType, other: T.DataType) -> bool:
     """Equal but for nullability, which Iceberg tables loosen."""
     return one.simpleString() == other.simpleString()
 
 
-def widens(narrow: T.DataType, wide: T.DataType) -> bool:
+def can_widen(narrow: T.DataType, wide: T.DataType) -> bool:
     """Whether Iceberg turns the one into the other: int, float, and decimals of equal scale."""
     if isinstance(narrow, T.DecimalType) and isinstance(wide, T.DecimalType):
         return narrow.scale == wide.scale and narrow.precision < wide.precision
@@ -18,8 +18,8 @@ def widens(narrow: T.DataType, wide: T.DataType) -> bool:
     return any(isinstance(narrow, one) and isinstance(wide, other) for one, other in pairs)
 
 
-def common(one: T.DataType, other: T.DataType) -> T.DataType | None:
+def wider_type(one: T.DataType, other: T.DataType) -> T.DataType | None:
     """The wider of two types; None where neither can become the other."""
-    if alike(one, other) or widens(other, one):
+    if same_type(one, other) or can_widen(other, one):
         return one
-    return other if widens(one, other) else None
+    return other if can_widen(one, other) else None

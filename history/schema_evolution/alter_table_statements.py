@@ -8,12 +8,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from history.iceberg import branches
-from history.schema_evolution.allowed_type_changes import widens
+from history.schema_evolution.allowed_type_changes import can_widen
 from history.spark.column_quoting_and_comparison import quoted
 
 
 @dataclass(frozen=True, slots=True)
-class Alteration:
+class ColumnChanges:
     """Columns that a table should have, and those that may be null from now on.
 
     `wider` are fields in their new types. Each is changed only where a table has not got it yet,
@@ -32,26 +32,26 @@ class Alteration:
     @classmethod
     def between(
         cls, have: T.StructType, wanted: T.StructType, loosened: tuple[str, ...]
-    ) -> Alteration:
+    ) -> ColumnChanges:
         """From the columns that a table has to those it should have."""
         kinds = {field.name: field.dataType for field in have.fields}
         return cls(
             added=tuple(f for f in wanted.fields if f.name not in kinds),
             wider=tuple(
-                f for f in wanted.fields if f.name in kinds and widens(kinds[f.name], f.dataType)
+                f for f in wanted.fields if f.name in kinds and can_widen(kinds[f.name], f.dataType)
             ),
             loosened=loosened,
         )
 
 
-def altered(spark: SparkSession, table: str, alteration: Alteration) -> None:
+def alter_table(spark: SparkSession, table: str, alteration: ColumnChanges) -> None:
     """Alter the table where it differs; the kept events have no dates and may lack columns."""
     have = {field.name: field for field in spark.table(table).schema.fields}
     for name in alteration.loosened:
         if name in have and not have[name].nullable:
             _alter(spark, table, f"ALTER COLUMN {quoted(name)} DROP NOT NULL")
     for field in alteration.wider:
-        if field.name in have and widens(have[field.name].dataType, field.dataType):
+        if field.name in have and can_widen(have[field.name].dataType, field.dataType):
             kind = field.dataType.simpleString()
             _alter(spark, table, f"ALTER COLUMN {quoted(field.name)} TYPE {kind}")
     new = [field for field in alteration.added if field.name not in have]

@@ -20,20 +20,20 @@ from pyspark.sql import types as T
 
 from contracts.errors import CommitConflictError
 from history.iceberg import branches, partition_spec, table_properties
-from history.iceberg.current_state import Published
+from history.iceberg.current_state import CurrentState
 from history.iceberg.history_table import exists, kept_events
-from history.iceberg.read_snapshot import read_as_now
-from history.iceberg.table_properties import EVENTS, STATE, Recorded, order_of
-from history.model.added_and_dropped_columns import Learned
+from history.iceberg.read_snapshot import read_in_current_columns
+from history.iceberg.table_properties import EVENTS, STATE, TableProperties, ordering_columns
+from history.model.added_and_dropped_columns import EvolvedColumn
 from history.model.applied_source_reads import Read
 from history.model.history_settings import HistorySettings
-from history.schema_evolution.alter_table_statements import Alteration, altered
+from history.schema_evolution.alter_table_statements import ColumnChanges, alter_table
 from history.schema_evolution.schema_compatibility import (
     begins_reads,
     check_columns,
-    check_restating,
+    check_rebuild,
     check_tracking,
-    kept_type,
+    merged_type,
 )
 from history.spark.column_quoting_and_comparison import as_json, named
 
@@ -42,7 +42,7 @@ _BEFORE_READS = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAs:
+class TableLayout:
     """How the table is kept from now on.
 
     Attributes:
@@ -66,7 +66,7 @@ class KeptAs:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TableState:
     """A table as it is: its schema and Strandline's properties."""
 
     schema: T.StructType
@@ -74,7 +74,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class SchemaChange:
     """What a batch changes of a table, without the bounds of the columns it learns.
 
     Attributes:
@@ -86,22 +86,22 @@ class Decision:
         repartitioned: Whether the settings name another partitioning than before.
     """
 
-    kept: KeptAs
-    recorded: Recorded
-    alteration: Alteration
+    kept: TableLayout
+    recorded: TableProperties
+    alteration: ColumnChanges
     learns: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
     repartitioned: bool = False
 
 
-def evolve(
+def evolve_table(
     spark: SparkSession,
     table: str,
     events: T.StructType,
     settings: HistorySettings,
-    state: Published,
+    state: CurrentState,
     read: Read | None = None,
-) -> KeptAs:
+) -> TableLayout:
     """Bring the table to the events' columns, or refuse; changes no row.
 
     Args:
@@ -118,15 +118,15 @@ def evolve(
         CommitConflictError: Other writers keep changing the table's columns.
     """
     for attempt in range(1, _ATTEMPTS + 1):
-        found = _found(spark, table)
-        decision = decided(table, events, settings, found, read)
+        found = _table_state(spark, table)
+        decision = schema_change(table, events, settings, found, read)
         if not _is_due(decision, found):
             break
         try:
-            _carry_out(spark, table, found, decision, state)
+            _apply(spark, table, found, decision, state)
         except (PySparkException, Py4JJavaError):
             # Another writer that evolves the table at once may have done the same, or more.
-            if attempt == _ATTEMPTS or _found(spark, table) == found:
+            if attempt == _ATTEMPTS or _table_state(spark, table) == found:
                 raise
     else:
         raise CommitConflictError(
@@ -138,13 +138,13 @@ def evolve(
     return decision.kept
 
 
-def decided(
+def schema_change(
     table: str,
     events: T.StructType,
     settings: HistorySettings,
-    found: Found,
+    found: TableState,
     read: Read | None = None,
-) -> Decision:
+) -> SchemaChange:
     """What a batch of these columns changes of a table as it was found; asks and writes nothing.
 
     Raises:
@@ -152,7 +152,9 @@ def decided(
         SettingsError: The settings say otherwise than the table what opens a version.
     """
     have = T.StructType([f for f in found.schema.fields if f.name not in settings.filled])
-    told = Recorded.told(found.properties, Recorded.of(settings, have.fieldNames()))
+    told = TableProperties.from_properties(
+        found.properties, TableProperties.from_settings(settings, have.fieldNames())
+    )
     check_columns(table, events, settings, found.schema, told)
     check_tracking(table, events, settings, have, told)
     added = [f for f in events.fields if f.name not in have.fieldNames()]
@@ -171,7 +173,7 @@ def decided(
             *settings.carried,
             *(f.name for f in dropped if f.name in told.carried),
         ),
-        order=tuple(dict.fromkeys((*told.order, *order_of(settings)))),
+        order=tuple(dict.fromkeys((*told.order, *ordering_columns(settings)))),
         kind=EVENTS if settings.stamp is None else STATE,
         observed_since=told.observed_since,
     )
@@ -180,10 +182,12 @@ def decided(
         after = replace(after, observed_since=None if read is None else read.at - _BEFORE_READS)
     unlearned = (*settings.carried, settings.sequence)
     learns = tuple(n for n in (*(f.name for f in added), *back) if n not in unlearned)
-    types = [T.StructField(f.name, kept_type(f, have), metadata=f.metadata) for f in events.fields]
+    types = [
+        T.StructField(f.name, merged_type(f, have), metadata=f.metadata) for f in events.fields
+    ]
     whole = T.StructType([*types, *(T.StructField(f.name, f.dataType) for f in dropped)])
-    return Decision(
-        kept=KeptAs(whole, _as_kept(settings, after, whole)),
+    return SchemaChange(
+        kept=TableLayout(whole, _settings_of_table(settings, after, whole)),
         recorded=after,
         alteration=_alteration(whole, settings, found.schema, tuple(f.name for f in dropped)),
         learns=learns,
@@ -192,25 +196,29 @@ def decided(
     )
 
 
-def as_kept(spark: SparkSession, table: str, settings: HistorySettings) -> HistorySettings:
+def settings_of_table(
+    spark: SparkSession, table: str, settings: HistorySettings
+) -> HistorySettings:
     """The settings with what the table knows of learned and dropped columns, for readers of it."""
-    found = _found(spark, table)
+    found = _table_state(spark, table)
     have = T.StructType([f for f in found.schema.fields if f.name not in settings.filled])
-    told = Recorded.told(found.properties, Recorded.of(settings, have.fieldNames()))
-    return _as_kept(settings, told, have)
+    told = TableProperties.from_properties(
+        found.properties, TableProperties.from_settings(settings, have.fieldNames())
+    )
+    return _settings_of_table(settings, told, have)
 
 
-def foreseen(
+def preview_schema_change(
     spark: SparkSession, table: str, events: T.StructType, settings: HistorySettings
-) -> Decision:
+) -> SchemaChange:
     """What a load of events with these columns would change of the table; changes nothing.
 
     For arguments and errors see `evolve`.
     """
-    return decided(table, events, settings, _found(spark, table))
+    return schema_change(table, events, settings, _table_state(spark, table))
 
 
-def restating(
+def settings_for_rebuild(
     spark: SparkSession, table: str, settings: HistorySettings, *, everything: bool
 ) -> tuple[HistorySettings, bool]:
     """The settings of a rebuild as `as_kept` has them, and whether they track other columns.
@@ -225,11 +233,13 @@ def restating(
         SettingsError: The table has fingerprints of other columns, or keys would be left out that
             other tracked columns concern too.
     """
-    found = _found(spark, table)
+    found = _table_state(spark, table)
     have = T.StructType([f for f in found.schema.fields if f.name not in settings.filled])
-    told = Recorded.told(found.properties, Recorded.of(settings, have.fieldNames()))
-    check_restating(table, settings, have.fieldNames(), told, everything=everything)
-    kept = _as_kept(settings, told, have)
+    told = TableProperties.from_properties(
+        found.properties, TableProperties.from_settings(settings, have.fieldNames())
+    )
+    check_rebuild(table, settings, have.fieldNames(), told, everything=everything)
+    kept = _settings_of_table(settings, told, have)
     return kept, bool({*told.tracked} ^ {*kept.tracking(have.fieldNames())})
 
 
@@ -244,19 +254,23 @@ def record_tracked(
         settings: How it was built.
         columns: The event columns.
     """
-    before = table_properties.properties_of(spark, table)
-    told = Recorded.of(settings, columns)
-    learned = Recorded.told(before, told).learned
+    before = table_properties.strandline_properties(spark, table)
+    told = TableProperties.from_settings(settings, columns)
+    learned = TableProperties.from_properties(before, told).learned
     beside = {each.column for each in learned}
     covers = tuple(name for name in told.covered if name not in beside)
-    table_properties.write(spark, table, before, replace(told, covered=covers, learned=learned))
+    table_properties.write_properties(
+        spark, table, before, replace(told, covered=covers, learned=learned)
+    )
 
 
-def _found(spark: SparkSession, table: str) -> Found:
-    return Found(spark.table(table).schema, table_properties.properties_of(spark, table))
+def _table_state(spark: SparkSession, table: str) -> TableState:
+    return TableState(
+        spark.table(table).schema, table_properties.strandline_properties(spark, table)
+    )
 
 
-def _is_due(decision: Decision, found: Found) -> bool:
+def _is_due(decision: SchemaChange, found: TableState) -> bool:
     changes = decision.learns or decision.drops or decision.repartitioned
     if changes or not decision.alteration.is_empty:
         return True
@@ -266,44 +280,46 @@ def _is_due(decision: Decision, found: Found) -> bool:
     return bool(stale) or not told.items() <= found.properties.items()
 
 
-def _carry_out(
-    spark: SparkSession, table: str, found: Found, decision: Decision, state: Published
+def _apply(
+    spark: SparkSession, table: str, found: TableState, decision: SchemaChange, state: CurrentState
 ) -> None:
     """Bounds first: a column that is there without its bound would look known to every event."""
     after = decision.recorded
     if decision.learns or decision.drops:
-        after = after.learning(*_bounds(spark, table, decision, state))
+        after = after.with_evolved_columns(*_bounds(spark, table, decision, state))
     partitioning = after.partitioning
-    table_properties.write(spark, table, found.properties, after)
+    table_properties.write_properties(spark, table, found.properties, after)
     kept = kept_events(table)
     if not decision.alteration.is_empty and exists(spark, kept):
-        altered(spark, kept, decision.alteration)
-    altered(spark, table, decision.alteration)
+        alter_table(spark, kept, decision.alteration)
+    alter_table(spark, table, decision.alteration)
     if decision.repartitioned:
         wanted = decision.kept.settings.partitioning
         _repartition(spark, table, partitioning, wanted)
-        now = table_properties.properties_of(spark, table)
-        table_properties.write(spark, table, now, replace(after, partitioning=wanted))
+        now = table_properties.strandline_properties(spark, table)
+        table_properties.write_properties(spark, table, now, replace(after, partitioning=wanted))
 
 
 def _bounds(
-    spark: SparkSession, table: str, decision: Decision, state: Published
-) -> tuple[Learned, ...]:
+    spark: SparkSession, table: str, decision: SchemaChange, state: CurrentState
+) -> tuple[EvolvedColumn, ...]:
     events, sequence = decision.kept.events, decision.kept.settings.sequence
     settings = decision.kept.settings
-    known = [read_as_now(spark, table, state.snapshot_id, events, settings)]
+    known = [read_in_current_columns(spark, table, state.snapshot_id, events, settings)]
     if state.kept_snapshot is not None:
         kept = kept_events(table)
-        known.append(read_as_now(spark, kept, state.kept_snapshot, events, settings))
+        known.append(read_in_current_columns(spark, kept, state.kept_snapshot, events, settings))
     kind = events[sequence].dataType
-    upto, name = greatest(known, sequence, kind), kind.simpleString()
+    upto, name = greatest_sequence(known, sequence, kind), kind.simpleString()
     return (
-        *(Learned(column, name, upto) for column in decision.learns),
-        *(Learned(column, name, upto, dropped=True) for column in decision.drops),
+        *(EvolvedColumn(column, name, upto) for column in decision.learns),
+        *(EvolvedColumn(column, name, upto, dropped=True) for column in decision.drops),
     )
 
 
-def _as_kept(settings: HistorySettings, told: Recorded, events: T.StructType) -> HistorySettings:
+def _settings_of_table(
+    settings: HistorySettings, told: TableProperties, events: T.StructType
+) -> HistorySettings:
     names = events.fieldNames()
     dropped = [each.column for each in told.learned if each.dropped]
     gone = [name for name in names if name in dropped]
@@ -329,11 +345,11 @@ def _alteration(
     settings: HistorySettings,
     schema: T.StructType,
     dropped: tuple[str, ...],
-) -> Alteration:
+) -> ColumnChanges:
     kind = events[settings.sequence].dataType
     dates = [T.StructField(name, kind) for name in (settings.valid_from, settings.valid_to)]
     required = {field.name for field in schema.fields if not field.nullable}
-    return Alteration.between(
+    return ColumnChanges.between(
         schema, T.StructType([*events.fields, *dates]), tuple(n for n in dropped if n in required)
     )
 
@@ -355,7 +371,7 @@ def _repartition(
             branches.alter(spark, f"ALTER TABLE {table} ADD PARTITION FIELD {term}")
 
 
-def greatest(frames: list[DataFrame], sequence: str, kind: T.DataType) -> str | None:
+def greatest_sequence(frames: list[DataFrame], sequence: str, kind: T.DataType) -> str | None:
     """The greatest sequence in the frames, as exact text that casts back; None: no rows."""
     each = [frame.select(named(sequence).cast(kind).alias("at")) for frame in frames]
     together = reduce(DataFrame.unionByName, each).agg(F.max("at").alias("at"))

@@ -7,18 +7,18 @@ from collections.abc import Collection, Sequence
 from pyspark.sql import types as T
 
 from contracts.errors import SchemaDriftError, SettingsError
-from history.iceberg.table_properties import Recorded, order_of
+from history.iceberg.table_properties import TableProperties, ordering_columns
 from history.model.history_settings import HistorySettings
-from history.schema_evolution.allowed_type_changes import alike, common
+from history.schema_evolution.allowed_type_changes import same_type, wider_type
 
 _UNTOUCHED = "Nothing was written."
 
 
-def kept_type(field: T.StructField, have: T.StructType) -> T.DataType:
+def merged_type(field: T.StructField, have: T.StructType) -> T.DataType:
     """The type in which the table keeps an event's column: the wider of both."""
     if field.name not in have.fieldNames():
         return field.dataType
-    return common(have[field.name].dataType, field.dataType) or field.dataType
+    return wider_type(have[field.name].dataType, field.dataType) or field.dataType
 
 
 def check_columns(
@@ -26,7 +26,7 @@ def check_columns(
     events: T.StructType,
     settings: HistorySettings,
     schema: T.StructType,
-    told: Recorded,
+    told: TableProperties,
 ) -> None:
     """Refuse columns that the table can't come to have, or can't do without.
 
@@ -65,7 +65,7 @@ def check_tracking(
     events: T.StructType,
     settings: HistorySettings,
     have: T.StructType,
-    told: Recorded,
+    told: TableProperties,
 ) -> None:
     """Refuse settings under which the versions that are there would be other ones.
 
@@ -88,11 +88,11 @@ def check_tracking(
         )
 
 
-def check_restating(
+def check_rebuild(
     table: str,
     settings: HistorySettings,
     columns: Sequence[str],
-    told: Recorded,
+    told: TableProperties,
     *,
     everything: bool,
 ) -> None:
@@ -129,7 +129,7 @@ def _of_types(
     kinds = {field.name: field.dataType for field in events.fields}
     sequence = settings.sequence
     if sequence in have:
-        kind = common(have[sequence], kinds[sequence]) or kinds[sequence]
+        kind = wider_type(have[sequence], kinds[sequence]) or kinds[sequence]
         kinds |= {settings.valid_from: kind, settings.valid_to: kind}
     fixed: dict[str | None, T.DataType] = {
         settings.is_current: T.BooleanType(),
@@ -137,12 +137,12 @@ def _of_types(
         settings.recorded_at: T.TimestampType(),
         settings.changed_at: T.TimestampType(),
     }
-    same = [n for n, kind in fixed.items() if n in have and not alike(have[n], kind)]
+    same = [n for n, kind in fixed.items() if n in have and not same_type(have[n], kind)]
     told = [f"{name}: {have[name].simpleString()} in the table" for name in same if name]
     return told + [
         f"{name}: {have[name].simpleString()} in the table, {kind.simpleString()} in the events"
         for name, kind in kinds.items()
-        if name in have and common(have[name], kind) is None
+        if name in have and wider_type(have[name], kind) is None
     ]
 
 
@@ -153,7 +153,7 @@ def _of_added(
     told = [
         f"{name}: the table has {lower[name.lower()]}" for name in added if name.lower() in lower
     ]
-    order = order_of(settings)
+    order = ordering_columns(settings)
     return told + [
         f"{name}: new, and the settings order or identify events by it"
         for name in added
@@ -166,7 +166,7 @@ def begins_reads(name: str, settings: HistorySettings, have: Collection[str]) ->
     return name == settings.sequence and settings.stamp is not None and settings.stamp in have
 
 
-def _of_dropped(dropped: list[str], told: Recorded) -> list[str]:
+def _of_dropped(dropped: list[str], told: TableProperties) -> list[str]:
     why = dict.fromkeys(told.covered, "the fingerprint is made of it")
     why |= dict.fromkeys(told.order, "it orders or identifies the events")
     if told.fingerprint is not None:

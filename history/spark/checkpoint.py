@@ -10,20 +10,20 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, Observation
 
-_passing: ContextVar[list[DataFrame] | None] = ContextVar("passing", default=None)
+_checkpoints: ContextVar[list[DataFrame] | None] = ContextVar("passing", default=None)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Checkpoint:
     """Rows that are computed, and what was counted of them meanwhile."""
 
     rows: DataFrame
     counts: Mapping[str, Any]
 
 
-def held(
+def checkpoint(
     frame: DataFrame, counts: Mapping[str, Column] | None = None, *, lasting: bool = False
-) -> Held:
+) -> Checkpoint:
     """The frame's rows, without its plan, with the named aggregates over them.
 
     A cached frame keeps its plan, and every statement built on it is compared with all of that
@@ -35,47 +35,47 @@ def held(
         counts: Aggregates by name; they cost no job of their own.
         lasting: Whether the rows outlast the `passing` they are held in, until they are `let_go`.
     """
-    found = _held(frame, counts or {})
-    rows = _passing.get()
+    found = _checkpoint(frame, counts or {})
+    rows = _checkpoints.get()
     if rows is not None and not lasting:
         rows.append(found.rows)
     return found
 
 
-def surveyed(frame: DataFrame, counts: Mapping[str, Column]) -> Held:
+def aggregated(frame: DataFrame, counts: Mapping[str, Column]) -> Checkpoint:
     """The frame as it is, to be computed wherever it is used, and the named aggregates over it."""
-    return Held(frame, frame.agg(*_named(counts)).collect()[0].asDict())
+    return Checkpoint(frame, frame.agg(*_named(counts)).collect()[0].asDict())
 
 
 @contextmanager
-def passing() -> Iterator[None]:
+def unpersisting() -> Iterator[None]:
     """What is held within is let go at the end."""
     rows: list[DataFrame] = []
-    token = _passing.set(rows)
+    token = _checkpoints.set(rows)
     try:
         yield
     finally:
-        _passing.reset(token)
+        _checkpoints.reset(token)
         for each in rows:
-            let_go(each)
+            unpersist(each)
 
 
-def let_go(rows: DataFrame) -> None:
+def unpersist(rows: DataFrame) -> None:
     """Free held rows, which can't be read afterwards. Over Spark Connect its server frees them."""
     if not _over_connect(rows):
         checkpoint = rows._jdf.queryExecution().logical()  # noqa: SLF001 - Python has no name for it
         checkpoint.rdd().unpersist(False)
 
 
-def _held(frame: DataFrame, counts: Mapping[str, Column]) -> Held:
+def _checkpoint(frame: DataFrame, counts: Mapping[str, Column]) -> Checkpoint:
     if not counts:
-        return Held(frame.localCheckpoint(eager=True), {})
+        return Checkpoint(frame.localCheckpoint(eager=True), {})
     if _over_connect(frame):
         # Over Spark Connect a checkpoint tells nothing of what was observed.
-        return surveyed(frame.localCheckpoint(eager=True), counts)
+        return aggregated(frame.localCheckpoint(eager=True), counts)
     observation = Observation()
     rows = frame.observe(observation, *_named(counts)).localCheckpoint(eager=True)
-    return Held(rows, observation.get)
+    return Checkpoint(rows, observation.get)
 
 
 def _over_connect(frame: DataFrame) -> bool:

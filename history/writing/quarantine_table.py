@@ -72,7 +72,7 @@ def refused_rows(
     )
 
 
-def quarantine(spark: SparkSession, rows: DataFrame, name: str) -> None:
+def append_to_quarantine(spark: SparkSession, rows: DataFrame, name: str) -> None:
     """Append the rows that the quarantine does not hold already; creates it if need be."""
     if not exists(spark, name):
         empty = spark.createDataFrame([], QUARANTINE_SCHEMA)

@@ -18,7 +18,7 @@ _PLACE_BITS = 33
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class NumberedPlan:
     """A plan whose new versions have their surrogate keys, and the greatest of them."""
 
     plan: DataFrame
@@ -27,7 +27,7 @@ class Numbered:
     @classmethod
     def of(
         cls, plan: DataFrame, settings: HistorySettings, high_water: int, count: int
-    ) -> Numbered:
+    ) -> NumberedPlan:
         """Number the `count` versions that open, without gaps.
 
         Those of small batches are in the order of key and sequence. Large ones are numbered as
@@ -39,7 +39,7 @@ class Numbered:
             high_water: The greatest number in use.
             count: How many versions open.
         """
-        opening = F.col("__action").isin("add", "replace")
+        opening = F.col("__version_action").isin("add", "replace")
         if count > _MOST_SORTED:
             numbered = _numbered_in_place(plan, opening, high_water)
         else:

@@ -13,42 +13,50 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from history.iceberg import branches
-from history.iceberg.current_state import BATCH_ID, HIGH_WATER, KEPT_SNAPSHOT, WATERMARK, Published
+from history.iceberg.current_state import (
+    BATCH_ID,
+    HIGH_WATER,
+    KEPT_SNAPSHOT,
+    WATERMARK,
+    CurrentState,
+)
 from history.iceberg.history_table import ensure_kept, kept_events
-from history.iceberg.read_snapshot import seen_at
+from history.iceberg.read_snapshot import sequence_sql
 from history.model.applied_source_reads import READ
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
-from history.planning.key_range_pruning import Reach
-from history.planning.merge_plan import Planned
-from history.planning.scd2_versions import shown_later
+from history.planning.key_range_pruning import KeyRange
+from history.planning.merge_plan import MergePlan
+from history.planning.scd2_versions import current_values
 from history.planning.versions_of_batch_keys import BROADCAST_LIMIT
 from history.spark.column_quoting_and_comparison import named, quoted
-from history.writing.surrogate_keys import Numbered
+from history.writing.surrogate_keys import NumberedPlan
 
 _SMALL = 100_000
 _ROWS_PER_FILE = 2_000_000
 
 
-def write_kept(spark: SparkSession, batch: Batch, planned: Planned, state: Published) -> int | None:
+def write_kept(
+    spark: SparkSession, batch: Batch, planned: MergePlan, state: CurrentState
+) -> int | None:
     """Write the kept events' changes on their own branch; returns the snapshot to pin."""
     if not planned.keeps:
         return state.kept_snapshot
-    settings, counts, keep = planned.settings, planned.counts, F.col("__keep")
+    settings, counts, keep = planned.settings, planned.counts, F.col("__kept_event_action")
     rows = planned.rows.where(keep.isNotNull()).select(
         *[named(name) for name in planned.columns], F.col("__op"), keep
     )
     table = kept_events(batch.table)
-    base = ensure_kept(spark, batch.table, rows.drop("__keep").schema, settings)
-    branches.start(spark, table, batch.branch, state.kept_snapshot or base)
+    base = ensure_kept(spark, batch.table, rows.drop("__kept_event_action").schema, settings)
+    branches.create(spark, table, batch.branch, state.kept_snapshot or base)
     target = branches.branch_of(table, batch.branch)
     gone = counts["keep_replace"] + counts["keep_remove"]
     if gone:
         view = _view(batch, rows.where(keep.isin("replace", "remove")), "kept")
         _delete(spark, target, _Deletion(view, gone, _instant(settings), planned.reach))
     if counts["keep_add"] + counts["keep_replace"]:
-        added = rows.where(keep.isin("add", "replace")).drop("__keep")
-        branches.append(_laid_out(added, planned.keeps, settings), target, {})
+        added = rows.where(keep.isin("add", "replace")).drop("__kept_event_action")
+        branches.append_rows(_clustered_by_key(added, planned.keeps, settings), target, {})
     pinned = branches.head(spark, table, batch.branch)
     # The tag keeps the snapshot readable however the branches end; it is pinned by main below.
     branches.alter(
@@ -58,10 +66,10 @@ def write_kept(spark: SparkSession, batch: Batch, planned: Planned, state: Publi
     return pinned
 
 
-def summary(batch: Batch, high_water: int, kept: int | None) -> dict[str, str]:
+def snapshot_summary(batch: Batch, high_water: int, kept: int | None) -> dict[str, str]:
     """What the snapshot of a batch says of it: `kept` is the kept events' snapshot it pins."""
     watermark = {} if batch.watermark is None else {WATERMARK: batch.watermark}
-    read = {} if batch.read is None else {READ: batch.read.told}
+    read = {} if batch.read is None else {READ: batch.read.to_json}
     return {
         **batch.properties,
         **watermark,
@@ -75,9 +83,9 @@ def summary(batch: Batch, high_water: int, kept: int | None) -> dict[str, str]:
 def write_versions(
     spark: SparkSession,
     batch: Batch,
-    planned: Planned,
-    numbered: Numbered,
-    state: Published,
+    planned: MergePlan,
+    numbered: NumberedPlan,
+    state: CurrentState,
     properties: Mapping[str, str],
 ) -> None:
     """Write the versions' changes on the audit branch, with the batch in the summary.
@@ -85,8 +93,8 @@ def write_versions(
     `numbered` is the plan with its surrogate keys, `properties` the `summary`; the rest as for
     `write_kept`.
     """
-    settings, action = planned.settings, F.col("__action")
-    branches.start(spark, batch.table, batch.branch, state.snapshot_id)
+    settings, action = planned.settings, F.col("__version_action")
+    branches.create(spark, batch.table, batch.branch, state.snapshot_id)
     target = branches.branch_of(batch.table, batch.branch)
     if planned.removed:
         touched = planned.rows.where(action.isin("update", "remove", "replace"))
@@ -99,7 +107,7 @@ def write_versions(
     rows = numbered.plan.where(action.isin("add", "replace", "update"))
     shaped = _versions(batch, rows, planned)
     # An empty append carries the summary when only kept events or the watermark changed.
-    branches.append(_laid_out(shaped, planned.appended, settings), target, properties)
+    branches.append_rows(_clustered_by_key(shaped, planned.appended, settings), target, properties)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ class _Deletion:
     view: str
     count: int
     on: str
-    reach: Reach
+    reach: KeyRange
 
 
 def _delete(spark: SparkSession, target: str, deletion: _Deletion) -> None:
@@ -130,7 +138,7 @@ def _delete(spark: SparkSession, target: str, deletion: _Deletion) -> None:
 
 
 def _instant(settings: HistorySettings) -> str:
-    seen = f"{seen_at(settings, 't.')} = s.{quoted(settings.sequence)}"
+    seen = f"{sequence_sql(settings, 't.')} = s.{quoted(settings.sequence)}"
     return f"{_same(settings.key)} AND {seen}"
 
 
@@ -138,11 +146,11 @@ def _same(names: tuple[str, ...]) -> str:
     return " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in names)
 
 
-def _versions(batch: Batch, rows: DataFrame, planned: Planned) -> DataFrame:
+def _versions(batch: Batch, rows: DataFrame, planned: MergePlan) -> DataFrame:
     """The rows of the table that a plan's versions are: new ones, and known ones with new dates."""
     settings = planned.settings
-    renewed = F.col("__action") == "update"
-    latest = shown_later(settings, planned.columns)
+    renewed = F.col("__version_action") == "update"
+    latest = current_values(settings, planned.columns)
     now = F.lit(batch.time).cast("timestamp")
     fresh: dict[str | None, Column] = {
         settings.surrogate_key: F.col("__number"),
@@ -150,7 +158,7 @@ def _versions(batch: Batch, rows: DataFrame, planned: Planned) -> DataFrame:
     }
     others = []
     for position, name in enumerate(planned.extra):
-        was = F.col("__main")["other"][f"r{position}"]
+        was = F.col("__version")["other"][f"r{position}"]
         if name == settings.changed_at:
             others.append(now.alias(name))
         elif name in fresh:
@@ -164,7 +172,7 @@ def _versions(batch: Batch, rows: DataFrame, planned: Planned) -> DataFrame:
     )
 
 
-def _laid_out(rows: DataFrame, count: int, settings: HistorySettings) -> DataFrame:
+def _clustered_by_key(rows: DataFrame, count: int, settings: HistorySettings) -> DataFrame:
     """The rows in as many files as they deserve, each with a stretch of keys of its own.
 
     The table's sort order does the rest, so that what a later batch can't reach is left out.

@@ -20,16 +20,16 @@ from contracts.errors import UsageError
 from contracts.model import Contract
 from history.model.history_settings import HistorySettings
 from history.reading.published_snapshots import (
-    State,
-    differing,
-    named_state,
+    PublishedState,
+    changed_rows,
+    published_states,
     read_state,
     state_at,
     state_before,
-    states,
+    state_named,
 )
 from history.reading.version_diff import CHANGE, CHANGES, difference, held_difference
-from history.schema_evolution.evolve_table import as_kept
+from history.schema_evolution.evolve_table import settings_of_table
 from history.spark.column_quoting_and_comparison import named
 from strandline.queries.format_row_values import readable, told
 from strandline.queries.open_lakehouse import Lake, contract_of, open_lake
@@ -38,7 +38,7 @@ from strandline.terminal.console_output import Screen
 from strandline.terminal.number_format import NOTHING, count, moment, second, value
 from strandline.terminal.text_table import Heading, facts, listing
 from tasks.compiler.contract_to_history_settings import history_settings
-from tasks.run.spark_error_mapping import translated
+from tasks.run.spark_error_mapping import map_spark_errors
 
 _COUNTS = (Heading("versions", number=True), Heading("what became of them"))
 _SAYS = {
@@ -104,7 +104,7 @@ def diff(
     contract = contract_of(table, where)
     with screen.waiting("Opening the lakehouse"):
         lake = open_lake(where)
-        with translated(contract.name, "diff"):
+        with map_spark_errors(contract.name, "diff"):
             contract = lake.as_loaded(contract)
             compare = _of_states if asked.held is None else _of_moments
             ends, found = compare(lake, contract, asked)
@@ -164,7 +164,7 @@ def _of_states(
 ) -> tuple[tuple[object, object], DataFrame]:
     lake.versions(contract)
     table = lake.target(contract)
-    known = states(lake.spark, table)
+    known = published_states(lake.spark, table)
     later = known[-1] if asked.until is None else _state(known, asked.until, table)
     earlier = (
         state_before(known, later) if asked.since is None else _state(known, asked.since, table)
@@ -173,19 +173,19 @@ def _of_states(
     if earlier is None:
         after = read_state(lake.spark, table, later.snapshot_id)
         return (None, later), difference(after.limit(0), after, settings)
-    frames = differing(lake.spark, table, earlier.snapshot_id, later.snapshot_id)
+    frames = changed_rows(lake.spark, table, earlier.snapshot_id, later.snapshot_id)
     return (earlier, later), difference(*frames, settings)
 
 
-def _state(known: Sequence[State], text: str, table: str) -> State:
-    return named_state(known, text) or state_at(known, moment_of(text), where=table)
+def _state(known: Sequence[PublishedState], text: str, table: str) -> PublishedState:
+    return state_named(known, text) or state_at(known, moment_of(text), where=table)
 
 
 def _of_moments(
     lake: Lake, contract: Contract, asked: Asked
 ) -> tuple[tuple[object, object], DataFrame]:
     versions = lake.versions(contract)
-    settings = as_kept(lake.spark, lake.target(contract), history_settings(contract))
+    settings = settings_of_table(lake.spark, lake.target(contract), history_settings(contract))
     kind = versions.schema[settings.valid_from].dataType
     if not isinstance(kind, T.TimestampType | T.DateType):
         raise UsageError(
@@ -245,7 +245,7 @@ def _side(end: object) -> str:
         return "the empty table"
     if isinstance(end, OnBranch):
         return f"not published yet, batch {end.batch_id}, snapshot {end.snapshot_id}"
-    if not isinstance(end, State):
+    if not isinstance(end, PublishedState):
         return f"what held at {moment(end)}"
     batch = end.batch_id or NOTHING
     return f"published {second(end.published_at)}, batch {batch}, snapshot {end.snapshot_id}"

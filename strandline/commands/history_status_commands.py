@@ -24,7 +24,7 @@ from strandline.queries.versions_of_key import KeyHistory, Moment, read_key
 from strandline.terminal.console_output import Screen
 from strandline.terminal.status_tables import quarantine_page, runs_page, status_page
 from strandline.terminal.version_chart import timeline
-from tasks.run.spark_error_mapping import translated
+from tasks.run.spark_error_mapping import map_spark_errors
 
 _ALL = 1_000_000
 
@@ -39,7 +39,7 @@ def history(
     wanted = key_values(key, contract)
     with screen.waiting("Opening the lakehouse"):
         lake = open_lake(where)
-        with translated(contract.name, "history"):
+        with map_spark_errors(contract.name, "history"):
             contract = lake.as_loaded(contract)
             versions = lake.versions(contract)
             found = read_key(
@@ -119,7 +119,7 @@ def status(screen: Screen, *, settings: str) -> None:
     with screen.waiting("Opening the lakehouse"):
         lake = open_lake(where)
         contracts = lake.contracts()
-        with translated(settings, "status"):
+        with map_spark_errors(settings, "status"):
             ledger = lake.ledger("run_metrics")
             last = read_last_runs(ledger) if ledger is not None else {}
             found = [
@@ -135,7 +135,7 @@ def runs(screen: Screen, contract: str | None, *, limit: int, settings: str) -> 
     name = None if contract is None else contract_of(contract, where).name
     with screen.waiting("Opening the lakehouse"):
         lake = open_lake(where)
-        with translated(name or settings, "runs"):
+        with map_spark_errors(name or settings, "runs"):
             ledger = lake.ledger("run_metrics")
             found = read_runs(ledger, contract=name, limit=limit) if ledger is not None else []
     if not found:
@@ -150,7 +150,7 @@ def quarantine(screen: Screen, table: str, *, limit: int, rows: bool, settings: 
     contract = contract_of(table, where)
     with screen.waiting("Opening the lakehouse"):
         lake = open_lake(where)
-        with translated(contract.name, "quarantine"):
+        with map_spark_errors(contract.name, "quarantine"):
             found = _held(lake, contract, limit=limit, rows=rows)
     screen.answer(found, *quarantine_page(found, width=screen.out.width))
 

@@ -21,19 +21,19 @@ from blocks.lookup import block_lookup
 from contracts.errors import CommitConflictError, NotFoundError, UsageError
 from contracts.model import Contract
 from history import Batch
-from history.reading.published_snapshots import differing, states
+from history.reading.published_snapshots import changed_rows, published_states
 from history.reading.version_diff import difference
-from history.restatement.rebuild_from_events import RebuildReport, Rebuilt, publish_rebuilt
-from history.restatement.rebuild_scope import Scope
+from history.restatement.rebuild_from_events import RebuildReport, RebuildResult, publish_rebuild
+from history.restatement.rebuild_scope import RebuildScope
 from strandline.commands.diff_command import Difference, OnBranch, difference_page, read_difference
 from strandline.queries.open_lakehouse import Lake, contract_of, open_lake
 from strandline.queries.parse_key_argument import example, instant_of, key_values
 from strandline.terminal.console_output import Screen
 from strandline.terminal.number_format import many
 from tasks.compiler.contract_to_history_settings import history_settings
-from tasks.lifecycle.table_lock import holding
+from tasks.lifecycle.table_lock import table_lock
 from tasks.rebuild import drafted, rebuild_batch
-from tasks.run.spark_error_mapping import translated
+from tasks.run.spark_error_mapping import map_spark_errors
 
 PUBLISHED, UNCHANGED, DROPPED = "published", "unchanged", "dropped"
 NOT_AGREED = 65
@@ -77,10 +77,10 @@ def rebuild(
     where = block_lookup.settings(settings)
     contract = contract_of(table, where)
     batch = rebuild_batch(contract, where, now=datetime.now(UTC))
-    with holding(where.state_directory, batch.table, run_id=batch.id):
+    with table_lock(where.state_directory, batch.table, run_id=batch.id):
         with screen.waiting("Opening the lakehouse"):
             lake = open_lake(where, shared=False)
-            with translated(contract.name, "rebuild"):
+            with map_spark_errors(contract.name, "rebuild"):
                 lake.versions(contract)
                 contract = lake.as_loaded(contract)
                 batch = replace(batch, settings=history_settings(contract))
@@ -100,7 +100,7 @@ def rebuild(
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     batch: Batch
-    scope: Scope
+    scope: RebuildScope
     show: int
     yes: bool
 
@@ -117,10 +117,10 @@ def _once(screen: Screen, lake: Lake, contract: Contract, wanted: _Wanted) -> Re
                 next_step=f"strandline history {contract.name} {example(contract)}",
             )
         if not report.published:
-            with translated(contract.name, "rebuild"):
-                publish_rebuilt(lake.spark, batch, rebuilt)
+            with map_spark_errors(contract.name, "rebuild"):
+                publish_rebuild(lake.spark, batch, rebuilt)
             return RebuildAnswer(contract.name, batch.table, UNCHANGED, report)
-        with translated(contract.name, "rebuild"):
+        with map_spark_errors(contract.name, "rebuild"):
             found = _difference(lake, contract, rebuilt, show=wanted.show)
         page = difference_page(
             found, _SAYS, width=screen.out.width, options=("--show N", "a greater --show")
@@ -129,8 +129,8 @@ def _once(screen: Screen, lake: Lake, contract: Contract, wanted: _Wanted) -> Re
             screen.answer(None, *page, *_beyond(report))
         if not wanted.yes and not _agreed(screen):
             return RebuildAnswer(contract.name, batch.table, DROPPED, report, found)
-        with translated(contract.name, "rebuild", publishes=True):
-            publish_rebuilt(lake.spark, batch, rebuilt)
+        with map_spark_errors(contract.name, "rebuild", publishes=True):
+            publish_rebuild(lake.spark, batch, rebuilt)
         return RebuildAnswer(contract.name, batch.table, PUBLISHED, report, found)
 
 
@@ -145,16 +145,18 @@ def _check(asked: Asked) -> None:
         )
 
 
-def _scope(lake: Lake, contract: Contract, asked: Asked) -> Scope:
+def _scope(lake: Lake, contract: Contract, asked: Asked) -> RebuildScope:
     versions = lake.versions(contract)
     if asked.keys:
         typed = [key_values(text, contract) for text in asked.keys]
-        return Scope(keys=lake.stored_keys(contract, versions, typed))
+        return RebuildScope(keys=lake.stored_keys(contract, versions, typed))
     if asked.where is not None:
-        return Scope(keys=_condition(versions, asked.where, contract))
+        return RebuildScope(keys=_condition(versions, asked.where, contract))
     if asked.since is not None:
-        return Scope(since=instant_of(asked.since, history_settings(contract).sequence, contract))
-    return Scope()
+        return RebuildScope(
+            since=instant_of(asked.since, history_settings(contract).sequence, contract)
+        )
+    return RebuildScope()
 
 
 def _condition(versions: DataFrame, text: str, contract: Contract) -> Column:
@@ -177,10 +179,10 @@ def _condition(versions: DataFrame, text: str, contract: Contract) -> Column:
     return condition
 
 
-def _difference(lake: Lake, contract: Contract, rebuilt: Rebuilt, *, show: int) -> Difference:
+def _difference(lake: Lake, contract: Contract, rebuilt: RebuildResult, *, show: int) -> Difference:
     table, report = lake.target(contract), rebuilt.report
-    now, head = states(lake.spark, table)[-1], report.snapshot_id or 0
-    frames = differing(lake.spark, table, now.snapshot_id, head)
+    now, head = published_states(lake.spark, table)[-1], report.snapshot_id or 0
+    frames = changed_rows(lake.spark, table, now.snapshot_id, head)
     found = difference(*frames, history_settings(contract))
     told = read_difference(found, contract, keys=show > 0, limit=show)
     return Difference(contract.name, table, (now, OnBranch(head, report.batch_id)), *told)

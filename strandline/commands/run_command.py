@@ -24,7 +24,7 @@ from strandline.terminal.load_summary import load_data, load_page
 from strandline.terminal.progress_display import LoadBoard
 from tasks.lifecycle.open_run import contracts_to_load
 from tasks.run.progress_listeners import Progress, listening
-from tasks.run.unexpected_errors import foreseen
+from tasks.run.unexpected_errors import map_unexpected_errors
 
 
 def load(
@@ -56,7 +56,7 @@ def _loaded(
 ) -> tuple[TableOutcome, ...]:
     """How each load ended; one alone is a flow of its own."""
     try:
-        with foreseen(", ".join(names)):
+        with map_unexpected_errors(", ".join(names)):
             if len(names) == 1:
                 summary = load_table(names[0], settings, closing_limit)
                 return (TableOutcome(names[0], summary, None),)

@@ -18,7 +18,7 @@ from strandline.terminal.text_table import Heading, facts, listing
 from tasks.lifecycle.open_run import known_contracts
 from tasks.run.progress_listeners import Progress, listening
 from tasks.run.step_results import VerifyResult
-from tasks.run.unexpected_errors import foreseen
+from tasks.run.unexpected_errors import map_unexpected_errors
 
 UNEQUAL = 65
 """EX_DATAERR of sysexits.h: the data has to be looked at."""
@@ -41,7 +41,7 @@ def verify(screen: Screen, table: str, asked: Asked, *, settings: str) -> int:
     with screen.waiting("Reading the source and the table"), listening(_stop_if_interrupted):
         start_temporary_server()
         try:
-            with foreseen(name):
+            with map_unexpected_errors(name):
                 found = verify_table(name, settings, asked.repair, asked.limit, asked.closing_limit)
         except StrandlineError:
             heed()

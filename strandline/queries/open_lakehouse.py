@@ -15,10 +15,10 @@ from history.iceberg.history_table import exists
 from history.spark.column_quoting_and_comparison import named
 from strandline.queries.parse_key_argument import KeyValue
 from strandline.queries.versions_of_key import some_keys
-from tasks.compiler.read_source_kind_from_table import as_loaded
+from tasks.compiler.read_source_kind_from_table import with_recorded_source_kind
 from tasks.lifecycle.open_run import contracts_folder
 from tasks.run.run_context import ledger_table
-from tasks.run.spark_error_mapping import translated
+from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.transforms.protection.pseudonymisation import pseudonymised
 
 
@@ -39,7 +39,7 @@ class Lake:
 
     def as_loaded(self, contract: Contract) -> Contract:
         """The contract, with what its source was taken for where it does not say."""
-        return as_loaded(self.spark, contract, self.target(contract))
+        return with_recorded_source_kind(self.spark, contract, self.target(contract))
 
     def versions(self, contract: Contract) -> DataFrame:
         """The history table of a contract.
@@ -105,5 +105,5 @@ def open_lake(settings: RunSettings, *, shared: bool = True) -> Lake:
     Whoever writes asks for a session that is not `shared`.
     """
     settings.lakehouse.check()
-    with translated(settings.lakehouse.catalog, "open"):
+    with map_spark_errors(settings.lakehouse.catalog, "open"):
         return Lake(settings, settings.spark.session(settings.lakehouse, shared=shared))

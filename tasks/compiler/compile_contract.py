@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from contracts.model import Absence, ClosingLimit, Contract, LoadKind, SourceKind
 from contracts.model.check_registry import RULES, Scope
-from contracts.model.source_kind import one_row_a_key, settled, taken_because
+from contracts.model.source_kind import one_row_a_key, source_kind_reason, with_source_kind
 from contracts.model.source_relation import Relation
 from contracts.schemas.spark_schemas import comment, event_schema, source_schema
 from contracts.schemas.target_ddl import create_table
@@ -118,8 +118,8 @@ def compile_contract(
         ContractError: The contract contradicts what its source is.
     """
     refuse_drift(relation, contract)
-    because = taken_because(contract, relation, recorded)
-    contract = settled(contract, relation, recorded)
+    because = source_kind_reason(contract, relation, recorded)
+    contract = with_source_kind(contract, relation, recorded)
     source, events = contract.source, event_schema(contract)
     columns = {column.name: column for column in contract.columns}
     return CompiledContract(

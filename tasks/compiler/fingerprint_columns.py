@@ -11,11 +11,13 @@ from pyspark.sql import types as T
 
 from contracts.errors import ContractError
 from history.iceberg.history_table import exists
-from history.schema_evolution.evolve_table import foreseen
+from history.schema_evolution.evolve_table import preview_schema_change
 from tasks.compiler.compile_contract import CompiledContract
 
 
-def fingerprinted(spark: SparkSession, contract: CompiledContract, target: str) -> tuple[str, ...]:
+def fingerprint_columns(
+    spark: SparkSession, contract: CompiledContract, target: str
+) -> tuple[str, ...]:
     """The tracked columns that the fingerprint is made of; the others are compared by themselves.
 
     Raises:
@@ -30,7 +32,7 @@ def fingerprinted(spark: SparkSession, contract: CompiledContract, target: str) 
     if settings.stamp is not None:
         # The instant of the read, which each of its rows is given when it is loaded.
         events = T.StructType([*events, T.StructField(settings.sequence, T.TimestampType())])
-    told = foreseen(spark, target, events, settings).recorded
+    told = preview_schema_change(spark, target, events, settings).recorded
     if told.fingerprint is None:
         return tracked
     _refuse_random(contract, told.covered)

@@ -18,14 +18,14 @@ from history.model.change_batch import audit_branch_name
 from tasks.run.run_context import Run, stage_table
 
 
-def remember(run: Run) -> None:
+def note_leftovers(run: Run) -> None:
     """Note what this run is about to write aside."""
     path = _note(run.settings, run.target, run.batch_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"batch_id": run.batch_id, "run_id": run.run_id}), encoding="utf-8")
 
 
-def clear(run: Run) -> None:
+def clear_leftovers(run: Run) -> None:
     """Remove the stage and the branches of every noted run of this table, this one included."""
     folder = _folder(run.settings, run.target)
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():

@@ -20,33 +20,33 @@ from blocks.source_database import SourceDatabase
 from contracts.errors import ContractError, StrandlineError
 from contracts.loader import TABLES, find_contract
 from contracts.model import Contract
-from tasks.lifecycle.leftover_cleanup import clear, remember
-from tasks.lifecycle.table_lock import holding
-from tasks.lifecycle.time_limit import within
-from tasks.observability.emit_prefect_events import source_resource, table_resource, tell_failure
-from tasks.observability.ledger_tables import ensure_places
+from tasks.lifecycle.leftover_cleanup import clear_leftovers, note_leftovers
+from tasks.lifecycle.table_lock import table_lock
+from tasks.lifecycle.time_limit import time_limit
+from tasks.observability.emit_prefect_events import emit_failure, source_resource, table_resource
+from tasks.observability.ledger_tables import ensure_namespaces_and_ledgers
 from tasks.observability.lineage_rows import lineage_of
 from tasks.observability.resource_usage import UsageWatch
 from tasks.observability.run_metrics import record_failure, record_unrecorded
 from tasks.run.progress_listeners import listening
 from tasks.run.run_context import Run, batch_name
-from tasks.run.spark_error_mapping import translated
-from tasks.run.step_durations import StepTimes
-from tasks.run.unexpected_errors import foreseen
+from tasks.run.spark_error_mapping import map_spark_errors
+from tasks.run.step_durations import StepDurations
+from tasks.run.unexpected_errors import map_unexpected_errors
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenRun:
     """A run and its contract, and the watches over what it costs and how long its steps take."""
 
     run: Run
     contract: Contract
     watch: UsageWatch
-    times: StepTimes
+    times: StepDurations
 
 
 @contextmanager
-def opened(contract: str, settings: str, *, run_id: str, started: datetime) -> Iterator[Opened]:
+def open_run(contract: str, settings: str, *, run_id: str, started: datetime) -> Iterator[OpenRun]:
     """A run of the contract with its table held; a failure inside is recorded, then raised.
 
     Args:
@@ -56,14 +56,14 @@ def opened(contract: str, settings: str, *, run_id: str, started: datetime) -> I
         started: When the flow run first started; a retry has the same.
     """
     where = block_lookup.settings(settings)
-    with foreseen(contract, where.state_directory):
+    with map_unexpected_errors(contract, where.state_directory):
         found = find_contract(contract, contracts_folder(where))
         source = block_lookup.source(found.source.connection)
         where.lakehouse.check()
     target = f"{where.lakehouse.catalog}.{found.target}"
     with (
-        foreseen(found.name, where.state_directory),
-        holding(where.state_directory, target, run_id=run_id),
+        map_unexpected_errors(found.name, where.state_directory),
+        table_lock(where.state_directory, target, run_id=run_id),
     ):
         run = run_of(
             found,
@@ -75,15 +75,15 @@ def opened(contract: str, settings: str, *, run_id: str, started: datetime) -> I
             started=started,
         )
         watch = UsageWatch()
-        with translated(found.name, "open"):
+        with map_spark_errors(found.name, "open"):
             _prepare(run, found.namespace)
-        limit = within(run.spark, where.table_minutes, where=found.name, tag=run.batch_id)
-        times = StepTimes(found.name)
-        within_reach = foreseen(found.name, where.state_directory)
+        limit = time_limit(run.spark, where.table_minutes, where=found.name, tag=run.batch_id)
+        times = StepDurations(found.name)
+        within_reach = map_unexpected_errors(found.name, where.state_directory)
         with listening(times), _recorded_if_failed(run, found, watch), limit, within_reach:
-            yield Opened(run, found, watch, times)
-        with translated(found.name, "close", publishes=True):
-            clear(run)
+            yield OpenRun(run, found, watch, times)
+        with map_spark_errors(found.name, "close", publishes=True):
+            clear_leftovers(run)
 
 
 def run_of(
@@ -138,7 +138,7 @@ def contracts_to_load(names: Sequence[str], settings: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(name_of, names)))
 
 
-def limits(settings: str) -> RunSettings:
+def run_settings(settings: str) -> RunSettings:
     """The settings of that name, for how many loads may run and how long."""
     return block_lookup.settings(settings)
 
@@ -154,10 +154,10 @@ def session(settings: RunSettings, source: SourceDatabase) -> SparkSession:
 
 
 def _prepare(run: Run, namespace: str) -> None:
-    ensure_places(run.spark, run.settings, namespace)
-    clear(run)
+    ensure_namespaces_and_ledgers(run.spark, run.settings, namespace)
+    clear_leftovers(run)
     record_unrecorded(run)
-    remember(run)
+    note_leftovers(run)
 
 
 @contextmanager
@@ -165,9 +165,9 @@ def _recorded_if_failed(run: Run, contract: Contract, watch: UsageWatch) -> Iter
     try:
         yield
     except StrandlineError as error:
-        tell_failure(run, error, attempts=contract.source.retry_attempts + 1)
+        emit_failure(run, error, attempts=contract.source.retry_attempts + 1)
         # The failure itself matters more than a record of it that can't be written.
         with suppress(Exception):
             record_failure(run, error, watch)
-            clear(run)
+            clear_leftovers(run)
         raise

@@ -18,7 +18,7 @@ from contracts.errors import EnvironmentUnfitError, TableBusyError
 
 
 @contextmanager
-def holding(state_directory: Path, target: str, *, run_id: str) -> Iterator[None]:
+def table_lock(state_directory: Path, target: str, *, run_id: str) -> Iterator[None]:
     """Hold the table while the body runs.
 
     Raises:

@@ -16,7 +16,7 @@ from contracts.errors import LoadTimedOutError, StrandlineError
 
 
 @contextmanager
-def within(spark: SparkSession, minutes: float, *, where: str, tag: str) -> Iterator[None]:
+def time_limit(spark: SparkSession, minutes: float, *, where: str, tag: str) -> Iterator[None]:
     """Let the body take at most so many minutes.
 
     Raises:

@@ -24,10 +24,10 @@ from tasks.run.step_results import StagedBatch, Verdict
 Figure = str | int | float | None
 
 
-def tell_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
+def emit_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
     """A batch was judged, and which checks its rows failed."""
     failed = [finding for finding in verdict.findings if finding.failed]
-    _tell(
+    _emit(
         names.BATCH_JUDGED,
         {**run.table_resource, names.VERDICT: "pass" if verdict.passed else "fail"},
         _batch(run)
@@ -40,7 +40,7 @@ def tell_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
         },
     )
     for finding in failed:
-        _tell(
+        _emit(
             names.ANOMALY_FOUND,
             {
                 **run.table_resource,
@@ -52,9 +52,9 @@ def tell_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
         )
 
 
-def tell_loaded(run: Run, staged: StagedBatch, report: LoadReport) -> None:
+def emit_loaded(run: Run, staged: StagedBatch, report: LoadReport) -> None:
     """A load published a new state, or found that there is nothing to publish."""
-    _tell(
+    _emit(
         names.TABLE_PUBLISHED if report.published else names.TABLE_UNCHANGED,
         run.table_resource,
         _batch(run)
@@ -66,13 +66,13 @@ def tell_loaded(run: Run, staged: StagedBatch, report: LoadReport) -> None:
     )
 
 
-def tell_failure(run: Run, error: StrandlineError, *, attempts: int) -> None:
+def emit_failure(run: Run, error: StrandlineError, *, attempts: int) -> None:
     """A load ended; that it gave up on its source is worth an event of its own.
 
     `attempts` is how often the source may be asked.
     """
     if isinstance(error, SourceUnavailableError):
-        _tell(names.CIRCUIT_OPENED, run.source_resource, _batch(run) | {"attempts": attempts})
+        _emit(names.CIRCUIT_OPENED, run.source_resource, _batch(run) | {"attempts": attempts})
 
 
 def table_resource(contract: Contract) -> dict[str, str]:
@@ -98,7 +98,7 @@ def _batch(run: Run) -> dict[str, Figure]:
     return {"contract": run.name, "batch_id": run.batch_id}
 
 
-def _tell(event: str, resource: Mapping[str, str], figures: Mapping[str, Figure]) -> None:
+def _emit(event: str, resource: Mapping[str, str], figures: Mapping[str, Figure]) -> None:
     if FlowRunContext.get() is None and TaskRunContext.get() is None:
         return
     try:

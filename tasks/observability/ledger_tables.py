@@ -19,7 +19,9 @@ NAMES = ("data_lineage", "run_metrics", "quarantine")
 _making = threading.Lock()
 
 
-def ensure_places(spark: SparkSession, settings: RunSettings, namespace: str) -> None:
+def ensure_namespaces_and_ledgers(
+    spark: SparkSession, settings: RunSettings, namespace: str
+) -> None:
     """Create what is not there yet: the namespaces of a run, the target's among them, and ledgers.
 
     One load of a process at a time: a catalog in a database takes two that create the same for an

@@ -13,7 +13,7 @@ from prefect.assets import Asset, AssetProperties
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import MaterializingTask
 
-from history import Written
+from history import WriteResult
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.run.run_context import Run
 
@@ -37,7 +37,7 @@ def source_asset(run: Run) -> Asset:
 
 
 def published_asset(
-    run: Run, contract: CompiledContract, step: Task[P, R], written: Written
+    run: Run, contract: CompiledContract, step: Task[P, R], written: WriteResult
 ) -> Task[P, R]:
     """The step as one that materialises the target; as it is where there is nothing to publish."""
     if written.evidence is None:

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import DataError, StrandlineError
-from history.iceberg.current_state import BATCH_ID, WATERMARK, Published, published
+from history.iceberg.current_state import BATCH_ID, WATERMARK, CurrentState, current_state
 from history.iceberg.history_table import exists
 from history.model.load_report import REPORT
 from tasks.observability.ledger_tables import append
@@ -35,7 +35,7 @@ def record_failure(run: Run, error: StrandlineError, watch: UsageWatch) -> None:
 
 def record_unrecorded(run: Run) -> None:
     """Make up for a run of this table that was stopped between publishing and recording."""
-    state = published(run.spark, run.target) if exists(run.spark, run.target) else None
+    state = current_state(run.spark, run.target) if exists(run.spark, run.target) else None
     if state is None or not is_unrecorded(run.spark, state, run.ledger("run_metrics")):
         return
     batch_id = state.properties[BATCH_ID]
@@ -43,7 +43,7 @@ def record_unrecorded(run: Run) -> None:
     append_metrics(run, _from_summary(run, state, batch_id))
 
 
-def is_unrecorded(spark: SparkSession, state: Published, ledger: str) -> bool:
+def is_unrecorded(spark: SparkSession, state: CurrentState, ledger: str) -> bool:
     """Whether the state is that of a load which the ledger of runs does not know."""
     batch_id = state.properties.get(BATCH_ID)
     if batch_id is None or PIPELINE not in state.properties:
@@ -52,7 +52,7 @@ def is_unrecorded(spark: SparkSession, state: Published, ledger: str) -> bool:
     return not spark.table(ledger).where(done).limit(1).collect()
 
 
-def _from_summary(run: Run, state: Published, batch_id: str) -> dict[str, object]:
+def _from_summary(run: Run, state: CurrentState, batch_id: str) -> dict[str, object]:
     told = json.loads(state.properties[PIPELINE])
     counts = json.loads(state.properties[REPORT])
     mark = state.properties.get(WATERMARK)

@@ -16,7 +16,7 @@ R = TypeVar("R")
 _FIRST_DELAY_SECONDS = 2
 
 
-def patient(step: Task[P, R], attempts: int) -> Task[P, R]:
+def with_retries(step: Task[P, R], attempts: int) -> Task[P, R]:
     """The step, tried again `attempts` times, ever later.
 
     Only failures that may pass are tried again: a wrong password stays wrong.

@@ -38,7 +38,7 @@ _STANDS = "What was published stands, and the next run makes up for the rest."
 
 
 @contextmanager
-def translated(contract: str, step: str, *, publishes: bool = False) -> Iterator[None]:
+def map_spark_errors(contract: str, step: str, *, publishes: bool = False) -> Iterator[None]:
     """Turn what Spark raises inside into an error of `contracts.errors`.
 
     The original is not chained: its text would be printed with the traceback.

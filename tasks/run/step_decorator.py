@@ -15,8 +15,8 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.run.progress_listeners import announce
 from tasks.run.run_context import Run
-from tasks.run.spark_error_mapping import translated
-from tasks.run.unexpected_errors import foreseen
+from tasks.run.spark_error_mapping import map_spark_errors
+from tasks.run.unexpected_errors import map_unexpected_errors
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,8 +39,8 @@ def step(
             announce(run.name, name, "begun")
             where = f"{run.name}, step {name}"
             with (
-                foreseen(where, run.settings.state_directory),
-                translated(run.name, name, publishes=publishes),
+                map_unexpected_errors(where, run.settings.state_directory),
+                map_spark_errors(run.name, name, publishes=publishes),
             ):
                 result = function(run, *args, **kwargs)
             announce(run.name, name, "done", figures(result))

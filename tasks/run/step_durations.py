@@ -7,7 +7,7 @@ import time
 from tasks.run.progress_listeners import Progress
 
 
-class StepTimes:
+class StepDurations:
     """A listener that adds up the seconds of each step of one contract; a step may come again."""
 
     def __init__(self, contract: str) -> None:

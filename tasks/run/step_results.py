@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from history import Batch, Written
+from history import Batch, WriteResult
 from history.model.applied_source_reads import Read
 from history.model.load_report import LoadReport
 from tasks.compiler.compile_contract import CompiledContract
@@ -93,7 +93,7 @@ class MergedBatch:
     """A batch that lies on its branch: what the history engine was given, and what it wrote."""
 
     batch: Batch
-    written: Written
+    written: WriteResult
 
 
 @dataclass(frozen=True, slots=True)

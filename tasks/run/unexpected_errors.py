@@ -22,7 +22,7 @@ TRACES = "unexpected.log"
 
 
 @contextmanager
-def foreseen(where: str, state_directory: Path | None = None) -> Iterator[None]:
+def map_unexpected_errors(where: str, state_directory: Path | None = None) -> Iterator[None]:
     """Let no exception out that is not one of `contracts.errors`.
 
     Args:
@@ -38,10 +38,10 @@ def foreseen(where: str, state_directory: Path | None = None) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - the next table is loaded, whatever this one met
         # Not `from error`: its text would be printed with the traceback.
-        raise unexpected(error, where, state_directory) from None
+        raise unexpected_error(error, where, state_directory) from None
 
 
-def unexpected(
+def unexpected_error(
     error: BaseException, where: str, state_directory: Path | None = None
 ) -> UnexpectedError:
     """The error that stands for the exception, whose trace is kept; see `foreseen`."""

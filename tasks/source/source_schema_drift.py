@@ -10,7 +10,7 @@ from contracts.model.source_relation import Relation
 from tasks.source.postgresql_to_spark_types import unfit_columns
 
 
-def drift(relation: Relation, contract: Contract) -> tuple[str, ...]:
+def schema_drift(relation: Relation, contract: Contract) -> tuple[str, ...]:
     """What is missing or of a type that can lose values; one sentence each, empty if it fits.
 
     A type fits when every value of it can be read as what the contract says, or is told apart by
@@ -31,7 +31,7 @@ def refuse_drift(relation: Relation, contract: Contract) -> None:
     Raises:
         SchemaDriftError: With all that is missing or of another type.
     """
-    said = drift(relation, contract)
+    said = schema_drift(relation, contract)
     if said:
         raise SchemaDriftError(
             where=f"{contract.name}, source {contract.source.relation}",

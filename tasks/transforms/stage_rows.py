@@ -20,7 +20,7 @@ from contracts.model.encryption_keys import ProtectionKeys
 from contracts.model.reserved_column_names import UNFIT
 from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.schemas.spark_schemas import FILLED_BY_HISTORY, event_schema
-from history.audit.source_reconciliation import digest_of
+from history.audit.source_reconciliation import value_digest
 from history.planning.event_validation import DELETE, UPSERT
 from history.spark.column_quoting_and_comparison import as_json, named
 from tasks.transforms.checks.row_checks import (
@@ -34,7 +34,7 @@ from tasks.transforms.checks.row_checks import (
 )
 from tasks.transforms.hashing.row_fingerprint import Fingerprint, fingerprints
 from tasks.transforms.mapping.column_mapping import mapped, mapped_column, sequence, watermark
-from tasks.transforms.mapping.row_filter import meets
+from tasks.transforms.mapping.row_filter import meets_conditions
 from tasks.transforms.protection.column_protection import (
     ColumnProtection,
     compile_protection,
@@ -175,8 +175,8 @@ def compile_stage(contract: Contract) -> StagePlan:
         checks=compile_row_checks(contract),
         set_checks=tuple(c for c in contract.checks if RULES[c.rule].scope is Scope.SET),
         protection=compile_protection(contract),
-        ignored=meets(source.ignore) if source.ignore else F.lit(False),
-        member=meets(source.membership) if source.membership else F.lit(True),
+        ignored=meets_conditions(source.ignore) if source.ignore else F.lit(False),
+        member=meets_conditions(source.membership) if source.membership else F.lit(True),
         watermark=watermark(contract) if source.watermark else F.lit(None).cast("timestamp"),
         marks_days=any(kinds[name] == "date" for name in source.watermark),
         key=contract.key,
@@ -211,7 +211,7 @@ def _compared(contract: Contract) -> tuple[str, ...] | None:
     return (*rest, order.name, fingerprint.name)
 
 
-def staged(
+def stage_rows(
     rows: DataFrame,
     plan: StagePlan,
     keys: ProtectionKeys,
@@ -353,7 +353,7 @@ def _measures(plan: StagePlan, origin: Origin) -> list[Column]:
     there = (F.col(KIND) == REPEATED) | ((F.col(KIND) == EVENT) & (F.col(OPERATION) == UPSERT))
     digest = F.lit(0)
     if plan.fingerprint is not None:
-        digest = digest_of(F.col(_clear(plan.fingerprint)))
+        digest = value_digest(F.col(_clear(plan.fingerprint)))
     accepted = (F.col(KIND) != REFUSED) & (mark <= F.lit(_micros_of(origin.watermark_limit)))
     return [
         *counts(plan.checks, mask, F.col("__unfit_columns")),

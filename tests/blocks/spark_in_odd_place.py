@@ -45,9 +45,9 @@ def main() -> None:
     spark.sql("CREATE TABLE lake.shop.t (i int, t string) PARTITIONED BY (t)")
     spark.sql("INSERT INTO lake.shop.t VALUES (1, 'a b'), (2, 'ü%20?#')")
     head = spark.table("lake.shop.t.snapshots").first().snapshot_id
-    branches.start(spark, "lake.shop.t", "audit_1", head)
+    branches.create(spark, "lake.shop.t", "audit_1", head)
     spark.sql("DELETE FROM lake.shop.t.branch_audit_1 WHERE i = 1")
-    branches.publish(spark, "lake.shop.t", "audit_1")
+    branches.fast_forward(spark, "lake.shop.t", "audit_1")
     say("read", [row.i for row in spark.table("lake.shop.t").collect()] == [2])
     say("files", len(files(PLACE / "lake" / "shop", ".parquet")) >= 2)
     say("log", len(files(PLACE / "logs", ".log")) == 1)
@@ -58,7 +58,9 @@ def main() -> None:
         os.utime(file, (0, 0))
     now = datetime.now(UTC)
     before = now - timedelta(days=2)
-    counted = orphan_files.clean(spark, "lake.shop.t", now=now, before=before, dry_run=False)
+    counted = orphan_files.remove_orphan_files(
+        spark, "lake.shop.t", now=now, before=before, dry_run=False
+    )
     say("left over", counted == 1 and not left_over.exists())
     say("kept", [row.i for row in spark.table("lake.shop.t").collect()] == [2])
     spark.range(1000).repartition(3).count()

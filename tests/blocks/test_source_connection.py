@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from blocks.source_database import SourceDatabase
 from contracts.errors import SettingsError, SourceUnavailableError
-from tasks.run.spark_error_mapping import translated
+from tasks.run.spark_error_mapping import map_spark_errors
 from tests.blocks.tls_front import TlsFront, tls_front
 
 POOLERS_KNOW = {
@@ -74,7 +74,7 @@ def test_the_systems_authorities_are_asked_where_the_block_says_so(
     source = verified(ssl_root_certificate="system")
     with pytest.raises(SettingsError, match="no known authority signed"):
         source.check()
-    with pytest.raises(SettingsError, match="signed"), translated("t", "protect"):
+    with pytest.raises(SettingsError, match="signed"), map_spark_errors("t", "protect"):
         by_spark(spark, source)
 
     monkeypatch.setenv("SSL_CERT_FILE", str(front.authority))
@@ -95,7 +95,7 @@ def test_both_drivers_say_the_same_of_a_server_that_is_not_verified(
 
     with pytest.raises(SettingsError, match=told):
         source.check()
-    with pytest.raises(SettingsError, match=told), translated("t", "protect"):
+    with pytest.raises(SettingsError, match=told), map_spark_errors("t", "protect"):
         by_spark(spark, source)
 
 
@@ -151,7 +151,7 @@ def test_what_is_said_while_connecting_is_what_poolers_know(postgres, spark, mon
         with pytest.raises(SourceUnavailableError):
             source.check()
         by_psycopg = len(heard)
-        with pytest.raises(SourceUnavailableError), translated("t", "protect"):
+        with pytest.raises(SourceUnavailableError), map_spark_errors("t", "protect"):
             by_spark(spark, source)
 
     assert 0 < by_psycopg < len(heard)

@@ -233,10 +233,10 @@ def test_a_read_whose_session_breaks_off_may_be_tried_again(owner, other, spark)
         with pytest.raises(SourceUnavailableError):
             reading.query_row("SELECT 1")
 
-    from tasks.run.spark_error_mapping import translated
+    from tasks.run.spark_error_mapping import map_spark_errors
 
     frame = spark.read.format("jdbc").options(**options).option("query", "SELECT 1 AS one")
-    with pytest.raises(SourceUnavailableError, match="snapshot"), translated("t", "protect"):
+    with pytest.raises(SourceUnavailableError, match="snapshot"), map_spark_errors("t", "protect"):
         frame.load().collect()
 
 
@@ -308,13 +308,13 @@ def test_a_materialized_view_without_data_is_not_ready(nurse):
 
 
 def test_rows_that_a_policy_would_hide_are_a_refusal_by_both_drivers(nurse, owner, spark):
-    from tasks.run.spark_error_mapping import translated
+    from tasks.run.spark_error_mapping import map_spark_errors
 
     query = "SELECT id FROM ward.hidden"
     with nurse.reading() as reading:
         with pytest.raises(SourceAccessError, match="BYPASSRLS"):
             nurse.query_row(query)
-        with pytest.raises(SourceAccessError, match="BYPASSRLS"), translated("t", "protect"):
+        with pytest.raises(SourceAccessError, match="BYPASSRLS"), map_spark_errors("t", "protect"):
             spark_rows(spark, reading, query)
 
     assert owner.query_row("SELECT count(*) FROM ward.hidden") == (2,)

@@ -9,7 +9,12 @@ import pytest
 from contracts.errors import ContractError
 from contracts.loader import TABLES, load_contract
 from contracts.model import Absence, Column, SourceKind, Transformation
-from contracts.model.source_kind import one_row_a_key, settled, taken_because, with_read_at
+from contracts.model.source_kind import (
+    one_row_a_key,
+    source_kind_reason,
+    with_read_at,
+    with_source_kind,
+)
 from contracts.model.source_relation import Relation, RelationColumn
 from contracts.validation.notices import notices
 
@@ -31,7 +36,7 @@ def relation(*unique):
 
 
 def kind_of(contract, relation, recorded=None):
-    return settled(contract, relation, recorded).source.kind
+    return with_source_kind(contract, relation, recorded).source.kind
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,7 @@ def test_a_contract_that_closes_what_is_absent_is_about_a_state():
 
     assert kind_of(closing, relation()) is SourceKind.STATE
     assert kind_of(closing, None, "events") is SourceKind.STATE
-    assert "closes what is absent" in taken_because(closing, relation(), None)
+    assert "closes what is absent" in source_kind_reason(closing, relation(), None)
 
 
 def test_what_is_absent_is_not_left_open_without_a_word():
@@ -91,18 +96,18 @@ def test_what_is_absent_is_not_left_open_without_a_word():
     history = replace(UNSAID.history, absent=Absence.CLOSE)
 
     with pytest.raises(ContractError, match="kind: state"):
-        settled(replace(UNSAID, columns=columns, history=history), relation(("id",)), None)
+        with_source_kind(replace(UNSAID, columns=columns, history=history), relation(("id",)), None)
 
 
 def test_what_the_contract_says_goes_before_all():
     assert kind_of(SAID, relation(), "events") is SourceKind.STATE
     assert kind_of(AIRCRAFT, relation(("tail_number",)), "state") is SourceKind.EVENTS
-    assert taken_because(SAID, relation(), "events") == ""
+    assert source_kind_reason(SAID, relation(), "events") == ""
 
 
 def test_what_was_taken_comes_with_its_reason_and_the_check_asks_for_the_word():
-    assert "unique key" in taken_because(UNSAID, relation(("id",)), None)
-    assert "loaded as such" in taken_because(UNSAID, relation(("id",)), "events")
+    assert "unique key" in source_kind_reason(UNSAID, relation(("id",)), None)
+    assert "loaded as such" in source_kind_reason(UNSAID, relation(("id",)), "events")
     assert notices(SAID, "a.yaml") == ()
     assert [n.path for n in notices(UNSAID, "a.yaml")] == [
         "customProperties.strandline.source.kind"
@@ -120,4 +125,4 @@ def test_a_state_has_a_column_for_its_reads_under_a_name_of_its_own():
     assert (made[:-1], made[-1].name, made[-1].type) == (UNSAID.columns, "read_at", "timestamp")
     assert with_read_at(crowded).columns[-1].name == "_read_at_2"
     assert with_read_at(SAID) is SAID
-    assert settled(SAID, None, None).columns == SAID.columns
+    assert with_source_kind(SAID, None, None).columns == SAID.columns

@@ -9,11 +9,16 @@ from contextlib import suppress
 from prefect import flow
 
 from contracts.errors import StepFailedError
-from flows.failure_alert_hook import alarm
+from flows.failure_alert_hook import send_failure_alert
 from strandline.commands.temporary_prefect_server import start_temporary_server
 
 
-@flow(name="load-table", flow_run_name="ad-hoc", on_failure=[alarm], on_crashed=[alarm])
+@flow(
+    name="load-table",
+    flow_run_name="ad-hoc",
+    on_failure=[send_failure_alert],
+    on_crashed=[send_failure_alert],
+)
 def load_table() -> None:
     raise StepFailedError(where="x", expected="y", found="z", next_step="Do what is next.")
 

@@ -29,15 +29,15 @@ from prefect.states import Completed, Crashed, Pending, Running
 from contracts.alerts.failure_reasons import INTERRUPTED
 from contracts.errors import QualityGateError, SourceUnavailableError, StepFailedError
 from contracts.loader import TABLES, load_contract
-from flows.failure_alert_hook import alarm
+from flows.failure_alert_hook import send_failure_alert
 from history import LoadReport
 from strandline.command_line import main
 from tasks.observability.emit_prefect_events import (
+    emit_failure,
+    emit_loaded,
+    emit_verdict,
     source_resource,
     table_resource,
-    tell_failure,
-    tell_loaded,
-    tell_verdict,
 )
 from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch, Verdict
@@ -101,20 +101,20 @@ def load(name: str, *, fails: Exception | None = None, retries: int = 0, **told:
         name="load-table",
         flow_run_name=name,
         retries=retries,
-        on_failure=[alarm],
-        on_crashed=[alarm],
+        on_failure=[send_failure_alert],
+        on_crashed=[send_failure_alert],
     )
     def load_table() -> None:
         attempts.append(name)
         run = run_of(name)
         if "verdict" in told:
-            tell_verdict(run, STAGED, told["verdict"])
+            emit_verdict(run, STAGED, told["verdict"])
         if "published" in told:
             report = LoadReport(run.batch_id, 1, told["published"], opened=3, closed=2)
-            tell_loaded(run, STAGED, report)
+            emit_loaded(run, STAGED, report)
         if fails is not None and len(attempts) > retries:
             if isinstance(fails, StepFailedError | SourceUnavailableError):
-                tell_failure(run, fails, attempts=4)
+                emit_failure(run, fails, attempts=4)
             raise fails
         if fails is not None:
             raise StepFailedError(**ERROR)

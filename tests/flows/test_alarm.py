@@ -15,7 +15,7 @@ from contracts.alerts.alert_model import FLOWS
 from contracts.alerts.event_names import TAG, automation_name
 from contracts.alerts.load_alert_file import VARIABLE
 from contracts.errors import QualityGateError, SourceUnavailableError, StepFailedError
-from flows.failure_alert_hook import alarm
+from flows.failure_alert_hook import send_failure_alert
 from flows.load_table import load_table
 from flows.load_tables import load_tables
 from flows.upkeep import upkeep
@@ -54,7 +54,12 @@ def inbox(monkeypatch, tmp_path):
 def run(error: BaseException | None, name: str = "ad-hoc") -> list[str]:
     """A run of the flow `load-table` that ends like that; the state it ended in, if it says so."""
 
-    @flow(name="load-table", flow_run_name=name, on_failure=[alarm], on_crashed=[alarm])
+    @flow(
+        name="load-table",
+        flow_run_name=name,
+        on_failure=[send_failure_alert],
+        on_crashed=[send_failure_alert],
+    )
     def load() -> None:
         if error is not None:
             raise error
@@ -122,8 +127,8 @@ def test_where_a_server_has_the_automation_the_hook_keeps_silent(inbox):
 
 
 def test_hooks_take_the_names_that_prefect_calls_them_with_and_every_flow_has_them():
-    assert list(inspect.signature(alarm).parameters) == ["flow", "flow_run", "state"]
+    assert list(inspect.signature(send_failure_alert).parameters) == ["flow", "flow_run", "state"]
     flows = (load_table, load_tables, upkeep)
     for each in flows:
-        assert each.on_failure_hooks == each.on_crashed_hooks == [alarm]
+        assert each.on_failure_hooks == each.on_crashed_hooks == [send_failure_alert]
     assert {each.name for each in flows} == set(FLOWS)

@@ -15,7 +15,7 @@ from contracts.errors import QualityGateError, SourceUnavailableError
 from contracts.loader import load_contract
 from flows.load_table import load_table
 from history import LoadReport
-from tasks.observability.emit_prefect_events import tell_loaded
+from tasks.observability.emit_prefect_events import emit_loaded
 from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch
 from tests.flows.readings import CANARY, CONTRACT, FIRST
@@ -78,7 +78,7 @@ def take_source_away(place):
 def test_outside_of_a_flow_run_nobody_is_told_and_nothing_is_started(told):
     contract = load_contract(CONTRACT)
     run = Run(contract, None, None, None, "BATCH", "run", datetime.now(UTC))
-    tell_loaded(run, StagedBatch("stage", 1, 1, 0, 0, 0, None), LoadReport("BATCH", 1, True))
+    emit_loaded(run, StagedBatch("stage", 1, 1, 0, 0, 0, None), LoadReport("BATCH", 1, True))
 
     assert AssertingEventsClient.all == []
 

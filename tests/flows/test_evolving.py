@@ -9,7 +9,7 @@ import yaml
 
 from contracts.errors import ContractError, SettingsError
 from flows.load_table import load_table
-from history.iceberg.table_properties import properties_of
+from history.iceberg.table_properties import strandline_properties
 from tests.flows.readings import CONTRACT, FIRST, TABLE
 
 
@@ -97,7 +97,7 @@ def test_a_column_added_to_source_and_contract_fills_the_versions_and_opens_none
         *[(2, "NORTH", "B2", True), (3, "SOUTH", None, True)],
     ]
     table = f"{clinic.settings.lakehouse.catalog}.clinic.patients"
-    properties = properties_of(clinic.spark, table)
+    properties = strandline_properties(clinic.spark, table)
     assert properties["strandline.fingerprint"] == (
         '{"column": "checksum", "covers": ["ward", "name"]}'
     )

@@ -20,7 +20,7 @@ from contracts.errors import (
     StepFailedError,
     StrandlineError,
 )
-from tasks.run.spark_error_mapping import translated
+from tasks.run.spark_error_mapping import map_spark_errors
 
 CELL = "Zephyrine"
 
@@ -42,7 +42,7 @@ CELL = "Zephyrine"
     ],
 )
 def test_each_fault_is_an_error_of_its_kind_without_the_cell(said, kind):
-    with pytest.raises(kind) as caught, translated("readings", "merge"):
+    with pytest.raises(kind) as caught, map_spark_errors("readings", "merge"):
         raise PySparkException(f"{said} {CELL}")
 
     assert "readings, step merge" in str(caught.value)
@@ -60,7 +60,7 @@ class UnresolvedColumnError(AnalysisException):
 def test_columns_that_do_not_fit_are_drift():
     fault = UnresolvedColumnError(f"no column {CELL}")
 
-    with pytest.raises(SchemaDriftError) as caught, translated("readings", "merge"):
+    with pytest.raises(SchemaDriftError) as caught, map_spark_errors("readings", "merge"):
         raise fault
 
     assert CELL not in str(caught.value)
@@ -72,7 +72,7 @@ def test_columns_that_do_not_fit_are_drift():
 def test_it_says_whether_something_may_be_published(publishes, told):
     with (
         pytest.raises(StepFailedError, match=told),
-        translated("readings", "record", publishes=publishes),
+        map_spark_errors("readings", "record", publishes=publishes),
     ):
         raise PySparkException("org.apache.spark.SparkRuntimeException: what")
 
@@ -106,7 +106,7 @@ def jdbc(postgres):
     ],
 )
 def test_what_the_source_says_to_spark_means_what_it_says_to_us(spark, jdbc, query, changes, kind):
-    with pytest.raises(StrandlineError) as caught, translated("readings", "protect"):
+    with pytest.raises(StrandlineError) as caught, map_spark_errors("readings", "protect"):
         spark.read.format("jdbc").options(**{**jdbc, **changes}, query=query).load().collect()
 
     assert type(caught.value) is kind
@@ -115,12 +115,15 @@ def test_what_the_source_says_to_spark_means_what_it_says_to_us(spark, jdbc, que
 def test_a_process_of_sparks_that_is_gone_is_told_as_what_it_is():
     gone = JavaGateway(gateway_parameters=GatewayParameters(port=1))
 
-    with pytest.raises(EnvironmentUnfitError, match="driver_memory"), translated("t", "merge"):
+    with (
+        pytest.raises(EnvironmentUnfitError, match="driver_memory"),
+        map_spark_errors("t", "merge"),
+    ):
         gone.jvm.java.lang.System.currentTimeMillis()
 
 
 def test_another_connection_that_is_refused_is_not_taken_for_sparks():
-    with pytest.raises(ConnectionRefusedError), translated("readings", "merge"):
+    with pytest.raises(ConnectionRefusedError), map_spark_errors("readings", "merge"):
         raise ConnectionRefusedError
 
 

@@ -13,7 +13,7 @@ from flows.load_table import load_table
 from history import Read, load_changes
 from strandline.terminal.load_summary import load_data
 from tasks.compiler.contract_to_history_settings import OPERATION, history_settings
-from tasks.compiler.read_source_kind_from_table import as_loaded
+from tasks.compiler.read_source_kind_from_table import with_recorded_source_kind
 from tasks.run.progress_listeners import listening
 from tests.flows.state_contracts import write_contract
 
@@ -175,7 +175,7 @@ def test_a_contract_that_does_not_say_its_kind_is_read_by_what_its_source_proves
     for name in ("unsaid", "keyless"):
         silent = load_contract(place.settings.contracts_directory / f"{name}.yaml")
         table = f"{place.settings.lakehouse.catalog}.{silent.target}"
-        kept = as_loaded(place.spark, silent, table)
+        kept = with_recorded_source_kind(place.spark, silent, table)
         assert kept.source.kind == {"unsaid": "state", "keyless": "events"}[name]
         assert (kept.generated("read_at") is None) == (name == "keyless")
 

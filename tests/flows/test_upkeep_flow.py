@@ -13,7 +13,7 @@ from flows import upkeep as flow_module
 from flows.load_table import load_table
 from flows.upkeep import UpkeepFailedError, upkeep
 from strandline.command_line import main
-from tasks.lifecycle.table_lock import holding
+from tasks.lifecycle.table_lock import table_lock
 from tests.flows.readings import AFTER_BOTH, FIRST, SECOND, TABLE, versions
 
 LATER = datetime.now(UTC) + timedelta(days=365)
@@ -55,7 +55,7 @@ def view_of(place) -> list[int]:
 def test_a_table_that_is_held_is_left_alone_and_the_run_fails(shared):
     target = f"{shared.settings.lakehouse.catalog}.clinic.patients"
     with (
-        holding(shared.settings.state_directory, target, run_id="other"),
+        table_lock(shared.settings.state_directory, target, run_id="other"),
         pytest.raises(UpkeepFailedError) as caught,
     ):
         upkeep(["readings"])

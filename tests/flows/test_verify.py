@@ -10,7 +10,7 @@ import yaml
 from contracts.errors import MassClosingError, NotFoundError, SettingsError
 from flows.load_table import load_table
 from flows.verify_table import verify_table
-from history.iceberg.current_state import published
+from history.iceberg.current_state import current_state
 from strandline.command_line import main
 from tasks.run.step_results import DifferingKey
 from tests.flows.readings import CONTRACT, TABLE
@@ -58,7 +58,7 @@ def traces(place):
     catalog = place.settings.lakehouse.catalog
     refs = {row.name for row in place.table("clinic.patients.refs").collect()}
     return (
-        published(place.spark, f"{catalog}.clinic.patients").snapshot_id,
+        current_state(place.spark, f"{catalog}.clinic.patients").snapshot_id,
         refs,
         place.table("governance.quarantine").count(),
         place.table("governance.run_metrics").count(),

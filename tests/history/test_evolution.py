@@ -16,17 +16,22 @@ from pyspark.sql import DataFrame, SparkSession
 from contracts.errors import SchemaDriftError, SettingsError
 from history import HistorySettings, LoadReport, load_changes
 from history.audit.history_invariants import broken_rules
-from history.iceberg.current_state import published
+from history.iceberg.current_state import current_state
 from history.iceberg.history_table import kept_events
-from history.iceberg.table_properties import properties_of
+from history.iceberg.table_properties import strandline_properties
 from history.maintenance.compaction import CompactionLimits
 from history.maintenance.table_maintenance import UpkeepSettings, upkeep
-from history.model.added_and_dropped_columns import Learned
-from history.planning.event_timeline import Line
-from history.planning.merge_plan import instants
-from history.reading.published_snapshots import differing, states
+from history.model.added_and_dropped_columns import EvolvedColumn
+from history.planning.event_timeline import EventTimeline
+from history.planning.merge_plan import plan_timeline
+from history.reading.published_snapshots import changed_rows, published_states
 from history.reading.version_diff import CHANGE, difference
-from history.schema_evolution.evolve_table import as_kept, evolve, foreseen, record_tracked
+from history.schema_evolution.evolve_table import (
+    evolve_table,
+    preview_schema_change,
+    record_tracked,
+    settings_of_table,
+)
 from history.spark.column_quoting_and_comparison import named
 from tests.history.reference import Event, Known, Version, history
 from tests.history.values import rank
@@ -65,7 +70,7 @@ def state_of(spark: SparkSession, table: str) -> tuple[object, ...]:
             told += [
                 spark.table(f"{name}.snapshots").count(),
                 spark.table(name).schema.simpleString(),
-                properties_of(spark, name),
+                strandline_properties(spark, name),
                 [tuple(row) for row in spark.sql(f"DESCRIBE TABLE {name}").collect()],
             ]
     return tuple(told)
@@ -195,7 +200,7 @@ def test_the_bound_is_recorded_exactly_whatever_type_the_sequence_has(
 
         report = load(spark, table, two, "", plain, "b1")
 
-        told = properties_of(spark, table)["strandline.added.size"]
+        told = strandline_properties(spark, table)["strandline.added.size"]
         expected = text or "1234567890123456789012345678.0000000001"
         assert told == f'{{"type": "{kind}", "value": "{expected}"}}'
         assert report.opened == 0
@@ -232,7 +237,7 @@ def test_columns_of_odd_names_and_nested_types_are_added(spark: SparkSession, la
     (row,) = spark.table(table).collect()
     assert (row["a.b"], row["te`x't"]["p q"], row["te`x't"]["m"]) == ("x", 1, {"k": 0.5})
     assert (row["URL 100%"], row["api_token"], again.published) == ("y", "z", False)
-    assert "strandline.added.a.b" in properties_of(spark, table)
+    assert "strandline.added.a.b" in strandline_properties(spark, table)
 
 
 @pytest.mark.nightly
@@ -245,11 +250,11 @@ def test_states_from_before_and_after_a_change_can_be_compared(
     wider = AFTER.replace("at int", "at bigint")
     load(spark, table, [(1, 1, "a", 0, 5, 7, None), (2, 3, "c", 0, 1, 1, None)], wider, LATER, "b1")
     first, last = (
-        next(state for state in states(spark, table) if state.batch_id == name)
+        next(state for state in published_states(spark, table) if state.batch_id == name)
         for name in ("b0", "b1")
     )
 
-    frames = differing(spark, table, first.snapshot_id, last.snapshot_id)
+    frames = changed_rows(spark, table, first.snapshot_id, last.snapshot_id)
     told = difference(*frames, LATER).orderBy("key", "valid_from").collect()
 
     assert [(row.key, row.valid_from, row[CHANGE]) for row in told] == [
@@ -386,7 +391,7 @@ def test_any_order_before_and_after_a_column_was_added_gives_the_history_of_the_
             f"surplus {versions[wrong[0]] - expected[wrong[0]]}",
         ]
     )
-    known = as_kept(spark, table, later)
+    known = settings_of_table(spark, table, later)
     names = ("lot", "key", "at", "text", "note", "tie", "size", "hint")
     told = broken_rules(spark.table(table), known, names).collect()[0].asDict()
     assert set(told.values()) == {0}
@@ -409,7 +414,7 @@ def test_a_column_added_later_is_compared_beside_the_fingerprint(
     other = load(spark, table, [(1, 3, "x3", "p", 6), (1, 4, "x4", "p", 6)], schema, later, "b2")
 
     shape = spark.createDataFrame([], schema).schema
-    assert foreseen(spark, table, shape, later).recorded.covered == ("token",)
+    assert preview_schema_change(spark, table, shape, later).recorded.covered == ("token",)
     assert (report.opened, other.opened) == (0, 1)
     names = ("token", "size", "valid_from", "valid_to")
     assert found(spark, table, *names) == [("x1", 5, 1, 3), ("x3", 6, 3, None)]
@@ -521,7 +526,7 @@ def test_a_dropped_column_stays_and_its_removal_opens_no_version(
         *[(1, "z", None, None, 0, 1), (1, "a", 5, 7, 1, 2), (1, "a", 6, 7, 2, None)],
         *[(2, "b", 5, 8, 2, 4), (2, "c", None, None, 4, None)],
     ]
-    assert "strandline.dropped.size" in properties_of(spark, table)
+    assert "strandline.dropped.size" in strandline_properties(spark, table)
 
 
 @pytest.mark.nightly
@@ -540,7 +545,7 @@ def test_a_column_that_comes_back_is_an_added_one_again(spark: SparkSession, lak
         *[(1, "a", 5, 7, 1, 4), (1, "a", 6, 9, 4, None)],
         *[(2, "b", 5, 8, 1, 3), (2, "c", 5, 9, 3, None)],
     ]
-    told = properties_of(spark, table)
+    told = strandline_properties(spark, table)
     assert "strandline.dropped.size" not in told
     assert told["strandline.added.size"] == '{"type": "int", "value": "3"}'
 
@@ -625,13 +630,13 @@ def test_another_set_of_tracked_columns_asks_for_a_rebuild(
 def test_a_table_from_before_takes_the_present_set(spark: SparkSession, lake_namespace: str):
     table = f"{lake_namespace}.t"
     load(spark, table, [(1, 1, "a", 0, None)], BEFORE, PLAIN, "b0")
-    names = ", ".join(f"'{name}'" for name in properties_of(spark, table))
+    names = ", ".join(f"'{name}'" for name in strandline_properties(spark, table))
     spark.sql(f"ALTER TABLE {table} UNSET TBLPROPERTIES ({names})")
     both = replace(PLAIN, tracked=("text", "note"))
 
     load(spark, table, [(1, 2, "a", 1, None)], BEFORE, both, "b1")
 
-    assert properties_of(spark, table)["strandline.tracked"] == '["text", "note"]'
+    assert strandline_properties(spark, table)["strandline.tracked"] == '["text", "note"]'
     with pytest.raises(SettingsError):
         load(spark, table, [(1, 3, "a", 1, None)], BEFORE, PLAIN, "b2")
 
@@ -738,10 +743,10 @@ def test_a_load_that_breaks_off_after_the_change_harms_nobody(
     table = f"{lake_namespace}.t"
     load(spark, table, [(1, 1, "a", 0, None)], BEFORE, PLAIN, "b0")
     schema = spark.createDataFrame([], AFTER).drop("op").schema
-    state = published(spark, table)
+    state = current_state(spark, table)
     assert state is not None
 
-    evolve(spark, table, schema, LATER, state)
+    evolve_table(spark, table, schema, LATER, state)
     halfway = found(spark, table)
     report = load(spark, table, [(1, 2, "a", 0, 5, 7, None)], AFTER, LATER, "b1")
 
@@ -762,26 +767,28 @@ def test_a_load_that_breaks_off_before_the_column_is_there_leaves_no_false_bound
 
     load(spark, table, [(1, 4, "a", 1, 5, 7, None)], AFTER, LATER, "b2")
 
-    assert properties_of(spark, table)["strandline.added.size"] == bound.replace("2", "3")
+    assert strandline_properties(spark, table)["strandline.added.size"] == bound.replace("2", "3")
     assert found(spark, table) == [(1, "a", 5, 7, 1, None)]
 
 
 def test_a_table_without_learned_columns_is_planned_as_if_there_were_none(
     spark: SparkSession, capsys: pytest.CaptureFixture[str]
 ):
-    shape = "key int, at int, text string, note int, __op string, __origin int, __late boolean"
+    shape = (
+        "key int, at int, text string, note int, __op string, __origin int, __key_has_late boolean"
+    )
     version = "valid_from int, valid_to int, is_current boolean, rest struct<c0: int>"
-    main = f"{shape}, __behind boolean, __alone boolean, __main struct<{version}>"
-    line = Line(spark.createDataFrame([], main), crowded=True)
+    main = f"{shape}, __arrives_late boolean, __unique_instant boolean, __version struct<{version}>"
+    line = EventTimeline(spark.createDataFrame([], main), crowded=True)
     columns = ("key", "at", "text", "note")
 
     def plan(settings: HistorySettings) -> str:
-        made = instants(line, settings, columns)
+        made = plan_timeline(line, settings, columns)
         made.explain(extended=True)
         text: str = capsys.readouterr().out
         return text.split("== Optimized", maxsplit=1)[0]
 
-    plain, learned = plan(PLAIN), plan(replace(PLAIN, learned=(Learned("note", "int", "1"),)))
+    plain, learned = plan(PLAIN), plan(replace(PLAIN, learned=(EvolvedColumn("note", "int", "1"),)))
 
     assert "__prior0" in learned
     assert not [name for name in ("__prior", "__known") if name in plain]

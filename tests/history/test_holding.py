@@ -6,7 +6,7 @@ import pytest
 
 from history import HistorySettings, load_changes
 from history.restatement.rebuild_from_events import rebuild
-from history.spark.checkpoint import held, let_go, passing
+from history.spark.checkpoint import checkpoint, unpersist, unpersisting
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 SETTINGS = HistorySettings(key=("key",), sequence="at", tracked=("value",))
@@ -18,14 +18,14 @@ def held_by(spark):
 
 def test_what_is_held_in_passing_is_let_go_and_what_lasts_is_let_go_by_name(spark):
     before = held_by(spark)
-    with passing():
-        held(spark.range(3).toDF("n"))
-        lasts = held(spark.range(5).toDF("n"), lasting=True)
+    with unpersisting():
+        checkpoint(spark.range(3).toDF("n"))
+        lasts = checkpoint(spark.range(5).toDF("n"), lasting=True)
         assert len(held_by(spark) - before) == 2
 
     assert len(held_by(spark) - before) == 1
     assert lasts.rows.count() == 5
-    let_go(lasts.rows)
+    unpersist(lasts.rows)
     assert held_by(spark) == before
 
 
@@ -33,8 +33,8 @@ def test_an_error_lets_go_too(spark):
     before = held_by(spark)
 
     def fail():
-        with passing():
-            held(spark.range(3).toDF("n"))
+        with unpersisting():
+            checkpoint(spark.range(3).toDF("n"))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

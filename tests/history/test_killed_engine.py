@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from history.iceberg.current_state import published
+from history.iceberg.current_state import current_state
 from history.iceberg.history_table import exists, kept_events
 from history.maintenance.snapshot_expiry import Retention
 from history.maintenance.table_maintenance import UpkeepSettings, upkeep
@@ -81,7 +81,7 @@ def assert_nothing_left(spark: SparkSession, table: str) -> None:
     """Upkeep leaves the one tag that the published state needs."""
     care = UpkeepSettings(retention=Retention(keep_days=0, keep_at_least=1), orphans=False)
     upkeep(spark, table, SETTINGS, now=datetime.now(UTC) + timedelta(days=30), care=care)
-    state = published(spark, table)
+    state = current_state(spark, table)
     assert state is not None
     tags = spark.table(f"{kept_events(table)}.refs").where("type = 'TAG'").collect()
     assert [tag.name for tag in tags] == [f"kept_{state.kept_snapshot}"]

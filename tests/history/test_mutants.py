@@ -96,9 +96,9 @@ MUTANTS = (
     Mutant(
         "an equal insert after a delete opens again",
         scd2_versions,
-        '.withColumn("__before", F.lag("__op").over(line))\n'
+        '.withColumn("__previous_operation", F.lag("__op").over(line))\n'
         '        .withColumn("__was", F.lag("__tracked").over(line))',
-        '.withColumn("__before", F.lag("__op").over(per(*settings.key, "__op").orderBy(sequence)))'
+        '.withColumn("__previous_operation", F.lag("__op").over(per(*settings.key, "__op").orderBy(sequence)))'
         '.withColumn("__was", F.lag("__tracked")'
         '.over(per(*settings.key, "__op").orderBy(sequence)))',
     ),
@@ -135,7 +135,7 @@ MUTANTS = (
     Mutant(
         "only the first version is dated back",
         scd2_versions,
-        'start = F.when(F.col("__before").isNull(), F.coalesce(first, sequence))'
+        'start = F.when(F.col("__previous_operation").isNull(), F.coalesce(first, sequence))'
         ".otherwise(sequence)",
         "start = sequence",
     ),
@@ -150,35 +150,35 @@ MUTANTS = (
         "a late event takes its place",
         scd2_versions,
         "return events.withColumn(ALONE, ~shared)",
-        'return events.withColumn(ALONE, ~shared).where(~F.col("__behind"))',
+        'return events.withColumn(ALONE, ~shared).where(~F.col("__arrives_late"))',
         2,
         by_day=True,
     ),
     Mutant(
         "events that open nothing are remembered",
         scd2_versions,
-        'hidden = ~F.col("__opens")\n',
-        'hidden = ~F.col("__opens") & ~F.col("__unchanged")\n',
+        'hidden = ~F.col("__opens_version")\n',
+        'hidden = ~F.col("__opens_version") & ~F.col("__unchanged")\n',
         2,
     ),
     Mutant(
         "deletes are remembered",
         scd2_versions,
-        'hidden = ~F.col("__opens")\n',
-        'hidden = ~F.col("__opens") & (F.col("__op") != DELETE)\n',
+        'hidden = ~F.col("__opens_version")\n',
+        'hidden = ~F.col("__opens_version") & (F.col("__op") != DELETE)\n',
         2,
     ),
     Mutant(
         "contested instants are remembered",
         scd2_versions,
-        'hidden = ~F.col("__opens")\n',
-        'hidden = ~F.col("__opens") & (F.col("__op") != CONTESTED)\n',
+        'hidden = ~F.col("__opens_version")\n',
+        'hidden = ~F.col("__opens_version") & (F.col("__op") != CONTESTED)\n',
         2,
     ),
     Mutant(
         "an event is remembered where its version shows later type-1 values",
         scd2_versions,
-        'hidden = hidden | (F.col("__opens") & shows_other)',
+        'hidden = hidden | (F.col("__opens_version") & shows_other)',
         "hidden = hidden",
         2,
     ),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contracts.errors import SettingsError
 from contracts.model.reserved_column_names import reserved_of
 from history import HistorySettings, load_changes
-from history.iceberg.current_state import published
+from history.iceberg.current_state import current_state
 from history.model.change_batch import audit_branch_name
 
 SETTINGS = HistorySettings(key=("id",), sequence="at")
@@ -35,9 +35,9 @@ def test_a_batch_may_be_called_anything_and_is_known_by_that_name(spark, lake_na
         rows = [(each, number, f"{number}") for each in range(number + 1)]
         report = load(spark, table, rows, name)
         assert (report.published, report.opened) == (True, number + 1)
-        assert published(spark, table).properties["strandline.batch-id"] == name
+        assert current_state(spark, table).properties["strandline.batch-id"] == name
 
-    assert published(spark, table).batches == {*BATCHES}
+    assert current_state(spark, table).batches == {*BATCHES}
     refs = {row.name for row in spark.table(f"{table}.refs").collect()}
     assert refs == {"main"}
     held = spark.table(table).where("is_current").orderBy("id").collect()

@@ -4,7 +4,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from history import HistorySettings
-from history.spark.checkpoint import held
+from history.spark.checkpoint import checkpoint
 from history.writing import write_merge_plan
 
 SETTINGS = HistorySettings(key=("key",), sequence="at")
@@ -20,13 +20,15 @@ def test_versions_that_open_are_numbered_without_gaps_and_others_keep_theirs(
         (F.col("key") % 4 + 1).cast("int"),
     )
     plan = spark.range(0, 100, numPartitions=7).toDF("key").withColumn("at", F.col("key"))
-    plan = held(plan.repartition(5, "key").withColumn("__action", action)).rows
+    plan = checkpoint(plan.repartition(5, "key").withColumn("__version_action", action)).rows
 
     numbered = write_merge_plan.Numbered.of(plan, SETTINGS, 40, 50)
 
-    rows = numbered.plan.select("key", "__action", "__number").collect()
-    numbers = [row["__number"] for row in rows if row["__action"] in ("add", "replace")]
+    rows = numbered.plan.select("key", "__version_action", "__number").collect()
+    numbers = [row["__number"] for row in rows if row["__version_action"] in ("add", "replace")]
     assert sorted(numbers) == list(range(41, 91))
-    assert {row["__number"] for row in rows if row["__action"] not in ("add", "replace")} == {None}
+    assert {
+        row["__number"] for row in rows if row["__version_action"] not in ("add", "replace")
+    } == {None}
     assert len(rows) == 100
     assert numbered.high_water == 90

@@ -43,7 +43,7 @@ def head(session):
     session.sql(f"CREATE TABLE {TABLE} (i int)")
     put(session, 1)
     base = session.table(f"{TABLE}.snapshots").first().snapshot_id
-    branches.start(session, TABLE, "audit_b", base)
+    branches.create(session, TABLE, "audit_b", base)
     put(session, 2, f"{TABLE}.branch_audit_b")
     return branches.head(session, TABLE, "audit_b")
 
@@ -59,7 +59,7 @@ def rows(session) -> list[int]:
 def test_a_batch_whose_publication_was_not_answered_is_published(session, way, head):
     way.losing = b"UPDATE iceberg_tables"
 
-    assert branches.publish(session, TABLE, "audit_b") == head
+    assert branches.fast_forward(session, TABLE, "audit_b") == head
     assert way.lost == 1
     assert rows(session) == [1, 2]
 
@@ -81,7 +81,7 @@ class Forgetful:
 
 @pytest.mark.parametrize("then", [None, 3])
 def test_an_unknown_state_is_looked_up_also_where_another_has_published_since(session, head, then):
-    assert branches.publish(Forgetful(session, then), TABLE, "audit_b") == head
+    assert branches.fast_forward(Forgetful(session, then), TABLE, "audit_b") == head
     assert rows(session) == ([1, 2, 3] if then else [1, 2])
 
 
@@ -89,7 +89,7 @@ def test_another_who_published_first_is_a_conflict(session, head):
     put(session, 3)
 
     with pytest.raises(CommitConflictError):
-        branches.publish(session, TABLE, "audit_b")
+        branches.fast_forward(session, TABLE, "audit_b")
     assert rows(session) == [1, 3]
 
 
@@ -97,6 +97,6 @@ def test_a_catalog_that_stays_away_is_told_as_such_and_the_batch_is_there(sessio
     way.losing, way.stays_down = b"UPDATE iceberg_tables", True
 
     with pytest.raises((Py4JJavaError, PySparkException)):
-        branches.publish(session, TABLE, "audit_b")
+        branches.fast_forward(session, TABLE, "audit_b")
     way.down = way.stays_down = False
     assert rows(session) == [1, 2]

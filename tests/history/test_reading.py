@@ -17,12 +17,12 @@ from history.maintenance.snapshot_expiry import Retention
 from history.maintenance.table_maintenance import CompactionLimits, UpkeepSettings, upkeep
 from history.reading.point_in_time import as_of, current
 from history.reading.published_snapshots import (
-    differing,
-    named_state,
+    changed_rows,
+    published_states,
     read_state,
     state_at,
     state_before,
-    states,
+    state_named,
 )
 from history.reading.sql_views import create_views, current_view, open_as_of
 from history.reading.version_diff import (
@@ -100,7 +100,7 @@ def table(spark: SparkSession):
 
 
 def snapshot(spark, table, batch_id) -> int:
-    found = named_state(states(spark, table), batch_id)
+    found = state_named(published_states(spark, table), batch_id)
     assert found is not None
     return found.snapshot_id
 
@@ -161,7 +161,7 @@ def test_leaving_out_what_lies_in_the_same_place_changes_no_difference(spark, ta
     ids = [snapshot(spark, table, batch) for batch in pair]
     whole = difference(*(read_state(spark, table, at) for at in ids), SETTINGS)
 
-    before, after = differing(spark, table, *ids)
+    before, after = changed_rows(spark, table, *ids)
 
     assert changes(difference(before, after, SETTINGS)) == changes(whole)
 
@@ -172,7 +172,7 @@ def test_of_a_small_change_few_rows_are_looked_at(spark, lake_namespace):
     load(spark, name, "b2", (7, hour(2), "Köln"), (8, hour(2), "Köln"))
     ids = [snapshot(spark, name, batch) for batch in ("b1", "b2")]
 
-    before, after = differing(spark, name, *ids)
+    before, after = changed_rows(spark, name, *ids)
 
     assert (before.count(), after.count()) == (2, 4)
 
@@ -187,9 +187,9 @@ def test_compaction_makes_no_difference(spark, lake_namespace):
     )
     assert upkeep(spark, name, SETTINGS, now=datetime.now(UTC), care=care).rewritten > 0
 
-    known = states(spark, name)
-    frames = differing(spark, name, snapshot(spark, name, "b2"), known[-1].snapshot_id)
-    since = differing(spark, name, snapshot(spark, name, "b1"), known[-1].snapshot_id)
+    known = published_states(spark, name)
+    frames = changed_rows(spark, name, snapshot(spark, name, "b2"), known[-1].snapshot_id)
+    since = changed_rows(spark, name, snapshot(spark, name, "b1"), known[-1].snapshot_id)
 
     assert changes(difference(*frames, SETTINGS)) == set()
     assert changes(difference(*since, SETTINGS)) == {(1, hour(1), CLOSED), (1, hour(2), APPEARED)}
@@ -225,18 +225,18 @@ def test_a_key_that_went_and_came_back_saying_the_same_does_not_differ(spark, la
 
 
 def test_a_state_is_found_by_batch_snapshot_or_moment(spark, table):
-    known = states(spark, table)
+    known = published_states(spark, table)
 
     # The empty first snapshot, then one state a batch: the half of a load is none.
     assert [state.batch_id for state in known] == [None, "b1", "b2", "b3"]
-    second = named_state(known, "b2")
+    second = state_named(known, "b2")
     assert second is not None
-    assert named_state(known, str(second.snapshot_id)) == second
-    assert named_state(known, "b9") is None
+    assert state_named(known, str(second.snapshot_id)) == second
+    assert state_named(known, "b9") is None
     assert state_at(known, second.published_at, where=table) == second
     just_before = second.published_at - timedelta(microseconds=1)
     assert state_at(known, just_before, where=table).batch_id == "b1"
-    assert state_before(known, second) == named_state(known, "b1")
+    assert state_before(known, second) == state_named(known, "b1")
     with pytest.raises(NotFoundError, match="oldest"):
         state_at(known, hour(1), where=table)
 

@@ -10,8 +10,8 @@ import pytest
 
 from contracts.errors import MassClosingError, SchemaDriftError, SettingsError
 from history import ClosingLimit, HistorySettings, Read, load_changes
-from history.iceberg.current_state import published
-from history.iceberg.table_properties import source_kind
+from history.iceberg.current_state import current_state
+from history.iceberg.table_properties import recorded_source_kind
 from history.restatement.rebuild_from_events import rebuild
 
 STATE = HistorySettings(
@@ -168,16 +168,16 @@ def test_a_version_says_at_which_read_it_was_first_seen(spark, in_order):
 
 
 def test_the_same_read_again_changes_nothing(spark, in_order):
-    before = published(spark, in_order)
+    before = current_state(spark, in_order)
     report = observed(spark, in_order, 13, rows_of(13))
     assert not report.published
-    assert published(spark, in_order).snapshot_id == before.snapshot_id
+    assert current_state(spark, in_order).snapshot_id == before.snapshot_id
 
 
 def test_a_read_that_changes_nothing_is_remembered_without_a_snapshot(spark, in_order):
-    before = published(spark, in_order)
+    before = current_state(spark, in_order)
     report = observed(spark, in_order, 14, rows_of(13))
-    after = published(spark, in_order)
+    after = current_state(spark, in_order)
     assert not report.published
     assert after.snapshot_id == before.snapshot_id
     assert after.last_read.at == at(14)
@@ -229,12 +229,12 @@ def test_a_read_that_would_close_too_much_stops_until_it_is_accepted(spark, lake
     limit = ClosingLimit(percent=10, rows=3)
     observed(spark, table, 10, rows, closing=limit)
     observed(spark, table, 11, rows[3:], closing=limit)
-    before = published(spark, table)
+    before = current_state(spark, table)
     with pytest.raises(MassClosingError) as caught:
         observed(spark, table, 12, rows[9:], closing=limit)
     assert "6 open keys" in caught.value.found
     assert "--closing-limit 6" in caught.value.next_step
-    assert published(spark, table).snapshot_id == before.snapshot_id
+    assert current_state(spark, table).snapshot_id == before.snapshot_id
     kept = spark.table(f"{table}__quarantine").where("reasons[0].check = 'mass_closing'")
     assert kept.count() == 6
     with pytest.raises(MassClosingError):
@@ -262,7 +262,7 @@ def test_a_table_of_changes_goes_on_as_one_that_is_read(spark, lake_namespace):
     )
     # Closed by absence at our clock; changed under its stamp, which took the version out.
     changed(3, (2, None, 3, "delete"), (3, "b", 1, "upsert"), (4, "b", 2, "upsert"))
-    assert source_kind(spark, table) == "events"
+    assert recorded_source_kind(spark, table) == "events"
     observed(
         spark,
         table,
@@ -274,7 +274,7 @@ def test_a_table_of_changes_goes_on_as_one_that_is_read(spark, lake_namespace):
             ]
         ],
     )
-    assert source_kind(spark, table) == "state"
+    assert recorded_source_kind(spark, table) == "state"
     rows = spark.table(table).where("is_current").orderBy("id").collect()
     assert [(row.id, row.v) for row in rows] == [
         (1, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "c"),

@@ -13,12 +13,12 @@ from pyspark.sql import functions as F
 from contracts.errors import CommitConflictError, NotFoundError, SettingsError
 from history import HistorySettings, load_changes
 from history.audit.history_invariants import broken_rules
-from history.iceberg.current_state import WATERMARK, published
+from history.iceberg.current_state import WATERMARK, current_state
 from history.iceberg.history_table import kept_events
-from history.reading.published_snapshots import differing, states
+from history.reading.published_snapshots import changed_rows, published_states
 from history.reading.version_diff import difference
-from history.restatement.rebuild_from_events import RebuildReport, batch_of, rebuild, write_rebuilt
-from history.restatement.rebuild_scope import Scope
+from history.restatement.rebuild_from_events import RebuildReport, batch_of, rebuild, write_rebuild
+from history.restatement.rebuild_scope import RebuildScope
 from history.write_audit_publish import audit_changes, publish_changes
 from tests.history import convergence
 from tests.history.examples import Example, Layout, drawn
@@ -48,7 +48,7 @@ def vandalise(spark: SparkSession, table: str) -> None:
     """Break each history of a table in some way that its events can mend."""
     names = ("id", "at", "valid_from", "valid_to", "is_current")
     key, at, start, end, flag = (f"`{name}`" for name in names)
-    state = published(spark, table)
+    state = current_state(spark, table)
     assert state is not None
     kept = (
         f"(SELECT lot, {key}, {at} FROM {kept_events(table)} "  # noqa: S608
@@ -79,7 +79,7 @@ def test_a_history_is_a_function_of_its_events_and_its_settings_whatever_was_don
     lots = [(example, AT_ONCE) for example in drawn(RULES, 150, batches=2)]
     events = convergence._load(spark, table, RULES, [each.batches(way) for each, way in lots])
     assert not unlike(spark, table, RULES, lots, events)
-    before = published(spark, table)
+    before = current_state(spark, table)
     assert before is not None
 
     def again(layout: Layout, minute: int) -> RebuildReport:
@@ -154,18 +154,24 @@ def test_some_keys_are_rebuilt_by_name_by_condition_and_since_a_moment(
     broken = found(spark, table)
     first, third = spark.createDataFrame([(1,)], "key int"), F.col("key") >= 3
 
-    by_name = rebuild(spark, table, SETTINGS, time=NOW.replace(hour=2), scope=Scope(keys=first))
+    by_name = rebuild(
+        spark, table, SETTINGS, time=NOW.replace(hour=2), scope=RebuildScope(keys=first)
+    )
     assert (by_name.instants, by_name.changed, by_name.published) == (3, 1, True)
     assert found(spark, table) == [*VERSIONS[:2], *broken[2:]]
-    by_moment = rebuild(spark, table, SETTINGS, time=NOW.replace(hour=3), scope=Scope(since=8))
+    by_moment = rebuild(
+        spark, table, SETTINGS, time=NOW.replace(hour=3), scope=RebuildScope(since=8)
+    )
     assert (by_moment.instants, by_moment.changed) == (2, 1)
     assert found(spark, table) == VERSIONS
-    again = rebuild(spark, table, SETTINGS, time=NOW.replace(hour=4), scope=Scope(keys=third))
+    again = rebuild(
+        spark, table, SETTINGS, time=NOW.replace(hour=4), scope=RebuildScope(keys=third)
+    )
     assert (again.instants, again.published) == (2, False)
     with pytest.raises(SettingsError):
-        Scope(keys=first, since=8)
+        RebuildScope(keys=first, since=8)
     with pytest.raises(AnalysisException):
-        rebuild(spark, table, SETTINGS, time=NOW, scope=Scope(keys=F.col("city") == "Ulm"))
+        rebuild(spark, table, SETTINGS, time=NOW, scope=RebuildScope(keys=F.col("city") == "Ulm"))
     with pytest.raises(NotFoundError):
         rebuild(spark, f"{table}_2", SETTINGS, time=NOW)
 
@@ -174,17 +180,17 @@ def test_some_keys_are_rebuilt_by_name_by_condition_and_since_a_moment(
 def test_a_rebuild_is_a_batch_that_moves_neither_the_watermark_nor_the_numbers_of_others(
     spark: SparkSession, table: str
 ):
-    before = published(spark, table)
+    before = current_state(spark, table)
     numbers = spark.table(table).select("surrogate_key", "key", "valid_from").collect()
     spark.sql(f"UPDATE {table} SET valid_to = 7 WHERE is_current AND key = 3")  # noqa: S608
     batch = batch_of(table, SETTINGS, time=NOW)
 
     # Written, and read as a difference before anybody else sees it.
-    drafted = write_rebuilt(spark, batch, Scope())
+    drafted = write_rebuild(spark, batch, RebuildScope())
     audit_changes(spark, batch, drafted.written)
-    now = published(spark, table)
+    now = current_state(spark, table)
     assert drafted.report.snapshot_id is not None
-    frames = differing(spark, table, now.snapshot_id, drafted.report.snapshot_id)
+    frames = changed_rows(spark, table, now.snapshot_id, drafted.report.snapshot_id)
     told = difference(*frames, SETTINGS).collect()
     assert [(row.key, row.valid_from, row["__change"]) for row in told] == [(3, 9, "changed")]
     load(spark, table, "b2", (2, 7, "Kiel", 1, "upsert"), watermark="later")
@@ -192,14 +198,14 @@ def test_a_rebuild_is_a_batch_that_moves_neither_the_watermark_nor_the_numbers_o
         publish_changes(spark, batch, drafted.written)
 
     report = rebuild(spark, table, SETTINGS, time=NOW)
-    after = published(spark, table)
+    after = current_state(spark, table)
     assert report.published
     assert report.batch_id == batch.id == "rebuild-20240501T000000000000Z"
     assert found(spark, table) == [*VERSIONS[:3], (2, "Kiel", 1, 7, None, True), *VERSIONS[3:]]
     assert after.properties[WATERMARK] == "later"
     assert after.high_water == before.high_water + 1
     assert after.batches == {"b1", "b2", batch.id}
-    assert states(spark, table)[-1].batch_id == batch.id
+    assert published_states(spark, table)[-1].batch_id == batch.id
     assert {*numbers} < {*spark.table(table).select("surrogate_key", "key", "valid_from").collect()}
     again = rebuild(spark, table, SETTINGS, time=NOW)
     assert (again.published, again.snapshot_id) == (False, after.snapshot_id)
@@ -216,7 +222,7 @@ def test_other_tracked_columns_take_hold_by_a_rebuild_of_everything(
     fourth = (3, 10, "Trier", 2, "upsert")
     with pytest.raises(SettingsError, match="strandline rebuild"):
         load(spark, table, "b2", fourth, settings=wider)
-    some = Scope(keys=F.col("key") == 1)
+    some = RebuildScope(keys=F.col("key") == 1)
     with pytest.raises(SettingsError, match="--all"):
         rebuild(spark, table, wider, time=NOW.replace(hour=1), scope=some)
     assert found(spark, table) == VERSIONS

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from contracts.errors import CommitConflictError, NotFoundError, SettingsError
 from history import HistorySettings, load_changes
 from history.iceberg import branches, current_state
-from history.iceberg.current_state import Published, current_snapshot
+from history.iceberg.current_state import CurrentState, current_snapshot
 from history.iceberg.history_table import kept_events
 from history.maintenance.compaction import CompactionLimits
 from history.maintenance.snapshot_expiry import Retention
@@ -73,10 +73,10 @@ def numbers(spark: SparkSession, table: str) -> list[int]:
     return sorted(row.surrogate_key for row in spark.table(table).select("surrogate_key").collect())
 
 
-def published(spark: SparkSession, table: str) -> Published | None:
+def published(spark: SparkSession, table: str) -> CurrentState | None:
     """The state as a process reads it that has not seen the table before."""
     current_state._STATES.clear()
-    return current_state.published(spark, table)
+    return current_state.current_state(spark, table)
 
 
 def snapshots(spark: SparkSession, table: str) -> int:
@@ -292,10 +292,12 @@ def test_what_crashed_loads_left_is_dropped_once_it_is_old(spark, loaded):
     head = current_snapshot(spark, loaded)
     pinned = spark.table(f"{kept}.snapshots").orderBy("committed_at").first()
     assert head is not None
-    branches.start(spark, loaded, "audit_crashed", head)
-    branches.append(spark.table(loaded).limit(1), branches.branch_of(loaded, "audit_crashed"), {})
-    branches.start(spark, kept, "audit_crashed", pinned.snapshot_id)
-    branches.append(spark.table(kept).limit(0), branches.branch_of(kept, "audit_crashed"), {})
+    branches.create(spark, loaded, "audit_crashed", head)
+    branches.append_rows(
+        spark.table(loaded).limit(1), branches.branch_of(loaded, "audit_crashed"), {}
+    )
+    branches.create(spark, kept, "audit_crashed", pinned.snapshot_id)
+    branches.append_rows(spark.table(kept).limit(0), branches.branch_of(kept, "audit_crashed"), {})
     left = branches.head(spark, kept, "audit_crashed")
     spark.sql(f"ALTER TABLE {kept} CREATE TAG kept_{left} AS OF VERSION {left}")
     before = versions(spark, loaded)
@@ -338,14 +340,14 @@ def test_files_that_no_snapshot_knows_go_when_they_are_old(spark, loaded):
 
 
 def test_compaction_gives_way_to_a_load_that_publishes_meanwhile(spark, loaded, monkeypatch):
-    real = branches.publish
+    real = branches.fast_forward
 
     def slow(session: SparkSession, table: str, branch: str) -> None:
-        monkeypatch.setattr(branches, "publish", real)
+        monkeypatch.setattr(branches, "fast_forward", real)
         load(spark, loaded, "b3", *THIRD)
         real(session, table, branch)
 
-    monkeypatch.setattr(branches, "publish", slow)
+    monkeypatch.setattr(branches, "fast_forward", slow)
     with pytest.raises(CommitConflictError):
         upkeep(spark, loaded, SETTINGS, now=LATER, care=EAGER)
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from blocks.lookup import block_lookup
 from blocks.source_database import SourceDatabase
-from history.iceberg.current_state import WATERMARK, published
+from history.iceberg.current_state import WATERMARK, current_state
 from history.iceberg.history_table import exists
 from history.model.applied_source_reads import READ
 from tests.flows.conftest import Workplace
@@ -98,7 +98,7 @@ class Checked:
 
     def state(self) -> dict[str, str]:
         """What the newest published snapshot says of itself."""
-        told = published(self.place.spark, self.table) if self._is_there() else None
+        told = current_state(self.place.spark, self.table) if self._is_there() else None
         return dict(told.properties) | {"snapshot": str(told.snapshot_id)} if told else {}
 
     def _is_there(self) -> bool:

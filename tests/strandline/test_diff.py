@@ -11,7 +11,7 @@ from blocks.lakehouse import Lakehouse
 from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.spark_runtime import SparkRuntime
-from history.reading.published_snapshots import State, named_state, states
+from history.reading.published_snapshots import PublishedState, published_states, state_named
 from strandline.command_line import main
 from strandline.commands.diff_command import Difference, difference_page
 from tasks.compiler.contract_to_history_settings import OPERATION
@@ -110,10 +110,10 @@ def test_the_first_batch_is_compared_with_the_empty_table(strandline):
 
 
 def test_states_are_named_by_batch_snapshot_or_moment(lake, strandline):
-    known = states(lake.spark, TARGET)
-    first, second = named_state(known, "b1"), named_state(known, "b2")
-    assert isinstance(first, State)
-    assert isinstance(second, State)
+    known = published_states(lake.spark, TARGET)
+    first, second = state_named(known, "b1"), state_named(known, "b2")
+    assert isinstance(first, PublishedState)
+    assert isinstance(second, PublishedState)
     names = [
         (str(first.snapshot_id), str(second.snapshot_id)),
         (first.published_at.isoformat(), second.published_at.isoformat()),
@@ -154,7 +154,7 @@ def test_a_state_that_is_gone_or_never_was_is_named_as_such(strandline):
 
 
 def test_a_page_without_differences_is_short():
-    state = State(7, NOW, "b7")
+    state = PublishedState(7, NOW, "b7")
     found = Difference("aircraft", TARGET, (None, state), dict.fromkeys(["appeared"], 0))
 
     page = text_of(*difference_page(found, {"appeared": "appeared"}, width=80))

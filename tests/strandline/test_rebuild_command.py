@@ -20,7 +20,7 @@ from strandline.command_line import main
 from strandline.commands import rebuild_command
 from strandline.terminal.console_output import Screen
 from tasks.compiler.contract_to_history_settings import OPERATION, history_settings
-from tasks.lifecycle.table_lock import holding
+from tasks.lifecycle.table_lock import table_lock
 from tasks.run.run_context import PIPELINE
 from tests.quick_spark import QUICK, QUICK_JAVA
 from tests.strandline.examples import AIRCRAFT, NOW, day
@@ -200,7 +200,7 @@ def test_what_was_shown_is_planned_anew_where_another_writer_came_first(
             load_events(lake.spark, AIRCRAFT, TARGET, more, batch_id="b2")
         return publish(spark, batch, written)
 
-    monkeypatch.setattr(rebuild_command, "publish_rebuilt", intruded)
+    monkeypatch.setattr(rebuild_command, "publish_rebuild", intruded)
     ended = strandline("rebuild", "aircraft", "--all", "--yes")
 
     assert ended.code == 0
@@ -260,5 +260,5 @@ def test_what_can_not_be_meant_is_told_without_a_key(strandline, arguments, code
 
 
 def test_a_rebuild_and_a_load_do_not_run_at_once(lake, strandline):
-    with holding(lake.settings.state_directory, TARGET, run_id="load"):
+    with table_lock(lake.settings.state_directory, TARGET, run_id="load"):
         assert strandline("rebuild", "aircraft", "--all").code == 75

@@ -23,7 +23,7 @@ from tasks.transforms.checks.row_checks import (
     with_references,
 )
 from tasks.transforms.checks.rule_expressions import BROKEN
-from tasks.transforms.mapping.row_filter import meets
+from tasks.transforms.mapping.row_filter import meets_conditions
 from tests.transforms.examples import AS_OF, SOURCE_SCHEMA, contract, made, plain_contract
 
 NOON = AS_OF
@@ -128,7 +128,7 @@ ROWS = [
 @pytest.fixture(scope="module")
 def people(spark):
     """The rows above with their mask and all that follows from it, and what was observed."""
-    ignored, checks = meets(PEOPLE.source.ignore), compile_row_checks(PEOPLE)
+    ignored, checks = meets_conditions(PEOPLE.source.ignore), compile_row_checks(PEOPLE)
     observation = Observation("checks")
     frame = (
         spark.createDataFrame(ROWS, SOURCE_SCHEMA)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from tasks.transforms.checks.pandera_schema import departures
+from tasks.transforms.checks.pandera_schema import schema_mismatches
 
 PROMISED = T.StructType(
     [
@@ -26,7 +26,7 @@ def frame(spark):
 
 
 def test_a_frame_as_promised_departs_in_nothing(spark):
-    assert departures(frame(spark), PROMISED) == ()
+    assert schema_mismatches(frame(spark), PROMISED) == ()
 
 
 def test_every_departure_is_told_and_no_cell(spark):
@@ -36,7 +36,7 @@ def test_every_departure_is_told_and_no_cell(spark):
         .withColumns({"weight": F.lit(1).cast("decimal(12,2)"), "height": F.lit(1)})
     )
 
-    told = departures(other, PROMISED)
+    told = schema_mismatches(other, PROMISED)
 
     assert told == (
         "column height is not promised",
@@ -52,4 +52,4 @@ def test_no_row_is_read(spark):
 
     unreadable = frame(spark).withColumn("patient", F.udf(fails, "int")("patient"))
 
-    assert departures(unreadable.drop("weight"), PROMISED) == ("column weight is not there",)
+    assert schema_mismatches(unreadable.drop("weight"), PROMISED) == ("column weight is not there",)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from contracts.model import Condition, Operator
-from tasks.transforms.mapping.row_filter import meets
+from tasks.transforms.mapping.row_filter import meets_conditions
 
 IN, NOT_IN = Operator.IN, Operator.NOT_IN
 
@@ -26,7 +26,7 @@ def test_filters_are_true_or_false_for_every_row(spark):
         (Condition("a.b", Operator.IS_NOT_NULL),): [1, 2, 4],
         (Condition("a.b", Operator.IS_NOT_NULL), Condition("n", NOT_IN, (1,))): [2, 4],
     }
-    columns = [meets(each).alias(f"f{i}") for i, each in enumerate(filters)]
+    columns = [meets_conditions(each).alias(f"f{i}") for i, each in enumerate(filters)]
 
     rows = frame.select("id", *columns).orderBy("id").collect()
 

@@ -104,7 +104,7 @@ def stage(spark, tmp_path):
 
     def staged(rows, contract, origin, schema=SCHEMA):
         observation, plan = Observation("stage"), stage_rows.compile_stage(contract)
-        frame = stage_rows.staged(
+        frame = stage_rows.stage_rows(
             spark.createDataFrame(rows, schema),
             plan,
             KEYS,

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
 
-def departures(frame: DataFrame, promised: T.StructType) -> tuple[str, ...]:
+def schema_mismatches(frame: DataFrame, promised: T.StructType) -> tuple[str, ...]:
     """How a frame departs from its promised schema; one sentence each, empty if it does not.
 
     Args:

@@ -18,7 +18,7 @@ from tasks.transforms.mapping.typed_literals import exact
 _WIDE = "decimal(38,10)"
 
 
-def meets(conditions: Sequence[Condition]) -> Column:
+def meets_conditions(conditions: Sequence[Condition]) -> Column:
     """Whether the row meets all of the conditions; with none of them every row does.
 
     Text is compared with the column's text, numbers and booleans by value. A null is not in any
