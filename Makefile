@@ -53,7 +53,7 @@ test: $(READY) ## Run the tests and print the coverage
 test-nightly: $(READY) ## All tests, also those that take minutes, with many random examples
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile \
 	  --no-loadscope-reorder --ignore=tests/deployments
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -s tests/deployments tests/deployments/emr_run.py
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -s tests/deployments tests/deployments/ephemeral_spark/emr_run.py
 
 check: $(READY) ## Format, lint, types, layers, contracts
 	@$(BIN)/ruff format --check --quiet .

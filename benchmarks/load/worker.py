@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 LAYERS = ("contracts", "history", "blocks", "tasks", "flows", "strandline")
@@ -43,12 +44,12 @@ class Worker:
         # Prefect reads the environment when it is first imported.
         from blocks.key_ring import LocalKeyRing  # noqa: PLC0415
         from blocks.lakehouse import Lakehouse  # noqa: PLC0415
-        from blocks.lookup import block_lookup  # noqa: PLC0415
         from blocks.run_settings import RunSettings  # noqa: PLC0415
         from blocks.source_database import SourceDatabase  # noqa: PLC0415
         from blocks.spark_runtime import SparkRuntime  # noqa: PLC0415
-        from contracts.model import contract  # noqa: PLC0415
+        from contracts import model  # noqa: PLC0415
 
+        block_lookup = _block_lookup()
         server = told["server"]
         settings = RunSettings(
             spark=SparkRuntime(**told["spark"], log_directory=self.root / "logs"),
@@ -72,7 +73,7 @@ class Worker:
             self.root / "blocks.yaml", (SETTINGS, settings), (name, source)
         )
         os.environ[block_lookup.VARIABLE] = str(file)
-        return {"says_kind": hasattr(contract, "SourceKind")}
+        return {"says_kind": hasattr(model, "SourceKind")}
 
     def load(self, told: Mapping[str, Any]) -> Answer:
         """Run the flow for one contract; `seconds` is from its start to its end."""
@@ -93,13 +94,20 @@ class Worker:
 
     def look(self, told: Mapping[str, Any]) -> Answer:
         """Evaluate expressions over the open versions of a table; `row` is what they give."""
-        from blocks.lookup import block_lookup  # noqa: PLC0415
 
-        settings = block_lookup.settings(SETTINGS)
+        settings = _block_lookup().settings(SETTINGS)
         spark = settings.spark.session(settings.lakehouse)
         table = spark.table(f"{settings.lakehouse.catalog}.{told['table']}")
         (row,) = table.where("is_current").selectExpr(*told["expressions"]).collect()
         return {"row": list(row)}
+
+
+def _block_lookup() -> ModuleType:
+    """The module by which a build finds its blocks; earlier ones have it in another place."""
+    try:
+        return importlib.import_module("blocks.lookup.block_lookup")
+    except ModuleNotFoundError:
+        return importlib.import_module("blocks.directory")
 
 
 def main() -> None:

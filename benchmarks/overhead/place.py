@@ -35,8 +35,8 @@ class Place:
 
 
 @contextmanager
-def place(root: Path, project: Path) -> Iterator[Place]:
-    """All of it below `root`, found by this process, and gone afterwards."""
+def blocks_below(root: Path) -> Iterator[None]:
+    """A source, a lakehouse and the blocks that name them, found by this process meanwhile."""
     postgres = EmbeddedPostgres(root / "postgres")
     postgres.start()
     demo_source_database.create(postgres.dsn)
@@ -60,12 +60,23 @@ def place(root: Path, project: Path) -> Iterator[Place]:
     name = block_lookup.block_name("source_db_conn")
     file = block_lookup.save_local(root / "blocks.yaml", ("default", settings), (name, here))
     os.environ[block_lookup.VARIABLE] = str(file)
-    stack = Places.below(root)
     try:
-        standing = up(Project.read(project), stack, port=None, doing=lambda _text: nullcontext())
-        yield Place(stack, int(standing.url.rpartition(":")[2]))
+        yield
     finally:
-        down(stack, lambda _text: nullcontext())
         # The blocks keep it for this process; it has to end before its directory goes.
         running_postgres(root / "postgres").stop()
         postgres.stop()
+
+
+@contextmanager
+def place(root: Path, project: Path) -> Iterator[Place]:
+    """All of it below `root`, with a stack, and gone afterwards."""
+    stack = Places.below(root)
+    with blocks_below(root):
+        try:
+            standing = up(
+                Project.read(project), stack, port=None, doing=lambda _text: nullcontext()
+            )
+            yield Place(stack, int(standing.url.rpartition(":")[2]))
+        finally:
+            down(stack, lambda _text: nullcontext())

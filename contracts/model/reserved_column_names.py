@@ -5,7 +5,9 @@ Case makes no difference: Spark does not tell such names apart.
 
 from __future__ import annotations
 
-__all__ = ["OURS", "UNFIT", "reserved_of"]
+from collections.abc import Iterable
+
+__all__ = ["OURS", "UNFIT", "reserved_among"]
 
 OURS = "__"
 """What the names of columns begin with that a load uses beside those of its rows."""
@@ -23,13 +25,20 @@ _ICEBERG = frozenset(
 """Columns that each Iceberg table has without having them: asked for by name, they are found."""
 
 
-def reserved_of(name: str, *, stored: bool) -> str | None:
-    """Who reserves a column's name: 'Strandline' or 'Iceberg'; None: nobody.
+def reserved_among(names: Iterable[str], *, stored: bool) -> dict[str, str]:
+    """Of some columns' names those that are reserved, with who reserves them.
 
     Args:
-        name: The column's name.
-        stored: Whether it is a column of a table of ours, or of a source alone.
+        names: The names.
+        stored: Whether they are columns of a table of ours, or of a source alone.
+
+    Returns:
+        By name, 'Strandline' or 'Iceberg'.
     """
-    if name.startswith(OURS):
-        return "Strandline"
-    return "Iceberg" if stored and name.lower() in _ICEBERG else None
+    found = {}
+    for name in names:
+        if name.startswith(OURS):
+            found[name] = "Strandline"
+        elif stored and name.lower() in _ICEBERG:
+            found[name] = "Iceberg"
+    return found

@@ -10,7 +10,7 @@ from collections import Counter
 
 from contracts.model import Absence, Column, Contract, LoadKind, SourceKind
 from contracts.model.database_type_names import is_temporal
-from contracts.model.reserved_column_names import OURS, reserved_of
+from contracts.model.reserved_column_names import OURS, reserved_among
 from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.validation.validate_mappings import check_mapping
 from contracts.validation.validate_partitioning import check_partitioning
@@ -44,23 +44,23 @@ def check_consistency(
 
 def _check_names(contract: Contract, source: Section, properties: tuple[Section, ...]) -> None:
     seen: set[str] = set()
+    reserved = reserved_among((column.name for column in contract.columns), stored=True)
     for column, section in zip(contract.columns, properties, strict=True):
         name = column.name.lower()
         if name and name in seen:
             section.problem("name", f"{column.name} occurs twice")
-        if (by := reserved_of(column.name, stored=True)) is not None:
+        if (by := reserved.get(column.name)) is not None:
             section.problem("name", f"{column.name} is reserved by {by}", "give it another name")
         seen.add(name)
     counts = Counter(column.name.lower() for column in contract.source.columns if column.name)
     for name in sorted(name for name, count in counts.items() if count > 1):
         source.problem("columns", f"{name} occurs twice")
-    for name in counts:
-        if reserved_of(name, stored=False):
-            source.problem(
-                "columns",
-                f"{name}: names that start with {OURS} are reserved",
-                "read a view that names it otherwise",
-            )
+    for name in reserved_among(counts, stored=False):
+        source.problem(
+            "columns",
+            f"{name}: names that start with {OURS} are reserved",
+            "read a view that names it otherwise",
+        )
 
 
 def _check_source(contract: Contract, section: Section) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 from contracts.errors import SettingsError
-from contracts.model.reserved_column_names import reserved_of
+from contracts.model.reserved_column_names import reserved_among
 from history.model.added_and_dropped_columns import EvolvedColumn
 
 
@@ -181,7 +181,7 @@ class HistorySettings:
         """The names of columns that can't be had, whatever their case."""
         filled = {name.lower() for name in self.filled}
         stored = (*self.event_columns(columns), *self.filled)
-        taken = {name for name in stored if reserved_of(name, stored=True)}
+        taken = {*reserved_among(stored, stored=True)}
         taken |= {name for name in columns if name.lower() in {*filled, "__op"}}
         return sorted(taken)
 

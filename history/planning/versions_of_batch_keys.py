@@ -116,5 +116,5 @@ def stored_rows_of_batch(frame: DataFrame, keys: DataFrame, settings: HistorySet
     both = frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "inner")
     met = F.col(f"f.{quoted(settings.sequence)}") >= F.col("k.__first")
     if settings.stamp is not None and "__version" in frame.columns:
-        met = met | (F.col("f.__main")["valid_from"] >= F.col("k.__first"))
+        met = met | (F.col("f.__version")["valid_from"] >= F.col("k.__first"))
     return both.select("f.*", met.alias("__not_before_batch"))

@@ -58,7 +58,7 @@ def difference(before: DataFrame, after: DataFrame, settings: HistorySettings) -
         .when(was["is_current"] & ~now["is_current"], CLOSED)
         .otherwise(CHANGED)
     )
-    differs = ~F.col("b.__said").eqNullSafe(F.col("a.__said"))
+    differs = ~F.col("b.__content").eqNullSafe(F.col("a.__content"))
     return _told(matched.where(differs), settings, change)
 
 
@@ -84,7 +84,7 @@ def held_difference(
     change = (
         F.when(was.isNull(), APPEARED).when(is_now.isNull(), VANISHED).otherwise(F.lit(CHANGED))
     )
-    differs = ~F.col("b.__said").eqNullSafe(F.col("a.__said"))
+    differs = ~F.col("b.__content").eqNullSafe(F.col("a.__content"))
     return _told(matched.where(differs), settings, change)
 
 

@@ -33,9 +33,9 @@ def step(
     `publishes` says that something may be published when the step fails.
     """
 
-    def made(function: Step[P, R]) -> Task[Concatenate[Run, P], R]:
+    def as_task(function: Step[P, R]) -> Task[Concatenate[Run, P], R]:
         @wraps(function)
-        def told(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
+        def announced(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
             announce(run.name, name, "begun")
             where = f"{run.name}, step {name}"
             with (
@@ -46,6 +46,6 @@ def step(
             announce(run.name, name, "done", figures(result))
             return result
 
-        return task(name=name, cache_policy=NO_CACHE, persist_result=False)(told)
+        return task(name=name, cache_policy=NO_CACHE, persist_result=False)(announced)
 
-    return made
+    return as_task

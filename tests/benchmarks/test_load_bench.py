@@ -18,8 +18,8 @@ from benchmarks.load.case import KINDS, Case
 from benchmarks.load.contract import target, write_contract
 from benchmarks.load.measure import Measured
 from benchmarks.load.results import result_rows, table_text
+from contracts import model
 from contracts.loader import load_contract
-from contracts.model import contract
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = {
@@ -57,7 +57,7 @@ def measured(build, *seconds, found=("1",)):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("says_kind", [False, *([True] if hasattr(contract, "SourceKind") else [])])
+@pytest.mark.parametrize("says_kind", [False, *([True] if hasattr(model, "SourceKind") else [])])
 def test_the_contract_of_each_case_is_read_without_a_problem(kind, says_kind, tmp_path):
     case = Case(kind, 1_000, 10, 3)
     write_contract(tmp_path, case, says_kind=says_kind)

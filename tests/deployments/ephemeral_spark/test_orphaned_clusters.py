@@ -1,0 +1,155 @@
+"""What is left when a worker, or its guardian too, was killed: found, ended and told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import uuid
+
+import anyio
+import psutil
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import get_current_settings
+from prefect.states import Cancelling, Completed, Pending, Running, Scheduled
+
+from deployments.ephemeral_spark.cleanup.crashed_run_report import conclude
+from deployments.ephemeral_spark.cleanup.orphaned_clusters import sweep
+from deployments.ephemeral_spark.cleanup.worker_temp_directory import Scratch
+from deployments.ephemeral_spark.clusters.cluster_processes import MARK, end_members, members
+from deployments.ephemeral_spark.clusters.cluster_record import Record, abandoned
+from deployments.ephemeral_spark.clusters.watchdog_pipe import Leash
+from tests.deployments.ephemeral_spark.stage import wait_for
+
+
+@flow
+def nothing() -> None:
+    """A flow that runs of the tests belong to."""
+
+
+def run_in(state) -> FlowRun:
+    """A flow run that somebody left in this state."""
+    with get_client(sync_client=True) as client:
+        return client.create_flow_run(nothing, state=state)
+
+
+def state_of(run: FlowRun) -> str:
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(run.id).state.name
+
+
+def sleeper(token: str) -> subprocess.Popen[bytes]:
+    """A process of a cluster, in a session of its own as Spark's Python workers are."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"],
+        env={**os.environ, MARK: token},
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted"),
+    [
+        (Scheduled(), "Scheduled"),
+        (Pending(), "Crashed"),
+        (Running(), "Crashed"),
+        (Cancelling(), "Cancelled"),
+        (Completed(), "Completed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+def test_a_run_that_nobody_runs_any_more_gets_a_final_state(prefect_server, state, wanted):
+    run = run_in(state)
+    with get_client(sync_client=True) as client:
+        conclude(client, run.id)
+        conclude(client, run.id)
+        conclude(client, uuid.uuid4())  # of a run that was deleted
+    assert state_of(run) == wanted
+
+
+def test_all_processes_with_the_mark_end_and_no_other(tmp_path):
+    ours, other = sleeper("a-token"), sleeper("another-token")
+    try:
+        wait_for("both", lambda: members("a-token") and members("another-token"))
+        assert end_members("a-token") == []
+        assert ours.wait(5) == -9
+        assert other.poll() is None
+        assert end_members("a-token") == []
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_guardian_whose_pipe_closes_ends_the_run_and_removes_its_files(prefect_server, tmp_path):
+    run = run_in(Running())
+
+    async def abandon() -> None:
+        environment = get_current_settings().to_environment_variables(exclude_unset=True)
+        leash = await Leash.open(tmp_path, str(run.id), environment)
+        process = sleeper(leash.token)
+        await leash.let_go()
+        with anyio.fail_after(120):
+            await leash._process.wait()
+        assert process.wait(5) == -9
+
+    anyio.run(abandon)
+    assert state_of(run) == "Crashed"
+    assert not list((tmp_path / "ephemeral-spark").iterdir())
+
+
+def test_what_a_killed_guardian_leaves_the_next_worker_sweeps(prefect_server, tmp_path):
+    run = run_in(Running())
+
+    async def kill_and_sweep() -> None:
+        leash = await Leash.open(tmp_path, str(run.id), {})
+        process = sleeper(leash.token)
+        wait_for("the process", lambda: members(leash.token, spare=(leash.pid,)))
+        record = Record.read(leash.directory)
+        assert record is not None
+        assert record.guardian.pid == leash.pid
+        assert list(abandoned(tmp_path)) == []
+        psutil.Process(leash.pid).kill()
+        await leash._process.wait()
+        assert list(abandoned(tmp_path)) == [(leash.directory, record)]
+        await sweep(tmp_path, logging.getLogger("test"))
+        assert process.wait(5) == -9
+
+    anyio.run(kill_and_sweep)
+    assert state_of(run) == "Crashed"
+    assert not list((tmp_path / "ephemeral-spark").iterdir())
+
+
+def test_a_record_stays_as_long_as_the_run_could_not_be_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")
+
+    async def kill_and_sweep() -> None:
+        leash = await Leash.open(tmp_path, str(uuid.uuid4()), {})
+        psutil.Process(leash.pid).kill()
+        await leash._process.wait()
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+            await sweep(tmp_path, logging.getLogger("test"))
+        assert Record.read(leash.directory) is not None
+
+    anyio.run(kill_and_sweep)
+
+
+def test_a_worker_s_own_files_go_with_it_or_with_the_next(tmp_path):
+    workers = tmp_path / "ephemeral-spark-workers"
+    left, other = workers / "1-1.0-an-earlier-boot", workers / "notes"
+    left.mkdir(parents=True)
+    other.mkdir()
+    scratch = Scratch(tmp_path)
+    mine = scratch.make()
+    anyio.run(sweep, tmp_path, logging.getLogger("test"))
+    assert mine.is_dir()
+    assert other.is_dir()
+    assert not left.exists()
+    scratch.remove()
+    assert not mine.exists()

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from blocks.key_ring import LocalKeyRing
+from blocks.lakehouse import Lakehouse
+from blocks.lookup import block_lookup
+from blocks.run_settings import RunSettings
+from blocks.source_database import SourceDatabase
+from blocks.spark_runtime import SparkRuntime
+from demo import demo_source_database as demo
+from strandline.command_line import main
+from tasks.run.progress_listeners import STEPS
+from tests.quick_spark import QUICK, QUICK_JAVA
+
+ROOT = Path(__file__).parents[3]
+AIRPORTS = 1_458
+
+
+def settings_in(folder: Path, postgres) -> RunSettings:
+    postgres.create_database("run_catalog")
+    return RunSettings(
+        spark=SparkRuntime(
+            master="local[2]",
+            log_directory=folder,
+            shuffle_partitions=2,
+            configuration={**QUICK, "spark.driver.extraJavaOptions": QUICK_JAVA},
+        ),
+        lakehouse=Lakehouse(
+            catalog="run_lake",
+            warehouse=str(folder / "lake"),
+            uri=f"jdbc:postgresql://127.0.0.1:{postgres.port}/run_catalog",
+            user=postgres.user,
+            password=postgres.password,
+        ),
+        key_ring=LocalKeyRing(
+            path=folder / "keys.json", key_encryption_key=base64.b64encode(b"k" * 32).decode()
+        ),
+        state_directory=folder,
+    )
+
+
+@pytest.fixture
+def block_file(tmp_path, postgres):
+    """Blocks for a run from a database that holds airports and one that is not there."""
+    postgres.create_database("crm")
+    demo.create(postgres.dsn_of("crm"))
+    here = SourceDatabase(
+        port=postgres.port, database="crm", user=postgres.user, password=postgres.password
+    )
+    return block_lookup.save_local(
+        tmp_path / "blocks.yaml",
+        ("default", settings_in(tmp_path, postgres)),
+        ("source-db-conn", here),
+    )
+
+
+def test_a_run_tells_its_steps_meanwhile_and_its_counts_at_the_end(
+    spark, prefect_server, block_file, monkeypatch, capsys
+):
+    monkeypatch.setenv(block_lookup.VARIABLE, str(block_file))
+
+    assert main(["run", "existing_table_1"]) == 0
+    first = capsys.readouterr()
+    assert main(["run", "existing_table_1", "--json"]) == 0
+    second = capsys.readouterr()
+
+    steps = [line.split()[1] for line in first.err.splitlines() if "existing_table_1" in line]
+    assert steps == list(STEPS)
+    assert "run_lake.target_schema.existing_table_1  published" in first.out
+    assert f"{AIRPORTS:,}" in first.out
+    assert "next: strandline history existing_table_1 BUSINESS_KEY" in first.out
+    (load,) = json.loads(second.out)["loads"]
+    assert load["state"] == "unchanged"
+    assert load["rows_read"] == load["rows_known"] == AIRPORTS
+    assert load["versions_opened"] == 0
+
+    assert main(["status", "--json"]) == 0
+    told = {each["contract"]: each for each in json.loads(capsys.readouterr().out)["tables"]}
+    assert told["existing_table_1"]["versions"] == AIRPORTS
+    assert told["existing_table_1"]["last_run"]["state"] == "unchanged"
+
+
+@pytest.mark.nightly
+def test_a_run_that_fails_within_its_flow_shows_the_panel_alone(tmp_path, postgres):
+    blocks = block_lookup.save_local(
+        tmp_path / "blocks.yaml", ("default", settings_in(tmp_path, postgres))
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "strandline", "run", "existing_table_1"],
+        cwd=ROOT,
+        env={**os.environ, block_lookup.VARIABLE: str(blocks)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+    assert ended.returncode == 78
+    assert ended.stdout == ""
+    lines = ended.stderr.splitlines()
+    assert "SettingsError" in lines[0]
+    assert "source-db-conn" in ended.stderr
+    assert lines[0].startswith("╭")
+    assert lines[-1].startswith("╰")
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_unknown_contract_stops_a_run_before_anything_is_started(
+    block_file, monkeypatch, capsys
+):
+    monkeypatch.setenv(block_lookup.VARIABLE, str(block_file))
+
+    assert main(["run", "existing_table_1", "airkraft"]) == 78
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "did you mean aircraft?" in told.err

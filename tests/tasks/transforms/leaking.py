@@ -1,0 +1,69 @@
+"""Every keyed transform over canary values, with an event log; what it prints is every plan."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from blocks.spark.cds_archive_path import archive_option
+from blocks.spark.java_installation import ensure_java
+from contracts.model.encryption_keys import DataKey, ProtectionKeys
+from tasks.transforms.hashing.row_fingerprint import Fingerprint, fingerprints
+from tasks.transforms.mapping.column_mapping import mapped
+from tasks.transforms.protection.aes_gcm_encryption import decrypted
+from tasks.transforms.protection.column_protection import compile_protection, protected, source_row
+from tests.quick_spark import QUICK, QUICK_JAVA
+from tests.tasks.transforms.examples import SOURCE_SCHEMA, TABLE, contract
+
+KEYS = ProtectionKeys(
+    fingerprint=DataKey("f1", b"fingerprint-key-canary-0123456!!"),
+    pseudonym=DataKey("p1", b"pseudonym-key-canary-0123456789!"),
+    encryption=DataKey("e1", b"encryption-key-canary-012345678!"),
+)
+VALUE = "Canary Valuebird"
+
+
+def main(folder: Path) -> None:
+    """Write rows protected, read tokens back, and print all plans."""
+    ensure_java()
+    spark = (
+        SparkSession.builder.master("local[1]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.eventLog.enabled", "true")
+        .config("spark.eventLog.compress", "false")
+        .config("spark.eventLog.dir", (folder / "events").as_uri())
+        .config("spark.driver.extraJavaOptions", f"{archive_option()} {QUICK_JAVA}")
+        .config(map=QUICK)
+        .getOrCreate()
+    )
+    (folder / "rows.csv").write_text(f"7|Harmless|1.5|ACTIVE|{VALUE}|1970-01-01||\n")
+    people = contract()
+    source = spark.read.schema(SOURCE_SCHEMA).csv(str(folder / "rows.csv"), sep="|")
+    columns = {**mapped(people), "source_row": source_row(
+        compile_protection(people), KEYS, table=TABLE, refused=F.col("status") == "ACTIVE")}  # fmt: skip
+    targets = source.select(*[column.alias(name) for name, column in columns.items()])
+    told = Fingerprint({name: F.col(name) for name in ("name", "amount", "email")})
+    keyed = fingerprints(targets, {"source_checksum": told}, KEYS.fingerprint.material)
+    stage = protected(keyed, compile_protection(people), KEYS, table=TABLE)
+    stage.explain(extended=True)
+    stage.write.parquet(str(folder / "stage"), compression="uncompressed")
+    opened = spark.read.parquet(str(folder / "stage")).select(
+        decrypted(
+            F.col("amount"),
+            {"e1": KEYS.encryption},
+            table=TABLE,
+            column_name="amount",
+            kind="decimal(10,2)",
+        ).alias("amount")
+    )
+    opened.explain(extended=True)
+    opened.write.format("noop").mode("overwrite").save()
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

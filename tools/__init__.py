@@ -1,0 +1,1 @@
+"""Tools for whoever changes Strandline; none of it is part of what is installed."""
