@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from strandline.command_line import quiet_libraries
-from strandline.terminal.console_output import Screen
+from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.error_panel import error_panel
 
 
@@ -19,9 +19,9 @@ def main(part: str = "all") -> int:
     quiet_libraries(verbose=False)
     # Only after the libraries were told to be quiet.
     from contracts.errors import StrandlineError, UsageError  # noqa: PLC0415
-    from demo.demo_steps import source_later, source_made, told  # noqa: PLC0415
+    from demo.demo_steps import advance_source, make_source, run_demo  # noqa: PLC0415
 
-    parts = {"all": told, "source": source_made, "later": source_later}
+    parts = {"all": run_demo, "source": make_source, "later": advance_source}
     try:
         if part not in parts:
             raise UsageError(
@@ -32,7 +32,7 @@ def main(part: str = "all") -> int:
             )
         return parts[part](Path(".strandline"))
     except StrandlineError as error:
-        screen = Screen.of()
+        screen = CommandOutput.of()
         screen.err.print(error_panel(error, width=screen.err.width))
         return error.exit_code
 

@@ -19,7 +19,7 @@ from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
 
-__all__ = ["Places", "made_anew", "postgres_directory"]
+__all__ = ["DemoPaths", "make_demo_paths", "postgres_directory"]
 
 _QUICK_START = {
     # Two minutes of small jobs: the time that an optimising compiler takes never comes back.
@@ -28,7 +28,7 @@ _QUICK_START = {
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class DemoPaths:
     """The demo's database, its settings, and the file in which its blocks stand."""
 
     postgres: EmbeddedPostgres
@@ -37,7 +37,7 @@ class Places:
     found_by_default: bool
 
 
-def made_anew(root: Path) -> Places:
+def make_demo_paths(root: Path) -> DemoPaths:
     """An empty demo under `root`/demo, its PostgreSQL running and its blocks written.
 
     The blocks are found by this process, and by later commands too unless `root`/blocks.yaml is
@@ -64,7 +64,7 @@ def made_anew(root: Path) -> Places:
         ),
     )
     os.environ[block_lookup.VARIABLE] = str(block_file)
-    return Places(postgres, settings, block_file, _link(root / "blocks.yaml", block_file))
+    return DemoPaths(postgres, settings, block_file, _link(root / "blocks.yaml", block_file))
 
 
 def postgres_directory(root: Path) -> Path:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from blocks.embedded_postgres import EmbeddedPostgres, running_postgres
 from blocks.lookup import block_lookup
-from demo.demo_paths import Places, made_anew, postgres_directory
+from demo.demo_paths import DemoPaths, make_demo_paths, postgres_directory
 from demo.demo_source_database import (
     change_new_source_table,
     create,
@@ -24,7 +24,7 @@ from demo.flights_dataset import ALL_REPORTED, MID_YEAR
 from strandline.commands import history_status_commands
 from strandline.commands.run_command import load
 from strandline.commands.temporary_prefect_server import start_temporary_server
-from strandline.terminal.console_output import Screen
+from strandline.terminal.console_output import CommandOutput
 
 CARRIER = "UA"
 """United: a sixth of the flights, and every flight of its fleet. The tests load all carriers."""
@@ -33,12 +33,12 @@ AIRCRAFT = "N14228"
 _VERSIONS_SHOWN = 12
 
 
-def told(root: Path) -> int:
+def run_demo(root: Path) -> int:
     """Tell the story; the exit code is that of the first load that failed."""
     began = time.monotonic()
-    screen = Screen.of()
+    screen = CommandOutput.of()
     with _step(screen, "PostgreSQL 18, empty, and the blocks that say where things live"):
-        places = made_anew(root)
+        places = make_demo_paths(root)
     with ThreadPoolExecutor(max_workers=2) as beside:
         beside.submit(start_temporary_server)
         spark = beside.submit(_start_spark, places)
@@ -60,32 +60,33 @@ def told(root: Path) -> int:
     return 0
 
 
-def source_made(root: Path) -> int:
+def make_source(root: Path) -> int:
     """The source database as it stood on 1 July, and the blocks that name it; nothing is loaded."""
-    screen = Screen.of()
+    screen = CommandOutput.of()
     with _step(screen, "PostgreSQL 18, empty, and the blocks that say where things live"):
-        places = made_anew(root)
+        places = make_demo_paths(root)
     _first_half(screen, places.postgres)
     screen.out.print(Text(f"blocks: {places.block_file}"), soft_wrap=True)
     if not places.found_by_default:
-        line = f"export {block_lookup.VARIABLE}={places.block_file}   # {root / 'blocks.yaml'} is yours"
+        yours = root / "blocks.yaml"
+        line = f"export {block_lookup.VARIABLE}={places.block_file}   # {yours} is yours"
         screen.out.print(Text(line), soft_wrap=True)
     return 0
 
 
-def source_later(root: Path) -> int:
+def advance_source(root: Path) -> int:
     """The same database at the end of the year."""
-    screen = Screen.of()
+    screen = CommandOutput.of()
     _second_half(screen, running_postgres(postgres_directory(root)))
     return 0
 
 
-def _start_spark(places: Places) -> None:
+def _start_spark(places: DemoPaths) -> None:
     source = block_lookup.source("source_db_conn")
     places.settings.spark.session(places.settings.lakehouse, *source.packages())
 
 
-def _first_half(screen: Screen, postgres: EmbeddedPostgres) -> None:
+def _first_half(screen: CommandOutput, postgres: EmbeddedPostgres) -> None:
     dsn = postgres.dsn
     with _step(screen, "United's flights of 2013 as the database knew them on 1 July"):
         create(dsn)
@@ -94,19 +95,19 @@ def _first_half(screen: Screen, postgres: EmbeddedPostgres) -> None:
         fill_new_source_table(dsn)
 
 
-def _second_half(screen: Screen, postgres: EmbeddedPostgres) -> None:
+def _second_half(screen: CommandOutput, postgres: EmbeddedPostgres) -> None:
     dsn = postgres.dsn
     with _step(screen, "The rest of the year happens: late, corrected and new rows"):
         fill_until(dsn, ALL_REPORTED, CARRIER)
         change_new_source_table(dsn)
 
 
-def _loaded(screen: Screen, what: str) -> int:
+def _loaded(screen: CommandOutput, what: str) -> int:
     screen.out.print(Rule(f"{what}: three tables into their history"))
     return load(screen, CONTRACTS, settings="default", verbose=False)
 
 
-def _next_steps(screen: Screen, places: Places, seconds: float) -> None:
+def _next_steps(screen: CommandOutput, places: DemoPaths, seconds: float) -> None:
     prefix = "" if places.found_by_default else f"{block_lookup.VARIABLE}={places.block_file} "
     command = f"{prefix}.venv/bin/strandline"
     screen.out.print(Rule(f"Done in {seconds:.0f} s. Type next"))
@@ -121,7 +122,7 @@ def _next_steps(screen: Screen, places: Places, seconds: float) -> None:
 
 
 @contextmanager
-def _step(screen: Screen, text: str) -> Iterator[None]:
+def _step(screen: CommandOutput, text: str) -> Iterator[None]:
     began = time.monotonic()
     with screen.waiting(text):
         yield

@@ -11,7 +11,7 @@ import pandas as pd
 
 from demo.flights_dataset import flight_rows, naive_utc
 
-__all__ = ["history_of", "reference_history"]
+__all__ = ["expected_history_of", "reference_history"]
 
 _INSTANT = ["tail_number", "departed_at"]
 _TRACKED = ["destination", "carrier"]
@@ -29,10 +29,10 @@ def reference_history(until: datetime) -> pd.DataFrame:
     moment = pd.Timestamp(naive_utc(until))
     log = flight_rows()
     known = log["completed_at"].le(moment) & log["tail_number"].notna()
-    return history_of(log.loc[known, _INSTANT + _TRACKED])
+    return expected_history_of(log.loc[known, _INSTANT + _TRACKED])
 
 
-def history_of(events: pd.DataFrame) -> pd.DataFrame:
+def expected_history_of(events: pd.DataFrame) -> pd.DataFrame:
     """Versions by key `tail_number` in the order of `departed_at`.
 
     Takes tail_number, departed_at, destination, carrier, in any order and with repeats. Events of

@@ -1,7 +1,7 @@
 """The classes of Spark in the form in which the JVM uses them, kept beside the environment.
 
-`python -m deployments.build_cds_archive` makes the archive (JEP 350); set-up does it once, and fetches
-Java and Spark's jars along the way. A start then takes six tenths of the time.
+`python -m deployments.build_cds_archive` makes the archive (JEP 350); set-up does it once, and
+fetches Java and Spark's jars along the way. A start then takes six tenths of the time.
 
 Promise: an archive that is missing, or was made by another Java or Spark, is as good as none.
 """

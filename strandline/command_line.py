@@ -17,7 +17,7 @@ from contracts.errors import StrandlineError, UsageError
 from contracts.yaml_reading.problem_report import did_you_mean
 from strandline.commands import command_definitions
 from strandline.terminal import ctrl_c
-from strandline.terminal.console_output import Screen
+from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import Interruption
 from strandline.terminal.error_panel import error_data, error_panel
 
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     typed = list(sys.argv[1:] if arguments is None else arguments)
     quiet_libraries(verbose="--verbose" in typed)
-    say = Screen.of().err.print
+    say = CommandOutput.of().err.print
     try:
         with Interruption(lambda: say("stopping ... (Ctrl-C again: at once)")):
             code = app(typed)
@@ -111,7 +111,7 @@ def _wrong(error: CycloptsError) -> str:
 
 
 def _told(error: StrandlineError, typed: Sequence[str]) -> int:
-    screen = Screen.of(as_json="--json" in typed)
+    screen = CommandOutput.of(as_json="--json" in typed)
     if screen.as_json:
         screen.answer({"error": error_data(error)})
     screen.err.print(error_panel(error, width=screen.err.width))

@@ -94,7 +94,6 @@ class Worker:
 
     def look(self, told: Mapping[str, Any]) -> Answer:
         """Evaluate expressions over the open versions of a table; `row` is what they give."""
-
         settings = _block_lookup().settings(SETTINGS)
         spark = settings.spark.session(settings.lakehouse)
         table = spark.table(f"{settings.lakehouse.catalog}.{told['table']}")

@@ -16,7 +16,7 @@ from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
 from demo import demo_source_database
-from deployments.local_stack.stack_paths import Places
+from deployments.local_stack.stack_paths import StackPaths
 from deployments.local_stack.start_stop import down, up
 from deployments.server_setup.read_prefect_yaml import Project
 
@@ -30,7 +30,7 @@ MASTER, DRIVER_MEMORY = "local[2]", "2g"
 class Place:
     """The stack whose server is measured, and its port."""
 
-    stack: Places
+    stack: StackPaths
     port: int
 
 
@@ -71,7 +71,7 @@ def blocks_below(root: Path) -> Iterator[None]:
 @contextmanager
 def place(root: Path, project: Path) -> Iterator[Place]:
     """All of it below `root`, with a stack, and gone afterwards."""
-    stack = Places.below(root)
+    stack = StackPaths.below(root)
     with blocks_below(root):
         try:
             standing = up(

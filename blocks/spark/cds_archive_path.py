@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ARCHIVE = Path(sys.prefix) / f"spark-{version('pyspark')}-classes.jsa"
-"""Made by `deployments.build_cds_archive`; it goes with the environment whose jars it was made of."""
+"""Made by `deployments.build_cds_archive`; it goes with the environment of the jars."""
 
 
 def archive_option(archive: Path = ARCHIVE) -> str:

@@ -19,8 +19,8 @@ from contracts.yaml_reading.problem_report import Problem
 
 __all__ = [
     "LEDGERS",
-    "Problem",
     "TABLES",
+    "Problem",
     "find_contract",
     "load_contract",
     "load_contracts",

@@ -13,7 +13,7 @@ from enum import StrEnum
 from contracts.loader.parse_columns import arguments
 from contracts.model import Check, Severity, SourceColumn
 from contracts.model.check_registry import RULES, Scope
-from contracts.validation.validate_checks import fit_check
+from contracts.validation.validate_checks import check_rule
 from contracts.yaml_reading.problem_report import did_you_mean
 from contracts.yaml_reading.yaml_section import NAMESPACE, Section
 
@@ -88,7 +88,7 @@ def _check(entry: Section, columns: Mapping[str, SourceColumn] | None) -> Check 
     given = arguments(section, section.child("arguments"), rule.arguments, rule.optional)
     check = Check(identifier, name, looked_at, given, severity, weight, _dimension(entry, name))
     if columns is not None:
-        fit_check(section, check, rule, columns)
+        check_rule(section, check, rule, columns)
     return check
 
 

@@ -1,7 +1,8 @@
 """A contract as frozen values, and the closed registries that it may name.
 
 No file is read here and no SQL is written: `contracts.loader` makes the values from YAML,
-`contracts.schemas` makes Spark schemas and DDL of them, `tasks.source` the SQL that reads the source.
+`contracts.schemas` makes Spark schemas and DDL of them, `tasks.source` the SQL that reads the
+source.
 """
 
 from __future__ import annotations

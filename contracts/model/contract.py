@@ -91,7 +91,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Transformation:
-    """A named entry of the closed registry in `contracts.model.transformation_registry`, with arguments."""
+    """A named entry of `contracts.model.transformation_registry`, with its arguments."""
 
     name: str
     arguments: Mapping[str, Argument] = field(default_factory=dict)
@@ -124,9 +124,9 @@ class SourceColumn:
 class Column:
     """One column of the target table.
 
-    `type` is the Spark SQL type of the clear value; an encrypted or pseudonymised column is
-    stored in the type that `contracts.schemas.target_ddl.stored_type` gives. `physical_type` is the type as
-    the specification words it. `sources` are source column names; empty for a column that
+    `type` is the Spark SQL type of the clear value; an encrypted or pseudonymised column is stored
+    in the type that `contracts.schemas.target_ddl.stored_type` gives. `physical_type` is the type
+    as the specification words it. `sources` are source column names; empty for a column that
     Strandline generates.
     """
 
@@ -175,9 +175,9 @@ class Source:
     far behind the watermark a load reads again. `partition_column` only prunes and splits.
     A row that fails `membership` closes its key's version; a row that meets `ignore` says nothing.
 
-    `kind` None: the contract does not say (`contracts.model.source_kind.settled` decides). `future_stamps` is
-    what a sequence later than the read does to its row. `null_watermark` None: what
-    `refuses_null_watermark` makes of what the contract promises of the columns.
+    `kind` None: the contract does not say (`contracts.model.source_kind.with_source_kind` decides).
+    `future_stamps` is what a sequence later than the read does to its row. `null_watermark` None:
+    what `refuses_null_watermark` makes of what the contract promises of the columns.
     """
 
     connection: str

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 _TERM = re.compile(r"^(?:(\w+)\(\s*([^(),]+?)\s*(?:,\s*(\d{1,6}))?\s*\)|([^(),]+))$")
-_TIMES = ("years", "months", "days", "hours")
+TIME_TRANSFORMS = ("years", "months", "days", "hours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def term(text: str) -> Term | None:
     function, inner, count, plain = found.groups()
     if plain is not None:
         return Term(plain.strip())
-    if function in _TIMES and count is None:
+    if function in TIME_TRANSFORMS and count is None:
         return Term(inner, function)
     if function == "bucket" and count is not None and int(count) > 0:
         return Term(inner, function, int(count))

@@ -17,7 +17,7 @@ from contracts.model import Absence, Column, Contract, SourceKind, Transformatio
 from contracts.model.source_relation import Relation
 from contracts.model.transformation_registry import TRANSFORMATIONS
 
-__all__ = ["one_row_a_key", "settled", "taken_because", "with_read_at"]
+__all__ = ["one_row_a_key", "source_kind_reason", "with_read_at", "with_source_kind"]
 
 _READ_AT = "read_at"
 _WORDS = tuple(str(kind) for kind in SourceKind)

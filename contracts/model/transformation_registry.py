@@ -1,7 +1,7 @@
 """The closed registry of transformations a contract may name: what each takes and gives.
 
-Only the signatures are here; `tasks.transforms.mapping.column_mapping` turns an entry into a Spark column. A
-contract can thus be checked without Spark, and can't carry SQL.
+Only the signatures are here; `tasks.transforms.mapping.column_mapping` turns an entry into a Spark
+column. A contract can thus be checked without Spark, and can't carry SQL.
 """
 
 from __future__ import annotations

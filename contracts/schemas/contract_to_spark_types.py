@@ -49,7 +49,7 @@ def data_type(name: str) -> T.DataType:
         where=f"type {name}",
         expected="a Spark SQL type",
         found="an unknown one",
-        next_step="See contracts/model/database_type_names.py for the types that contracts may use.",
+        next_step="See contracts/model/database_type_names.py for types that contracts may use.",
     )
 
 

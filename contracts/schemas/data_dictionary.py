@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from contracts.model import Column, Contract
 from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.schemas.contract_to_spark_types import stored_type
-from contracts.schemas.spark_schemas import _protection
+from contracts.schemas.spark_schemas import protection_text
 
 _HEADINGS = (
     "column", "meaning", "type", "stored as", "null", "made of", "by", "classification",
@@ -28,7 +28,7 @@ def data_dictionary(contract: Contract) -> str:
             ", ".join(f"`{name}`" for name in column.sources),
             _logic(column),
             str(column.classification),
-            _protection(column),
+            protection_text(column),
         )
         rows.append(_row(cells))
     title = f"# {contract.target}\n\n{contract.description.strip()}\n\n"

@@ -66,11 +66,12 @@ def ledger_schema(ledger: Ledger) -> T.StructType:
 
 def comment(column: Column) -> str:
     """What the catalog says of a column: its meaning, classification and protection."""
-    protection = f", {_protection(column)}" if column.protection else ""
+    protection = f", {protection_text(column)}" if column.protection else ""
     return f"{column.description.strip()} [{column.classification}{protection}]"
 
 
-def _protection(column: Column) -> str:
+def protection_text(column: Column) -> str:
+    """How a column is protected, in words; empty where it is not."""
     if column.protection is None:
         return ""
     if column.protection.kind is ProtectionKind.ENCRYPT:

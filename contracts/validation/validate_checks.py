@@ -14,7 +14,7 @@ from contracts.yaml_reading.yaml_section import Section, is_number
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_$]*$")
 
 
-def fit_check(
+def check_rule(
     section: Section, check: Check, rule: Rule, columns: Mapping[str, SourceColumn]
 ) -> None:
     """Note what does not fit. `section` is the check's implementation, `columns` the source's."""

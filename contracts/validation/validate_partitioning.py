@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from contracts.model.database_type_names import is_temporal
-from contracts.model.partition_transforms import _TIMES, term
+from contracts.model.partition_transforms import TIME_TRANSFORMS, term
 from contracts.yaml_reading.problem_report import did_you_mean
 from contracts.yaml_reading.yaml_section import Section
 
@@ -27,7 +27,7 @@ def check_partitioning(
         else:
             columns.append(found.column)
             kind = kinds[found.column]
-            if found.function in _TIMES and kind and not is_temporal(kind):
+            if found.function in TIME_TRANSFORMS and kind and not is_temporal(kind):
                 section.report.add(path, f"{found.function} needs a date; the column is {kind}")
             if found.function == "hours" and kind == "date":
                 section.report.add(path, "a date has no hours", "use days")

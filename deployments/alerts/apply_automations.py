@@ -29,7 +29,7 @@ from contracts.alerts.event_names import TAG, automation_name
 from contracts.errors import SettingsError
 from deployments.alerts.build_automations import automations
 
-__all__ = ["Applied", "Change", "apply", "differences", "known_to", "ours", "with_kept"]
+__all__ = ["Applied", "Change", "apply_alerts", "differences", "known_to", "ours", "with_kept"]
 
 _COMPARED = {"name", "description", "enabled", "tags", "trigger", "actions"}
 _PAGE = 200
@@ -54,7 +54,7 @@ class Applied:
     id: UUID | None
 
 
-def apply(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, ...]:
+def apply_alerts(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, ...]:
     """Make blocks and automations agree with the file.
 
     Raises:

@@ -22,7 +22,7 @@ from blocks.alert_channels import block_of, send
 from contracts.alerts import event_names as names
 from contracts.alerts.alert_model import AlertFile
 
-__all__ = ["Trial", "try_alerts"]
+__all__ = ["AlertTrial", "try_alerts"]
 
 _ENDS = ("prefect.automation.action.executed", "prefect.automation.action.failed")
 _BETWEEN_SECONDS = 0.5
@@ -31,7 +31,7 @@ _FROM_HERE = "Sent by strandline alerts test itself: the server did not say that
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class AlertTrial:
     """How the test of an alert went in one channel.
 
     `seconds` is from telling the server to its word that the message was sent; None: it never was.
@@ -58,7 +58,7 @@ def try_alerts(
     automations: Mapping[str, UUID],
     *,
     seconds: float,
-) -> tuple[Trial, ...]:
+) -> tuple[AlertTrial, ...]:
     """Send a test event for each alert that has an automation, and wait for what comes of it.
 
     Args:
@@ -139,17 +139,17 @@ def _of_which(event: Mapping[str, Any], sent: Mapping[str, _Sent]) -> str | None
 
 def _judged(
     file: AlertFile, name: str, place: int, sent: _Sent, event: Mapping[str, Any] | None
-) -> Trial:
+) -> AlertTrial:
     alert = file.alerts[name]
     channel = file.routed(alert)[place]
     if event is None:
-        return Trial(name, channel, None, _NO_RESULT)
+        return AlertTrial(name, channel, None, _NO_RESULT)
     took = (datetime.fromisoformat(event["occurred"]) - sent.at).total_seconds()
     if event["event"] == _ENDS[0]:
-        return Trial(name, channel, round(max(took, 0.0), 1))
+        return AlertTrial(name, channel, round(max(took, 0.0), 1))
     payload = event["payload"]
     log = str(payload.get("notification_log") or "").strip().splitlines()
-    return Trial(name, channel, None, ": ".join([payload["reason"], *log[-1:]]))
+    return AlertTrial(name, channel, None, ": ".join([payload["reason"], *log[-1:]]))
 
 
 def _why(file: AlertFile, channel: str, name: str) -> str:

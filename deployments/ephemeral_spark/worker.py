@@ -37,14 +37,14 @@ from prefect.workers.process import ProcessWorker, ProcessWorkerResult
 from blocks.prefect_ui.block_type_descriptions import STORAGE_LOGO
 from blocks.spark.java_installation import find_java
 from contracts.errors import StrandlineError
-from deployments.ephemeral_spark.cleanup.orphaned_clusters import sweep
-from deployments.ephemeral_spark.cleanup.worker_temp_directory import Scratch
+from deployments.ephemeral_spark.cleanup.orphaned_clusters import end_orphaned_clusters
+from deployments.ephemeral_spark.cleanup.worker_temp_directory import WorkerTempDirectory
 from deployments.ephemeral_spark.clusters.cluster_interface import Cluster, Ending
-from deployments.ephemeral_spark.clusters.cluster_record import Record
-from deployments.ephemeral_spark.clusters.emr_serverless_cluster import EmrJob
-from deployments.ephemeral_spark.clusters.standalone_cluster import Standalone
-from deployments.ephemeral_spark.clusters.standalone_daemons import STARTUP, Shape
-from deployments.ephemeral_spark.clusters.watchdog_pipe import Leash
+from deployments.ephemeral_spark.clusters.cluster_record import ClusterRecord
+from deployments.ephemeral_spark.clusters.emr_serverless_cluster import EmrServerlessCluster
+from deployments.ephemeral_spark.clusters.standalone_cluster import StandaloneCluster
+from deployments.ephemeral_spark.clusters.standalone_daemons import STARTUP, ClusterShape
+from deployments.ephemeral_spark.clusters.watchdog_pipe import WatchdogPipe
 from deployments.ephemeral_spark.flow_subprocess import FlowProcess
 from deployments.ephemeral_spark.job_configuration import (
     EphemeralSparkConfiguration,
@@ -71,9 +71,9 @@ class EphemeralSparkWorker(ProcessWorker):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._leashes: dict[UUID, Leash] = {}
+        self._leashes: dict[UUID, WatchdogPipe] = {}
         self._home = Path(get_current_settings().home)
-        self._scratch = Scratch(self._home)
+        self._scratch = WorkerTempDirectory(self._home)
 
     async def __aenter__(self) -> Self:
         """Begin to work."""
@@ -94,7 +94,7 @@ class EphemeralSparkWorker(ProcessWorker):
         """Prepare the work; what an earlier worker left is ended meanwhile."""
         await super().setup()
         if self._runs_task_group is not None:
-            self._runs_task_group.start_soon(sweep, self._home, self._logger)
+            self._runs_task_group.start_soon(end_orphaned_clusters, self._home, self._logger)
 
     async def run(
         self,
@@ -129,7 +129,7 @@ class EphemeralSparkWorker(ProcessWorker):
         if host != socket.gethostname():
             message = f"the cluster runs on {host}"
             raise InfrastructureNotAvailable(message)
-        record = Record.read(self._home / "ephemeral-spark" / token)
+        record = ClusterRecord.read(self._home / "ephemeral-spark" / token)
         if record is None or not record.guardian.runs():
             message = "the cluster is gone"
             raise InfrastructureNotFound(message)
@@ -139,7 +139,7 @@ class EphemeralSparkWorker(ProcessWorker):
         # From before the run is claimed until it is over, somebody must outlive this worker.
         environment = get_current_settings().to_environment_variables(exclude_unset=True)
         try:
-            leash = await Leash.open(self._home, str(flow_run.id), environment)
+            leash = await WatchdogPipe.open(self._home, str(flow_run.id), environment)
         except (StrandlineError, OSError):
             self._logger.exception("A run's guardian did not start; the run stays scheduled")
             return False
@@ -182,7 +182,7 @@ class EphemeralSparkWorker(ProcessWorker):
         self,
         flow_run: FlowRun,
         configuration: EphemeralSparkConfiguration,
-        leash: Leash,
+        leash: WatchdogPipe,
         log: PrefectLogAdapter,
     ) -> Ending:
         cluster: Cluster | None = None
@@ -212,13 +212,13 @@ class EphemeralSparkWorker(ProcessWorker):
         self,
         flow_run: FlowRun,
         configuration: EphemeralSparkConfiguration,
-        leash: Leash,
+        leash: WatchdogPipe,
         log: PrefectLogAdapter,
     ) -> Cluster:
         if configuration.backend == "emr-serverless":
             settings = configuration.job_settings()
             access = await anyio.to_thread.run_sync(configuration.access)
-            return EmrJob(
+            return EmrServerlessCluster(
                 leash,
                 settings,
                 access,
@@ -229,14 +229,14 @@ class EphemeralSparkWorker(ProcessWorker):
         if configuration.working_dir is None:
             configuration.working_dir = leash.directory / "flow"
             configuration.working_dir.mkdir()
-        shape = Shape(
+        shape = ClusterShape(
             java_home=str(await anyio.to_thread.run_sync(find_java)),
             workers=configuration.workers,
             cores=configuration.cores_per_worker,
             memory=configuration.memory_per_worker,
             secret=secrets.token_hex(32),
         )
-        return Standalone(leash, shape, configuration.start_seconds, log)
+        return StandaloneCluster(leash, shape, configuration.start_seconds, log)
 
     async def _beside(
         self,

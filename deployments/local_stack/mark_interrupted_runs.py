@@ -18,13 +18,13 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.states import Crashed
 
-__all__ = ["tell_crashed"]
+__all__ = ["mark_interrupted_runs"]
 
 _IN_PROGRESS = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 _PAGE = 200
 
 
-def tell_crashed(client: SyncPrefectClient, pools: Collection[str]) -> list[str]:
+def mark_interrupted_runs(client: SyncPrefectClient, pools: Collection[str]) -> list[str]:
     """Say of each run in progress in these pools, whose workers have ended, that it crashed.
 
     Returns:

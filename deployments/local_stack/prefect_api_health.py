@@ -15,9 +15,9 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 
 from blocks.operating_system.owner_only_file import write_private
 from contracts.errors import EnvironmentUnfitError
-from deployments.local_stack.stack_paths import Places
+from deployments.local_stack.stack_paths import StackPaths
 from deployments.local_stack.stack_process_main import HOST
-from deployments.local_stack.stack_processes import Record
+from deployments.local_stack.stack_processes import StackRecord
 
 __all__ = ["address", "as_client", "choose_port", "is_ready", "local_stack", "login", "offer"]
 
@@ -64,7 +64,7 @@ def choose_port(asked: int | None, former: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def login(places: Places) -> str:
+def login(places: StackPaths) -> str:
     """`user:password` of the server, made when there is none.
 
     Without one, every program of every user of this machine, and every page in a browser, could
@@ -75,7 +75,7 @@ def login(places: Places) -> str:
     return places.login.read_text(encoding="utf-8")
 
 
-def offer(places: Places, port: int) -> None:
+def offer(places: StackPaths, port: int) -> None:
     """Write down for shells what a client needs."""
     lines = {
         "PREFECT_API_URL": f"{address(port)}/api",
@@ -86,7 +86,7 @@ def offer(places: Places, port: int) -> None:
 
 
 @contextmanager
-def as_client(places: Places, port: int) -> Iterator[None]:
+def as_client(places: StackPaths, port: int) -> Iterator[None]:
     """A context in which Prefect talks to this server."""
     settings = {
         PREFECT_API_URL: f"{address(port)}/api",
@@ -103,12 +103,12 @@ def local_stack(state_directory: Path) -> Iterator[bool]:
     Yields:
         Whether it is the local stack.
     """
-    places = Places.below(state_directory)
-    server = Record.read(places.record).members.get("server")
+    places = StackPaths.below(state_directory)
+    server = StackRecord.read(places.record).members.get("server")
     if PREFECT_API_URL.value() or server is None or server.process() is None:
         yield False
         return
-    with as_client(places, Record.read(places.record).port):
+    with as_client(places, StackRecord.read(places.record).port):
         yield True
 
 

@@ -13,12 +13,12 @@ import psutil
 from blocks.embedded_postgres import EmbeddedPostgres
 from blocks.embedded_postgres.postgres_process import postmaster
 
-__all__ = ["end_unused"]
+__all__ = ["stop_unused_databases"]
 
 _DATA = "data"
 
 
-def end_unused(below: Path) -> list[str]:
+def stop_unused_databases(below: Path) -> list[str]:
     """End each server below the directory that no living process uses.
 
     Returns:

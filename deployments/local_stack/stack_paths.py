@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Places"]
+__all__ = ["StackPaths"]
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class StackPaths:
     """The files of one stack.
 
     Attributes:
@@ -19,7 +19,7 @@ class Places:
     root: Path
 
     @classmethod
-    def below(cls, state_directory: Path) -> Places:
+    def below(cls, state_directory: Path) -> StackPaths:
         """Those of the stack of a state directory such as `.strandline`."""
         return cls(state_directory.expanduser().resolve() / "stack")
 

@@ -1,4 +1,6 @@
-"""`python -m deployments.local_stack.stack_process_main server PORT` or `worker POOL`: become one of the stack.
+"""Become one process of the stack: a server, or the worker of a pool.
+
+`python -m deployments.local_stack.stack_process_main server PORT`, or `worker POOL`.
 
 The process replaces itself by Prefect's server or worker. It keeps its number: what is written down
 of it, here and by the embedded PostgreSQL about its users, stays true until the server ends,
@@ -13,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deployments.local_stack.stack_paths import Places
+from deployments.local_stack.stack_paths import StackPaths
 from deployments.local_stack.stack_processes import MARK
 
 DATABASE = "prefect"
@@ -30,12 +32,12 @@ def main(kind: str, subject: str) -> None:
     # inherit that; Prefect's worker would never stop.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if kind == "server":
-        _become(_server(subject), _database(Places(Path(os.environ[MARK]))))
+        _become(_server(subject), _database(StackPaths(Path(os.environ[MARK]))))
     else:
         _become(_worker(subject), {})
 
 
-def _database(places: Places) -> Mapping[str, str]:
+def _database(places: StackPaths) -> Mapping[str, str]:
     from urllib.parse import quote  # noqa: PLC0415 - a worker needs none of this
 
     from blocks.embedded_postgres import EmbeddedPostgres  # noqa: PLC0415

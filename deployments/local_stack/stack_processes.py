@@ -19,9 +19,9 @@ import psutil
 
 from blocks.operating_system.owner_only_file import write_private
 from blocks.operating_system.process_identity import ProcessIdentity
-from deployments.local_stack.stack_paths import Places
+from deployments.local_stack.stack_paths import StackPaths
 
-__all__ = ["MARK", "Member", "Record", "end", "launch", "marked"]
+__all__ = ["MARK", "Member", "StackRecord", "end", "launch", "marked"]
 
 MARK = "STRANDLINE_STACK"
 """The variable that every process of a stack has; its value is the stack's directory."""
@@ -42,7 +42,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StackRecord:
     """What is written down of a stack.
 
     Attributes:
@@ -54,7 +54,7 @@ class Record:
     members: Mapping[str, Member]
 
     @classmethod
-    def read(cls, path: Path) -> Record:
+    def read(cls, path: Path) -> StackRecord:
         """The record; an empty one where nothing is written down, or by another release."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -73,13 +73,13 @@ class Record:
         ]
         write_private(path, json.dumps({"port": self.port, "members": members}, indent=2))
 
-    def with_member(self, member: Member) -> Record:
+    def with_member(self, member: Member) -> StackRecord:
         """The record with a member more, or in the place of one of its name."""
-        return Record(self.port, {**self.members, member.name: member})
+        return StackRecord(self.port, {**self.members, member.name: member})
 
 
 def launch(
-    places: Places,
+    places: StackPaths,
     name: str,
     arguments: Sequence[str],
     *,
@@ -112,7 +112,7 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def marked(places: Places) -> list[psutil.Process]:
+def marked(places: StackPaths) -> list[psutil.Process]:
     """Every process of this stack that runs, whoever started it."""
     found = []
     for process in psutil.process_iter():

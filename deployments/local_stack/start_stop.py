@@ -20,7 +20,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from blocks.lookup import block_lookup
 from blocks.operating_system.owner_only_file import locked
 from contracts.errors import EnvironmentUnfitError
-from deployments.local_stack.mark_interrupted_runs import tell_crashed
+from deployments.local_stack.mark_interrupted_runs import mark_interrupted_runs
 from deployments.local_stack.prefect_api_health import (
     address,
     as_client,
@@ -29,14 +29,14 @@ from deployments.local_stack.prefect_api_health import (
     login,
     offer,
 )
-from deployments.local_stack.stack_databases import end_unused
-from deployments.local_stack.stack_paths import Places
-from deployments.local_stack.stack_processes import Member, Record, end, launch, marked
+from deployments.local_stack.stack_databases import stop_unused_databases
+from deployments.local_stack.stack_paths import StackPaths
+from deployments.local_stack.stack_processes import Member, StackRecord, end, launch, marked
 from deployments.server_setup.prefect_server import connected
 from deployments.server_setup.read_prefect_yaml import Project
 from deployments.server_setup.work_pools_stage import apply_work_pools
 
-__all__ = ["Ended", "Standing", "down", "up"]
+__all__ = ["RunningStack", "StoppedStack", "down", "up"]
 
 Announce = Callable[[str], AbstractContextManager[object]]
 """Makes a context for one step of work, which is being done while it is open."""
@@ -58,7 +58,7 @@ _QUIET_AND_QUICK = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunningStack:
     """A stack that runs.
 
     Attributes:
@@ -75,7 +75,7 @@ class Standing:
 
 
 @dataclass(slots=True)
-class Ended:
+class StoppedStack:
     """What was ended.
 
     Attributes:
@@ -99,7 +99,7 @@ class Ended:
         return bool(self.members or self.gone or self.others or self.postgres)
 
 
-def up(project: Project, places: Places, *, port: int | None, doing: Announce) -> Standing:
+def up(project: Project, places: StackPaths, *, port: int | None, doing: Announce) -> RunningStack:
     """Start what does not run yet, and wait until it is ready.
 
     Args:
@@ -120,23 +120,25 @@ def up(project: Project, places: Places, *, port: int | None, doing: Announce) -
             pools = sorted(project.pools_in_use)
             idle = [pool for pool in pools if not _runs(record, _worker(pool))]
             # A run that goes on without its worker is left to itself.
-            crashed = tell_crashed(client, idle) if idle and not _strays(places, record) else []
+            crashed = (
+                mark_interrupted_runs(client, idle) if idle and not _strays(places, record) else []
+            )
             for pool in idle:
                 with doing(f"Worker of the pool {pool}"):
                     record = _with_worker(places, record, pool, client, project)
                 started.append(_worker(pool))
-    return Standing(
+    return RunningStack(
         address(record.port), tuple(started), tuple(record.members.values()), tuple(crashed)
     )
 
 
-def down(places: Places, doing: Announce) -> Ended:
+def down(places: StackPaths, doing: Announce) -> StoppedStack:
     """End whatever runs of the stack, and say what that was."""
-    ended = Ended()
+    ended = StoppedStack()
     if not places.root.exists():
         return ended
     with locked(places.lock):
-        record = Record.read(places.record)
+        record = StackRecord.read(places.record)
         workers = [each for each in record.members if each != SERVER]
         answers = _runs(record, SERVER) and is_ready(record.port)
         with doing("Workers, and the runs in progress"):
@@ -150,31 +152,31 @@ def down(places: Places, doing: Announce) -> Ended:
             if answers:
                 pools = [each.removeprefix(_worker("")) for each in workers]
                 with as_client(places, record.port), connected() as client:
-                    ended.crashed += tell_crashed(client, pools) if pools else []
+                    ended.crashed += mark_interrupted_runs(client, pools) if pools else []
             _end_members(record, [SERVER] if SERVER in record.members else [], ended)
             rest = marked(places)
             end(rest, patience=_RUNS_TO_STOP_SECONDS)
             ended.others += len(rest)
-            ended.postgres += end_unused(places.root.parent)
+            ended.postgres += stop_unused_databases(places.root.parent)
         places.environment.unlink(missing_ok=True)
         places.record.unlink(missing_ok=True)
     return ended
 
 
 def _with_server(
-    project: Project, places: Places, asked: int | None, doing: Announce
-) -> tuple[Record, list[str]]:
-    record = Record.read(places.record)
+    project: Project, places: StackPaths, asked: int | None, doing: Announce
+) -> tuple[StackRecord, list[str]]:
+    record = StackRecord.read(places.record)
     if _runs(record, SERVER):
         if is_ready(record.port):
             _refuse_other_port(record.port, asked)
             return record, []
-        _end_members(record, [SERVER], Ended())
+        _end_members(record, [SERVER], StoppedStack())
     port = choose_port(asked, record.port)
     if record.port and port != record.port:
         # Workers and runs that still look for the former port would never find this one.
         end(marked(places), patience=_TO_STOP_SECONDS)
-    record = Record(port, {**record.members})
+    record = StackRecord(port, {**record.members})
     with doing("Prefect server on PostgreSQL 18"):
         key = login(places)
         environment = {**_environment(places, port), "PREFECT_SERVER_API_AUTH_STRING": key}
@@ -193,8 +195,8 @@ def _with_server(
 
 
 def _with_worker(
-    places: Places, record: Record, pool: str, client: SyncPrefectClient, project: Project
-) -> Record:
+    places: StackPaths, record: StackRecord, pool: str, client: SyncPrefectClient, project: Project
+) -> StackRecord:
     began = datetime.now(UTC)
     member = launch(
         places,
@@ -215,7 +217,7 @@ def _with_worker(
     return record
 
 
-def _await(places: Places, member: Member, seconds: float, ready: Callable[[], bool]) -> None:
+def _await(places: StackPaths, member: Member, seconds: float, ready: Callable[[], bool]) -> None:
     patience = time.monotonic() + seconds
     while not ready():
         found = None
@@ -233,7 +235,7 @@ def _await(places: Places, member: Member, seconds: float, ready: Callable[[], b
         time.sleep(_POLL_SECONDS)
 
 
-def _environment(places: Places, port: int) -> Mapping[str, str]:
+def _environment(places: StackPaths, port: int) -> Mapping[str, str]:
     """That of this process, without what would lead Prefect or the blocks elsewhere."""
     inherited = {
         name: text
@@ -252,7 +254,10 @@ def _environment(places: Places, port: int) -> Mapping[str, str]:
 
 
 def _end_members(
-    record: Record, names: Collection[str], ended: Ended, patience: float = _TO_STOP_SECONDS
+    record: StackRecord,
+    names: Collection[str],
+    ended: StoppedStack,
+    patience: float = _TO_STOP_SECONDS,
 ) -> None:
     running = {name: record.members[name].process() for name in names}
     late = end([each for each in running.values() if each], patience=patience)
@@ -263,13 +268,13 @@ def _end_members(
             ended.members[name] = "killed" if process in late else "ended"
 
 
-def _strays(places: Places, record: Record) -> list[psutil.Process]:
+def _strays(places: StackPaths, record: StackRecord) -> list[psutil.Process]:
     """Processes of the stack that are no member of it: runs, and what runs have started."""
     members = [each.process() for each in record.members.values()]
     return [each for each in marked(places) if each not in members]
 
 
-def _runs(record: Record, name: str) -> bool:
+def _runs(record: StackRecord, name: str) -> bool:
     return name in record.members and record.members[name].process() is not None
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from prefect.client.orchestration import SyncPrefectClient
 
 from contracts.alerts.load_alert_file import alert_file, load_alerts
-from deployments.alerts.apply_automations import Change, apply
+from deployments.alerts.apply_automations import Change, apply_alerts
 from deployments.server_setup.read_prefect_yaml import Project
 from deployments.server_setup.stage_result import Outcome, State
 
@@ -30,6 +30,6 @@ def apply_automations(_project: Project, client: SyncPrefectClient) -> Iterator[
     Raises:
         SettingsError: Somebody else's automation has the name of one of ours.
     """
-    for each in apply(client, load_alerts(alert_file())):
+    for each in apply_alerts(client, load_alerts(alert_file())):
         state, note = _STATES[each.change]
         yield Outcome("automation", each.name, state, str(each.id or ""), note)

@@ -1,4 +1,4 @@
-"""What readers of a history see now, from its newest snapshots: batch, watermark, reads, counters."""
+"""What readers of a history see now: its newest snapshot, batch, watermark, reads, counters."""
 
 from __future__ import annotations
 

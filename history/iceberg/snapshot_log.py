@@ -1,4 +1,4 @@
-"""All that a table remembers of itself: its snapshots, branches and tags, and what was current when."""
+"""What a table remembers of itself: snapshots, branches, tags, and which was current when."""
 
 from __future__ import annotations
 

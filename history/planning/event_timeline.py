@@ -1,4 +1,7 @@
-"""New events and stored rows of the batch's keys on one timeline: repeats go, late events are marked."""
+"""New events and stored rows of the batch's keys on one timeline.
+
+Exact repeats of known events are dropped, late events are marked.
+"""
 
 from __future__ import annotations
 
@@ -156,10 +159,10 @@ def mark_late_events(
         columns: The event columns.
 
     Returns:
-        The rows with `__arrives_late` (a new event at or before the newest known one) and `__key_has_late` (its
-        key has such an event, or one that knows a column the open version does not), without
-        exact repeats of known events and, for keys without late events, without the kept events
-        that the open version leaves behind.
+        The rows with `__arrives_late` (a new event at or before the newest known one) and
+        `__key_has_late` (its key has such an event, or one that knows a column the open version
+        does not), without exact repeats of known events and, for keys without late events, without
+        the kept events that the open version leaves behind.
     """
     schema = rows.schema
     sequence, origin = named(settings.sequence), F.col("__origin")
@@ -237,7 +240,8 @@ def _timeline_of_late_read(
 ) -> EventTimeline:
     """The line of a read that is loaded after a later one: all that is known of its keys.
 
-    With what the later reads saw of them without writing it down (`history.planning.late_source_reads`).
+    With what the later reads saw of them without writing it down
+    (`history.planning.late_source_reads`).
     """
     settings = batch.settings
     keys = broadcast_if_small(
@@ -265,7 +269,7 @@ def _is_repeat(seen: Column, settings: HistorySettings, columns: tuple[str, ...]
 def _late_where_columns_become_known(
     rows: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
 ) -> DataFrame:
-    """The rows, `__key_has_late` also where a new event knows a column that the open version does not.
+    """Marks keys as late where a new event knows a column that the open version does not.
 
     What was known of the column may then stand in an earlier version.
     """

@@ -63,9 +63,9 @@ def rank_candidates(
     """The events of each instant in the order in which they may claim it.
 
     Args:
-        events: Rows of the event columns, `__op`, `__origin`, `__key_has_late` (their key has events that
-            arrive behind known ones), `__arrives_late` (this is one) and `__version`: what is stored of a
-            version beside its event (`plan.stored`), null for other rows.
+        events: Rows of the event columns, `__op`, `__origin`, `__key_has_late` (their key has
+            events that arrive after newer ones), `__arrives_late` (this is one) and `__version`:
+            what is stored of a version beside its event (`stored_versions`), null for other rows.
         settings: How the table is kept.
         columns: The event columns.
 
@@ -185,13 +185,13 @@ def plan_versions(
     """What each instant is in the history that should be, and what that means for the tables.
 
     Returns:
-        Of `decided` the event columns, `__op`, `__version`, `__arrives_late` and the counts, and beside
-        them `valid_from`, `valid_to`, `is_current` under the settings' names, `__effective_from` (since when
-        the event's change holds; of one that changes nothing, its sequence), `__boundary` (it opens
-        or ends a version), `__deletes_nothing` (a delete of what was not there), `__current_values` (the type-1 values
-        the version shows), `__unchanged`, and the actions: `__version_action` on the history table ('add',
-        'update', 'remove', 'replace') and `__kept_event_action` on the kept events ('add', 'remove', 'replace'),
-        null for nothing.
+        Of `decided` the event columns, `__op`, `__version`, `__arrives_late` and the counts, and
+        beside them `valid_from`, `valid_to`, `is_current` under the settings' names,
+        `__effective_from` (since when the event's change holds; of one that changes nothing, its
+        sequence), `__boundary` (it opens or ends a version), `__deletes_nothing` (a delete of what
+        was not there), `__current_values` (the type-1 values the version shows), `__unchanged`, and
+        the actions: `__version_action` on the history table ('add', 'update', 'remove', 'replace')
+        and `__kept_event_action` on the kept events ('add', 'remove', 'replace'), null for nothing.
     """
     schema = instants.schema
     sequence = named(settings.sequence)
@@ -306,7 +306,7 @@ def _overwritten_columns(settings: HistorySettings, columns: tuple[str, ...]) ->
 def _current_values(
     settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType, stretch: WindowSpec
 ) -> dict[str, Column]:
-    """`__current_values`, the values that a version shows of the events of its stretch, and comparable."""
+    """The values that a version shows of its events (`__current_values`), and comparable ones."""
     if settings.learned:
         latest, latest_said = values_of_added_columns.current_known_values(
             settings, columns, schema, stretch

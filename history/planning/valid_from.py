@@ -34,11 +34,12 @@ def add_effective_from(
     *,
     edges: WindowSpec,
 ) -> DataFrame:
-    """Adds `__effective_from`: since when the change of an edge holds; of other events, when they were seen.
+    """Adds `__effective_from`: since when a boundary's change holds; else when it was seen.
 
     Args:
-        line: Events of keys, with `__boundary` (opens a version or ends one), `__previous_operation` (what the
-            event before it did), `__key_has_late` (the key's whole line is here) and `__version`.
+        line: Events of keys, with `__boundary` (opens a version or ends one),
+            `__previous_operation` (what the event before it did), `__key_has_late` (the key's
+            whole line is here) and `__version`.
         settings: How the table is kept.
         schema: The events' types.
         edges: The edges of a key in their order.

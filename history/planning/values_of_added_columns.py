@@ -1,6 +1,7 @@
 """What events say of columns that some of them do not know, on the line of a key.
 
-Used only where a table has such columns (`history.model.added_and_dropped_columns`); others pay nothing for them.
+Used only where a table has such columns (`history.model.added_and_dropped_columns`); others pay
+nothing for them.
 """
 
 from __future__ import annotations

@@ -64,8 +64,8 @@ def stored_versions(
         schema: Their types.
 
     Returns:
-        Versions with the event columns, `__op`, `__origin` and `__version`: `valid_from`, `valid_to`,
-        `is_current`, `rest` (the values of `settings.shown`, comparable) and `other`
+        Versions with the event columns, `__op`, `__origin` and `__version`: `valid_from`,
+        `valid_to`, `is_current`, `rest` (the values of `settings.shown`, comparable) and `other`
         (`Stored.extra`, named r0, r1, ...). Kept events likewise, without `__version`.
     """
     settings = batch.settings
@@ -112,7 +112,7 @@ def rows_of_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -
 
 
 def stored_rows_of_batch(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
-    """Stored rows of the keys, with `__not_before_batch`: an event of the batch is not newer than the row."""
+    """Stored rows of the keys; `__not_before_batch`: an event of the batch is not newer."""
     both = frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "inner")
     met = F.col(f"f.{quoted(settings.sequence)}") >= F.col("k.__first")
     if settings.stamp is not None and "__version" in frame.columns:

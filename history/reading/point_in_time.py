@@ -30,6 +30,7 @@ def as_of(frame: DataFrame, settings: HistorySettings, moment: Moment) -> DataFr
 
 
 def holds_at(settings: HistorySettings, moment: Moment) -> Column:
+    """Whether a version held at the moment."""
     at = F.lit(moment)
     open_ended = named(settings.is_current)
     return (named(settings.valid_from) <= at) & (open_ended | (at < named(settings.valid_to)))

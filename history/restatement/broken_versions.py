@@ -24,9 +24,9 @@ def one_row_per_version(
     """Versions (`plan.stored`) that know how often their instant is stored, and what they say.
 
     Returns:
-        The rows; `__version` is the same for all of one instant (of the least surrogate key) and has
-        two more fields: `copies`, how many rows are stored there, and `shown`, their columns but
-        those that may show a later event's values.
+        The rows; `__version` is the same for all of one instant (of the least surrogate key) and
+        has two more fields: `copies`, how many rows are stored there, and `shown`, their columns
+        but those that may show a later event's values.
     """
     instant = whole(per(*settings.key, settings.sequence))
     main = F.col("__version").withField("shown", _shown(versions.schema, settings, columns))

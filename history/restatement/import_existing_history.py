@@ -81,7 +81,9 @@ def events_of_versions(
 def _judged(
     versions: DataFrame, key: Sequence[str], interval: tuple[str, str], open_end: datetime | None
 ) -> DataFrame:
-    """The versions, each once, with `__operation_found` (their operation), `__effective_to` (null: open) and
+    """The versions, each once, with what they are as events.
+
+    Adds `__operation_found` (their operation), `__effective_to` (null: open) and
     `__closes` (a delete follows).
     """
     schema, (valid_from, valid_to) = versions.schema, interval

@@ -184,8 +184,8 @@ def write_rebuild(spark: SparkSession, batch: Batch, scope: RebuildScope) -> Reb
     """Plan the rebuild against what is published, and write it aside.
 
     Nothing that readers see has changed afterwards. The branch's head is `report.snapshot_id`, and
-    `history.reading.published_snapshots.differing` compares it with the published state. `audit_changes` and
-    `publish_changes` go on from here; for arguments and errors see `rebuild`.
+    `history.reading.published_snapshots.changed_rows` compares it with the published state.
+    `audit_changes` and `publish_changes` go on from here; for arguments and errors see `rebuild`.
     """
     columns, schema = _event_columns(spark, batch)
     everything = scope.keys is None and scope.since is None

@@ -19,15 +19,15 @@ from contracts.alerts.event_names import automation_name
 from contracts.alerts.load_alert_file import alert_file, load_alerts
 from contracts.errors import NotFoundError, RetryableError, SettingsError
 from contracts.yaml_reading.problem_report import did_you_mean
-from strandline.terminal.console_output import AsJson, Screen
+from strandline.terminal.console_output import AsJson, CommandOutput
 from strandline.terminal.number_format import NOTHING, many
-from strandline.terminal.text_table import Heading, listing
+from strandline.terminal.text_table import Heading, text_table
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
     from deployments.alerts.apply_automations import Applied
-    from deployments.alerts.send_test_alerts import Trial
+    from deployments.alerts.send_test_alerts import AlertTrial
 
 File = Annotated[
     Path | None,
@@ -64,12 +64,12 @@ app = App(name="alerts", help="Alerts: who hears of what goes wrong.")
 @app.command
 def apply(*, file: File = None, dry_run: DryRun = False, json: AsJson = False) -> None:
     """Make the automations of the Prefect server agree with the alert file."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     alerts = load_alerts(file or alert_file())
     with screen.waiting("Asking the server"):
         from deployments.alerts import apply_automations as bringing
     with _server() as client:
-        bring = bringing.differences if dry_run else bringing.apply
+        bring = bringing.differences if dry_run else bringing.apply_alerts
         outcomes = bring(client, alerts)
         alerts = bringing.known_to(client, alerts)
     data = {
@@ -83,7 +83,7 @@ def apply(*, file: File = None, dry_run: DryRun = False, json: AsJson = False) -
     screen.answer(
         data,
         *([Text("nothing was changed; this is what would be done", "dim")] if dry_run else []),
-        listing(_APPLIED, [_applied(each) for each in outcomes], width=screen.out.width),
+        text_table(_APPLIED, [_applied(each) for each in outcomes], width=screen.out.width),
         *_remarks(alerts),
     )
 
@@ -91,7 +91,7 @@ def apply(*, file: File = None, dry_run: DryRun = False, json: AsJson = False) -
 @app.command(name="list")
 def list_alerts(*, file: File = None, json: AsJson = False) -> None:
     """List the alerts, where they go, and whether the server has them."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     alerts = load_alerts(file or alert_file())
     with screen.waiting("Asking the server"):
         states, alerts = _on_the_server(alerts)
@@ -119,13 +119,13 @@ def list_alerts(*, file: File = None, json: AsJson = False) -> None:
         ],
         **_reach(alerts),
     }
-    screen.answer(data, listing(_ALERTS, rows, width=screen.out.width), *_remarks(alerts))
+    screen.answer(data, text_table(_ALERTS, rows, width=screen.out.width), *_remarks(alerts))
 
 
 @app.command(name="test")
 def prove(*names: Names, file: File = None, wait: Wait = 60, json: AsJson = False) -> int:
     """Send a test of each alert through the server to its channels, and say which arrived."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     alerts = load_alerts(file or alert_file())
     _refuse_unknown(names, alerts)
     with screen.waiting("Waiting for the server to send"):
@@ -146,7 +146,7 @@ def prove(*names: Names, file: File = None, wait: Wait = 60, json: AsJson = Fals
     )
     screen.answer(
         data,
-        listing(_TRIALS, [_trial(each) for each in trials], width=screen.out.width),
+        text_table(_TRIALS, [_trial(each) for each in trials], width=screen.out.width),
         *_remarks(alerts),
         summary,
     )
@@ -264,7 +264,7 @@ def _applied(each: Applied) -> tuple[Text, Text, str]:
     return Text(each.name, "bold"), Text(str(each.change), style), str(each.id or NOTHING)
 
 
-def _trial(each: Trial) -> tuple[Text, str, Text, str, str]:
+def _trial(each: AlertTrial) -> tuple[Text, str, Text, str, str]:
     sent = each.seconds is not None
     return (
         Text(each.alert, "bold"),

@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from strandline.terminal.console_output import AsJson, Screen, Settings, TableName
+from strandline.terminal.console_output import AsJson, CommandOutput, Settings, TableName
 
 More = Annotated[str, Parameter(help="Further ones, loaded side by side.")]
 Key = Annotated[
@@ -125,7 +125,7 @@ def run(
     json: AsJson = False,
 ) -> int:
     """Load what is new in the sources of contracts."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands.run_command import load
     return load(
@@ -148,10 +148,10 @@ def verify(
     json: AsJson = False,
 ) -> int:
     """Compare a whole table with its source as it is now, and repair it if told to."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands import verify_command
-    asked = verify_command.Asked(repair=repair, limit=limit, closing_limit=closing_limit)
+    asked = verify_command.VerifyOptions(repair=repair, limit=limit, closing_limit=closing_limit)
     return verify_command.verify(screen, table, asked, settings=settings)
 
 
@@ -166,7 +166,7 @@ def history(
     json: AsJson = False,
 ) -> None:
     """Show the versions of one key on a time line."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands import history_status_commands
     history_status_commands.history(screen, table, key, as_of=as_of, limit=limit, settings=settings)
@@ -174,7 +174,7 @@ def history(
 
 def status(*, settings: Settings = "default", json: AsJson = False) -> None:
     """Show where each table stands."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands import history_status_commands
     history_status_commands.status(screen, settings=settings)
@@ -189,7 +189,7 @@ def runs(
     json: AsJson = False,
 ) -> None:
     """Show how the last loads went, newest first."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands import history_status_commands
     history_status_commands.runs(screen, contract, limit=limit, settings=settings)
@@ -205,7 +205,7 @@ def quarantine(
     json: AsJson = False,
 ) -> None:
     """Show which rows were refused, and why."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands import history_status_commands
     history_status_commands.quarantine(screen, table, limit=limit, rows=rows, settings=settings)
@@ -224,10 +224,10 @@ def diff(
     json: AsJson = False,
 ) -> None:
     """Show what differs between two published states, or between two moments."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands import diff_command
-    asked = diff_command.Asked(since, until, held)
+    asked = diff_command.DiffOptions(since, until, held)
     diff_command.diff(screen, table, asked, keys=keys, limit=limit, settings=settings)
 
 
@@ -239,7 +239,7 @@ def upkeep(
     json: AsJson = False,
 ) -> int:
     """Compact tables, let old snapshots go, remove what loads left over."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands.upkeep_command import keep_up
     return keep_up(screen, contracts, settings=settings, dry_run=dry_run, verbose=verbose)
@@ -259,16 +259,16 @@ def rebuild(  # noqa: PLR0913 - one option each
     json: AsJson = False,
 ) -> int:
     """Recompute versions from their events, show what differs, and publish it if told to."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands import rebuild_command
-    asked = rebuild_command.Asked(keys, where, since, everything=everything)
+    asked = rebuild_command.RebuildOptions(keys, where, since, everything=everything)
     return rebuild_command.rebuild(screen, table, asked, show=show, yes=yes, settings=settings)
 
 
 def deploy(*, file: ProjectFile = _PROJECT, state: State = _STATE, json: AsJson = False) -> int:
     """Bring a Prefect server up to date: blocks, work pools, limits, deployments."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands.deploy_command import deploy_all
     return deploy_all(screen, file, state)
@@ -282,7 +282,7 @@ def up(
     json: AsJson = False,
 ) -> None:
     """Start a local Prefect server with its pages and workers."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands import up_down_commands
     up_down_commands.start(screen, file, state, port)
@@ -290,7 +290,7 @@ def up(
 
 def down(*, state: State = _STATE, json: AsJson = False) -> None:
     """End the local server, its workers and their runs."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands import up_down_commands
     up_down_commands.stop(screen, state)

@@ -16,9 +16,9 @@ from contracts.loader import TABLES, find_contract, load_contracts
 from contracts.model import Contract
 from contracts.yaml_reading.problem_report import Problem
 from strandline.commands.check_contracts import SHIPPED, Checked, check_paths
-from strandline.terminal.console_output import AsJson, Screen, TableName
+from strandline.terminal.console_output import AsJson, CommandOutput, TableName
 from strandline.terminal.number_format import many
-from strandline.terminal.text_table import Heading, listing
+from strandline.terminal.text_table import Heading, text_table
 
 Folder = Annotated[
     Path | None, Parameter(help="A folder of contracts; those that come along by default.")
@@ -53,7 +53,7 @@ app = App(name="contracts", help="The contracts: what each table promises.")
 @app.command
 def check(*paths: Paths, settings: OfSettings = None, json: AsJson = False) -> int:
     """Report every problem of the contracts."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     configured = () if settings is None else (_folder(None, settings),)
     checked = check_paths((*paths, *configured) or SHIPPED)
     broken = [each for each in checked if each.problems]
@@ -78,7 +78,7 @@ def list_contracts(
     *, folder: Folder = None, settings: OfSettings = None, json: AsJson = False
 ) -> None:
     """List the contracts: target, source, key."""
-    screen = Screen.of(as_json=json)
+    screen = CommandOutput.of(as_json=json)
     contracts = load_contracts(_folder(folder, settings)).values()
     rows = [
         (
@@ -103,7 +103,7 @@ def list_contracts(
         }
         for each in contracts
     ]
-    screen.answer(data, listing(_CONTRACTS, rows, width=screen.out.width))
+    screen.answer(data, text_table(_CONTRACTS, rows, width=screen.out.width))
 
 
 @app.command
@@ -120,7 +120,7 @@ def show(
     # Types alone need Spark's Python part, which `check` and `list` do without.
     from contracts.schemas.data_dictionary import data_dictionary
 
-    screen = Screen.of()
+    screen = CommandOutput.of()
     contract = find_contract(name, _folder(folder, settings))
     if markdown:
         screen.out.file.write(data_dictionary(contract))
@@ -159,7 +159,7 @@ def _dictionary(contract: Contract, *, width: int) -> list[RenderableType]:
         for column in contract.columns
     ]
     about = Text(" ".join(contract.description.split()))
-    return [title, origin, about, listing(_COLUMNS, rows, width=width)]
+    return [title, origin, about, text_table(_COLUMNS, rows, width=width)]
 
 
 def _told(checked: Checked) -> dict[str, object]:

@@ -16,9 +16,9 @@ from deployments.server_setup.prefect_server import connected, is_cloud
 from deployments.server_setup.read_prefect_yaml import Project
 from deployments.server_setup.setup_stages import deploy
 from deployments.server_setup.stage_result import Outcome, State
-from strandline.terminal.console_output import Screen
+from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.number_format import many
-from strandline.terminal.text_table import Heading, facts, listing
+from strandline.terminal.text_table import Heading, facts, text_table
 
 _HEADINGS = (
     Heading("kind"),
@@ -36,7 +36,7 @@ _STYLES = {
 }
 
 
-def deploy_all(screen: Screen, file: Path, state_directory: Path) -> int:
+def deploy_all(screen: CommandOutput, file: Path, state_directory: Path) -> int:
     """Deploy the project of that `prefect.yaml`; the exit code is 78 where something is missing."""
     project = Project.read(file)
     outcomes: list[Outcome] = []
@@ -69,7 +69,7 @@ def _page(
     counts = Counter(each.state for each in outcomes)
     told = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
     parts: list[RenderableType] = [
-        listing(_HEADINGS, rows, width=width),
+        text_table(_HEADINGS, rows, width=width),
         Text(f"{many(len(outcomes), 'thing')} on {url}: {told}", "bold"),
     ]
     if not cloud:

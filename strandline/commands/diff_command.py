@@ -31,12 +31,12 @@ from history.reading.published_snapshots import (
 from history.reading.version_diff import CHANGE, CHANGES, difference, held_difference
 from history.schema_evolution.evolve_table import settings_of_table
 from history.spark.column_quoting_and_comparison import named
-from strandline.queries.format_row_values import readable, told
-from strandline.queries.open_lakehouse import Lake, contract_of, open_lake
+from strandline.queries.format_row_values import printable, readable
+from strandline.queries.open_lakehouse import Lakehouse, contract_of, open_lakehouse
 from strandline.queries.parse_key_argument import moment_of
-from strandline.terminal.console_output import Screen
+from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.number_format import NOTHING, count, moment, second, value
-from strandline.terminal.text_table import Heading, facts, listing
+from strandline.terminal.text_table import Heading, facts, text_table
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.run.spark_error_mapping import map_spark_errors
 
@@ -55,7 +55,7 @@ _HELD = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DiffOptions:
     """What was typed: two published states, or two moments of which the history tells (`held`)."""
 
     since: str | None
@@ -96,14 +96,14 @@ class Difference:
 
 
 def diff(
-    screen: Screen, table: str, asked: Asked, *, keys: bool, limit: int, settings: str
+    screen: CommandOutput, table: str, asked: DiffOptions, *, keys: bool, limit: int, settings: str
 ) -> None:
     """What differs between two published states, or between what held at two moments."""
     _check(asked)
     where = block_lookup.settings(settings)
     contract = contract_of(table, where)
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lake(where)
+        lake = open_lakehouse(where)
         with map_spark_errors(contract.name, "diff"):
             contract = lake.as_loaded(contract)
             compare = _of_states if asked.held is None else _of_moments
@@ -130,7 +130,7 @@ def difference_page(
     if not any(found.counts.values()):
         return [*parts, Text("no version differs")]
     counts = [(count(number), says[name]) for name, number in found.counts.items() if number]
-    parts.append(listing(_COUNTS, counts, width=width))
+    parts.append(text_table(_COUNTS, counts, width=width))
     if found.versions is None:
         return [*parts, Text(f"{options[0]} names them", "dim")]
     headings = (Heading("change"), Heading("key"), Heading("from (UTC)"), Heading("to (UTC)"))
@@ -143,13 +143,13 @@ def difference_page(
         )
         for each in found.versions
     ]
-    parts.append(listing(headings, rows, width=width))
+    parts.append(text_table(headings, rows, width=width))
     if len(rows) < sum(found.counts.values()):
         parts.append(Text(f"{len(rows):,} are shown; {options[1]} shows more", "dim"))
     return parts
 
 
-def _check(asked: Asked) -> None:
+def _check(asked: DiffOptions) -> None:
     if asked.held is not None and (asked.since, asked.until) != (None, None):
         raise UsageError(
             where="strandline diff",
@@ -160,7 +160,7 @@ def _check(asked: Asked) -> None:
 
 
 def _of_states(
-    lake: Lake, contract: Contract, asked: Asked
+    lake: Lakehouse, contract: Contract, asked: DiffOptions
 ) -> tuple[tuple[object, object], DataFrame]:
     lake.versions(contract)
     table = lake.target(contract)
@@ -182,7 +182,7 @@ def _state(known: Sequence[PublishedState], text: str, table: str) -> PublishedS
 
 
 def _of_moments(
-    lake: Lake, contract: Contract, asked: Asked
+    lake: Lakehouse, contract: Contract, asked: DiffOptions
 ) -> tuple[tuple[object, object], DataFrame]:
     versions = lake.versions(contract)
     settings = settings_of_table(lake.spark, lake.target(contract), history_settings(contract))
@@ -206,7 +206,7 @@ def _typed(text: str, kind: T.DataType) -> date:
 def read_difference(
     found: DataFrame, contract: Contract, *, keys: bool, limit: int
 ) -> tuple[dict[str, int], tuple[Changed, ...] | None]:
-    """Of the rows of `history.reading.point_in_time.difference` the counts and, if wanted, the first ones."""
+    """Of the rows of `history.reading.version_diff.difference` the counts and some rows."""
     settings = history_settings(contract)
     # Compared once, whatever is asked of it: counts, then keys.
     held = found.localCheckpoint(eager=True)
@@ -231,7 +231,9 @@ def _told(settings: HistorySettings, schema: T.StructType) -> list[Column]:
 
 def _changed(row: Any, settings: HistorySettings, schema: T.StructType) -> Changed:
     names = (*settings.key, settings.valid_from, settings.valid_to)
-    cells = [told(cell, schema[name].dataType) for name, cell in zip(names, row[1:-1], strict=True)]
+    cells = [
+        printable(cell, schema[name].dataType) for name, cell in zip(names, row[1:-1], strict=True)
+    ]
     *keys, start, end = cells
     shown = [value(cell) for cell in keys]
     key = shown[0]

@@ -11,7 +11,7 @@ from blocks.lookup import block_lookup
 from contracts.errors import NotFoundError, UsageError
 from contracts.model import Contract
 from strandline.queries.dates_beyond_python_range import is_day, is_temporal
-from strandline.queries.open_lakehouse import Lake, contract_of, open_lake
+from strandline.queries.open_lakehouse import Lakehouse, contract_of, open_lakehouse
 from strandline.queries.parse_key_argument import example, key_values, moment_of
 from strandline.queries.run_history import (
     Quarantine,
@@ -21,16 +21,16 @@ from strandline.queries.run_history import (
     read_status,
 )
 from strandline.queries.versions_of_key import KeyHistory, Moment, read_key
-from strandline.terminal.console_output import Screen
+from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.status_tables import quarantine_page, runs_page, status_page
-from strandline.terminal.version_chart import timeline
+from strandline.terminal.version_chart import version_chart
 from tasks.run.spark_error_mapping import map_spark_errors
 
 _ALL = 1_000_000
 
 
 def history(
-    screen: Screen, table: str, key: str, *, as_of: str | None, limit: int, settings: str
+    screen: CommandOutput, table: str, key: str, *, as_of: str | None, limit: int, settings: str
 ) -> None:
     """The versions of one key on a time line."""
     moment = None if as_of is None else moment_of(as_of)
@@ -38,7 +38,7 @@ def history(
     contract = contract_of(table, where)
     wanted = key_values(key, contract)
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lake(where)
+        lake = open_lakehouse(where)
         with map_spark_errors(contract.name, "history"):
             contract = lake.as_loaded(contract)
             versions = lake.versions(contract)
@@ -54,7 +54,7 @@ def history(
     shown = found if moment is None else at_moment(found, moment)
     screen.answer(
         history_data(shown),
-        timeline(
+        version_chart(
             shown,
             now=datetime.now(UTC),
             width=screen.out.width,
@@ -113,11 +113,11 @@ def history_data(found: KeyHistory) -> dict[str, object]:
     }
 
 
-def status(screen: Screen, *, settings: str) -> None:
+def status(screen: CommandOutput, *, settings: str) -> None:
     """Where each table stands: versions, last load, watermark, quality."""
     where = block_lookup.settings(settings)
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lake(where)
+        lake = open_lakehouse(where)
         contracts = lake.contracts()
         with map_spark_errors(settings, "status"):
             ledger = lake.ledger("run_metrics")
@@ -129,12 +129,12 @@ def status(screen: Screen, *, settings: str) -> None:
     screen.answer({"tables": found}, status_page(found, width=screen.out.width))
 
 
-def runs(screen: Screen, contract: str | None, *, limit: int, settings: str) -> None:
+def runs(screen: CommandOutput, contract: str | None, *, limit: int, settings: str) -> None:
     """How the last loads went, newest first."""
     where = block_lookup.settings(settings)
     name = None if contract is None else contract_of(contract, where).name
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lake(where)
+        lake = open_lakehouse(where)
         with map_spark_errors(name or settings, "runs"):
             ledger = lake.ledger("run_metrics")
             found = read_runs(ledger, contract=name, limit=limit) if ledger is not None else []
@@ -144,18 +144,18 @@ def runs(screen: Screen, contract: str | None, *, limit: int, settings: str) -> 
     screen.answer({"runs": found}, runs_page(found, width=screen.out.width))
 
 
-def quarantine(screen: Screen, table: str, *, limit: int, rows: bool, settings: str) -> None:
+def quarantine(screen: CommandOutput, table: str, *, limit: int, rows: bool, settings: str) -> None:
     """Which rows were refused, and why: counts by reason, then the newest rows."""
     where = block_lookup.settings(settings)
     contract = contract_of(table, where)
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lake(where)
+        lake = open_lakehouse(where)
         with map_spark_errors(contract.name, "quarantine"):
             found = _held(lake, contract, limit=limit, rows=rows)
     screen.answer(found, *quarantine_page(found, width=screen.out.width))
 
 
-def _held(lake: Lake, contract: Contract, *, limit: int, rows: bool) -> Quarantine:
+def _held(lake: Lakehouse, contract: Contract, *, limit: int, rows: bool) -> Quarantine:
     ledger, table = lake.ledger("quarantine"), lake.target(contract)
     if ledger is None:
         return Quarantine(contract.name, table, held=0)

@@ -26,9 +26,9 @@ from history.reading.version_diff import difference
 from history.restatement.rebuild_from_events import RebuildReport, RebuildResult, publish_rebuild
 from history.restatement.rebuild_scope import RebuildScope
 from strandline.commands.diff_command import Difference, OnBranch, difference_page, read_difference
-from strandline.queries.open_lakehouse import Lake, contract_of, open_lake
+from strandline.queries.open_lakehouse import Lakehouse, contract_of, open_lakehouse
 from strandline.queries.parse_key_argument import example, instant_of, key_values
-from strandline.terminal.console_output import Screen
+from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.number_format import many
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.lifecycle.table_lock import table_lock
@@ -49,7 +49,7 @@ _SAYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RebuildOptions:
     """Which keys were asked for: by exactly one of these."""
 
     keys: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class RebuildAnswer:
 
 
 def rebuild(
-    screen: Screen, table: str, asked: Asked, *, show: int, yes: bool, settings: str
+    screen: CommandOutput, table: str, asked: RebuildOptions, *, show: int, yes: bool, settings: str
 ) -> int:
     """Rebuild what was asked for; the exit code is 0, or 65 where a difference was dropped."""
     _check(asked)
@@ -79,7 +79,7 @@ def rebuild(
     batch = rebuild_batch(contract, where, now=datetime.now(UTC))
     with table_lock(where.state_directory, batch.table, run_id=batch.id):
         with screen.waiting("Opening the lakehouse"):
-            lake = open_lake(where, shared=False)
+            lake = open_lakehouse(where, shared=False)
             with map_spark_errors(contract.name, "rebuild"):
                 lake.versions(contract)
                 contract = lake.as_loaded(contract)
@@ -105,7 +105,9 @@ class _Wanted:
     yes: bool
 
 
-def _once(screen: Screen, lake: Lake, contract: Contract, wanted: _Wanted) -> RebuildAnswer:
+def _once(
+    screen: CommandOutput, lake: Lakehouse, contract: Contract, wanted: _Wanted
+) -> RebuildAnswer:
     batch = wanted.batch
     with drafted(lake.spark, contract, lake.settings, batch, wanted.scope) as rebuilt:
         report = rebuilt.report
@@ -134,7 +136,7 @@ def _once(screen: Screen, lake: Lake, contract: Contract, wanted: _Wanted) -> Re
         return RebuildAnswer(contract.name, batch.table, PUBLISHED, report, found)
 
 
-def _check(asked: Asked) -> None:
+def _check(asked: RebuildOptions) -> None:
     given = (bool(asked.keys), asked.where is not None, asked.since is not None, asked.everything)
     if sum(given) != 1:
         raise UsageError(
@@ -145,7 +147,7 @@ def _check(asked: Asked) -> None:
         )
 
 
-def _scope(lake: Lake, contract: Contract, asked: Asked) -> RebuildScope:
+def _scope(lake: Lakehouse, contract: Contract, asked: RebuildOptions) -> RebuildScope:
     versions = lake.versions(contract)
     if asked.keys:
         typed = [key_values(text, contract) for text in asked.keys]
@@ -179,7 +181,9 @@ def _condition(versions: DataFrame, text: str, contract: Contract) -> Column:
     return condition
 
 
-def _difference(lake: Lake, contract: Contract, rebuilt: RebuildResult, *, show: int) -> Difference:
+def _difference(
+    lake: Lakehouse, contract: Contract, rebuilt: RebuildResult, *, show: int
+) -> Difference:
     table, report = lake.target(contract), rebuilt.report
     now, head = published_states(lake.spark, table)[-1], report.snapshot_id or 0
     frames = changed_rows(lake.spark, table, now.snapshot_id, head)
@@ -199,7 +203,7 @@ def _beyond(report: RebuildReport) -> list[Text]:
     return [Text(f"besides: {', '.join(told)}")] if told else []
 
 
-def _agreed(screen: Screen) -> bool:
+def _agreed(screen: CommandOutput) -> bool:
     """Whether somebody at a terminal says yes; where nobody can, the answer is no."""
     if screen.as_json or not (sys.stdin.isatty() and screen.err.is_terminal):
         return False
@@ -210,7 +214,7 @@ def _agreed(screen: Screen) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def _tell(screen: Screen, answer: RebuildAnswer) -> int:
+def _tell(screen: CommandOutput, answer: RebuildAnswer) -> int:
     report = answer.report
     looked = f"{many(report.instants, 'event')}, {many(report.versions, 'version')}"
     says = {

@@ -17,18 +17,18 @@ from flows.load_table import load_table
 from flows.load_tables import TableOutcome, TablesFailedError, load_tables
 from strandline.commands.temporary_prefect_server import start_temporary_server
 from strandline.queries.open_lakehouse import contract_of
-from strandline.terminal.console_output import Screen
-from strandline.terminal.ctrl_c import heed
+from strandline.terminal.console_output import CommandOutput
+from strandline.terminal.ctrl_c import end_on_interrupt
 from strandline.terminal.error_panel import error_data, error_panel
 from strandline.terminal.load_summary import load_data, load_page
-from strandline.terminal.progress_display import LoadBoard
+from strandline.terminal.progress_display import ProgressDisplay
 from tasks.lifecycle.open_run import contracts_to_load
 from tasks.run.progress_listeners import Progress, listening
 from tasks.run.unexpected_errors import map_unexpected_errors
 
 
 def load(
-    screen: Screen,
+    screen: CommandOutput,
     contracts: Sequence[str],
     *,
     settings: str,
@@ -46,7 +46,7 @@ def load(
         outcomes = _loaded(names, settings, closing_limit)
     failed = [each.error for each in outcomes if each.error is not None]
     if failed:
-        heed()
+        end_on_interrupt()
     _tell(screen, outcomes, settings)
     return failed[0].exit_code if failed else 0
 
@@ -69,21 +69,21 @@ def _loaded(
 
 def _stop_if_interrupted(_progress: Progress) -> None:
     """Spark tells an interruption as a failure of its own, which a step would try again after."""
-    heed()
+    end_on_interrupt()
 
 
 @contextmanager
-def _watched(screen: Screen, names: Sequence[str], *, quiet: bool) -> Iterator[None]:
+def _watched(screen: CommandOutput, names: Sequence[str], *, quiet: bool) -> Iterator[None]:
     """Show the steps meanwhile: drawn on a terminal, a line per finished step elsewhere.
 
     With Prefect's own lines on the same terminal (`quiet`) nothing is drawn over them.
     """
     if not screen.err.is_terminal or quiet:
-        board = LoadBoard(names, time.monotonic, screen.log)
+        board = ProgressDisplay(names, time.monotonic, screen.log)
         with listening(board):
             yield
         return
-    board = LoadBoard(names, time.monotonic)
+    board = ProgressDisplay(names, time.monotonic)
     live = Live(board, console=screen.err, refresh_per_second=8, redirect_stdout=False)
     with live, listening(board):
         try:
@@ -92,7 +92,7 @@ def _watched(screen: Screen, names: Sequence[str], *, quiet: bool) -> Iterator[N
             board.close()
 
 
-def _tell(screen: Screen, outcomes: Sequence[TableOutcome], settings: str) -> None:
+def _tell(screen: CommandOutput, outcomes: Sequence[TableOutcome], settings: str) -> None:
     summaries = [each.summary for each in outcomes if each.summary is not None]
     where = block_lookup.settings(settings)
     contracts = {each.contract: contract_of(each.contract, where) for each in summaries}

@@ -11,19 +11,19 @@ from pathlib import Path
 from rich.console import RenderableType
 from rich.text import Text
 
-from deployments.local_stack.stack_paths import Places
-from deployments.local_stack.start_stop import Ended, Standing, down, up
+from deployments.local_stack.stack_paths import StackPaths
+from deployments.local_stack.start_stop import RunningStack, StoppedStack, down, up
 from deployments.server_setup.read_prefect_yaml import Project
-from strandline.terminal.console_output import Screen
+from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.number_format import many
 from strandline.terminal.text_table import Cell, facts
 
 USUAL_STATE = Path(".strandline")
 
 
-def start(screen: Screen, file: Path, state_directory: Path, port: int | None) -> None:
+def start(screen: CommandOutput, file: Path, state_directory: Path, port: int | None) -> None:
     """Start what does not run yet, and say where to look."""
-    places = Places.below(state_directory)
+    places = StackPaths.below(state_directory)
     standing = up(Project.read(file), places, port=port, doing=_steps(screen))
     data = {
         "url": standing.url,
@@ -35,13 +35,13 @@ def start(screen: Screen, file: Path, state_directory: Path, port: int | None) -
     screen.answer(data, *_standing(standing, places, state_directory))
 
 
-def stop(screen: Screen, state_directory: Path) -> None:
+def stop(screen: CommandOutput, state_directory: Path) -> None:
     """End all of it, and say what was ended."""
-    ended = down(Places.below(state_directory), _steps(screen))
+    ended = down(StackPaths.below(state_directory), _steps(screen))
     screen.answer(ended, *_ended(ended))
 
 
-def _steps(screen: Screen) -> Callable[[str], AbstractContextManager[object]]:
+def _steps(screen: CommandOutput) -> Callable[[str], AbstractContextManager[object]]:
     """Each step is shown while it goes on, and is a line with its seconds when it is done."""
 
     @contextmanager
@@ -54,7 +54,9 @@ def _steps(screen: Screen) -> Callable[[str], AbstractContextManager[object]]:
     return step
 
 
-def _standing(standing: Standing, places: Places, state_directory: Path) -> list[RenderableType]:
+def _standing(
+    standing: RunningStack, places: StackPaths, state_directory: Path
+) -> list[RenderableType]:
     told = "started" if standing.started else "runs already"
     pairs: list[tuple[str, Cell]] = [
         ("pages", Text(standing.url, no_wrap=True)),
@@ -82,11 +84,11 @@ def _standing(standing: Standing, places: Places, state_directory: Path) -> list
     return parts
 
 
-def _how(name: str, standing: Standing) -> str:
+def _how(name: str, standing: RunningStack) -> str:
     return "started now" if name in standing.started else "ran before"
 
 
-def _ended(ended: Ended) -> list[RenderableType]:
+def _ended(ended: StoppedStack) -> list[RenderableType]:
     if not ended.anything:
         return [Text("Nothing runs", "dim")]
     pairs = [

@@ -16,12 +16,12 @@ from rich.text import Text
 from flows.upkeep import UpkeepFailedError, upkeep, upkeep_line
 from history.maintenance.table_maintenance import STEPS, UpkeepReport
 from strandline.commands.temporary_prefect_server import start_temporary_server
-from strandline.terminal.console_output import Screen
-from strandline.terminal.ctrl_c import heed
+from strandline.terminal.console_output import CommandOutput
+from strandline.terminal.ctrl_c import end_on_interrupt
 from strandline.terminal.error_panel import error_data, error_panel
 from strandline.terminal.number_format import NOTHING, count, duration
-from strandline.terminal.progress_display import LoadBoard
-from strandline.terminal.text_table import Cell, Heading, listing
+from strandline.terminal.progress_display import ProgressDisplay
+from strandline.terminal.text_table import Cell, Heading, text_table
 from tasks.lifecycle.open_run import known_contracts
 from tasks.run.progress_listeners import Progress, listening
 from tasks.upkeep import UpkeepOutcome, all_contracts
@@ -41,7 +41,7 @@ _TABLE = (
 
 
 def keep_up(
-    screen: Screen, contracts: Sequence[str], *, settings: str, dry_run: bool, verbose: bool
+    screen: CommandOutput, contracts: Sequence[str], *, settings: str, dry_run: bool, verbose: bool
 ) -> int:
     """Look after the contracts, all if none are named; the exit code is that of a first failure."""
     names = known_contracts(contracts, settings) if contracts else all_contracts(settings)
@@ -53,7 +53,7 @@ def keep_up(
             outcomes = error.outcomes
     failed = [each.error for each in outcomes if each.error is not None]
     if failed:
-        heed()
+        end_on_interrupt()
     data = {"dry_run": dry_run, "tables": [_data(each) for each in outcomes]}
     screen.answer(data, *upkeep_page(outcomes, dry_run=dry_run, width=screen.out.width))
     for each in outcomes:
@@ -70,7 +70,7 @@ def upkeep_page(
     parts: list[RenderableType] = []
     if dry_run:
         parts.append(Text("nothing was changed; this is what would be done", "dim"))
-    parts.append(listing(_TABLE, [_line(each) for each in outcomes], width=width))
+    parts.append(text_table(_TABLE, [_line(each) for each in outcomes], width=width))
     return parts
 
 
@@ -107,16 +107,16 @@ def _data(outcome: UpkeepOutcome) -> dict[str, object]:
 
 
 def _stop_if_interrupted(_progress: Progress) -> None:
-    heed()
+    end_on_interrupt()
 
 
 @contextmanager
-def _watched(screen: Screen, names: Sequence[str], *, quiet: bool) -> Iterator[None]:
+def _watched(screen: CommandOutput, names: Sequence[str], *, quiet: bool) -> Iterator[None]:
     if not screen.err.is_terminal or quiet:
-        with listening(LoadBoard(names, time.monotonic, screen.log, STEPS)):
+        with listening(ProgressDisplay(names, time.monotonic, screen.log, STEPS)):
             yield
         return
-    board = LoadBoard(names, time.monotonic, steps=STEPS)
+    board = ProgressDisplay(names, time.monotonic, steps=STEPS)
     live = Live(board, console=screen.err, refresh_per_second=8, redirect_stdout=False)
     with live, listening(board):
         try:

@@ -11,10 +11,10 @@ from rich.text import Text
 from contracts.errors import StrandlineError
 from flows.verify_table import verify_table
 from strandline.commands.temporary_prefect_server import start_temporary_server
-from strandline.terminal.console_output import Screen
-from strandline.terminal.ctrl_c import heed
+from strandline.terminal.console_output import CommandOutput
+from strandline.terminal.ctrl_c import end_on_interrupt
 from strandline.terminal.number_format import count, many, second
-from strandline.terminal.text_table import Heading, facts, listing
+from strandline.terminal.text_table import Heading, facts, text_table
 from tasks.lifecycle.open_run import known_contracts
 from tasks.run.progress_listeners import Progress, listening
 from tasks.run.step_results import VerifyResult
@@ -27,7 +27,7 @@ _KEYS = (Heading("found"), Heading("key", prose=True))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class VerifyOptions:
     """What was typed; `limit` is the most keys to name, `closing_limit` is for the repair."""
 
     repair: bool = False
@@ -35,7 +35,7 @@ class Asked:
     closing_limit: int | None = None
 
 
-def verify(screen: Screen, table: str, asked: Asked, *, settings: str) -> int:
+def verify(screen: CommandOutput, table: str, asked: VerifyOptions, *, settings: str) -> int:
     """Compare, tell, and repair if asked to; 0 if they are equal in the end, else 65."""
     (name,) = known_contracts((table,), settings)
     with screen.waiting("Reading the source and the table"), listening(_stop_if_interrupted):
@@ -44,7 +44,7 @@ def verify(screen: Screen, table: str, asked: Asked, *, settings: str) -> int:
             with map_unexpected_errors(name):
                 found = verify_table(name, settings, asked.repair, asked.limit, asked.closing_limit)
         except StrandlineError:
-            heed()
+            end_on_interrupt()
             raise
     screen.answer(verify_data(found), *verify_page(found, width=screen.out.width))
     return 0 if state_of(found) != "different" else UNEQUAL
@@ -83,7 +83,9 @@ def verify_page(found: VerifyResult, *, width: int) -> list[RenderableType]:
     title = Text.assemble((found.target, "bold"), "  ", (state, style))
     parts: list[RenderableType] = [title, facts(pairs)]
     if found.keys:
-        parts.append(listing(_KEYS, [(each.found, each.key) for each in found.keys], width=width))
+        parts.append(
+            text_table(_KEYS, [(each.found, each.key) for each in found.keys], width=width)
+        )
     if 0 < len(found.keys) < found.unequal:
         parts.append(Text(f"{many(len(found.keys), 'key')} shown; --limit shows more", "dim"))
     return [*parts, *_next_steps(found)]
@@ -100,4 +102,4 @@ def _next_steps(found: VerifyResult) -> Iterable[Text]:
 
 def _stop_if_interrupted(_progress: Progress) -> None:
     """Spark tells an interruption as a failure of its own, which a step would try again after."""
-    heed()
+    end_on_interrupt()

@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from strandline.queries.dates_beyond_python_range import day_of, moment_at
 
-__all__ = ["readable", "told"]
+__all__ = ["printable", "readable"]
 
 
 def readable(column: Column, kind: T.DataType) -> Column:
@@ -35,7 +35,7 @@ def readable(column: Column, kind: T.DataType) -> Column:
     return column
 
 
-def told(value: Any, kind: T.DataType) -> object:
+def printable(value: Any, kind: T.DataType) -> object:
     """What `readable` made, with its days and moments, rows as mappings."""
     if value is None:
         return None
@@ -45,8 +45,8 @@ def told(value: Any, kind: T.DataType) -> object:
         case T.DateType():
             return day_of(value)
         case T.ArrayType():
-            return [told(each, kind.elementType) for each in value]
+            return [printable(each, kind.elementType) for each in value]
         case T.StructType():
             named = zip(kind, value, strict=True)
-            return {each.name: told(part, each.dataType) for each, part in named}
+            return {each.name: printable(part, each.dataType) for each, part in named}
     return value

@@ -23,7 +23,7 @@ from tasks.transforms.protection.pseudonymisation import pseudonymised
 
 
 @dataclass(frozen=True, slots=True)
-class Lake:
+class Lakehouse:
     """The settings, and a Spark session that knows their catalog."""
 
     settings: RunSettings
@@ -99,11 +99,11 @@ def contract_of(name: str, settings: RunSettings) -> Contract:
     return find_contract(name, contracts_folder(settings))
 
 
-def open_lake(settings: RunSettings, *, shared: bool = True) -> Lake:
+def open_lakehouse(settings: RunSettings, *, shared: bool = True) -> Lakehouse:
     """The lakehouse of the run settings; the first call starts Spark.
 
     Whoever writes asks for a session that is not `shared`.
     """
     settings.lakehouse.check()
     with map_spark_errors(settings.lakehouse.catalog, "open"):
-        return Lake(settings, settings.spark.session(settings.lakehouse, shared=shared))
+        return Lakehouse(settings, settings.spark.session(settings.lakehouse, shared=shared))

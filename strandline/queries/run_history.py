@@ -27,7 +27,7 @@ _FIGURES = (
 
 @dataclass(frozen=True, slots=True)
 class RunMetrics:
-    """One load of one table, as `run_metrics` keeps it. `state`: see `tasks.record_lineage_and_metrics`."""
+    """One load of one table, as the ledger `run_metrics` keeps it."""
 
     contract: str
     target_table: str

@@ -18,7 +18,7 @@ from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.schemas.contract_to_spark_types import data_type
 from history.spark.column_quoting_and_comparison import named, same
 from strandline.queries.dates_beyond_python_range import is_temporal, micros_of
-from strandline.queries.format_row_values import readable, told
+from strandline.queries.format_row_values import printable, readable
 from strandline.queries.parse_key_argument import KeyValue
 from tasks.compiler.contract_to_history_settings import history_settings
 
@@ -111,7 +111,7 @@ def read_key(
         found.orderBy(named(settings.valid_from).desc()).select(*columns).limit(limit + 1).collect()
     )
     kinds = {field.name: field.dataType for field in versions.schema.fields}
-    read = [{name: told(row[name], kind) for name, kind in kinds.items()} for row in rows]
+    read = [{name: printable(row[name], kind) for name, kind in kinds.items()} for row in rows]
     return KeyHistory(
         contract=contract.name,
         table=table,

@@ -31,7 +31,7 @@ _PIPE_WIDTH = 140
 
 
 @dataclass(frozen=True, slots=True)
-class Screen:
+class CommandOutput:
     """The two streams of a command.
 
     Attributes:
@@ -45,7 +45,7 @@ class Screen:
     as_json: bool = False
 
     @classmethod
-    def of(cls, *, as_json: bool = False) -> Screen:
+    def of(cls, *, as_json: bool = False) -> CommandOutput:
         """The screen of this process."""
         return cls(_console(sys.stdout), _console(sys.stderr), as_json)
 

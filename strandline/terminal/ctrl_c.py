@@ -25,7 +25,7 @@ _QUIET_SECONDS = 1.0
 _entered: list[Interruption] = []
 
 
-def heed() -> None:
+def end_on_interrupt() -> None:
     """Raise KeyboardInterrupt if Ctrl-C was pressed and what it led to was taken for an error."""
     if any(each.happened for each in _entered):
         raise KeyboardInterrupt

@@ -10,7 +10,7 @@ from rich.text import Text
 from contracts.model import Contract, Severity
 from strandline.queries.parse_key_argument import example
 from strandline.terminal.number_format import count, duration, share
-from strandline.terminal.text_table import Heading, facts, listing
+from strandline.terminal.text_table import Heading, facts, text_table
 from tasks.run.step_results import LoadSummary
 
 _MANY = (
@@ -76,14 +76,14 @@ def load_page(
     if len(summaries) == 1:
         parts.extend(_one(summaries[0]))
     elif summaries:
-        parts.append(listing(_MANY, [_line(summary) for summary in summaries], width=width))
+        parts.append(text_table(_MANY, [_line(summary) for summary in summaries], width=width))
     reasons = [
         (summary.contract, check, ", ".join(columns), count(rows), _does(severity))
         for summary in summaries
         for check, columns, rows, severity in _reasons(summary)
     ]
     if reasons:
-        parts.append(listing(_REASONS, reasons, width=width))
+        parts.append(text_table(_REASONS, reasons, width=width))
     for summary in summaries:
         parts.extend(_next_steps(summary, contracts[summary.contract]))
     return parts

@@ -33,8 +33,8 @@ class _Load:
     stopped: bool = False
 
 
-class LoadBoard:
-    """Hears announcements and draws them; a listener of `tasks.run.progress_listeners` and a rich renderable.
+class ProgressDisplay:
+    """Hears announcements and draws them: a progress listener and a rich renderable.
 
     Args:
         contracts: The loads to draw, in this order.

@@ -18,7 +18,7 @@ from strandline.terminal.number_format import (
     share,
     size,
 )
-from strandline.terminal.text_table import Heading, listing
+from strandline.terminal.text_table import Heading, text_table
 
 _STATE_STYLES = {
     "published": "green", "unchanged": "green", "refused": "yellow", "failed": "red",
@@ -73,7 +73,7 @@ def status_page(statuses: Sequence[TableStatus], *, width: int) -> RenderableTyp
         )
         for each in statuses
     ]
-    return listing(_STATUS, rows, width=width)
+    return text_table(_STATUS, rows, width=width)
 
 
 def state_text(state: str | None, *, exists: bool) -> Text:
@@ -102,7 +102,7 @@ def runs_page(runs: Sequence[RunMetrics], *, width: int) -> RenderableType:
         )
         for run in runs
     ]
-    return listing(_RUNS, rows, width=width)
+    return text_table(_RUNS, rows, width=width)
 
 
 def _ending(run: RunMetrics) -> Text:
@@ -120,7 +120,7 @@ def quarantine_page(held: Quarantine, *, width: int) -> list[RenderableType]:
     if not held.held:
         return parts
     counts = [(count(each.rows), each.check, each.column or NOTHING) for each in held.reasons]
-    parts.append(listing(_REASONS, counts, width=width))
+    parts.append(text_table(_REASONS, counts, width=width))
     with_rows = any(row.row is not None for row in held.newest)
     rows = [
         (
@@ -132,7 +132,7 @@ def quarantine_page(held: Quarantine, *, width: int) -> list[RenderableType]:
         )
         for row in held.newest
     ]
-    parts.append(listing((*_REFUSED, _ROW) if with_rows else _REFUSED, rows, width=width))
+    parts.append(text_table((*_REFUSED, _ROW) if with_rows else _REFUSED, rows, width=width))
     if len(held.newest) < held.held:
         parts.append(Text(f"the newest {len(held.newest):,} are shown; --limit shows more", "dim"))
     return parts

@@ -31,7 +31,7 @@ class Heading:
 Cell = str | Text
 
 
-def listing(
+def text_table(
     headings: Sequence[Heading], rows: Sequence[Sequence[Cell]], *, width: int
 ) -> RenderableType:
     """The rows under their headings, within `width` columns of text."""

@@ -38,7 +38,7 @@ class Row:
     changed: tuple[str, ...] = ()
 
 
-def timeline(
+def version_chart(
     history: KeyHistory, *, now: datetime, width: int, blocks: bool = True
 ) -> RenderableType:
     """The history drawn within `width` columns.

@@ -1,7 +1,7 @@
 """What the steps of one load share: its names and places, a Spark session and the batch.
 
-A run is made by `tasks.lifecycle.open_run` and handed to every step; what a step finds out is handed
-on as the values of `tasks.run.step_results`. What is loaded, and how, is said by the
+A run is made by `tasks.lifecycle.open_run` and handed to every step; what a step finds out is
+handed on as the values of `tasks.run.step_results`. What is loaded, and how, is said by the
 `tasks.compiler.compile_contract.CompiledContract` that goes with it.
 """
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from contracts.errors import SettingsError
-from demo.expected_history import history_of, reference_history
+from demo.expected_history import expected_history_of, reference_history
 from demo.flights_dataset import ALL_REPORTED, MID_YEAR, naive_utc
 
 INSTANTS = tuple(pd.Timestamp(f"2013-01-0{day} 12:00") for day in range(1, 6))
@@ -123,7 +123,7 @@ def test_a_flight_in_the_air_is_not_in_the_history_yet():
 
 def test_events_of_one_instant_that_differ_are_all_left_out():
     first, second, third, *_ = INSTANTS
-    history = history_of(
+    history = expected_history_of(
         events(
             ("N1", first, "ATL", "DL"),
             ("N1", second, "MCO", "DL"),
@@ -148,12 +148,12 @@ def test_repeats_and_the_order_of_events_change_nothing():
     )
     shuffled = pd.concat([stated, stated]).iloc[[3, 6, 1, 0, 5, 2, 7, 4]]
 
-    pd.testing.assert_frame_equal(history_of(shuffled), history_of(stated))
-    assert len(history_of(stated)) == 4
+    pd.testing.assert_frame_equal(expected_history_of(shuffled), expected_history_of(stated))
+    assert len(expected_history_of(stated)) == 4
 
 
 def test_no_event_makes_an_empty_history_with_the_same_columns():
-    assert list(history_of(events())) == ["tail_number", *VERSION]
+    assert list(expected_history_of(events())) == ["tail_number", *VERSION]
 
 
 def test_a_moment_without_a_zone_is_refused():

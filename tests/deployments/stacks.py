@@ -15,8 +15,8 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 
 from blocks.embedded_postgres.postgres_process import postmaster
 from deployments.local_stack.prefect_api_health import as_client
-from deployments.local_stack.stack_paths import Places
-from deployments.local_stack.stack_processes import Record, marked
+from deployments.local_stack.stack_paths import StackPaths
+from deployments.local_stack.stack_processes import StackRecord, marked
 from strandline.command_line import main
 
 FLOW = """\
@@ -58,12 +58,12 @@ class Stack:
     state: Path
 
     @property
-    def places(self) -> Places:
-        return Places.below(self.state)
+    def places(self) -> StackPaths:
+        return StackPaths.below(self.state)
 
     @property
-    def record(self) -> Record:
-        return Record.read(self.places.record)
+    def record(self) -> StackRecord:
+        return StackRecord.read(self.places.record)
 
     def type(self, command: str) -> int:
         """What a person types, with the project's file where the command takes one."""

@@ -98,15 +98,16 @@ MUTANTS = (
         scd2_versions,
         '.withColumn("__previous_operation", F.lag("__op").over(line))\n'
         '        .withColumn("__was", F.lag("__tracked").over(line))',
-        '.withColumn("__previous_operation", F.lag("__op").over(per(*settings.key, "__op").orderBy(sequence)))'
+        '.withColumn("__previous_operation", F.lag("__op")'
+        '.over(per(*settings.key, "__op").orderBy(sequence)))'
         '.withColumn("__was", F.lag("__tracked")'
         '.over(per(*settings.key, "__op").orderBy(sequence)))',
     ),
     Mutant(
         "a version ends where the next one or a delete begins",
         scd2_versions,
-        "F.lead(sequence).over(edges)",
-        "F.lead(sequence).over(line)",
+        'F.lead("__effective_from").over(edges)',
+        'F.lead("__effective_from").over(line)',
     ),
     Mutant(
         "the greatest tie-breaker wins",
@@ -135,9 +136,8 @@ MUTANTS = (
     Mutant(
         "only the first version is dated back",
         scd2_versions,
-        'start = F.when(F.col("__previous_operation").isNull(), F.coalesce(first, sequence))'
-        ".otherwise(sequence)",
-        "start = sequence",
+        'F.col("__previous_operation").isNull(), first_valid_from(start, settings)\n',
+        "F.lit(True), first_valid_from(start, settings)\n",
     ),
     Mutant(
         "a row without a sequence is refused",
@@ -235,6 +235,11 @@ def break_rule(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("batches", [1, 2])
 def test_the_check_passes_while_every_rule_is_kept(spark, lake_namespace, batches):
     assert_converges(spark, lake_namespace, RULES, examples(batches))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.rule)
+def test_the_engine_says_each_rule_as_its_mutant_has_it(mutant):
+    assert inspect.getsource(mutant.module).count(mutant.old) == 1
 
 
 TRIED = [mutant for mutant in MUTANTS if AT_NIGHT or mutant.by_day]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import cache
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import pytest
 from contracts.errors import AuditError
 from history import write_audit_publish
 from history.model import applied_source_reads
-from history.planning import merge_plan, valid_from
+from history.planning import event_timeline, valid_from
 from tests.history.test_mutants import Mutant, break_rule
 from tests.night import AT_NIGHT
 from tests.source_model.examples import BETWEEN, MOMENTS, Asked, Lot, Plan, Step, drawn, lots
@@ -69,7 +70,7 @@ BROKEN = (
     Broken(
         Mutant(
             "what returns does so after it was gone",
-            merge_plan,
+            event_timeline,
             "news & ((was_there & ~is_open) | ahead)",
             "news & ahead",
         )
@@ -78,8 +79,8 @@ BROKEN = (
         Mutant(
             "the starts of a key follow one from the other",
             valid_from,
-            '_starts(edge, before["at"], is_first',
-            '_starts(edge, F.lit(None).cast("timestamp"), is_first',
+            '_effective_from(edge, before["at"], is_first',
+            '_effective_from(edge, F.lit(None).cast("timestamp"), is_first',
         ),
         LATE,
     ),
@@ -120,8 +121,8 @@ BROKEN = (
     Broken(
         Mutant(
             "a read that comes late does not speak for later ones",
-            merge_plan,
-            "seen = implied.seen_again(stack, settings, state.reads)",
+            event_timeline,
+            "seen = late_source_reads.add_unchanged_observations(stack, settings, state.reads)",
             "seen = stack",
         ),
         LATE,
@@ -179,6 +180,11 @@ def examples(plan_: Plan) -> tuple[Lot, ...]:
 @pytest.mark.parametrize("plan_", [IN_ORDER, LATE, QUIET], ids=["in order", "late", "quiet"])
 def test_the_comparison_passes_while_every_rule_is_kept(spark, lake_namespace, plan_):
     assert table_of(spark, lake_namespace, plan_, MOMENTS, examples(plan_)).run() == []
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda each: each.mutant.rule)
+def test_the_engine_says_each_rule_as_its_mutant_has_it(broken):
+    assert inspect.getsource(broken.mutant.module).count(broken.mutant.old) == 1
 
 
 TRIED = [each for each in BROKEN if AT_NIGHT or each.mutant.by_day]

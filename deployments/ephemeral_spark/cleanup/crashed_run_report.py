@@ -1,8 +1,8 @@
 """What is said for a run whose worker is gone: the job run is cancelled, the flow run is told.
 
-`python -m deployments.ephemeral_spark.cleanup.crashed_run_report` reads what to say from its standard input, a JSON
-object with `flow_run` (its id) and perhaps `job` and `access`. It ends with status 0 when all of
-it was said, and may be run again when it was not.
+`python -m deployments.ephemeral_spark.cleanup.crashed_run_report` reads what to say from its
+standard input, a JSON object with `flow_run` (its id) and perhaps `job` and `access`. It ends with
+status 0 when all of it was said, and may be run again when it was not.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
-from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrCalls
+from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrServerlessApi
 
-__all__ = ["MESSAGE", "conclude", "main"]
+__all__ = ["MESSAGE", "main", "report_crashed_run"]
 
 MESSAGE = "The worker of this run ended before the run did; its Spark cluster was ended too."
 
 
-def conclude(client: SyncPrefectClient, flow_run: UUID) -> None:
+def report_crashed_run(client: SyncPrefectClient, flow_run: UUID) -> None:
     """Give a flow run that nobody runs any more a final state.
 
     One that was never claimed stays scheduled, for another worker; one that has a final state
@@ -47,9 +47,9 @@ def main() -> None:
     """Say farewell for what standard input names."""
     words = json.load(sys.stdin)
     if words.get("job"):
-        EmrCalls(Access.read(words.get("access") or {})).cancel(words["job"])
+        EmrServerlessApi(Access.read(words.get("access") or {})).cancel(words["job"])
     with get_client(sync_client=True) as client:
-        conclude(client, UUID(words["flow_run"]))
+        report_crashed_run(client, UUID(words["flow_run"]))
 
 
 if __name__ == "__main__":

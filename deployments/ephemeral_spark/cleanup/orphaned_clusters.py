@@ -13,24 +13,24 @@ from uuid import UUID
 import anyio
 from prefect.client.orchestration import get_client
 
-from deployments.ephemeral_spark.cleanup.crashed_run_report import conclude
-from deployments.ephemeral_spark.cleanup.worker_temp_directory import discard_left
+from deployments.ephemeral_spark.cleanup.crashed_run_report import report_crashed_run
+from deployments.ephemeral_spark.cleanup.worker_temp_directory import discard_abandoned
 from deployments.ephemeral_spark.clusters.cluster_processes import end_members
-from deployments.ephemeral_spark.clusters.cluster_record import Record, abandoned, discard
-from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrCalls
+from deployments.ephemeral_spark.clusters.cluster_record import ClusterRecord, abandoned, discard
+from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrServerlessApi
 
-__all__ = ["sweep"]
+__all__ = ["end_orphaned_clusters"]
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
-async def sweep(home: Path, log: Log) -> None:
+async def end_orphaned_clusters(home: Path, log: Log) -> None:
     """End and remove what dead guardians left; what can't be done now, the next worker does."""
     await anyio.to_thread.run_sync(_sweep, home, log)
 
 
 def _sweep(home: Path, log: Log) -> None:
-    discard_left(home)
+    discard_abandoned(home)
     for directory, record in abandoned(home):
         end_members(directory.name)
         try:
@@ -43,9 +43,9 @@ def _sweep(home: Path, log: Log) -> None:
         log.info("Ended and removed what an earlier worker left: %s", directory)
 
 
-def _say_farewell(record: Record) -> None:
+def _say_farewell(record: ClusterRecord) -> None:
     if record.job is not None:
         where = Access(region=record.job.get("region"), endpoint=record.job.get("endpoint"))
-        EmrCalls(where).cancel(record.job)
+        EmrServerlessApi(where).cancel(record.job)
     with get_client(sync_client=True) as client:
-        conclude(client, UUID(record.flow_run))
+        report_crashed_run(client, UUID(record.flow_run))

@@ -1,8 +1,8 @@
 """The process that leads one run's cluster and outlives its worker.
 
-`python -m deployments.ephemeral_spark.cleanup.watchdog` is started by the worker for each flow run, before
-the run is claimed. It reads orders from its standard input, one JSON object a line, and reports on
-its standard output in the same form.
+`python -m deployments.ephemeral_spark.cleanup.watchdog` is started by the worker for each flow run,
+before the run is claimed. It reads orders from its standard input, one JSON object a line, and
+reports on its standard output in the same form.
 
 Promise: however the worker ends (it stops, it crashes, it is killed), the cluster and the flow's
 process end too, a job run elsewhere is cancelled, the flow run gets a final state, and the
@@ -29,12 +29,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from blocks.operating_system.process_identity import ProcessIdentity
-from deployments.ephemeral_spark.cleanup.worker_temp_directory import discard_left
+from deployments.ephemeral_spark.cleanup.worker_temp_directory import discard_abandoned
 from deployments.ephemeral_spark.clusters.cluster_processes import end_members
-from deployments.ephemeral_spark.clusters.cluster_record import Record, discard
-from deployments.ephemeral_spark.clusters.standalone_daemons import Shape, master_url, registered
+from deployments.ephemeral_spark.clusters.cluster_record import ClusterRecord, discard
+from deployments.ephemeral_spark.clusters.standalone_daemons import (
+    ClusterShape,
+    master_url,
+    registered,
+)
 
-__all__ = ["Guardian", "main"]
+__all__ = ["Watchdog", "main"]
 
 _TICK = 0.1
 _FAREWELL_TRIES = 4
@@ -44,7 +48,7 @@ _DEATH_OF_PARENT: Final = (
 )
 
 
-class Guardian:
+class Watchdog:
     """One cluster, from its first process to its last file.
 
     Args:
@@ -52,7 +56,7 @@ class Guardian:
         report: Tells the worker something; without effect when there is no worker any more.
     """
 
-    def __init__(self, record: Record, report: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, record: ClusterRecord, report: Callable[[dict[str, Any]], None]) -> None:
         self._record = record
         self._report = report
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
@@ -67,7 +71,9 @@ class Guardian:
             Whether there is more to do: False after `end`.
         """
         if "cluster" in order:
-            self._starting = self._start(Shape.read(order["cluster"]), float(order["seconds"]))
+            self._starting = self._start(
+                ClusterShape.read(order["cluster"]), float(order["seconds"])
+            )
         if "job" in order:
             self._record = self._record.with_job(order["job"])
             self._record.write()
@@ -99,11 +105,11 @@ class Guardian:
         """
         self._end_processes()
         self._record.clear()
-        discard_left(self._record.directory.parents[1])
+        discard_abandoned(self._record.directory.parents[1])
         if self._say_farewell():
             discard(self._record.directory)
 
-    def _start(self, shape: Shape, seconds: float) -> Iterator[None]:
+    def _start(self, shape: ClusterShape, seconds: float) -> Iterator[None]:
         """Start the daemons, step by step."""
         directory, patience = self._record.directory, time.monotonic() + seconds
         shape.prepare(directory)
@@ -122,7 +128,7 @@ class Guardian:
             yield
         self._report({"ready": shape.flow_environment(directory, master)})
 
-    def _launch(self, name: str, command: list[str], shape: Shape) -> None:
+    def _launch(self, name: str, command: list[str], shape: ClusterShape) -> None:
         directory = self._record.directory
         with (directory / "logs" / name).open("ab") as log:
             self._daemons[name] = subprocess.Popen(  # noqa: S603 - our own arguments
@@ -194,7 +200,7 @@ class Orders:
         return [json.loads(line) for line in lines]
 
 
-def lead(guardian: Guardian, orders: Orders, stopped: Callable[[], bool]) -> None:
+def watch_run(guardian: Watchdog, orders: Orders, stopped: Callable[[], bool]) -> None:
     """Serve until the cluster may go, and then see to it that it does."""
     while not orders.closed and not stopped():
         for order in orders.wait(_TICK):
@@ -216,7 +222,7 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: stops.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     directory, flow_run, worker = arguments
-    record = Record(
+    record = ClusterRecord(
         directory=Path(directory),
         host=socket.gethostname(),
         flow_run=flow_run,
@@ -225,7 +231,7 @@ def main(arguments: list[str]) -> None:
     )
     record.write()
     _report({"record": True})
-    lead(Guardian(record, _report), Orders(sys.stdin.fileno()), lambda: bool(stops))
+    watch_run(Watchdog(record, _report), Orders(sys.stdin.fileno()), lambda: bool(stops))
 
 
 def _report(report: dict[str, Any]) -> None:

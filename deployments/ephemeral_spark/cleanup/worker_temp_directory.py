@@ -12,12 +12,12 @@ from pathlib import Path
 from blocks.operating_system.process_identity import ProcessIdentity
 from deployments.ephemeral_spark.clusters.cluster_record import discard
 
-__all__ = ["Scratch", "discard_left"]
+__all__ = ["WorkerTempDirectory", "discard_abandoned"]
 
 _BASE = "ephemeral-spark-workers"
 
 
-class Scratch:
+class WorkerTempDirectory:
     """The directory of this process.
 
     Args:
@@ -37,7 +37,7 @@ class Scratch:
         discard(self._path)
 
 
-def discard_left(home: Path) -> None:
+def discard_abandoned(home: Path) -> None:
     """Remove the directories of workers of this machine that are dead."""
     base = home / _BASE
     for path in base.iterdir() if base.is_dir() else ():

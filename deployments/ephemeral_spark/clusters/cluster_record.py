@@ -22,14 +22,14 @@ from typing import Any, Self
 from blocks.operating_system.owner_only_file import write_private
 from blocks.operating_system.process_identity import ProcessIdentity
 
-__all__ = ["Record", "abandoned", "discard", "new_directory"]
+__all__ = ["ClusterRecord", "abandoned", "discard", "new_directory"]
 
 _FILE = "record.json"
 _SECONDS_UNTIL_WRITTEN = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ClusterRecord:
     """One cluster: whose it is, who leads it and on whose behalf, and what it started elsewhere.
 
     `job` names a job run of a service (its kind and its ids), and holds no credential.
@@ -102,7 +102,7 @@ def discard(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def abandoned(home: Path) -> Iterator[tuple[Path, Record | None]]:
+def abandoned(home: Path) -> Iterator[tuple[Path, ClusterRecord | None]]:
     """The clusters of this host whose guardian is dead, each with its record.
 
     A directory without a record is one whose guardian died before it wrote it; there, the record
@@ -110,7 +110,7 @@ def abandoned(home: Path) -> Iterator[tuple[Path, Record | None]]:
     """
     base = home / "ephemeral-spark"
     for directory in sorted(base.iterdir()) if base.is_dir() else ():
-        record = Record.read(directory)
+        record = ClusterRecord.read(directory)
         if record is None:
             if _age(directory) > _SECONDS_UNTIL_WRITTEN:
                 yield directory, None

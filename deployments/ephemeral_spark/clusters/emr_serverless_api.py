@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from contracts.errors import EnvironmentUnfitError, SettingsError
 
-__all__ = ["Access", "EmrCalls", "JobRun"]
+__all__ = ["Access", "EmrServerlessApi", "JobRun"]
 
 ENDED = ("SUCCESS", "FAILED", "CANCELLED")
 _CONNECT_SECONDS = 5
@@ -56,7 +56,7 @@ class JobRun:
         return self.state in ENDED
 
 
-class EmrCalls:
+class EmrServerlessApi:
     """Calls as one account in one region.
 
     Args:

@@ -17,11 +17,11 @@ import anyio
 
 from contracts.errors import EnvironmentUnfitError
 from deployments.ephemeral_spark.clusters.cluster_interface import Ending
-from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrCalls, JobRun
-from deployments.ephemeral_spark.clusters.poll_interval import growing
-from deployments.ephemeral_spark.clusters.watchdog_pipe import Leash
+from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrServerlessApi, JobRun
+from deployments.ephemeral_spark.clusters.poll_interval import growing_intervals
+from deployments.ephemeral_spark.clusters.watchdog_pipe import WatchdogPipe
 
-__all__ = ["EmrJob", "JobSettings"]
+__all__ = ["EmrServerlessCluster", "JobSettings"]
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 20.0
@@ -104,7 +104,7 @@ class JobSettings:
         }
 
 
-class EmrJob:
+class EmrServerlessCluster:
     """One job run.
 
     Args:
@@ -120,7 +120,7 @@ class EmrJob:
 
     def __init__(
         self,
-        leash: Leash,
+        leash: WatchdogPipe,
         settings: JobSettings,
         access: Access,
         *,
@@ -131,7 +131,7 @@ class EmrJob:
         self._leash = leash
         self._settings = settings
         self._access = access
-        self._calls = EmrCalls(access)
+        self._calls = EmrServerlessApi(access)
         self._request = settings.request(f"strandline-{leash.token}", flow_run, environment)
         self._job: dict[str, Any] = {
             "application": settings.application,
@@ -203,7 +203,7 @@ class EmrJob:
         return f"{base}/applications/{self._settings.application}/jobs/{self._job['run']}/"
 
     def _fresh_pauses(self) -> Iterator[float]:
-        return growing(_FIRST_PAUSE, _LONGEST_PAUSE, Random(self._leash.token))  # noqa: S311
+        return growing_intervals(_FIRST_PAUSE, _LONGEST_PAUSE, Random(self._leash.token))  # noqa: S311
 
 
 def _ending(found: JobRun) -> Ending:

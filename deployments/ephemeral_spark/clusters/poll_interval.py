@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-__all__ = ["growing"]
+__all__ = ["growing_intervals"]
 
 
-def growing(
+def growing_intervals(
     first: float, longest: float, chance: Random, *, factor: float = 1.6
 ) -> Iterator[float]:
     """Pauses in seconds that grow to a longest one, each up to a fifth shorter by chance.

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from contracts.errors import EnvironmentUnfitError
 from deployments.ephemeral_spark.clusters.cluster_interface import Ending
-from deployments.ephemeral_spark.clusters.standalone_daemons import Shape
-from deployments.ephemeral_spark.clusters.watchdog_pipe import Leash
+from deployments.ephemeral_spark.clusters.standalone_daemons import ClusterShape
+from deployments.ephemeral_spark.clusters.watchdog_pipe import WatchdogPipe
 
-__all__ = ["Standalone"]
+__all__ = ["StandaloneCluster"]
 
 
-class Standalone:
+class StandaloneCluster:
     """The daemons that a guardian leads.
 
     Args:
@@ -26,7 +26,11 @@ class Standalone:
     carries_flow = False
 
     def __init__(
-        self, leash: Leash, shape: Shape, seconds: float, log: logging.LoggerAdapter[logging.Logger]
+        self,
+        leash: WatchdogPipe,
+        shape: ClusterShape,
+        seconds: float,
+        log: logging.LoggerAdapter[logging.Logger],
     ) -> None:
         self._leash = leash
         self._shape = shape

@@ -18,7 +18,7 @@ from typing import Any, Self
 from blocks.operating_system.owner_only_file import write_private
 from deployments.ephemeral_spark.clusters.cluster_processes import MARK
 
-__all__ = ["HOST", "STARTUP", "Shape", "master_url", "registered"]
+__all__ = ["HOST", "STARTUP", "ClusterShape", "master_url", "registered"]
 
 HOST = "127.0.0.1"
 STARTUP = Path(__file__).parents[1] / "sigterm_ends_flow"
@@ -49,7 +49,7 @@ _PROPERTIES = ("spark.authenticate=true", "spark.ui.killEnabled=false")
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ClusterShape:
     """How large a cluster is: `memory` is that of each worker, such as 1g."""
 
     java_home: str

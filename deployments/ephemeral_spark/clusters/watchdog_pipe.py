@@ -23,13 +23,13 @@ from contracts.errors import EnvironmentUnfitError
 from deployments.ephemeral_spark.clusters.cluster_processes import MARK, end_members
 from deployments.ephemeral_spark.clusters.cluster_record import discard, new_directory
 
-__all__ = ["Leash"]
+__all__ = ["WatchdogPipe"]
 
 _SECONDS_TO_END = 8.0
 _LONGEST_REPORT = 1_000_000
 
 
-class Leash:
+class WatchdogPipe:
     """A running guardian.
 
     Args:

@@ -39,9 +39,10 @@ def fingerprints(
 ) -> DataFrame:
     """The frame with a column per fingerprint: HMAC-SHA-256 in 64 lower-case hex digits.
 
-    The message is `DOMAIN` and the row of `tasks.transforms.hashing.hash_input_encoding` (spec 4.1, 5). Equal numbers
-    have equal fingerprints whatever their type: 1.10 = 1.1, 1 = 1.0 among exact numbers, -0.0 =
-    0.0 and NaN = NaN among floats. The order of the values does not matter, their names do.
+    The message is `DOMAIN` and the row of `tasks.transforms.hashing.hash_input_encoding` (spec 4.1,
+    5). Equal numbers have equal fingerprints whatever their type: 1.10 = 1.1, 1 = 1.0 among exact
+    numbers, -0.0 = 0.0 and NaN = NaN among floats. The order of the values does not matter, their
+    names do.
 
     Args:
         frame: The rows.

@@ -66,7 +66,7 @@ class Term:
             where=f"argument `{name}` of a transformation",
             expected=expected,
             found="something else",
-            next_step="See contracts/model/transformation_registry.py for what each transformation takes.",
+            next_step="See docs/contracts.md for what each transformation takes.",
         )
 
 
@@ -177,4 +177,4 @@ TRANSFORMS: Mapping[str, Callable[[Term], Column]] = MappingProxyType(
         "literal": _literal,
     }
 )
-"""The Spark side of every entry of `contracts.model.transformation_registry` that is not generated."""
+"""The Spark side of each transformation of the registry that is not generated."""

@@ -23,7 +23,8 @@ def pseudonymised(
     """The frame with each named column replaced by its pseudonym, 64 lower-case hex digits.
 
     HMAC-SHA-256 over `DOMAIN`, table, column and the value, each framed as in
-    `tasks.transforms.hashing.hash_input_encoding`; null for null. Equal numbers have equal pseudonyms.
+    `tasks.transforms.hashing.hash_input_encoding`; null for null. Equal numbers have equal
+    pseudonyms.
     """
     schema = frame.select(*[value.alias(label) for label, value in values.items()]).schema
     messages = {}

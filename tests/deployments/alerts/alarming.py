@@ -1,7 +1,7 @@
 """Everything that alarms, and much that does not, against a server; a line of JSON for each cause.
 
-`python -m tests.deployments.alerts.alarming ALERTS OTHER_ALERTS TAKEN`, a process of its own: Prefect
-keeps one connection for events, to the first server that a process talks to.
+`python -m tests.deployments.alerts.alarming ALERTS OTHER_ALERTS TAKEN`, a process of its own:
+Prefect keeps one connection for events, to the first server that a process talks to.
 """
 
 from __future__ import annotations

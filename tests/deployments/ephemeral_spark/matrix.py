@@ -1,7 +1,7 @@
 """Every phase of a run, and everything that can happen to it there.
 
-`python -m tests.deployments.ephemeral_spark.matrix [PHASE ...]` runs all cells, or those of some phases, and
-prints the table.
+`python -m tests.deployments.ephemeral_spark.matrix [PHASE ...]` runs all cells, or those of some
+phases, and prints the table.
 """
 
 from __future__ import annotations

@@ -14,11 +14,14 @@ import pytest
 from contracts.errors import EnvironmentUnfitError, SettingsError
 from deployments.ephemeral_spark.clusters import emr_serverless_api, emr_serverless_cluster
 from deployments.ephemeral_spark.clusters.cluster_interface import Ending
-from deployments.ephemeral_spark.clusters.cluster_record import Record
-from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrCalls
-from deployments.ephemeral_spark.clusters.emr_serverless_cluster import EmrJob, JobSettings
-from deployments.ephemeral_spark.clusters.poll_interval import growing
-from deployments.ephemeral_spark.clusters.watchdog_pipe import Leash
+from deployments.ephemeral_spark.clusters.cluster_record import ClusterRecord
+from deployments.ephemeral_spark.clusters.emr_serverless_api import Access, EmrServerlessApi
+from deployments.ephemeral_spark.clusters.emr_serverless_cluster import (
+    EmrServerlessCluster,
+    JobSettings,
+)
+from deployments.ephemeral_spark.clusters.poll_interval import growing_intervals
+from deployments.ephemeral_spark.clusters.watchdog_pipe import WatchdogPipe
 from deployments.ephemeral_spark.job_configuration import EphemeralSparkConfiguration
 from tests.deployments.ephemeral_spark.emr_double import Service, emr
 from tests.deployments.ephemeral_spark.stage import wait_for
@@ -54,8 +57,8 @@ def access(url: str) -> Access:
     return Access("eu-central-1", url, "testing", "testing")
 
 
-def job_of(service: Service, leash: Leash) -> EmrJob:
-    return EmrJob(
+def job_of(service: Service, leash: WatchdogPipe) -> EmrServerlessCluster:
+    return EmrServerlessCluster(
         leash,
         SETTINGS,
         access(service.url),
@@ -69,7 +72,7 @@ def run_to_its_end(service: Service, home, *, cancel: bool = False) -> Ending:
     """Start a job run, perhaps cancel it, and wait for its end."""
 
     async def both() -> Ending:
-        leash = await Leash.open(home, str(uuid.uuid4()), {})
+        leash = await WatchdogPipe.open(home, str(uuid.uuid4()), {})
         try:
             job = job_of(service, leash)
             await job.start()
@@ -120,12 +123,12 @@ def test_a_service_that_stays_broken_is_given_up(service, monkeypatch):
     monkeypatch.setattr(emr_serverless_api, "_TRIES", 2)
     service.faults = ["break"] * 2
     with pytest.raises(EnvironmentUnfitError, match="InternalServerException"):
-        EmrCalls(access(service.url)).submit(SETTINGS.request("name", "flow-run", {}))
+        EmrServerlessApi(access(service.url)).submit(SETTINGS.request("name", "flow-run", {}))
 
 
 def test_a_job_run_that_nobody_knows_is_an_error_of_settings(service):
     with pytest.raises(SettingsError, match="ResourceNotFoundException"):
-        EmrCalls(access(service.url)).look({"application": "app", "run": "none"})
+        EmrServerlessApi(access(service.url)).look({"application": "app", "run": "none"})
 
 
 def test_a_cancelled_job_run_ends_and_may_be_cancelled_again(service, tmp_path):
@@ -136,7 +139,7 @@ def test_a_cancelled_job_run_ends_and_may_be_cancelled_again(service, tmp_path):
 
 def test_a_job_run_whose_id_was_never_learned_is_found_by_its_name(service):
     service.states = ("RUNNING",)
-    calls = EmrCalls(access(service.url))
+    calls = EmrServerlessApi(access(service.url))
     calls.submit(SETTINGS.request("strandline-a", "flow-run", {}))
     calls.submit(SETTINGS.request("strandline-b", "flow-run", {}))
     calls.cancel({"application": "app", "name": "strandline-b"})
@@ -146,13 +149,13 @@ def test_a_job_run_whose_id_was_never_learned_is_found_by_its_name(service):
 def test_a_job_run_is_cancelled_when_its_worker_is_gone(service, tmp_path, prefect_server):
     service.states = ("RUNNING",)
 
-    async def abandon() -> Record | None:
+    async def abandon() -> ClusterRecord | None:
         from prefect.settings import get_current_settings
 
         environment = get_current_settings().to_environment_variables(exclude_unset=True)
-        leash = await Leash.open(tmp_path, str(uuid.uuid4()), environment)
+        leash = await WatchdogPipe.open(tmp_path, str(uuid.uuid4()), environment)
         await job_of(service, leash).start()
-        record = Record.read(leash.directory)
+        record = ClusterRecord.read(leash.directory)
         await leash.let_go()
         await leash._process.wait()
         return record
@@ -183,7 +186,7 @@ def test_a_pool_without_an_application_is_an_error_that_names_the_variable():
 
 
 def test_pauses_grow_to_the_longest_and_differ():
-    first, other = (list(islice(growing(1, 20, Random(seed)), 12)) for seed in (1, 2))  # noqa: S311
+    first, other = (list(islice(growing_intervals(1, 20, Random(seed)), 12)) for seed in (1, 2))  # noqa: S311
     assert first != other
     assert first[0] <= 1
     assert all(16 <= pause <= 20 for pause in first[-3:])
@@ -207,7 +210,7 @@ def test_moto_takes_every_call(tmp_path, monkeypatch):
         )
         application = client.create_application(releaseLabel="emr-7.9.0", type="SPARK")
         job = {"application": application["applicationId"], "name": "strandline-moto"}
-        calls = EmrCalls(where)
+        calls = EmrServerlessApi(where)
         request = SETTINGS.request("strandline-moto", "flow-run", ENVIRONMENT)
         job["run"] = calls.submit({**request, "applicationId": job["application"]})
         assert calls.look(job).ended

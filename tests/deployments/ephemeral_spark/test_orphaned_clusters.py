@@ -17,12 +17,12 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling, Completed, Pending, Running, Scheduled
 
-from deployments.ephemeral_spark.cleanup.crashed_run_report import conclude
-from deployments.ephemeral_spark.cleanup.orphaned_clusters import sweep
-from deployments.ephemeral_spark.cleanup.worker_temp_directory import Scratch
+from deployments.ephemeral_spark.cleanup.crashed_run_report import report_crashed_run
+from deployments.ephemeral_spark.cleanup.orphaned_clusters import end_orphaned_clusters
+from deployments.ephemeral_spark.cleanup.worker_temp_directory import WorkerTempDirectory
 from deployments.ephemeral_spark.clusters.cluster_processes import MARK, end_members, members
-from deployments.ephemeral_spark.clusters.cluster_record import Record, abandoned
-from deployments.ephemeral_spark.clusters.watchdog_pipe import Leash
+from deployments.ephemeral_spark.clusters.cluster_record import ClusterRecord, abandoned
+from deployments.ephemeral_spark.clusters.watchdog_pipe import WatchdogPipe
 from tests.deployments.ephemeral_spark.stage import wait_for
 
 
@@ -65,9 +65,9 @@ def sleeper(token: str) -> subprocess.Popen[bytes]:
 def test_a_run_that_nobody_runs_any_more_gets_a_final_state(prefect_server, state, wanted):
     run = run_in(state)
     with get_client(sync_client=True) as client:
-        conclude(client, run.id)
-        conclude(client, run.id)
-        conclude(client, uuid.uuid4())  # of a run that was deleted
+        report_crashed_run(client, run.id)
+        report_crashed_run(client, run.id)
+        report_crashed_run(client, uuid.uuid4())  # of a run that was deleted
     assert state_of(run) == wanted
 
 
@@ -89,7 +89,7 @@ def test_a_guardian_whose_pipe_closes_ends_the_run_and_removes_its_files(prefect
 
     async def abandon() -> None:
         environment = get_current_settings().to_environment_variables(exclude_unset=True)
-        leash = await Leash.open(tmp_path, str(run.id), environment)
+        leash = await WatchdogPipe.open(tmp_path, str(run.id), environment)
         process = sleeper(leash.token)
         await leash.let_go()
         with anyio.fail_after(120):
@@ -105,17 +105,17 @@ def test_what_a_killed_guardian_leaves_the_next_worker_sweeps(prefect_server, tm
     run = run_in(Running())
 
     async def kill_and_sweep() -> None:
-        leash = await Leash.open(tmp_path, str(run.id), {})
+        leash = await WatchdogPipe.open(tmp_path, str(run.id), {})
         process = sleeper(leash.token)
         wait_for("the process", lambda: members(leash.token, spare=(leash.pid,)))
-        record = Record.read(leash.directory)
+        record = ClusterRecord.read(leash.directory)
         assert record is not None
         assert record.guardian.pid == leash.pid
         assert list(abandoned(tmp_path)) == []
         psutil.Process(leash.pid).kill()
         await leash._process.wait()
         assert list(abandoned(tmp_path)) == [(leash.directory, record)]
-        await sweep(tmp_path, logging.getLogger("test"))
+        await end_orphaned_clusters(tmp_path, logging.getLogger("test"))
         assert process.wait(5) == -9
 
     anyio.run(kill_and_sweep)
@@ -128,14 +128,14 @@ def test_a_record_stays_as_long_as_the_run_could_not_be_told(tmp_path, monkeypat
     monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")
 
     async def kill_and_sweep() -> None:
-        leash = await Leash.open(tmp_path, str(uuid.uuid4()), {})
+        leash = await WatchdogPipe.open(tmp_path, str(uuid.uuid4()), {})
         psutil.Process(leash.pid).kill()
         await leash._process.wait()
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
         with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-            await sweep(tmp_path, logging.getLogger("test"))
-        assert Record.read(leash.directory) is not None
+            await end_orphaned_clusters(tmp_path, logging.getLogger("test"))
+        assert ClusterRecord.read(leash.directory) is not None
 
     anyio.run(kill_and_sweep)
 
@@ -145,9 +145,9 @@ def test_a_worker_s_own_files_go_with_it_or_with_the_next(tmp_path):
     left, other = workers / "1-1.0-an-earlier-boot", workers / "notes"
     left.mkdir(parents=True)
     other.mkdir()
-    scratch = Scratch(tmp_path)
+    scratch = WorkerTempDirectory(tmp_path)
     mine = scratch.make()
-    anyio.run(sweep, tmp_path, logging.getLogger("test"))
+    anyio.run(end_orphaned_clusters, tmp_path, logging.getLogger("test"))
     assert mine.is_dir()
     assert other.is_dir()
     assert not left.exists()

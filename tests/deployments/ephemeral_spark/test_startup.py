@@ -15,9 +15,9 @@ import pytest
 from blocks.spark.java_installation import find_java
 from contracts.errors import EnvironmentUnfitError
 from deployments.ephemeral_spark.clusters.cluster_processes import members
-from deployments.ephemeral_spark.clusters.standalone_cluster import Standalone
-from deployments.ephemeral_spark.clusters.standalone_daemons import STARTUP, Shape
-from deployments.ephemeral_spark.clusters.watchdog_pipe import Leash
+from deployments.ephemeral_spark.clusters.standalone_cluster import StandaloneCluster
+from deployments.ephemeral_spark.clusters.standalone_daemons import STARTUP, ClusterShape
+from deployments.ephemeral_spark.clusters.watchdog_pipe import WatchdogPipe
 from deployments.ephemeral_spark.worker import _joined
 
 HANGS = """
@@ -75,14 +75,15 @@ def test_a_module_of_that_name_which_is_hidden_is_imported_all_the_same(tmp_path
     ids=["no Java", "no time"],
 )
 def test_a_cluster_that_does_not_start_says_why_and_leaves_nothing(tmp_path, java, seconds, found):
-    shape = Shape(java or str(find_java()), workers=1, cores=1, memory="512m", secret="secret")  # noqa: S106
+    home = java or str(find_java())
+    shape = ClusterShape(home, workers=1, cores=1, memory="512m", secret="secret")  # noqa: S106
 
     async def start() -> str:
-        leash = await Leash.open(tmp_path, str(uuid.uuid4()), {})
+        leash = await WatchdogPipe.open(tmp_path, str(uuid.uuid4()), {})
         log = logging.LoggerAdapter(logging.getLogger("test"))
         try:
             with pytest.raises(EnvironmentUnfitError, match=found):
-                await Standalone(leash, shape, seconds, log).start()
+                await StandaloneCluster(leash, shape, seconds, log).start()
         finally:
             await leash.end()
         return leash.token
@@ -92,7 +93,7 @@ def test_a_cluster_that_does_not_start_says_why_and_leaves_nothing(tmp_path, jav
 
 
 def test_what_the_pool_asks_for_under_the_same_names_is_kept(tmp_path):
-    shape = Shape("/java", 1, 1, "512m", "secret-of-the-cluster")
+    shape = ClusterShape("/java", 1, 1, "512m", "secret-of-the-cluster")
     shape.prepare(tmp_path)
     found = shape.flow_environment(tmp_path, "spark://127.0.0.1:7077")
     asked = {

@@ -32,9 +32,9 @@ from blocks.operating_system.process_identity import ProcessIdentity
 from contracts.errors import EnvironmentUnfitError
 from deployments.local_stack import prefect_api_health
 from deployments.local_stack.prefect_api_health import choose_port
-from deployments.local_stack.stack_databases import end_unused
-from deployments.local_stack.stack_paths import Places
-from deployments.local_stack.stack_processes import MARK, Member, Record
+from deployments.local_stack.stack_databases import stop_unused_databases
+from deployments.local_stack.stack_paths import StackPaths
+from deployments.local_stack.stack_processes import MARK, Member, StackRecord
 from strandline.command_line import main
 from tests.deployments.stacks import PROJECT, Stack, eventually, project
 from tests.night import AT_NIGHT
@@ -244,11 +244,11 @@ def test_a_database_that_nobody_uses_any_more_is_ended_and_one_in_use_is_not(tmp
     assert subprocess.run(user, cwd=ROOT, check=False).returncode == -signal.SIGKILL
     assert postmaster(tmp_path / "unused" / "data") is not None
 
-    assert end_unused(tmp_path) == ["unused"]
+    assert stop_unused_databases(tmp_path) == ["unused"]
     assert postmaster(tmp_path / "unused" / "data") is None
     assert postmaster(tmp_path / "used" / "data") is not None
     used.stop()
-    assert end_unused(tmp_path) == []
+    assert stop_unused_databases(tmp_path) == []
 
 
 def test_a_number_given_to_another_program_is_no_member(tmp_path):
@@ -262,7 +262,7 @@ def test_what_another_release_wrote_down_is_as_good_as_nothing(tmp_path):
     path = tmp_path / "record.json"
     path.write_text('{"port": 1, "members": [{"name": "server", "pid": 1, "since": 1.5}]}')
 
-    assert Record.read(path) == Record(0, {})
+    assert StackRecord.read(path) == StackRecord(0, {})
 
 
 def test_a_port_that_is_taken_is_an_error_when_asked_for_and_avoided_when_not():
@@ -287,5 +287,5 @@ def test_a_worker_needs_a_pool_that_the_project_defines(tmp_path, capsys):
 
     assert Stack(file, tmp_path / "state").type("up") == 78
     assert "local" in json.loads(capsys.readouterr().out)["error"]["found"]
-    assert not Places.below(tmp_path / "state").root.exists()
+    assert not StackPaths.below(tmp_path / "state").root.exists()
     assert MARK not in os.environ

@@ -18,7 +18,7 @@ from history import load_changes
 from history.model.load_report import REPORT
 from strandline.command_line import main
 from strandline.commands import rebuild_command
-from strandline.terminal.console_output import Screen
+from strandline.terminal.console_output import CommandOutput
 from tasks.compiler.contract_to_history_settings import OPERATION, history_settings
 from tasks.lifecycle.table_lock import table_lock
 from tasks.run.run_context import PIPELINE
@@ -180,10 +180,10 @@ def test_at_a_terminal_it_asks(lake, monkeypatch, typed, code):
 )
 def test_only_a_yes_is_one(monkeypatch, typed, agreed):
     monkeypatch.setattr("sys.stdin", _Terminal(typed))
-    screen = Screen(Console(file=_Terminal()), Console(file=_Terminal()))
+    screen = CommandOutput(Console(file=_Terminal()), Console(file=_Terminal()))
 
     assert rebuild_command._agreed(screen) is agreed
-    assert not rebuild_command._agreed(Screen(screen.out, screen.err, as_json=True))
+    assert not rebuild_command._agreed(CommandOutput(screen.out, screen.err, as_json=True))
 
 
 @pytest.mark.nightly

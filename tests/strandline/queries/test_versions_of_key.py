@@ -13,10 +13,10 @@ from history.spark.column_quoting_and_comparison import named
 from strandline.commands.history_status_commands import at_moment, history_data
 from strandline.queries import versions_of_key
 from strandline.queries.dates_beyond_python_range import far_moment
-from strandline.queries.open_lakehouse import Lake
+from strandline.queries.open_lakehouse import Lakehouse
 from strandline.queries.versions_of_key import one_key, read_key
 from strandline.terminal.console_output import plain
-from strandline.terminal.version_chart import timeline
+from strandline.terminal.version_chart import version_chart
 from tasks.compiler.contract_to_history_settings import OPERATION
 from tasks.transforms.protection.pseudonymisation import pseudonymised
 from tests.strandline.examples import AIRCRAFT, ENHANCED, NOW, day, history_of, text_of, version
@@ -164,7 +164,7 @@ def test_a_pseudonymised_key_is_found_by_its_clear_value(spark, lake_namespace):
     table = f"{lake_namespace}.aircraft"
     load_events(spark, contract, table, [flight(stored, day(0), "JFK")])
     ring = SimpleNamespace(keys_for=lambda target, create: keys)
-    lake = Lake(SimpleNamespace(key_ring=ring), spark)
+    lake = Lakehouse(SimpleNamespace(key_ring=ring), spark)
 
     versions = spark.table(table)
     wanted = lake.stored_key(contract, versions, {"tail_number": "N1"})
@@ -233,7 +233,7 @@ def test_days_and_moments_beyond_python_are_shown_as_keys_values_and_ends(spark,
         ),
         ("2024-01-01T00:00:00+00:00", None, {"seen": None, "flown": None, "first": None}),
     ]
-    drawn = text_of(timeline(found, now=NOW, width=140))
+    drawn = text_of(version_chart(found, now=NOW, width=140))
     assert "-0043-03-15 12:00 → 2024-01-01" in drawn
     assert "seen=+294246-01-01 00:00:00.000001" in drawn
     assert at_moment(found, day(3)).versions == found.versions[1:]

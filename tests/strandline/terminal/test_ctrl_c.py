@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from strandline.terminal import ctrl_c
-from strandline.terminal.ctrl_c import Interruption, heed
+from strandline.terminal.ctrl_c import Interruption, end_on_interrupt
 
 
 class Watched:
@@ -44,7 +44,7 @@ def wait_until(condition) -> None:
 def test_without_ctrl_c_nothing_happens():
     watched = Watched()
     with watched.interruption:
-        heed()
+        end_on_interrupt()
 
     assert not watched.interruption.happened
     assert watched.said == 0
@@ -83,7 +83,7 @@ def test_a_library_that_goes_on_is_stopped_at_the_next_chance():
         with watched.interruption:
             press()
             wait_until(lambda: watched.interruption.happened)
-            heed()
+            end_on_interrupt()
 
     with pytest.raises(KeyboardInterrupt):
         work()
@@ -95,7 +95,7 @@ def test_work_that_was_done_all_the_same_counts():
         press()
         wait_until(lambda: watched.interruption.happened)
 
-    heed()
+    end_on_interrupt()
     assert not watched.gave_up.is_set()
 
 

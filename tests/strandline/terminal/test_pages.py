@@ -10,7 +10,7 @@ from strandline.queries.run_history import Quarantine, ReasonCount, RefusedRow, 
 from strandline.terminal.error_panel import error_data, error_panel
 from strandline.terminal.number_format import duration, moment, share
 from strandline.terminal.status_tables import quarantine_page, runs_page, status_page
-from strandline.terminal.text_table import Heading, listing
+from strandline.terminal.text_table import Heading, text_table
 from tests.strandline.examples import NOW, day, run_metrics, text_of
 
 ERROR = QualityGateError(
@@ -54,8 +54,8 @@ def test_rows_that_fit_are_a_table_and_others_are_blocks():
     headings = (Heading("name"), Heading("rows", number=True))
     rows = [("first", "1"), ("second", "22")]
 
-    wide = text_of(listing(headings, rows, width=40), width=40)
-    narrow = text_of(listing(headings, rows, width=12), width=12)
+    wide = text_of(text_table(headings, rows, width=40), width=40)
+    narrow = text_of(text_table(headings, rows, width=12), width=12)
 
     assert re.search(r"first +1\s*\n *second +22", wide)
     assert re.search(r"name +first\s*\nrows +1", narrow)
@@ -63,7 +63,7 @@ def test_rows_that_fit_are_a_table_and_others_are_blocks():
 
 def test_prose_is_wrapped_before_a_table_is_given_up():
     headings = (Heading("name"), Heading("meaning", prose=True))
-    text = text_of(listing(headings, [("first", "word " * 20)], width=50), width=50)
+    text = text_of(text_table(headings, [("first", "word " * 20)], width=50), width=50)
 
     assert len(re.findall("first", text)) == 1
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 50
@@ -74,11 +74,11 @@ def test_spare_columns_are_left_out_before_a_table_is_given_up_and_are_named():
     headings = (Heading("name"), Heading("kind", spare=True), Heading("batch", spare=True))
     rows = [("first", "a kind", "BATCH_20240501")]
 
-    assert "with more room" not in text_of(listing(headings, rows, width=60), width=60)
-    text = text_of(listing(headings, rows, width=22), width=22)
+    assert "with more room" not in text_of(text_table(headings, rows, width=60), width=60)
+    text = text_of(text_table(headings, rows, width=22), width=22)
     assert re.search(r"first +a kind\s*\n", text)
     assert "with more room: batch" in " ".join(text.split())
-    tight = text_of(listing(headings, rows, width=12), width=12)
+    tight = text_of(text_table(headings, rows, width=12), width=12)
     assert "with more room: kind, batch" in " ".join(tight.split())
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from strandline.terminal.progress_display import LoadBoard
+from strandline.terminal.progress_display import ProgressDisplay
 from tasks.run.progress_listeners import STEPS, Progress, announce, listening
 from tests.strandline.examples import text_of
 
@@ -19,7 +19,7 @@ class Clock:
 
 def test_a_board_shows_what_is_done_what_goes_on_and_for_how_long():
     clock = Clock()
-    board = LoadBoard(["aircraft"], clock)
+    board = ProgressDisplay(["aircraft"], clock)
     board(Progress("aircraft", "extract", "begun"))
     clock.now += 2
     board(Progress("aircraft", "extract", "done", {"rows": 12_345}))
@@ -36,12 +36,12 @@ def test_a_board_shows_what_is_done_what_goes_on_and_for_how_long():
 
 
 def test_a_load_that_has_not_begun_is_starting():
-    assert "starting" in text_of(LoadBoard(["aircraft"], Clock()))
+    assert "starting" in text_of(ProgressDisplay(["aircraft"], Clock()))
 
 
 def test_a_load_with_all_steps_done_no_longer_counts_seconds():
     clock = Clock()
-    board = LoadBoard(["aircraft"], clock)
+    board = ProgressDisplay(["aircraft"], clock)
     for step in STEPS:
         board(Progress("aircraft", step, "begun"))
         clock.now += 1
@@ -56,7 +56,7 @@ def test_a_load_with_all_steps_done_no_longer_counts_seconds():
 
 
 def test_merging_anew_undoes_the_steps_after_it():
-    board = LoadBoard(["aircraft"], Clock())
+    board = ProgressDisplay(["aircraft"], Clock())
     for step in ("extract", "protect", "validate", "merge", "audit"):
         board(Progress("aircraft", step, "begun"))
         board(Progress("aircraft", step, "done"))
@@ -67,7 +67,7 @@ def test_merging_anew_undoes_the_steps_after_it():
 
 
 def test_a_closed_board_says_where_a_load_was_stopped():
-    board = LoadBoard(["aircraft", "airports"], Clock())
+    board = ProgressDisplay(["aircraft", "airports"], Clock())
     board(Progress("aircraft", "validate", "begun"))
     board.close()
 
@@ -77,7 +77,7 @@ def test_a_closed_board_says_where_a_load_was_stopped():
 
 @pytest.mark.parametrize("width", [30, 50, 69, 70, 120])
 def test_a_board_is_never_wider_than_the_terminal(width: int):
-    board = LoadBoard(["aircraft"], Clock())
+    board = ProgressDisplay(["aircraft"], Clock())
     board(Progress("aircraft", "protect", "begun"))
     board(Progress("aircraft", "protect", "done", {"rows read": 1_000_000, "refused": 3}))
 
@@ -87,7 +87,7 @@ def test_a_board_is_never_wider_than_the_terminal(width: int):
 def test_without_a_terminal_each_finished_step_is_a_line():
     clock = Clock()
     lines = []
-    board = LoadBoard(["aircraft"], clock, lines.append)
+    board = ProgressDisplay(["aircraft"], clock, lines.append)
     board(Progress("aircraft", "extract", "begun"))
     clock.now += 1.25
     board(Progress("aircraft", "extract", "done", {"rows": 5}))
@@ -99,7 +99,7 @@ def test_without_a_terminal_each_finished_step_is_a_line():
 def test_announcements_from_many_threads_are_all_told():
     lines = []
     names = [f"table_{number}" for number in range(8)]
-    board = LoadBoard(names, Clock(), lines.append)
+    board = ProgressDisplay(names, Clock(), lines.append)
 
     def load(name: str) -> None:
         for step in STEPS:

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from strandline.commands.history_status_commands import at_moment
-from strandline.terminal.version_chart import timeline
+from strandline.terminal.version_chart import version_chart
 from tests.strandline.examples import NOW, day, history_of, text_of, version
 
 TWO = history_of(
@@ -16,7 +16,7 @@ TWO = history_of(
 
 
 def drawn(history, *, width=120, blocks=True, colour=False) -> list[str]:
-    page = timeline(history, now=NOW, width=width, blocks=blocks)
+    page = version_chart(history, now=NOW, width=width, blocks=blocks)
     return text_of(page, width=width, colour=colour).splitlines()
 
 

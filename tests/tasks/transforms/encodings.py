@@ -1,4 +1,4 @@
-"""The encoding of `tasks.transforms.hashing.hash_input_encoding` in plain Python, from its description alone."""
+"""The encoding of hash inputs in plain Python, from its description alone."""
 
 from __future__ import annotations
 

@@ -43,8 +43,9 @@ def main(folder: Path) -> None:
     (folder / "rows.csv").write_text(f"7|Harmless|1.5|ACTIVE|{VALUE}|1970-01-01||\n")
     people = contract()
     source = spark.read.schema(SOURCE_SCHEMA).csv(str(folder / "rows.csv"), sep="|")
-    columns = {**mapped(people), "source_row": source_row(
-        compile_protection(people), KEYS, table=TABLE, refused=F.col("status") == "ACTIVE")}  # fmt: skip
+    protection, refused = compile_protection(people), F.col("status") == "ACTIVE"
+    row = source_row(protection, KEYS, table=TABLE, refused=refused)
+    columns = {**mapped(people), "source_row": row}
     targets = source.select(*[column.alias(name) for name, column in columns.items()])
     told = Fingerprint({name: F.col(name) for name in ("name", "amount", "email")})
     keyed = fingerprints(targets, {"source_checksum": told}, KEYS.fingerprint.material)
