@@ -12,7 +12,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load architecture load-path setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -55,12 +55,19 @@ test-nightly: $(READY) ## All tests, also those that take minutes, with many ran
 	  --no-loadscope-reorder --ignore=tests/deployments
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -s tests/deployments tests/deployments/ephemeral_spark/emr_run.py
 
-check: $(READY) ## Format, lint, types, layers, contracts
+check: $(READY) ## Format, lint, types, layers, contracts, the picture of the architecture
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/strandline contracts check
+	@$(BIN)/python -m tools.architecture --check
+
+architecture: $(READY) ## Draw docs/architecture.svg and its table of rooms from the imports
+	@$(BIN)/python -m tools.architecture
+
+load-path: $(READY) ## Follow one load through the modules, and see that it does not walk back
+	@$(BIN)/python -m tools.load_path
 
 fix: $(READY) ## Format and repair what ruff can repair
 	@$(BIN)/ruff check --fix --quiet . || true

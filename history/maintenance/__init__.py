@@ -2,3 +2,17 @@
 
 A history says the same before and after. Computing versions anew belongs to `history.restatement`.
 """
+
+from __future__ import annotations
+
+from history.maintenance.compaction import CompactionLimits
+from history.maintenance.snapshot_expiry import Retention
+from history.maintenance.table_maintenance import UpkeepReport, UpkeepSettings, upkeep
+
+__all__ = [
+    "CompactionLimits",
+    "Retention",
+    "UpkeepReport",
+    "UpkeepSettings",
+    "upkeep",
+]

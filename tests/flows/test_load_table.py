@@ -10,6 +10,7 @@ import pytest
 from flows.load_table import load_table
 from tasks.run.progress_listeners import STEPS, listening
 from tests.flows.readings import AFTER_BOTH, CANARY, FIRST, SECOND, TABLE, versions
+from tools.load_path import followed, walks_back
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def loaded(make_workplace, contracts):
     place = make_workplace(contracts)
     place.execute(TABLE)
     place.update(*FIRST)
-    told = SimpleNamespace(place=place, heard=[], clear=[], snapshots=[])
+    told = SimpleNamespace(place=place, heard=[], clear=[], snapshots=[], calls=[])
 
     def look(progress):
         told.heard.append((progress.step, progress.state))
@@ -35,7 +36,8 @@ def loaded(make_workplace, contracts):
         told.first = load("readings")
     told.again = load("readings")
     place.update(*SECOND)
-    told.second = load("clinic.patients")
+    with followed(told.calls):
+        told.second = load("clinic.patients")
     return told
 
 
@@ -47,6 +49,10 @@ def test_a_table_that_only_a_yaml_knows_of_is_loaded_with_its_changes(loaded):
     assert (first.staged.rows_read, first.staged.refused, first.report.opened) == (5, 2, 3)
     assert (second.report.opened, second.report.closed, second.report.deleted) == (2, 2, 1)
     assert loaded.place.leftovers == []
+
+
+def test_a_load_goes_down_once_and_up_once(loaded):
+    assert walks_back(loaded.calls) == []
 
 
 def test_loading_again_changes_nothing_and_makes_no_snapshot(loaded):
