@@ -1,8 +1,8 @@
 """Alert channels as notification blocks that a Prefect server loads without our package.
 
 Promise: only block types that Prefect itself ships. Blocks of an integration, such as
-`EmailServerCredentials`, and blocks of our own can't be loaded by the process that acts for an
-automation, unless they are installed there; on Prefect Cloud they never are.
+`EmailServerCredentials`, and blocks of our own can't be loaded by the process that runs an
+automation's actions, unless they are installed with it; on Prefect Cloud they never are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from contracts.alerts.alert_model import (
 __all__ = ["BLOCK_PREFIX", "block_of", "document_name", "send"]
 
 BLOCK_PREFIX = "strandline-alert-"
-"""How the names of our block documents begin."""
+"""Prefix of the names of our block documents."""
 
 _MODES = {"none": "insecure", "starttls": "starttls", "tls": "ssl"}
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
@@ -41,10 +41,10 @@ def document_name(channel: str, severity: Severity) -> str:
 
 
 def send(block: NotificationBlock, *, subject: str, body: str) -> None:
-    """Send a message, and come back when it was taken or refused.
+    """Send a message, and return once it is accepted or refused.
 
     Raises:
-        NotificationError: It was refused; other errors are those of the library that sends.
+        NotificationError: It is refused; other errors are those of the sending library.
     """
     notify: Callable[..., object] = block.notify
     with block.raise_on_failure():
@@ -53,8 +53,8 @@ def send(block: NotificationBlock, *, subject: str, body: str) -> None:
 
 @singledispatch
 def block_of(channel: ChannelBase, severity: Severity) -> NotificationBlock:
-    """The block that sends a channel's messages; it knows the severity where the receiver does."""
-    # A kind that only the model knows; tests/shape/test_kinds.py asks for each of them.
+    """The block that sends a channel's messages, with the severity if the receiver has one."""
+    # A kind that is only in the model; tests/shape/test_kinds.py tests each of them.
     message = f"no block for {type(channel).__name__} of {severity}"
     raise NotImplementedError(message)
 
@@ -63,7 +63,7 @@ def block_of(channel: ChannelBase, severity: Severity) -> NotificationBlock:
 def _email(channel: EmailChannel, severity: Severity) -> NotificationBlock:
     """Apprise sends by SMTP.
 
-    None of Prefect's types is named after e-mail by SMTP; this one hands any address of Apprise on
+    None of Prefect's types is named after e-mail by SMTP; this one passes any address to Apprise
     that is not one of Slack's own.
     """
     del severity

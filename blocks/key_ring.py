@@ -1,7 +1,7 @@
 """The keys that protect the tables' personal data.
 
-Promise: keys lie on disk wrapped only (RFC 3394); unwrapped they never show in a repr, a message
-or a log. A key once handed out is in the file before it is used.
+Promise: keys are on disk wrapped only (RFC 3394); unwrapped they never show in a repr, a message
+or a log. A key is in the file before it is used.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KEY_BYTES = 32
 
 
 class Entry(TypedDict):
-    """One data key as it lies in the file."""
+    """One data key as it is in the file."""
 
     table: str
     purpose: str
@@ -97,10 +97,10 @@ class LocalKeyRing(Block):
         """
         if not create and not self.path.exists():
             raise self._missing()
-        self._make_place()
+        self._make_folder()
         with locked(self._lock_file):
             entries = self._read()
-            self._prove(entries)
+            self._check_key_encryption_key(entries)
             own = {
                 entry["purpose"]: id_ for id_, entry in entries.items() if entry["table"] == table
             }
@@ -146,7 +146,7 @@ class LocalKeyRing(Block):
     def _key(self) -> bytes:
         return base64.b64decode(self.key_encryption_key.get_secret_value())
 
-    def _make_place(self) -> None:
+    def _make_folder(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -158,7 +158,7 @@ class LocalKeyRing(Block):
             ) from error
 
     def _read(self) -> Entries:
-        """What the file holds; nothing where it is yet to be made."""
+        """The entries of the file; empty if there is no file yet."""
         try:
             document = json.loads(self.path.read_text(encoding="utf-8"))
             return {
@@ -177,8 +177,8 @@ class LocalKeyRing(Block):
                 next_step="Restore the file from its copy.",
             ) from None
 
-    def _prove(self, entries: Entries) -> None:
-        """Keys wrapped by different keys must never come to lie in one file."""
+    def _check_key_encryption_key(self, entries: Entries) -> None:
+        """Refuse to mix keys wrapped by different keys in one file."""
         for key_id in entries:
             self._unwrap(entries, key_id)
             return

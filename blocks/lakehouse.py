@@ -104,7 +104,7 @@ class Lakehouse(Block):
 
     @field_validator("uri")
     @classmethod
-    def _names_nobody(cls, uri: str | None) -> str | None:
+    def _has_no_credentials(cls, uri: str | None) -> str | None:
         authority = (uri or "").partition("//")[2].partition("/")[0]
         if uri is not None and ("@" in authority or "password=" in uri.lower()):
             message = "the uri is shown in messages: give user and password in their own fields"
@@ -112,10 +112,10 @@ class Lakehouse(Block):
         return uri
 
     @model_validator(mode="after")
-    def _knows_its_catalog(self) -> Self:
+    def _has_its_catalog_address(self) -> Self:
         if self.kind == "jdbc":
-            known = (self.uri or "").startswith((_POSTGRESQL, _SQLITE))
-            if self.embedded_directory is None and not known:
+            supported = (self.uri or "").startswith((_POSTGRESQL, _SQLITE))
+            if self.embedded_directory is None and not supported:
                 message = "a jdbc catalog needs a postgresql or sqlite uri, or embedded_directory"
                 raise ValueError(message)
         elif self.kind != "glue" and self.uri is None:
@@ -124,14 +124,14 @@ class Lakehouse(Block):
         return self
 
     def spark_configuration(self) -> dict[str, str]:
-        """The Spark properties that make this catalog known; secrets are among them.
+        """The Spark properties that configure this catalog; secrets are among them.
 
         Raises:
             EnvironmentUnfitError: The embedded PostgreSQL does not start.
         """
         prefix = f"spark.sql.catalog.{self.catalog}"
         properties = {
-            # A cached table would hide what another session or run has published meanwhile.
+            # A cached table would hide what another session or run publishes meanwhile.
             "cache-enabled": "false",
             "warehouse": self.warehouse_uri,
             **self._catalog_properties(),
@@ -153,7 +153,7 @@ class Lakehouse(Block):
         return tuple(packages)
 
     def driver_properties(self) -> dict[str, str]:
-        """What Spark's driver has to find among Java's system properties: AWS credentials.
+        """The Java system properties of Spark's driver: AWS credentials.
 
         Iceberg's Glue client takes them from AWS's own chain only, which is one for the whole
         process: two Glue catalogs with different credentials need a process each.
@@ -165,11 +165,11 @@ class Lakehouse(Block):
             "s3.secret-access-key": "aws.secretAccessKey",
             "s3.session-token": "aws.sessionToken",
         }
-        given = self._aws_properties()
-        return {names[name]: text for name, text in given.items() if name in names}
+        properties = self._aws_properties()
+        return {names[name]: text for name, text in properties.items() if name in names}
 
     def check(self) -> None:
-        """See that a run could read and write here.
+        """Check that a run can read and write here.
 
         Raises:
             EnvironmentUnfitError: The warehouse's directory can't be written or its disk is full.
@@ -186,10 +186,10 @@ class Lakehouse(Block):
 
     @property
     def local_warehouse(self) -> Path | None:
-        """The warehouse as a directory of this machine; None when it lies elsewhere."""
+        """The warehouse as a directory of this machine; None when it is elsewhere."""
         if self.warehouse.startswith("file:"):
             return Path("/" + self.warehouse.removeprefix("file:").lstrip("/"))
-        named = self.kind == "rest" and not self.warehouse.startswith("/")  # the server knows it
+        named = self.kind == "rest" and not self.warehouse.startswith("/")  # a name of the server's
         return (
             None
             if named or "://" in self.warehouse
@@ -198,10 +198,10 @@ class Lakehouse(Block):
 
     @property
     def warehouse_uri(self) -> str:
-        """The warehouse as Spark is told it.
+        """The warehouse as Spark gets it.
 
-        A directory's name stands in it letter by letter: Hadoop takes what follows the scheme as
-        a name and decodes nothing, so `%20` would be a directory called so.
+        A directory's name is in it letter by letter: Hadoop takes what follows the scheme as
+        a name and decodes nothing, so `%20` would be a directory of that name.
         """
         directory = self.local_warehouse
         return self.warehouse.rstrip("/") if directory is None else f"file://{directory}"
@@ -220,32 +220,34 @@ class Lakehouse(Block):
 
     def _catalog_properties(self) -> dict[str, str]:
         if self.kind == "glue":
-            return {"type": "glue"} | _given({"glue.endpoint": self.glue_endpoint})
+            return {"type": "glue"} | _without_nones({"glue.endpoint": self.glue_endpoint})
         if self.kind != "jdbc":
-            return {"type": self.kind} | _given({"uri": self.uri, "token": _text(self.token)})
+            return {"type": self.kind} | _without_nones(
+                {"uri": self.uri, "token": _text(self.token)}
+            )
         uri, user, password = self.uri, self.user, self.password
         if (server := self._embedded()) is not None:
             uri = f"{_POSTGRESQL}{server.host}:{server.port}/{_DATABASE}"
             user, password = server.user, server.password
-        return {"type": "jdbc", "jdbc.schema-version": "V1"} | _given(
+        return {"type": "jdbc", "jdbc.schema-version": "V1"} | _without_nones(
             {"uri": uri, "jdbc.user": user, "jdbc.password": _text(password)}
         )
 
     def _aws_properties(self) -> dict[str, str]:
-        given = {
+        properties = {
             "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
             "client.region": self.region,
             "s3.endpoint": self.s3_endpoint,
             "s3.path-style-access": "true" if self.s3_path_style else None,
         }
         if self.aws_credentials is not None:
-            found = self.aws_credentials.get_boto3_session().get_credentials()
-            if found is not None:
-                keys = found.get_frozen_credentials()
-                given["s3.access-key-id"] = keys.access_key
-                given["s3.secret-access-key"] = keys.secret_key
-                given["s3.session-token"] = keys.token
-        return _given(given)
+            credentials = self.aws_credentials.get_boto3_session().get_credentials()
+            if credentials is not None:
+                keys = credentials.get_frozen_credentials()
+                properties["s3.access-key-id"] = keys.access_key
+                properties["s3.secret-access-key"] = keys.secret_key
+                properties["s3.session-token"] = keys.token
+        return _without_nones(properties)
 
     def _aws_client(self, service: Literal["s3", "glue"]) -> catalog_access_check.AwsClient:
         credentials = self.aws_credentials or AwsCredentials()
@@ -282,5 +284,5 @@ def _text(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def _given(properties: dict[str, str | None]) -> dict[str, str]:
+def _without_nones(properties: dict[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in properties.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What a run needs to know about its place: one block that names the others.
+"""The settings of a run: one block that names the others.
 
 Promise: with this block and a contract's name a load is determined; nothing else is looked up.
 """

@@ -1,7 +1,7 @@
 """A database that tables are read from.
 
-Promise: a failure to reach it and a refusal by it are told apart, since the first passes by itself
-and the second does not; neither's message carries a credential.
+Promise: a failure to reach it and a refusal by it are different errors, since the first may pass by
+itself and the second does not; neither's message carries a credential.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["SourceDatabase"]
 
 
 class Source(Protocol):
-    """What a dialect has to know."""
+    """What a dialect has to provide."""
 
     def jdbc_options(self) -> dict[str, str]:
         """For Spark's JDBC reader."""
@@ -104,14 +104,14 @@ class SourceDatabase(Block):
     )
 
     @model_validator(mode="after")
-    def _knows_who_asks(self) -> Self:
+    def _has_a_user(self) -> Self:
         if self.embedded_directory is None and not self.user:
             message = "a user is needed, or the directory of an embedded database"
             raise ValueError(message)
         return self
 
     @model_validator(mode="after")
-    def _verifies_by_what_it_trusts(self) -> Self:
+    def _system_authorities_verify_full(self) -> Self:
         if self.ssl_root_certificate == SYSTEM_AUTHORITIES and self.ssl_mode != "verify-full":
             message = (
                 "the authorities of the system vouch for every server in the world: "
@@ -133,21 +133,21 @@ class SourceDatabase(Block):
         return _DIALECTS[self.dialect].packages
 
     def check(self) -> None:
-        """See that the database answers and lets the user in.
+        """Check that the database answers and lets the user in.
 
         Raises:
             SourceUnavailableError: It does not answer.
             SourceAccessError: It refuses the user, the password or the database.
-            SettingsError: The server can't be verified by what the block says.
+            SettingsError: The server can't be verified with the block's settings.
         """
         self._source().check()
 
     @contextmanager
     def reading(self) -> Iterator[SourceReading]:
-        """Begin a read: whatever is asked and read within it comes from one state of the database.
+        """Begin a read: every query and row within it comes from one snapshot of the database.
 
-        The state is held until the end, so that nothing which was deleted meanwhile is cleared
-        away on the source before.
+        The snapshot is held until the end, so the source does not vacuum rows deleted meanwhile
+        before that.
 
         Raises:
             SourceUnavailableError: The database does not answer.

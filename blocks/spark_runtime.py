@@ -1,10 +1,11 @@
 """Where Spark runs, and the sessions on it.
 
-Promise: one Spark per process, whoever asks and however often. Each lakehouse gets a session in
-which its catalog is known, and sessions do not see each other's settings.
+Promise: one Spark per process, however many callers there are. Each lakehouse gets a session in
+which its catalog is configured, and sessions do not see each other's settings.
 
-A work pool may give a run a cluster of its own. Its address comes by environment and goes before
-the block's master, so that flows and blocks are the same with and without such a pool.
+A work pool may give a run a cluster of its own. Its address comes from the environment and takes
+precedence over the block's master, so that flows and blocks are the same with and without such a
+pool.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 _LOOPBACK = "127.0.0.1"
 _CLUSTER = "STRANDLINE_SPARK_MASTER"
 """Names the master of a cluster that was started for this process, on this machine."""
-_SECRET = "_SPARK_AUTH_SECRET"  # noqa: S105 - Spark's own name for where executors find it
+_SECRET = "_SPARK_AUTH_SECRET"  # noqa: S105 - Spark's own variable, which executors read
 _ON_LOOPBACK = {
     # Spark would look for the host's own name and listen there.
     "spark.driver.host": _LOOPBACK,
     "spark.driver.bindAddress": _LOOPBACK,
 }
-_STARTING = threading.Lock()
+_START_LOCK = threading.Lock()
 
 
 class SparkRuntime(Block):
@@ -122,13 +123,14 @@ class SparkRuntime(Block):
     def session(
         self, lakehouse: Lakehouse, *source_packages: str, shared: bool = True
     ) -> SparkSession:
-        """A session that knows the lakehouse's catalog; the first call starts Spark.
+        """A session with the lakehouse's catalog; the first call starts Spark.
 
         Args:
-            lakehouse: Its catalog becomes known under its name.
+            lakehouse: Its catalog is configured under its name.
             source_packages: Maven coordinates of the source's JDBC driver.
-            shared: Give everyone who asks alike the same session. Otherwise a session of the
-                caller's own, whose settings (snapshot properties) nobody else sees or changes.
+            shared: Return the same session to every caller with the same arguments. Otherwise a
+                session of the caller's own, whose settings (snapshot properties) no other caller
+                sees or changes.
 
         Raises:
             EnvironmentUnfitError: There is no Java that fits, or Spark does not start.
@@ -137,7 +139,7 @@ class SparkRuntime(Block):
         silence_query_loggers()
         packages = tuple(dict.fromkeys((*lakehouse.packages(), *source_packages, *self.packages)))
         wanted = {**self._session_settings(), **lakehouse.spark_configuration()}
-        with _STARTING:
+        with _START_LOCK:
             if self.master.startswith("sc://"):
                 return spark_connect.connect(self.master, self.connect_token, wanted, shared=shared)
             running = jvm_launch.running_session()
@@ -152,7 +154,7 @@ class SparkRuntime(Block):
             return create_session.fitting(running, wanted, shared=shared)
 
     def _master(self) -> str:
-        """The master of this process's Spark; empty where spark-submit was told it."""
+        """The master of this process's Spark; empty where spark-submit got it."""
         if self.kind == "connect":
             return self.master
         if jvm_launch.submitted():
@@ -170,28 +172,28 @@ class SparkRuntime(Block):
             "spark.ui.enabled": str(self.ui).lower(),
             "spark.ui.showConsoleProgress": "false",
             **self._executor_settings(),
-            # A load compiles more classes than Spark's 100, so it would compile all of them anew.
+            # A load compiles more classes than Spark's default of 100: it would compile all again.
             "spark.sql.codegen.cache.maxEntries": "2000",
             **(spark_connect.local_server() if self.kind == "connect" else {}),
             **self._session_settings(),
         }
-        own = self.configuration.get(_JAVA_OPTIONS, "")
+        java_options = self.configuration.get(_JAVA_OPTIONS, "")
         settings[_JAVA_OPTIONS] = " ".join(
-            filter(None, ("-Duser.timezone=UTC", JVM_LOG_OPTION, archive_option(), own))
+            filter(None, ("-Duser.timezone=UTC", JVM_LOG_OPTION, archive_option(), java_options))
         )
         with jvm_launch.environment(self._environment()):
             confidential = {**lakehouse.spark_configuration(), **self._confidential()}
             return jvm_launch.launch(settings, confidential, log=self._log_file())
 
     def _session_settings(self) -> dict[str, str]:
-        """What each session is given, whenever it is opened."""
+        """The settings of every session."""
         return {
             "spark.sql.adaptive.enabled": "true",
             # What Spark infers of conditions grows exponentially with their aliases: planning
             # twenty checks of a row took five times as long as reading 100,000 rows.
             "spark.sql.constraintPropagation.enabled": "false",
-            # PySpark would tell Spark by a dozen calls from which line each column function is
-            # called. Two thirds of all calls in a small load were these.
+            # PySpark would send Spark a dozen calls about the source line of each column function.
+            # Two thirds of all calls in a small load were these.
             "spark.python.sql.dataFrameDebugging.enabled": "false",
             # HotSpot compiles no method of more than 8,000 octets of bytecode: Spark's limit of
             # 65,535 leaves large steps to the interpreter.
@@ -218,7 +220,7 @@ class SparkRuntime(Block):
         }
 
     def _confidential(self) -> dict[str, str]:
-        """What a cluster that was started for this process wants to see."""
+        """The authentication that a cluster started for this process requires."""
         if _CLUSTER not in os.environ or _SECRET not in os.environ:
             return {}
         return {"spark.authenticate": "true", "spark.authenticate.secret": os.environ[_SECRET]}
@@ -243,7 +245,7 @@ class SparkRuntime(Block):
 
 
 def _names_in_utf8() -> dict[str, str]:
-    """What has Java name files as Python does: in the locale C it knows ASCII only."""
-    given = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
-    said = next(filter(None, given), "").lower().replace("-", "")
-    return {} if said.endswith("utf8") else {"LC_ALL": "C.UTF-8"}
+    """Variables that make Java name files as Python does: in the locale C it uses ASCII only."""
+    variables = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    locale = next(filter(None, variables), "").lower().replace("-", "")
+    return {} if locale.endswith("utf8") else {"LC_ALL": "C.UTF-8"}

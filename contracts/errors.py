@@ -7,10 +7,10 @@
     │   ├── SourceUnavailableError    the database did not answer
     │   ├── LakehouseUnavailableError the catalog or the storage did not answer
     │   ├── CommitConflictError       another writer published first
-    │   ├── TableBusyError            another run holds this table
+    │   ├── TableBusyError            another run has locked this table
     │   ├── LoadTimedOutError         the load took longer than it may
     │   └── StepFailedError           Spark gave up on a step
-    ├── FixableError              somebody has to change something first
+    ├── FixableError              the user has to change something first
     │   ├── ContractError             the contract file is broken or contradicts itself
     │   ├── SettingsError             a block or an argument is missing or wrong
     │   ├── SourceAccessError         the database refuses the credentials or the permission
@@ -18,18 +18,18 @@
     │   ├── KeyUnavailableError       a protection key is missing
     │   ├── EnvironmentUnfitError     Java, disk space or a directory is not as needed
     │   ├── UsageError                a command was typed in a way it can't be understood
-    │   └── NotFoundError             nothing has the name or the key that was asked for
-    ├── DataError                 the data has to be looked at
+    │   └── NotFoundError             nothing has the requested name or key
+    ├── DataError                 the data has to be examined
     │   ├── QualityGateError          the batch scored below its threshold
     │   ├── MassClosingError          a full read lacks more keys than it may close
     │   ├── SourceValueError          the database failed on a value or on stored data
     │   ├── EmptyBatchError           the source returned no rows where some were promised
     │   └── AuditError                the merged history broke a rule and was not published
-    └── UnexpectedError           nobody foresaw it: a mistake in Strandline
+    └── UnexpectedError           a mistake in Strandline
 
-Each says where it happened, what was expected, what was found and what to do next. No message
-carries a cell value, a key or a credential: messages end in logs that more people may read than
-may read the data.
+Each states where it happened, what was expected, what was found and what to do next. No message
+carries a cell value, a key or a credential: more people may read the logs than may read the
+data.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class StrandlineError(Exception):
         super().__init__(f"{where}: expected {expected}; found {found}. {next_step}")
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Prefect pickles failed states; keyword-only arguments need help to come back.
+        # Prefect pickles failed states; pickle alone can't pass keyword-only arguments.
         return (_rebuild, (type(self), self.where, self.expected, self.found, self.next_step))
 
 
@@ -107,7 +107,7 @@ class LakehouseUnavailableError(RetryableError):
 
 
 class CommitConflictError(RetryableError):
-    """Another writer published first; the load has to be planned anew."""
+    """Another writer published first; the load has to be planned again."""
 
 
 class TableBusyError(RetryableError):
@@ -123,7 +123,7 @@ class StepFailedError(RetryableError):
 
 
 class FixableError(StrandlineError):
-    """Somebody has to change something before the call can succeed."""
+    """The user has to change something before the call can succeed."""
 
     exit_code = 78  # EX_CONFIG
 
@@ -159,13 +159,13 @@ class UsageError(FixableError):
 
 
 class NotFoundError(FixableError):
-    """Nothing has the name or the key that was asked for."""
+    """Nothing has the requested name or key."""
 
     exit_code = 66  # EX_NOINPUT
 
 
 class DataError(StrandlineError):
-    """The data has to be looked at; nothing was published."""
+    """The data has to be examined; nothing was published."""
 
     exit_code = 65  # EX_DATAERR
 
@@ -175,11 +175,11 @@ class QualityGateError(DataError):
 
 
 class MassClosingError(DataError):
-    """A full read lacks so many of the open keys that closing them needs somebody's word."""
+    """A full read lacks so many of the open keys that closing them needs a confirmation."""
 
 
 class SourceValueError(DataError):
-    """The source database failed on a value that it holds, or on how it stored it."""
+    """The source database failed on a value that it stores, or on how it stored it."""
 
 
 class EmptyBatchError(DataError):
@@ -191,6 +191,6 @@ class AuditError(DataError):
 
 
 class UnexpectedError(StrandlineError):
-    """Nobody foresaw it: a mistake in Strandline, to be reported with its trace."""
+    """A mistake in Strandline, to be reported with its trace."""
 
     exit_code = 70  # EX_SOFTWARE

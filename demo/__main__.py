@@ -1,6 +1,6 @@
-"""`python -m demo`: a year of real flights becomes governed history, from nothing.
+"""`python -m demo`: load a year of real flights into governed history, from nothing.
 
-`python -m demo source` makes the source database and its blocks alone, for loads by other means,
+`python -m demo source` only makes the source database and its blocks, for loads by other means,
 such as a deployment; `python -m demo later` brings it from the middle of the year to its end.
 """
 
@@ -15,9 +15,9 @@ from strandline.terminal.error_panel import error_panel
 
 
 def main(part: str = "all") -> int:
-    """Run the demo, or a part of it, below `.strandline`; an error is told in one panel."""
+    """Run the demo, or a part of it, below `.strandline`; an error is shown in one panel."""
     quiet_libraries(verbose=False)
-    # Only after the libraries were told to be quiet.
+    # Only after `quiet_libraries` has set the environment that they read.
     from contracts.errors import StrandlineError, UsageError  # noqa: PLC0415
     from demo.demo_steps import advance_source, make_source, run_demo  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
-"""Where the demo's things lie: all of them below one directory, described by blocks of its own.
+"""The paths of the demo: all below one directory, described by blocks of its own.
 
-Promise: `make anew` empties that directory and nothing else; a block file of the user's own is
-never replaced.
+Promise: `make_demo_paths` empties that directory and nothing else; a block file of the user's own
+is never replaced.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from blocks.spark_runtime import SparkRuntime
 __all__ = ["DemoPaths", "make_demo_paths", "postgres_directory"]
 
 _QUICK_START = {
-    # Two minutes of small jobs: the time that an optimising compiler takes never comes back.
+    # Two minutes of small jobs: an optimising compiler takes more time than it saves.
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class DemoPaths:
-    """The demo's database, its settings, and the file in which its blocks stand."""
+    """The demo's database, its settings, and the file with its blocks."""
 
     postgres: EmbeddedPostgres
     settings: RunSettings
@@ -40,8 +40,8 @@ class DemoPaths:
 def make_demo_paths(root: Path) -> DemoPaths:
     """An empty demo under `root`/demo, its PostgreSQL running and its blocks written.
 
-    The blocks are found by this process, and by later commands too unless `root`/blocks.yaml is
-    somebody's own.
+    This process finds the blocks, and later commands too unless `root`/blocks.yaml is the user's
+    own.
 
     Raises:
         EnvironmentUnfitError: The directory can't be used, or PostgreSQL does not start.
@@ -68,7 +68,7 @@ def make_demo_paths(root: Path) -> DemoPaths:
 
 
 def postgres_directory(root: Path) -> Path:
-    """Where the demo's PostgreSQL lies; it holds the source database and the catalog."""
+    """The directory of the demo's PostgreSQL, which has the source database and the catalog."""
     return root / "demo" / "postgres"
 
 

@@ -1,8 +1,8 @@
 """The operational database of the demo, brought to its state at any moment of the year.
 
-Promise: one stated rule decides every row. It is inserted when its departure is scheduled, updated
+Promise: one rule decides every row. It is inserted when its departure is scheduled, updated
 when the aircraft has landed, or with the carrier's monthly report where no landing was recorded,
-and a cancelled flight stays as it is. Doing a step again, or going back in time, changes nothing.
+and a cancelled flight stays as it is. Repeating a step, or going back in time, changes nothing.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 GENERATED_UNTIL = datetime(2024, 5, 1, tzinfo=UTC)
-"""The moment at which `fill_new_source_table` leaves its table."""
+"""The moment to which `fill_new_source_table` brings its table."""
 
 GENERATED_CHANGED = datetime(2024, 5, 3, tzinfo=UTC)
-"""The moment at which `change_new_source_table` leaves it."""
+"""The moment to which `change_new_source_table` brings it."""
 
 _ROWS_FIRST, _ROWS_LATER = 20_000, 331
 
@@ -90,12 +90,12 @@ class Filled:
 
 
 def create(dsn: SecretStr) -> None:
-    """Create the tables (spec 3.1) where they are not there yet, and fill the reference tables.
+    """Create the tables (spec 3.1) where they do not exist yet, and fill the reference tables.
 
     `dsn` is a PostgreSQL connection string in libpq's form, here and below.
 
     Raises:
-        SourceUnavailableError: The database does not answer; so do all functions below.
+        SourceUnavailableError: The database does not answer; all functions below raise it too.
     """
     with _connected(dsn) as connection:
         connection.execute(_statements("source_tables.sql"))
@@ -106,7 +106,7 @@ def create(dsn: SecretStr) -> None:
 def fill_until(dsn: SecretStr, moment: datetime, carrier: str | None = None) -> Filled:
     """Bring `aircraft` to its state at `moment`, which is included.
 
-    The first call decides which flights there are at all: all of the year, or one carrier's.
+    The first call selects the flights for all later ones: all of the year, or one carrier's.
 
     Rows scheduled since the last state are inserted in the shape they have at `moment`; rows of
     the last state whose times have become known are updated. One transaction.
@@ -118,16 +118,16 @@ def fill_until(dsn: SecretStr, moment: datetime, carrier: str | None = None) -> 
     with _connected(dsn) as connection:
         if _is_empty(connection, "SELECT FROM carrier_log.flights LIMIT 1"):
             log = flight_rows()
-            chosen = log if carrier is None else log[log["carrier"] == carrier]
-            _copy(connection, "carrier_log.flights", chosen)
-        # Corrections first: what is inserted next already has its state at the moment.
+            selected = log if carrier is None else log[log["carrier"] == carrier]
+            _copy(connection, "carrier_log.flights", selected)
+        # Corrections first: inserted rows already have their state at the moment.
         corrected = connection.execute(_CORRECT, at).rowcount
         inserted = connection.execute(_INSERT, at).rowcount
     return Filled(inserted, corrected)
 
 
 def fill_new_source_table(dsn: SecretStr) -> Filled:
-    """Generate `new_source_table` as it stands at `GENERATED_UNTIL`: 20,000 rows."""
+    """Generate `new_source_table` as of `GENERATED_UNTIL`: 20,000 rows."""
     with _connected(dsn) as connection:
         inserted = _generate(connection, 1, _ROWS_FIRST, GENERATED_UNTIL)
     return Filled(inserted, 0)
@@ -166,7 +166,7 @@ def _generate(connection: psycopg.Connection, first_id: int, last_id: int, until
 
 
 def _fill_reference_tables(connection: psycopg.Connection) -> None:
-    places = airports().rename(
+    airport_rows = airports().rename(
         columns={
             "faa": "code",
             "lat": "latitude",
@@ -175,26 +175,26 @@ def _fill_reference_tables(connection: psycopg.Connection) -> None:
             "tzone": "time_zone",
         }
     )
-    places["id"] = places.index + 1
-    places["updated_date"] = _AIRPORTS_AS_OF
-    aircraft = planes().rename(
+    airport_rows["id"] = airport_rows.index + 1
+    airport_rows["updated_date"] = _AIRPORTS_AS_OF
+    plane_rows = planes().rename(
         columns={"tailnum": "tail_number", "year": "built_year", "engine": "engine_kind"}
     )
-    _copy(connection, "source_schema.airports", places[["code", "name", "time_zone"]])
+    _copy(connection, "source_schema.airports", airport_rows[["code", "name", "time_zone"]])
     _copy(
         connection,
         "source_schema.existing_table_1",
-        places.drop(columns=["tz", "dst"]),
+        airport_rows.drop(columns=["tz", "dst"]),
     )
     _copy(
         connection,
         "source_schema.planes",
-        aircraft.drop(columns=["type", "speed"]),
+        plane_rows.drop(columns=["type", "speed"]),
     )
 
 
 def _copy(connection: psycopg.Connection, relation: str, rows: pd.DataFrame) -> None:
-    """COPY the frame into the columns of its names; whole numbers stay whole beside nulls."""
+    """COPY the frame into the columns of its names; integers stay integers beside nulls."""
     table = pa.Table.from_pandas(rows.convert_dtypes(), preserve_index=False)
     table = table.cast(
         pa.schema(

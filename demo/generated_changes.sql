@@ -1,6 +1,6 @@
 -- What happens to one row in fifty of new_source_table between `since` and `until`: a pending one
 -- becomes active, an eighth of the active ones inactive, the other active ones get another amount. A
--- quarter of the blank names is corrected. A row that has changed since then is left alone.
+-- quarter of the blank names is corrected. A row that has changed since then stays as it is.
 WITH changes AS (
     SELECT
         id,

@@ -1,7 +1,7 @@
--- Rows `first_id` to `last_id` of new_source_table, as they stand at `until`.
+-- Rows `first_id` to `last_id` of new_source_table, as of `until`.
 -- One is created every 522.72 s from 2024-01-01 on: 20,000 by the end of April. Three Weyl
--- sequences (an id times an odd constant, modulo 2^32) stand in for chance, so that every run makes
--- the same rows. Real life is in them at stated ids, 23 in a thousand:
+-- sequences (an id times an odd constant, modulo 2^32) replace random numbers, so that every run
+-- makes the same rows. Faulty rows have fixed ids, 23 in a thousand:
 --   blank column1            4   mod(id, 250) = 11
 --   unknown status           8   mod(id, 125) = 23
 --   negative amount          4   mod(id, 250) = 37

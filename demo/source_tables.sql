@@ -1,4 +1,4 @@
--- The source database of the demo, after spec 3.1, in PostgreSQL's words.
+-- The source database of the demo, after spec 3.1, in PostgreSQL's SQL.
 -- Every statement may be run again. Times are UTC, in TIMESTAMP columns without a zone.
 
 CREATE SCHEMA IF NOT EXISTS source_schema;
@@ -37,8 +37,8 @@ CREATE INDEX IF NOT EXISTS idx_column1_hash
 CREATE INDEX IF NOT EXISTS idx_updated_date
     ON source_schema.new_source_table (updated_date) WHERE updated_date IS NOT NULL;
 
--- What the application writes into `checksum`, against accidents: whoever guesses the values can
--- compute it.
+-- What the application writes into `checksum`, against accidents: anyone who guesses the values
+-- can compute it.
 CREATE OR REPLACE FUNCTION source_schema.row_checksum(
     id BIGINT, column1 TEXT, column2 TEXT, column3 NUMERIC
 ) RETURNS VARCHAR(64) STABLE LANGUAGE SQL
@@ -82,7 +82,7 @@ CREATE TABLE IF NOT EXISTS source_schema.planes (
     engine_kind  VARCHAR(30) NOT NULL
 );
 
--- One row per scheduled flight, with what is known of its aircraft.
+-- One row per scheduled flight, with the data of its aircraft.
 CREATE TABLE IF NOT EXISTS source_schema.aircraft (
     flight_id           BIGINT NOT NULL CHECK (flight_id > 0),
     tail_number         VARCHAR(10),          -- null: cancelled before an aircraft was assigned
@@ -137,7 +137,7 @@ CREATE TABLE IF NOT EXISTS source_schema.aircraft_later PARTITION OF source_sche
 CREATE INDEX IF NOT EXISTS idx_aircraft_updated_date ON source_schema.aircraft (updated_date);
 
 -- The completed log, from which the table above is brought to any moment. No part of the source:
--- it knows the future. Unlogged: a crash empties it, and it is filled again from the package.
+-- it contains the future. Unlogged: a crash empties it, and it is filled again from the package.
 CREATE SCHEMA IF NOT EXISTS carrier_log;
 
 CREATE UNLOGGED TABLE IF NOT EXISTS carrier_log.flights (

@@ -1,9 +1,9 @@
-"""The classes of Spark in the form in which the JVM uses them, kept beside the environment.
+"""Archives Spark's classes in the form that the JVM uses (CDS), beside the environment.
 
 `python -m deployments.build_cds_archive` makes the archive (JEP 350); set-up does it once, and
 fetches Java and Spark's jars along the way. A start then takes six tenths of the time.
 
-Promise: an archive that is missing, or was made by another Java or Spark, is as good as none.
+Promise: an archive that another Java or Spark made is ignored, as if it were missing.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from blocks.spark.jvm_launch import end
 from blocks.spark_runtime import SparkRuntime
 
 _QUICK = "-XX:TieredStopAtLevel=1"
-"""Each query runs once here."""
+"""The first compiler alone: each query runs once here."""
 
 
 def make() -> None:
-    """Start Spark, have it do a little of everything, and keep the classes that it loaded.
+    """Start Spark, run queries of every kind, and archive the classes that it loaded.
 
-    Does nothing where the archive is there already.
+    Does nothing when the archive exists.
 
     Raises:
-        EnvironmentUnfitError: There is no Java that fits, or Spark does not start.
+        EnvironmentUnfitError: There is no suitable Java, or Spark does not start.
     """
     if ARCHIVE.is_file():
         return
-    # Renamed when it is whole: a JVM trusts what it finds under the final name.
+    # Renamed once it is complete: a JVM trusts the file under the final name.
     unfinished = ARCHIVE.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="strandline-archive-") as folder:
@@ -61,7 +61,7 @@ def make() -> None:
 
 
 def _exercise(spark: SparkSession) -> None:
-    """Queries of the kinds that a load makes; what they compute is of no concern."""
+    """Run queries of the kinds that a load makes; their results do not matter."""
     spark.sql("CREATE NAMESPACE lake.n")
     rows = spark.range(100).select(
         "id",
@@ -70,11 +70,11 @@ def _exercise(spark: SparkSession) -> None:
         F.lit("1.5").cast("decimal(10,2)").alias("d"),
     )
     rows.writeTo("lake.n.t").using("iceberg").partitionedBy(F.col("c")).create()
-    held = spark.table("lake.n.t").localCheckpoint()
-    held.createOrReplaceTempView("held")
+    source_rows = spark.table("lake.n.t").localCheckpoint()
+    source_rows.createOrReplaceTempView("source_rows")
     spark.sql(
         """
-        MERGE INTO lake.n.t USING held ON t.id = held.id AND held.id < 10
+        MERGE INTO lake.n.t USING source_rows ON t.id = source_rows.id AND source_rows.id < 10
         WHEN MATCHED THEN UPDATE SET t.c = 'y'
         """
     )
@@ -84,7 +84,7 @@ def _exercise(spark: SparkSession) -> None:
             max(n), count_if(sha2(c, 256) IS NULL)
         FROM (
             SELECT t.*, row_number() OVER (PARTITION BY t.c ORDER BY t.id) AS n
-            FROM lake.n.t LEFT JOIN held USING (id)
+            FROM lake.n.t LEFT JOIN source_rows USING (id)
         ) t
         GROUP BY c ORDER BY c
         """

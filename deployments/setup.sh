@@ -1,8 +1,8 @@
 #!/bin/sh
 # Builds .venv from requirements.lock: every file is checked against its hash.
 #
-# Promise: run it as often as you like. It does only what is missing, an interrupted run is
-# simply run again, and whatever stops it is said in one message with the next step.
+# Promise: it may run any number of times. It does only what is missing, an interrupted run can be
+# repeated, and an error that stops it is printed as one message with the next step.
 #
 # Environment: PYTHON (interpreter to use), PIP_INDEX_URL and pip's own configuration.
 
@@ -22,15 +22,15 @@ stop() {
 
 say() { printf '%s\n' "$*"; }
 
-is_fit() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+is_supported() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
 find_python() {
     if [ -n "${PYTHON:-}" ]; then
-        is_fit "$PYTHON" && printf '%s\n' "$PYTHON"
+        is_supported "$PYTHON" && printf '%s\n' "$PYTHON"
         return 0
     fi
     for candidate in python3 python3.13 python3.12 python3.11 python3.14 python; do
-        if is_fit "$candidate"; then printf '%s\n' "$candidate"; return 0; fi
+        if is_supported "$candidate"; then printf '%s\n' "$candidate"; return 0; fi
     done
 }
 
@@ -52,8 +52,8 @@ borrow_pip_settings() {
     links=$(pip_setting find-links)
     roots=$(pip_setting cert)
     rm -f "$venv/pip-config"
-    # A mirror in pip's settings may need credentials: they go by environment, never on a command
-    # line, and are never printed.
+    # A mirror in pip's settings may need credentials: they are passed by environment, never on a
+    # command line, and are never printed.
     if [ -n "$index" ]; then UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}; export UV_DEFAULT_INDEX; fi
     if [ -n "$extra" ]; then UV_INDEX=${UV_INDEX:-$extra}; export UV_INDEX; fi
     if [ -n "$links" ]; then
@@ -62,7 +62,7 @@ borrow_pip_settings() {
     if [ -n "$roots" ]; then SSL_CERT_FILE=${SSL_CERT_FILE:-$roots}; export SSL_CERT_FILE; fi
 }
 
-# The lines of one package in the lock, with their hashes.
+# The lines of one package in the lock file, with their hashes.
 locked() {
     awk -v name="$1==" '
         index($0, name) == 1 { inside = 1 }
@@ -73,7 +73,7 @@ locked() {
 
 show_log() { tail -n 6 "$log" | cut -c 1-200 | sed 's/^/  | /' >&2; }
 
-# Fetches quietly; when it fails, shows how it failed and what usually helps.
+# Runs a command quietly; when it fails, shows the end of the log and what usually helps.
 fetch() {
     if ! "$@" >>"$log" 2>&1; then
         show_log
@@ -92,7 +92,7 @@ if [ -z "$python" ]; then
         "It is elsewhere? make setup PYTHON=/path/to/python3"
 fi
 
-if ! is_fit "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+if ! is_supported "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     say "Making $venv with $("$python" --version)"
     if ! "$python" -m venv --clear "$venv" >/dev/null 2>&1; then
         stop "$python can't make a virtual environment in $PWD/$venv." \

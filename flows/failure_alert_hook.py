@@ -1,7 +1,7 @@
-"""Alerts of runs that no Prefect server looks after: a hook sends them to the same channels.
+"""Alerts of runs without a server's automation: a hook sends them to the same channels.
 
-Promise: where a server has our automations, they send and this does not, so that one failure is
-one message. Nothing here can make a run fail that did not, or hide why one did.
+Promise: where a server has our automations, they send and this hook does not, so that one failure
+is one message. Nothing here can make a run fail that did not, or hide why one did.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NEXT: dict[type[Alert], str] = {
 }
 
 
-# Prefect calls hooks with these very names, by keyword where it acts for a run that died.
+# Prefect calls hooks with these exact names, by keyword where it acts for a run that died.
 def send_failure_alert(flow: Flow[..., object], flow_run: FlowRun, state: State[object]) -> None:
     """Send the alert of a run that failed or crashed, unless a server's automation does."""
     log = get_logger("strandline")
@@ -48,24 +48,24 @@ def send_failure_alert(flow: Flow[..., object], flow_run: FlowRun, state: State[
     except SettingsError as error:
         log.warning("no alert was sent: %s", error)
         return
-    found = _alert_of(file, flow.name, state)
-    if found is None:
+    named_alert = _alert_of(file, flow.name, state)
+    if named_alert is None:
         return
-    name, alert = found
+    name, alert = named_alert
     channels = file.routed(alert)
-    if not channels or _looked_after(name):
+    if not channels or _has_automation(name):
         return
     subject, body = _message(alert, flow.name, flow_run, state)
     for channel in channels:
         block = block_of(file.channels[channel], alert.severity)
         try:
             send(block, subject=subject, body=body)
-        except Exception as error:  # noqa: BLE001 - the next channel is tried, whatever this one did
+        except Exception as error:  # noqa: BLE001 - a failing channel must not stop the next
             log.warning("the alert %s did not reach %s: %s", name, channel, type(error).__name__)
 
 
 def _alert_of(file: AlertFile, flow: str, state: State[object]) -> tuple[str, Alert] | None:
-    """The alert that speaks for this end, by name."""
+    """Name and alert of how the run ended; None: no alert is configured for it."""
     message = state.message or ""
     if state.is_crashed():
         kinds: list[type[Alert]] = [] if message == INTERRUPTED else [RunCrashed]
@@ -83,18 +83,18 @@ def _flows(alert: Alert, flow: str) -> tuple[str, ...]:
     return alert.flows if isinstance(alert, RunFailed | RunCrashed) else (flow,)
 
 
-def _looked_after(alert: str) -> bool:
+def _has_automation(alert: str) -> bool:
     """Whether a server has this alert's automation; not one that ends with this process."""
     if not PREFECT_API_URL.value():
         return False
     try:
         with get_client(sync_client=True) as client:
-            found = client.read_automations_by_name(automation_name(alert))
+            automations = client.read_automations_by_name(automation_name(alert))
     except Exception:  # noqa: BLE001 - see below
         # A hook that fails here would lose the alert. Whatever keeps the server from answering (no
-        # network, a refusal, a reply that is none) keeps it from sending too: then this run sends.
+        # network, a refusal, an invalid reply) keeps it from sending too: then this run sends.
         return False
-    return any(TAG in each.tags and each.enabled for each in found)
+    return any(TAG in each.tags and each.enabled for each in automations)
 
 
 def _message(alert: Alert, flow: str, flow_run: FlowRun, state: State[object]) -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""The parameters of flows, as the form of a deployment asks for them.
+"""The parameters of flows, as the form of a deployment shows them.
 
-What no name looks like (nothing, or words with blanks) is refused before there is a run. Whether a
-contract or a block of that name exists is known only where the run takes place.
+A value that can't be a name (empty, or with blanks) is refused before a run starts. Whether a
+contract or a block of that name exists can be checked only where the run takes place.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What Prefect says of the flow run that goes on: its id, and when it was to start."""
+"""The current flow run in Prefect: its id, and its scheduled start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def this_run(contract: str) -> str:
 
 
 def started() -> datetime:
-    """When the flow run was to start: a retry of it names the same batch."""
+    """The scheduled start of the flow run: a retry of it names the same batch."""
     start = flow_run.get_scheduled_start_time()
-    # Prefect's is a subclass of datetime, which Spark does not take for a timestamp.
+    # Prefect returns a subclass of datetime, which Spark does not accept as a timestamp.
     return datetime.fromtimestamp(start.timestamp(), UTC)

@@ -1,7 +1,6 @@
 """The steps of one load in their order: read, validate, merge, audit, publish, record.
 
-Every flow that loads a table goes through here: one table, several, or the repair of one that was
-verified.
+Every flow that loads a table uses them: for one table, for several, or to repair one after verify.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ PUBLISH_ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class ValidBatch:
-    """A batch that was read, staged and found good enough, with the contract it was read by."""
+    """A batch that was read and staged and passed validation, with the contract it was read by."""
 
     contract: CompiledContract
     staged: StagedBatch
@@ -49,14 +48,14 @@ def load(opened: OpenRun) -> LoadSummary:
 
 
 def read_and_validate(run: Run, contract: Contract) -> ValidBatch:
-    """Read the source once, and judge what it says."""
+    """Read the source once, and validate the staged batch."""
     source_read = read_source(run, contract)
     verdict = validate(run, source_read.contract, source_read.staged)
     return ValidBatch(source_read.contract, source_read.staged, verdict)
 
 
 def read_source(run: Run, contract: Contract) -> SourceRead:
-    """One read of the source, tried again as often as the contract allows."""
+    """One read of the source, retried as often as the contract allows."""
     return with_retries(read, contract.source.retry_attempts)(run, contract)
 
 
@@ -64,8 +63,8 @@ def read_source(run: Run, contract: Contract) -> SourceRead:
 def read(run: Run, contract: Contract) -> SourceRead:
     """Extract and protect, in one read of the source.
 
-    The bounds, the rows and what they are compared with are all of one state of the source. What
-    is tried again is the whole read: half of one and half of another would be of no state.
+    The bounds, the rows and the references they are compared with are of one state of the source.
+    A retry repeats the whole read: half of one and half of another would mix two states.
 
     Raises:
         StrandlineError: As the two steps.
@@ -76,13 +75,13 @@ def read(run: Run, contract: Contract) -> SourceRead:
 
 
 def publish_and_record(opened: OpenRun, valid: ValidBatch) -> LoadSummary:
-    """Make a valid batch the table's, and record it."""
+    """Publish a valid batch, and record it."""
     run = opened.run
     valid, report = merge_and_publish(opened, valid)
     contract, staged = valid.contract, valid.staged
     emit_loaded(run, staged, report)
     if report.published:
-        # Again after each load: its columns are those of the table, which may have come to more.
+        # After each load: the views have the columns of the table, which may have gained some.
         create_target_views(run, contract.history)
     summary = record(run, staged, valid.verdict, report, opened.watch)
     return replace(
@@ -94,10 +93,10 @@ def publish_and_record(opened: OpenRun, valid: ValidBatch) -> LoadSummary:
 
 
 def merge_and_publish(opened: OpenRun, valid: ValidBatch) -> tuple[ValidBatch, LoadReport]:
-    """Merge, audit, publish; anew on the new state when another writer was faster.
+    """Merge, audit, publish; again on the new state when another writer was faster.
 
-    A log says the same whenever it is read. A state is read anew, since the other writer's read
-    may have been the later one.
+    An events source has the same rows whenever it is read. A state source is read again, since the
+    other writer's read may have been the later one.
     """
     run = opened.run
     for attempt in range(1, PUBLISH_ATTEMPTS + 1):
@@ -111,13 +110,13 @@ def merge_and_publish(opened: OpenRun, valid: ValidBatch) -> tuple[ValidBatch, L
                 raise
             if contract.is_state:
                 again = read_and_validate(run, opened.contract)
-                valid = replace(again, contract=_told_once(again.contract, contract))
+                valid = replace(again, contract=_with_first_reason(again.contract, contract))
         else:
             return valid, replace(report, attempts=attempt)
     message = "the last attempt returns or raises"
     raise AssertionError(message)
 
 
-def _told_once(again: CompiledContract, first: CompiledContract) -> CompiledContract:
-    """Why the source was taken for what it is stays what the first read found."""
+def _with_first_reason(again: CompiledContract, first: CompiledContract) -> CompiledContract:
+    """Keep the first read's reason for the kind of the source."""
     return replace(again, kind_reason=first.kind_reason)

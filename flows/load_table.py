@@ -42,13 +42,13 @@ def load_table(
             contract allows.
         full: Read the whole source, also where the contract reads what is new.
     """
-    with open_run(contract, settings, run_id=this_run(contract), started=started()) as run:
-        asked = replace(run.run, closes_at_most=closes_at_most, full=full)
-        summary = load(replace(run, run=asked))
+    with open_run(contract, settings, run_id=this_run(contract), started=started()) as opened:
+        run = replace(opened.run, closes_at_most=closes_at_most, full=full)
+        summary = load(replace(opened, run=run))
     show_load(summary)
     return summary
 
 
 if __name__ == "__main__":
-    # What was typed is text; the flow reads it as its parameters.
+    # The arguments are text; the flow parses them as its parameters.
     sys.exit(exit_code(load_table, *sys.argv[1:]))  # type: ignore[arg-type]

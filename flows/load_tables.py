@@ -107,7 +107,7 @@ def load_tables(
 
 
 def _show(outcomes: Sequence[TableOutcome]) -> None:
-    """Put how it went on the run's page; a page that can't be had changes nothing of it."""
+    """Show the outcomes on the run's page; a page that fails changes no outcome."""
     with suppress(UnexpectedError), map_unexpected_errors("load-tables, page of the run"):
         for outcome in outcomes:
             if outcome.summary is not None:
@@ -123,8 +123,8 @@ def _side_by_side(
     names: Sequence[str], settings: str, closes_at_most: int | None
 ) -> tuple[TableOutcome, ...]:
     """Tasks and not subflows: a subflow waits a second for its heartbeat to end."""
-    most = run_settings(settings).side_by_side
-    with ThreadPoolTaskRunner[TableOutcome](max_workers=most) as runner:
+    limit = run_settings(settings).side_by_side
+    with ThreadPoolTaskRunner[TableOutcome](max_workers=limit) as runner:
         futures = [
             runner.submit(
                 load_one,
@@ -136,7 +136,7 @@ def _side_by_side(
 
 
 def _ended(name: str, future: PrefectFuture[TableOutcome]) -> TableOutcome:
-    """How the load ended, also where Prefect itself failed over it."""
+    """How the load ended, also where Prefect itself failed."""
     try:
         with map_unexpected_errors(name):
             return future.result()
@@ -150,10 +150,10 @@ def load_one(contract: str, settings: str, closes_at_most: int | None = None) ->
     try:
         with (
             map_unexpected_errors(contract),
-            open_run(contract, settings, run_id=this_run(contract), started=started()) as run,
+            open_run(contract, settings, run_id=this_run(contract), started=started()) as opened,
         ):
-            asked = replace(run.run, closes_at_most=closes_at_most)
-            return TableOutcome(contract, load(replace(run, run=asked)), None)
+            run = replace(opened.run, closes_at_most=closes_at_most)
+            return TableOutcome(contract, load(replace(opened, run=run)), None)
     except StrandlineError as error:
         return TableOutcome(contract, None, error)
 

@@ -1,6 +1,6 @@
 """A flow from the shell: `python -m flows.NAME ...` ends with the exit codes of the command line.
 
-What went wrong is told in one paragraph on standard error, without a trace.
+An error is printed as one paragraph on standard error, without a trace.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _run(flow: Flow[P, R], *args: P.args, **kwargs: P.kwargs) -> None:
 
 
 def _without_trace(record: logging.LogRecord) -> bool:
-    """Where the library raised an error on purpose says nothing to who reads the log."""
+    """Drop the trace of an error that the library raised on purpose: it helps no reader."""
     if record.exc_info and isinstance(record.exc_info[1], StrandlineError):
         record.exc_info = None
     return True

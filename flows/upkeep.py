@@ -25,7 +25,7 @@ _MEGABYTE = 1024 * 1024
 
 
 class UpkeepFailedError(RetryableError):
-    """Some tables could not be looked after; the others were.
+    """The upkeep of some tables failed; the others are done.
 
     `outcomes` says how each of them ended; the exit code is that of the first failure.
     """
@@ -59,7 +59,7 @@ def upkeep(
     settings: SettingsName = "default",
     dry_run: bool = False,
 ) -> tuple[UpkeepOutcome, ...]:
-    """Compact histories, let old snapshots go, remove what loads left over; one table at a time.
+    """Compact histories, expire old snapshots, remove what loads left over; one table at a time.
 
     Args:
         contracts: Names of contracts, or of their target tables; none for all.
@@ -67,7 +67,7 @@ def upkeep(
         dry_run: Only say what would be done.
 
     Raises:
-        UpkeepFailedError: At least one table failed. All others were looked after.
+        UpkeepFailedError: At least one table failed. All others are done.
     """
     names = known_contracts(contracts, settings) if contracts else all_contracts(settings)
     run_id, now = str(flow_run.get_id()), datetime.now(UTC)
@@ -85,8 +85,8 @@ def upkeep(
 
 
 def upkeep_line(outcome: UpkeepOutcome) -> dict[str, object]:
-    """One outcome as plain values: a row of the artifact, and of what programs are told."""
-    line: dict[str, object] = {
+    """One outcome as plain values: a row of the artifact and of the JSON output."""
+    row: dict[str, object] = {
         "contract": outcome.contract,
         "table": outcome.target,
         "state": outcome.state,
@@ -94,17 +94,17 @@ def upkeep_line(outcome: UpkeepOutcome) -> dict[str, object]:
     }
     report = outcome.report
     if report is None:
-        return line
-    told = asdict(report)
-    del told["table"]
+        return row
+    counts = asdict(report)
+    del counts["table"]
     for name in ("before", "after"):
-        files = told.pop(name)
-        line[f"files_{name}"] = files["data"] + files["deletes"]
-        line[f"megabytes_{name}"] = round(files["octets"] / _MEGABYTE, 3)
-    told["files_rewritten"] = told.pop("rewritten")
-    told["manifests_joined"] = told.pop("manifests")
-    told["orphans_removed"] = told.pop("orphans")
-    return line | told
+        files = counts.pop(name)
+        row[f"files_{name}"] = files["data"] + files["deletes"]
+        row[f"megabytes_{name}"] = round(files["octets"] / _MEGABYTE, 3)
+    counts["files_rewritten"] = counts.pop("rewritten")
+    counts["manifests_joined"] = counts.pop("manifests")
+    counts["orphans_removed"] = counts.pop("orphans")
+    return row | counts
 
 
 if __name__ == "__main__":

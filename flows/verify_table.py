@@ -1,4 +1,4 @@
-"""Verify one table: compare it whole with its source as it is now, and repair it if told to."""
+"""Verify one table: compare all of it with its source as it is now, and repair it on request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tasks.run.step_results import SourceRead, Verdict, VerifyResult
 from tasks.validate import validate
 
 ANY = sys.maxsize
-"""Nothing is closed by comparing, however much the source lacks."""
+"""No limit: comparing closes nothing, however many keys the source lacks."""
 
 
 @flow(name="verify-table", flow_run_name="verify-{contract}", persist_result=False)
@@ -40,25 +40,24 @@ def verify_table(
         limit: Name so many of the keys that differ.
         closes_at_most: As of `load-table`, for the repair.
     """
-    with open_run(contract, settings, run_id=this_run(contract), started=started()) as run:
-        found = run.contract
-        refuse_incomparable(run.run, found.source.kind)
-        whole = replace(run.run, full=True)
-        source_read = read_source(whole, found)
-        result = compare_without_publishing(whole, source_read, limit)
+    with open_run(contract, settings, run_id=this_run(contract), started=started()) as opened:
+        refuse_incomparable(opened.run, opened.contract.source.kind)
+        run = replace(opened.run, full=True)
+        source_read = read_source(run, opened.contract)
+        result = compare_without_publishing(run, source_read, limit)
         if not (repair and result.unequal):
             return result
-        repairing = replace(whole, closes_at_most=closes_at_most)
+        repairing = replace(run, closes_at_most=closes_at_most)
         verdict = validate(repairing, source_read.contract, source_read.staged)
         valid = ValidBatch(source_read.contract, source_read.staged, verdict)
-        summary = publish_and_record(replace(run, run=repairing), valid)
+        summary = publish_and_record(replace(opened, run=repairing), valid)
         return replace(result, batch_id=summary.batch_id)
 
 
 def compare_without_publishing(run: Run, source_read: SourceRead, limit: int) -> VerifyResult:
-    """See what loading the read would change; nothing of it is published."""
+    """Compare what loading the read would change; nothing of it is published."""
     contract = source_read.contract
     refuse_incomparable(run, contract.kind)
-    nothing_judged = Verdict(score=None, threshold=0.0, passed=True)
-    merged = merge(replace(run, closes_at_most=ANY), contract, source_read.staged, nothing_judged)
+    no_verdict = Verdict(score=None, threshold=0.0, passed=True)
+    merged = merge(replace(run, closes_at_most=ANY), contract, source_read.staged, no_verdict)
     return compare(run, source_read, merged, limit)

@@ -1,8 +1,8 @@
 """SCD2 history of change events in an Apache Iceberg table; usable on its own.
 
-`load_changes` takes a DataFrame of change events and a table name. The history it leaves is a
-function of the set of accepted events alone: their order, their batches, repeats and crashes do
-not change it.
+`load_changes` takes a DataFrame of change events and a table name. The resulting history
+is a function of the set of accepted events alone: their order, their batches, repeats and crashes
+do not change it.
 """
 
 from __future__ import annotations

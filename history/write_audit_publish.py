@@ -1,7 +1,6 @@
-"""Loading a batch of change events into a history table: plan, write aside, audit, publish.
+"""Loading a batch of change events into a history table: plan, write to a branch, audit, publish.
 
-The three steps can be taken one by one (a pipeline shows and retries them apart), or at once by
-`load_changes`.
+A pipeline can run the three steps one by one, to show and retry each; `load_changes` runs them all.
 """
 
 from __future__ import annotations
@@ -51,8 +50,7 @@ from history.planning.versions_of_batch_keys import StoredVersions, stored_versi
 from history.schema_evolution.evolve_table import evolve_table
 from history.spark.checkpoint import Checkpoint, aggregated, checkpoint, unpersist, unpersisting
 from history.spark.column_quoting_and_comparison import count_of, named
-from history.writing.quarantine_table import append_to_quarantine as keep_refused
-from history.writing.quarantine_table import refused_rows
+from history.writing.quarantine_table import append_to_quarantine, refused_rows
 from history.writing.surrogate_keys import NumberedPlan
 from history.writing.write_merge_plan import snapshot_summary, write_kept, write_versions
 from history.writing.write_result import AuditEvidence, WriteResult
@@ -60,7 +58,7 @@ from history.writing.write_result import AuditEvidence, WriteResult
 Announce = Callable[[str], None]
 
 
-def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
+def load_changes(  # noqa: PLR0913 - one batch, fully specified by keyword
     spark: SparkSession,
     changes: DataFrame,
     table: str,
@@ -72,7 +70,7 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
     source: str = "",
     watermark: str | None = None,
     read: Read | None = None,
-    seen: DataFrame | None = None,
+    present_keys: DataFrame | None = None,
     closing: ClosingLimit | None = None,
     properties: Mapping[str, str] | None = None,
     attempts: int = 5,
@@ -82,8 +80,8 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
 
     The table is created if need be: the surrogate key, the columns of the events but the
     operation, the interval, the flag and the time stamps. It follows columns that are added,
-    widened or dropped (`history.schema_evolution.evolve_table`). The result is the same in whatever
-    order, batches and repetitions the events arrive.
+    widened or dropped (`history.schema_evolution.evolve_table`). The result does not depend on the
+    order, the batches and the repetitions in which the events arrive.
 
     Args:
         spark: A session with the Iceberg extensions; loads side by side need one each.
@@ -96,25 +94,25 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
         quarantine: The table that refused rows are appended to; default `<table>__quarantine`.
         source: The name of the source, for the quarantine.
         watermark: How far the source has been read; a load that moves it is always published.
-        read: Of a table that is read as it is now (`settings.stamp`): which read the rows are.
-            They lack the sequence column, which is filled with the read's instant.
-        seen: The keys that a full read found, in the key columns; default: those of the rows. It
-            may find more than it brings: rows that say what the open versions say can be left out.
+        read: For a state source (`settings.stamp`): the read that the rows come from. They lack
+            the sequence column, which is filled with the read's instant.
+        present_keys: The keys in a full read, in the key columns; default: those of the rows. They
+            may be more: rows that equal the open versions can be left out of `changes`.
         closing: How many keys a full read may close; None: any number.
         properties: Further entries for the snapshot summary (a digest, a run id).
         attempts: How often to plan anew when other writers publish first.
         announce: Called with 'written', 'audited', 'published' as the load proceeds.
 
     Returns:
-        What was opened, closed, found unchanged, late, deleted, repeated and refused.
+        Counts of what was opened, closed, unchanged, late, deleted, repeated and refused.
 
     Raises:
-        SettingsError: The settings do not fit the columns, or say otherwise than the table what
-            opens a version.
-        SchemaDriftError: The table can't come to have the columns of the events.
+        SettingsError: The settings do not fit the columns, or track other columns than the table,
+            or another fingerprint.
+        SchemaDriftError: The table can't be altered to the columns of the events.
         MassClosingError: A full read lacks more keys than `closing` allows; nothing was changed.
         AuditError: The result broke a rule; nothing was published.
-        CommitConflictError: Other writers came first `attempts` times.
+        CommitConflictError: Other writers published first `attempts` times.
     """
     batch = Batch(
         table=table,
@@ -128,13 +126,13 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
         watermark=watermark,
         properties=properties or {},
     )
-    say = announce or (lambda _step: None)
+    notify = announce or (lambda _step: None)
     attempt = 1
     while True:
-        written = write_changes(spark, changes, batch, seen)
-        say("written")
+        written = write_changes(spark, changes, batch, present_keys)
+        notify("written")
         audit_changes(spark, batch, written)
-        say("audited")
+        notify("audited")
         try:
             report = publish_changes(spark, batch, written)
         except CommitConflictError:
@@ -142,39 +140,40 @@ def load_changes(  # noqa: PLR0913 - one batch, said in full by keyword
                 raise
             attempt += 1
             continue
-        say("published")
+        notify("published")
         return replace(report, attempts=attempt)
 
 
 def write_changes(
-    spark: SparkSession, changes: DataFrame, batch: Batch, seen: DataFrame | None = None
+    spark: SparkSession, changes: DataFrame, batch: Batch, present_keys: DataFrame | None = None
 ) -> WriteResult:
-    """Plan the batch against what is published, keep what is refused, and write it aside.
+    """Plan the batch against the published state, quarantine refused rows, and write a branch.
 
-    Nothing that readers see has changed afterwards. For arguments and errors see `load_changes`.
+    This changes nothing that readers see. For arguments and errors see `load_changes`.
     """
     settings = batch.settings
-    changes, seen = _with_read_instant(changes, batch), changes if seen is None else seen
+    present_keys = changes if present_keys is None else present_keys
+    changes = _with_read_instant(changes, batch)
     columns = settings.event_columns(changes.columns)
     settings.check(changes.columns, batch.table)
-    judged = validate_events(changes, settings)
-    schema = judged.select(*[named(name) for name in columns]).schema
+    validated = validate_events(changes, settings)
+    schema = validated.select(*[named(name) for name in columns]).schema
     state = ensure_table(spark, batch.table, schema, settings)
     if batch.id in state.batches:
-        # A run that was killed between publishing and this has left it.
+        # A run that was killed after publishing left the branch.
         branches.drop(spark, batch.table, batch.branch)
         return WriteResult(_report_of_replay(spark, batch, state))
-    _refuse_read_before_known(batch, state)
-    kept_as = evolve_table(spark, batch.table, schema, settings, state, batch.read)
-    judged, schema, settings = kept_as.aligned(judged), kept_as.events, kept_as.settings
+    _refuse_read_before_recorded(batch, state)
+    layout = evolve_table(spark, batch.table, schema, settings, state, batch.read)
+    validated, schema, settings = layout.aligned(validated), layout.events, layout.settings
     batch = replace(batch, settings=settings)
     with unpersisting():
-        outcome = _plan_batch(spark, batch, judged, schema, state, seen)
-        batch = outcome.batch
-        report = _load_report(batch, state, outcome)
-        # Before publishing: once it is published, the batch is known and nothing of it runs again.
-        _quarantine_refused(spark, batch, outcome, report.refused)
-    planned = outcome.planned
+        plan = _plan_batch(spark, batch, validated, schema, state, present_keys)
+        batch = plan.batch
+        report = _load_report(batch, state, plan)
+        # Before publishing: once published, a batch is only replayed and quarantines nothing.
+        _quarantine_refused(spark, batch, plan, report.refused)
+    planned = plan.merge_plan
     if not report.published:
         unpersist(planned.rows)
         if batch.read is not None and batch.read not in state.reads:
@@ -188,7 +187,7 @@ def write_changes(
 
 
 def audit_changes(spark: SparkSession, batch: Batch, written: WriteResult) -> None:
-    """Check what lies on the batch's branch; a failure drops the branch.
+    """Check the batch's branch; a failure drops the branch.
 
     Raises:
         AuditError: A rule of the history is broken.
@@ -215,7 +214,7 @@ def publish_changes(spark: SparkSession, batch: Batch, written: WriteResult) -> 
         _refuse_new_columns(spark, batch, written.evidence.planned)
         snapshot = branches.fast_forward(spark, batch.table, batch.branch)
     finally:
-        # Where the catalog is away, what became of the batch matters more; the next load drops it.
+        # A catalog that fails here must not hide the result; the next load drops the branch.
         with suppress(PySparkException, Py4JJavaError):
             branches.drop(spark, batch.table, batch.branch)
         unpersist(written.evidence.planned.rows)
@@ -224,10 +223,10 @@ def publish_changes(spark: SparkSession, batch: Batch, written: WriteResult) -> 
 
 
 def _refuse_new_columns(spark: SparkSession, batch: Batch, planned: MergePlan) -> None:
-    """The batch was planned with the columns that the table has, and leaves none of them unsaid."""
-    now = spark.table(batch.table).columns
+    """Refuse to publish if another writer has added columns since the batch was planned."""
+    columns = spark.table(batch.table).columns
     settings = planned.settings
-    if not {*now} - {*planned.columns, *planned.extra, *settings.filled}:
+    if not {*columns} - {*planned.columns, *planned.extra, *settings.filled}:
         return
     raise CommitConflictError(
         where=batch.table,
@@ -239,16 +238,16 @@ def _refuse_new_columns(spark: SparkSession, batch: Batch, planned: MergePlan) -
 
 @dataclass(frozen=True, slots=True)
 class _BatchPlan:
-    """A batch with everything that was found out about it."""
+    """A batch with its checked rows, its timeline and its plan."""
 
     batch: Batch
-    gate: Checkpoint
-    line: EventTimeline
-    planned: MergePlan
+    checked: Checkpoint
+    timeline: EventTimeline
+    merge_plan: MergePlan
 
 
 def _with_read_instant(changes: DataFrame, batch: Batch) -> DataFrame:
-    """The rows of a read, each at its instant; changes as they are."""
+    """The rows of a read with its instant as their sequence; change events unchanged."""
     settings, read = batch.settings, batch.read
     if (settings.stamp is None) != (read is None):
         raise SettingsError(
@@ -263,8 +262,8 @@ def _with_read_instant(changes: DataFrame, batch: Batch) -> DataFrame:
     return changes.withColumn(settings.sequence, at)
 
 
-def _refuse_read_before_known(batch: Batch, state: CurrentState) -> None:
-    """Where reads have expired that came after this one, nobody knows what they saw."""
+def _refuse_read_before_recorded(batch: Batch, state: CurrentState) -> None:
+    """Refuse a read that is older than all recorded ones, if reads after it may have expired."""
     if batch.read is None or state.is_whole or not state.has_read_after(batch.read):
         return
     if batch.read.at < state.reads[0].at:
@@ -279,71 +278,75 @@ def _refuse_read_before_known(batch: Batch, state: CurrentState) -> None:
 def _with_hard_deletes(
     spark: SparkSession,
     batch: Batch,
-    judged: DataFrame,
-    known: StoredVersions,
+    validated: DataFrame,
+    stored: StoredVersions,
     state: CurrentState,
-    seen: DataFrame,
+    present_keys: DataFrame,
 ) -> tuple[Batch, DataFrame]:
-    """The rows of a full read, with a delete for each key that it did not find.
+    """The rows of a full read, with a delete for each absent key.
 
     Raises:
-        MassClosingError: These are too many.
+        MassClosingError: There are too many absent keys.
     """
     read, settings = batch.read, batch.settings
     if read is None or not read.full or state.is_empty:
-        return batch, judged
+        return batch, validated
     is_late = state.has_read_after(read)
-    gone = checkpoint(
-        hard_deletes.missing_keys(known, settings, seen, read, is_late=is_late),
+    absent = checkpoint(
+        hard_deletes.missing_keys(stored, settings, present_keys, read, is_late=is_late),
         {"rows": F.count(F.lit(1))},
     )
-    closed = int(gone.counts["rows"])
+    closed = int(absent.counts["rows"])
     if not closed:
-        return batch, judged
+        return batch, validated
     at = F.lit(read.at).cast("timestamp").alias(settings.sequence)
-    none = F.lit(None)
-    schema = {field.name: field.dataType for field in judged.schema.fields}
-    taken = {*settings.key, settings.sequence, "__op", REASONS}
-    rest = [none.cast(kind).alias(name) for name, kind in schema.items() if name not in taken]
+    null = F.lit(None)
+    types = {field.name: field.dataType for field in validated.schema.fields}
+    given = {*settings.key, settings.sequence, "__op", REASONS}
+    rest = [null.cast(kind).alias(name) for name, kind in types.items() if name not in given]
 
     def deletes(reasons: Column) -> DataFrame:
         keys = [named(name) for name in settings.key]
-        told = F.lit(DELETE).alias("__op"), reasons.cast(REASONS_TYPE).alias(REASONS)
-        return gone.rows.select(*keys, at, *told, *rest)
+        operation = F.lit(DELETE).alias("__op"), reasons.cast(REASONS_TYPE).alias(REASONS)
+        return absent.rows.select(*keys, at, *operation, *rest)
 
     if batch.closing is not None and closed > batch.closing.rows:
-        open_keys = known.current.count()
+        open_keys = stored.current.count()
         why = hard_deletes.why_too_many(closed, open_keys, batch.closing, state.reads)
         if why is not None:
             evidence = deletes(F.array(reason(hard_deletes.MASS_CLOSING, "")))
-            columns = tuple(name for name in judged.columns if name not in ("__op", REASONS))
+            columns = tuple(name for name in validated.columns if name not in ("__op", REASONS))
             quarantine_events(spark, batch, evidence.limit(hard_deletes.MOST_KEPT), columns)
             raise hard_deletes.mass_closing_error(batch.table, closed, why)
     batch = replace(batch, read=with_closed(read, closed))
-    return batch, judged.unionByName(deletes(F.array()))
+    return batch, validated.unionByName(deletes(F.array()))
 
 
 def _plan_batch(
     spark: SparkSession,
     batch: Batch,
-    judged: DataFrame,
+    validated: DataFrame,
     schema: T.StructType,
     state: CurrentState,
-    seen: DataFrame,
+    present_keys: DataFrame,
 ) -> _BatchPlan:
     settings, columns = batch.settings, tuple(schema.fieldNames())
-    known = stored_versions(spark, batch, state, columns, schema)
-    batch, judged = _with_hard_deletes(spark, batch, judged, known, state, seen)
+    stored = stored_versions(spark, batch, state, columns, schema)
+    batch, validated = _with_hard_deletes(spark, batch, validated, stored, state, present_keys)
     is_event = F.size(REASONS) == 0
-    asked = _validation_counts() | key_range_pruning.key_bounds(settings, schema, is_event)
-    # Many rows cost more to hold than to read again, and a first load reads them once more only.
-    gate = aggregated(judged, asked) if state.is_empty else checkpoint(judged, asked)
-    within = key_range_pruning.key_range(settings, gate.counts)
-    events = gate.rows.where(is_event).select(*[named(name) for name in columns], F.col("__op"))
-    line = event_timeline(events, known, state, batch, within, accepted=gate.counts["accepted"])
-    plan = checkpoint(plan_timeline(line, settings, columns), plan_counts(settings), lasting=True)
-    planned = MergePlan(plan.rows, plan.counts, columns, known.extra, within, settings)
-    return _BatchPlan(batch, gate, line, planned)
+    counts = _validation_counts() | key_range_pruning.key_bounds(settings, schema, is_event)
+    # Many rows are cheaper to read again than to checkpoint; a first load reads them once more.
+    checked = aggregated(validated, counts) if state.is_empty else checkpoint(validated, counts)
+    key_range = key_range_pruning.key_range(settings, checked.counts)
+    events = checked.rows.where(is_event).select(*[named(name) for name in columns], F.col("__op"))
+    timeline = event_timeline(
+        events, stored, state, batch, key_range, accepted=checked.counts["accepted"]
+    )
+    plan = checkpoint(
+        plan_timeline(timeline, settings, columns), plan_counts(settings), lasting=True
+    )
+    planned = MergePlan(plan.rows, plan.counts, columns, stored.extra, key_range, settings)
+    return _BatchPlan(batch, checked, timeline, planned)
 
 
 def write_plan_to_branch(
@@ -351,65 +354,65 @@ def write_plan_to_branch(
 ) -> WriteResult:
     """Write a plan that was made against `state` on the batch's branch.
 
-    The report is completed by what was written; its counts go into the snapshot's summary.
+    Completes the report with the written files; its counts go into the snapshot's summary.
     """
     numbered = NumberedPlan.of(planned.rows, batch.settings, state.high_water, report.opened)
     kept = write_kept(spark, batch, planned, state)
-    told = {REPORT: json.dumps(report.counts())}
-    batch = replace(batch, properties={**batch.properties, **told})
+    counts = {REPORT: json.dumps(report.counts())}
+    batch = replace(batch, properties={**batch.properties, **counts})
     properties = snapshot_summary(batch, numbered.high_water, kept)
     write_versions(spark, batch, planned, numbered, state, properties)
-    grown = branches.changes_on_branch(spark, batch.table, batch.branch, state.snapshot_id)
+    changes = branches.changes_on_branch(spark, batch.table, batch.branch, state.snapshot_id)
     report = replace(
         report,
         surrogate_high_water=numbered.high_water,
-        files_written=grown.files,
-        bytes_written=grown.size,
+        files_written=changes.files,
+        bytes_written=changes.size,
     )
     after = CurrentState(
-        snapshot_id=grown.head,
-        rows=state.rows + grown.appended,
+        snapshot_id=changes.head,
+        rows=state.rows + changes.appended,
         properties={
-            name: text for name, text in properties.items() if is_strandline_property(name)
+            name: value for name, value in properties.items() if is_strandline_property(name)
         },
         batches=state.batches | {batch.id},
         reads=state.reads if batch.read is None else sorted_reads((*state.reads, batch.read)),
         is_whole=state.is_whole,
     )
     is_newest = batch.read is not None and not state.has_read_after(batch.read)
-    return WriteResult(report, AuditEvidence(planned, grown, after, is_newest_read=is_newest))
+    return WriteResult(report, AuditEvidence(planned, changes, after, is_newest_read=is_newest))
 
 
 def _report_of_replay(spark: SparkSession, batch: Batch, state: CurrentState) -> LoadReport:
-    """What the batch did when it was published, as its snapshot says; nothing if it has expired."""
+    """The counts in the snapshot that published the batch; zeros if that has expired."""
     snapshots = spark.table(f"{batch.table}.snapshots")
-    theirs = snapshots.where(F.col("summary")[BATCH_ID] == F.lit(batch.id))
-    first = theirs.orderBy("committed_at").select("summary").first()
-    told = dict(first.summary).get(REPORT, "{}") if first is not None else "{}"
-    known = {each.name for each in fields(LoadReport)}
-    counts: dict[str, Any] = {k: v for k, v in json.loads(told).items() if k in known}
+    own = snapshots.where(F.col("summary")[BATCH_ID] == F.lit(batch.id))
+    first = own.orderBy("committed_at").select("summary").first()
+    recorded = dict(first.summary).get(REPORT, "{}") if first is not None else "{}"
+    names = {each.name for each in fields(LoadReport)}
+    counts: dict[str, Any] = {k: v for k, v in json.loads(recorded).items() if k in names}
     counts |= {"surrogate_high_water": state.high_water, "replayed": True}
     return LoadReport(batch.id, state.snapshot_id, published=False, **counts)
 
 
-def _load_report(batch: Batch, state: CurrentState, outcome: _BatchPlan) -> LoadReport:
-    gate, planned, counts = outcome.gate, outcome.planned, outcome.planned.counts
+def _load_report(batch: Batch, state: CurrentState, plan: _BatchPlan) -> LoadReport:
+    checked, planned, counts = plan.checked, plan.merge_plan, plan.merge_plan.counts
     moved = batch.watermark is not None and batch.watermark != state.properties.get(WATERMARK)
-    refused = {name: gate.counts[name] for name in VALIDATION_REASONS if gate.counts[name]}
+    refused = {name: checked.counts[name] for name in VALIDATION_REASONS if checked.counts[name]}
     if counts["conflicting"]:
-        lost = conflicting_events(outcome.line, batch.settings, planned.columns)
-        refused[conflict_reason(batch.settings)] = lost.count()
+        undecided = conflicting_events(plan.timeline, batch.settings, planned.columns)
+        refused[conflict_reason(batch.settings)] = undecided.count()
     named_counts = (
         *("events", "closed", "deleted", "unchanged", "late", "superseded", "withdrawn"),
     )
-    known = counts["events"] + counts["superseded"] + counts["conflicting"]
+    counted = counts["events"] + counts["superseded"] + counts["conflicting"]
     return LoadReport(
         batch_id=batch.id,
         snapshot_id=state.snapshot_id,
         published=planned.changes > 0 or moved,
         opened=planned.opened,
-        # What a late read implies of later ones counts as an event, and is none of its rows.
-        repeated=max(gate.counts["accepted"] - known, 0),
+        # The events that a late read implies for later reads are counted, but are none of its rows.
+        repeated=max(checked.counts["accepted"] - counted, 0),
         refused=refused,
         replayed=False,
         surrogate_high_water=state.high_water,
@@ -418,43 +421,43 @@ def _load_report(batch: Batch, state: CurrentState, outcome: _BatchPlan) -> Load
 
 
 def _validation_counts() -> dict[str, Column]:
-    """How many rows the gate let pass ('accepted'), and how many each of its reasons stopped."""
+    """How many rows were accepted ('accepted'), and how many were refused by each reason."""
 
-    def stopped_by(name: str) -> Column:
+    def refused_by(name: str) -> Column:
         return count_of(F.exists(REASONS, lambda each: each["check"] == F.lit(name)))
 
     accepted = count_of(F.size(REASONS) == 0)
-    return {"accepted": accepted} | {name: stopped_by(name) for name in VALIDATION_REASONS}
+    return {"accepted": accepted} | {name: refused_by(name) for name in VALIDATION_REASONS}
 
 
 def _quarantine_refused(
-    spark: SparkSession, batch: Batch, outcome: _BatchPlan, counts: Mapping[str, int]
+    spark: SparkSession, batch: Batch, plan: _BatchPlan, counts: Mapping[str, int]
 ) -> None:
-    """Append what was refused to the quarantine, each row once."""
+    """Append the refused rows to the quarantine, each row once."""
     if not counts:
         return
-    columns = outcome.planned.columns
-    stopped = outcome.gate.rows.where(F.size(REASONS) > 0)
-    refused = stopped.select(*[named(name) for name in columns], F.col("__op"), F.col(REASONS))
+    columns = plan.merge_plan.columns
+    invalid = plan.checked.rows.where(F.size(REASONS) > 0)
+    refused = invalid.select(*[named(name) for name in columns], F.col("__op"), F.col(REASONS))
     if conflict_reason(batch.settings) in counts:
-        refused = refused.unionByName(undecided_events(outcome.line, batch.settings, columns))
+        refused = refused.unionByName(undecided_events(plan.timeline, batch.settings, columns))
     quarantine_events(spark, batch, refused, columns)
 
 
 def undecided_events(
-    line: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
+    timeline: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
 ) -> DataFrame:
-    """Of a line's events, those that nothing decides between, with that as their reason."""
+    """The events of a timeline that nothing decides between, with that as their reason."""
     reasons = F.array(reason(conflict_reason(settings), "")).cast(REASONS_TYPE).alias(REASONS)
-    lost = conflicting_events(line, settings, columns)
-    return lost.select(*[named(name) for name in columns], F.col("__op"), reasons)
+    events = conflicting_events(timeline, settings, columns)
+    return events.select(*[named(name) for name in columns], F.col("__op"), reasons)
 
 
 def quarantine_events(
     spark: SparkSession, batch: Batch, refused: DataFrame, columns: tuple[str, ...]
 ) -> None:
     """Append events with `__op` and `__reasons` to the batch's quarantine, each once."""
-    shaped = refused_rows(
+    rows = refused_rows(
         refused,
         batch.settings,
         columns,
@@ -463,4 +466,4 @@ def quarantine_events(
         source=batch.source,
         refused_at=batch.time,
     )
-    keep_refused(spark, shaped, batch.quarantine)
+    append_to_quarantine(spark, rows, batch.quarantine)

@@ -1,7 +1,7 @@
-"""The command `strandline`: which commands there are, and how they end.
+"""The command `strandline`: its commands and their exit codes.
 
-Promise: an error that Strandline knows ends in one panel and its own exit code, an interruption in
-one line and 130; only what nobody foresaw shows a traceback. Help loads neither Spark nor Prefect.
+Promise: a Strandline error ends in one panel and its own exit code, an interruption in one line
+and 130; only an unexpected error shows a traceback. Help loads neither Spark nor Prefect.
 """
 
 from __future__ import annotations
@@ -67,24 +67,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     typed = list(sys.argv[1:] if arguments is None else arguments)
     quiet_libraries(verbose="--verbose" in typed)
-    say = CommandOutput.of().err.print
+    notify = CommandOutput.of().err.print
     try:
-        with Interruption(lambda: say("stopping ... (Ctrl-C again: at once)")):
+        with Interruption(lambda: notify("stopping ... (Ctrl-C again: at once)")):
             code = app(typed)
     except CycloptsError as error:
-        return _told(_usage(error), typed)
+        return _report(_usage_error(error), typed)
     except StrandlineError as error:
-        return _told(error, typed)
+        return _report(error, typed)
     except KeyboardInterrupt:
-        say("stopped; readers see nothing that is half done")
+        notify("stopped; readers see nothing that is half done")
         return ctrl_c.EXIT_CODE
     return code if isinstance(code, int) else 0
 
 
 def quiet_libraries(*, verbose: bool) -> None:
-    """Keep Prefect's own lines off the terminal; a server that is there gets them all the same.
+    """Keep Prefect's own log off the terminal; a configured server still gets it.
 
-    It reads the environment when it is first imported. What the user has set stays.
+    Prefect reads the environment when it is first imported. Variables that the user has set stay.
     """
     for name, text in _QUIET.items():
         os.environ.setdefault(name, text)
@@ -92,17 +92,17 @@ def quiet_libraries(*, verbose: bool) -> None:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 
-def _usage(error: CycloptsError) -> UsageError:
+def _usage_error(error: CycloptsError) -> UsageError:
     command = " ".join(("strandline", *(error.command_chain or ())))
     return UsageError(
         where=command,
         expected="a command as its help describes it",
-        found=_wrong(error),
+        found=_usage_message(error),
         next_step=f"{command} --help",
     )
 
 
-def _wrong(error: CycloptsError) -> str:
+def _usage_message(error: CycloptsError) -> str:
     if isinstance(error, UnknownCommandError) and error.unused_tokens and not error.command_chain:
         # The library's own wording would import every command to look for similar names.
         name = error.unused_tokens[0]
@@ -110,7 +110,7 @@ def _wrong(error: CycloptsError) -> str:
     return str(error).strip()
 
 
-def _told(error: StrandlineError, typed: Sequence[str]) -> int:
+def _report(error: StrandlineError, typed: Sequence[str]) -> int:
     screen = CommandOutput.of(as_json="--json" in typed)
     if screen.as_json:
         screen.answer({"error": error_data(error)})

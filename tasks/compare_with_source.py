@@ -1,6 +1,6 @@
 """Verify: compare a whole table with a full read of its source, by what loading it would change.
 
-Promise: nothing that readers see is changed, and nothing stays behind.
+Promise: readers see no change, and nothing that is written stays behind.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _figures(result: VerifyResult) -> Figures:
 
 
 def refuse_incomparable(run: Run, kind: SourceKind | None) -> None:
-    """A table can be compared if it was loaded, from a source that has a row for each key.
+    """Refuse a table that was never loaded, or whose source is not one row per key.
 
     Raises:
         NotFoundError: It was never loaded.
@@ -60,7 +60,7 @@ def refuse_incomparable(run: Run, kind: SourceKind | None) -> None:
 
 @step("compare", figures=_figures)
 def compare(run: Run, read: SourceRead, merged: MergedBatch, limit: int) -> VerifyResult:
-    """What the read would change of the open versions; what was written aside is dropped.
+    """Compare the open versions with what the read makes of them; drop the branch it is on.
 
     Args:
         run: The run that has read.
@@ -106,31 +106,34 @@ def _unequal(
         return {}, ()
     settings = evidence.planned.settings
     base = run.spark.table(f"{run.target}.refs").where("name = 'main'").collect()[0].snapshot_id
-    before, after = changed_rows(run.spark, run.target, base, evidence.growth.head)
-    found = _by_key(before, after, settings).localCheckpoint()
-    counted = {row.found: row["count"] for row in found.groupBy("found").count().collect()}
-    shown = as_json(named(name) for name in settings.key).alias("key")
-    rows = found.orderBy(*[named(name) for name in settings.key]).limit(limit)
-    keys = tuple(DifferingKey(*row) for row in rows.select("found", shown).collect())
+    before, after = changed_rows(run.spark, run.target, base, evidence.changes.head)
+    unequal = _by_key(before, after, settings).localCheckpoint()
+    counted = {row.found: row["count"] for row in unequal.groupBy("found").count().collect()}
+    key = as_json(named(name) for name in settings.key).alias("key")
+    rows = unequal.orderBy(*[named(name) for name in settings.key]).limit(limit)
+    keys = tuple(DifferingKey(*row) for row in rows.select("found", key).collect())
     return counted, keys
 
 
 def _by_key(before: DataFrame, after: DataFrame, settings: HistorySettings) -> DataFrame:
-    """The keys whose open version is another in the two states, with what was `found` of them."""
+    """The keys whose open version differs between the two states, with how in `found`."""
     names = [named(name) for name in settings.key]
-    differ = difference(before, after, settings).select(*names).distinct()
-    had = current(before, settings).select(*names)
-    has = current(after, settings).select(*names)
+    changed = difference(before, after, settings).select(*names).distinct()
+    open_before = current(before, settings).select(*names)
+    open_after = current(after, settings).select(*names)
     joined = (
-        differ.alias("d")
-        .join(had.alias("b"), same("d", "b", settings.key), "left")
-        .join(has.alias("a"), same("d", "a", settings.key), "left")
+        changed.alias("d")
+        .join(open_before.alias("b"), same("d", "b", settings.key), "left")
+        .join(open_after.alias("a"), same("d", "a", settings.key), "left")
     )
-    was, now = (F.col(f"{side}.`{settings.key[0]}`").isNotNull() for side in ("b", "a"))
-    found = (
-        F.when(was & now, DIFFERS).when(now, ONLY_IN_SOURCE).when(was, ONLY_IN_TABLE).alias("found")
+    in_before, in_after = (F.col(f"{side}.`{settings.key[0]}`").isNotNull() for side in ("b", "a"))
+    kind = (
+        F.when(in_before & in_after, DIFFERS)
+        .when(in_after, ONLY_IN_SOURCE)
+        .when(in_before, ONLY_IN_TABLE)
+        .alias("found")
     )
-    return joined.select("d.*", found).where("found IS NOT NULL")
+    return joined.select("d.*", kind).where("found IS NOT NULL")
 
 
 def _kept(run: Run, read: SourceRead, open_keys: DataFrame) -> int:
@@ -138,5 +141,7 @@ def _kept(run: Run, read: SourceRead, open_keys: DataFrame) -> int:
     if read.contract.closes_absent:
         return 0
     keys = read.contract.key
-    seen = run.spark.table(read.staged.table).select(*[named(name) for name in keys])
-    return open_keys.alias("o").join(seen.alias("s"), same("o", "s", keys), "left_anti").count()
+    staged_keys = run.spark.table(read.staged.table).select(*[named(name) for name in keys])
+    return (
+        open_keys.alias("o").join(staged_keys.alias("s"), same("o", "s", keys), "left_anti").count()
+    )

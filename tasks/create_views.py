@@ -1,7 +1,7 @@
-"""The view of what holds, made once a table has rows, and anew when it has come to more columns.
+"""The view of current rows, created once a table has rows, and again when it gains columns.
 
-Promise: it is an offer to readers. A catalog that keeps no views, or refuses this one, is said in
-the log; the load is not touched by it.
+Promise: the view is optional. A catalog that keeps no views, or refuses this one, is logged; the
+load is not affected.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ def create_target_views(run: Run, settings: HistorySettings) -> None:
     """Create the views over the run's target, where the catalog can."""
     log = get_run_logger()
     try:
-        made = create_views(run.spark, run.target, settings)
+        created = create_views(run.spark, run.target, settings)
     except (PySparkException, Py4JError) as error:
-        # Its text may quote what lies in the catalog; the kind says enough.
+        # Its text may quote what the catalog stores; the log gets the error's type.
         log.warning("%s was not created: %s", current_view(run.target), type(error).__name__)
         return
-    if not made:
+    if not created:
         log.info("%s was not created: the catalog keeps no views", current_view(run.target))

@@ -1,6 +1,6 @@
-"""Extract: find out what a load has to read, before reading any of it.
+"""Extract: determine what a load has to read, before reading any of it.
 
-Promise: a source that is away, that refuses us or that no longer fits the contract is told of
+Promise: a source that is unavailable, refuses access or no longer fits the contract is reported
 here, in one message, with nothing written.
 """
 
@@ -31,10 +31,10 @@ ROWS_A_SLICE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What earlier batches have left behind, as far as it can be believed.
+class _Previous:
+    """What earlier batches recorded, without a watermark that can't be trusted.
 
-    `judged_until` is the greatest watermark that one of them judged, `last_read` their last read.
+    `judged_until` is the greatest watermark that one of them checked, `last_read` their last read.
     """
 
     state: CurrentState | None
@@ -49,45 +49,45 @@ def _figures(extraction: Extraction) -> Figures:
 
 @step("extract", figures=_figures)
 def extract(run: Run, contract: Contract, reading: SourceReading) -> Extraction:
-    """Check the source against the contract and find the bounds of what is to be read.
+    """Check the source against the contract and query the bounds of what is to be read.
 
     Raises:
         SourceUnavailableError: The database does not answer.
         SourceAccessError: It refuses the credentials or the table.
-        SchemaDriftError: The table is gone, lacks a column or changed a type.
+        SchemaDriftError: The table is missing, lacks a column or changed a type.
         EmptyBatchError: There are no rows where the contract promises some.
     """
     relation = reading.relation(contract.source.schema, contract.source.table)
     compiled = _compiled(run, contract, relation)
-    known = _known(run, reading)
-    reads_on = compiled.incremental and not run.full
-    after = known.watermark if reads_on else None
+    previous = _previous(run, reading)
+    from_watermark = compiled.incremental and not run.full
+    after = previous.watermark if from_watermark else None
     bounds = compiled.query.bounds(after=after, read_at=reading.now)
     low, high, _, count = reading.query_row(bounds)
     rows = int(str(count))
-    _refuse_nothing(compiled, rows, first_load=known.state is None)
+    _refuse_empty(compiled, rows, first_load=previous.state is None)
     pruned = (low, high) if compiled.partitioned and low is not None else None
-    read_at = next_read_instant(reading.now, known.last_read)
+    read_at = next_read_instant(reading.now, previous.last_read)
     return Extraction(
         contract=compiled,
         query=compiled.query.rows(after=after, within=pruned),
         slices=_slices(run, low, high, rows),
         rows=rows,
-        first_load=known.state is None,
+        first_load=previous.state is None,
         full=after is None,
         after=after,
-        watermark=known.watermark,
+        watermark=previous.watermark,
         read_at=read_at,
         watermark_limit=min(reading.now, reading.oldest_open or reading.now),
-        judged_until=known.judged_until if after is not None else None,
+        judged_until=previous.judged_until if after is not None else None,
         read=_read(compiled, read_at, after) if compiled.is_state else None,
     )
 
 
 def _compiled(run: Run, contract: Contract, relation: Relation) -> CompiledContract:
-    """The contract, compiled; what had to be taken for granted of its source is told."""
-    asks = contract.source.kind is None and exists(run.spark, run.target)
-    recorded = recorded_source_kind(run.spark, run.target) if asks else None
+    """The contract, compiled; a source kind that it does not state is logged."""
+    may_be_recorded = contract.source.kind is None and exists(run.spark, run.target)
+    recorded = recorded_source_kind(run.spark, run.target) if may_be_recorded else None
     compiled = compile_contract(
         contract, relation, target=run.target, recorded=recorded, dialect=run.source.dialect
     )
@@ -101,25 +101,25 @@ def _compiled(run: Run, contract: Contract, relation: Relation) -> CompiledContr
     return compiled
 
 
-def _known(run: Run, reading: SourceReading) -> _Known:
+def _previous(run: Run, reading: SourceReading) -> _Previous:
     state = current_state(run.spark, run.target) if exists(run.spark, run.target) else None
     if state is None:
-        return _Known(None)
+        return _Previous(None)
     watermark = _moment(state.properties.get(WATERMARK))
-    judged = _moment(json.loads(state.properties.get(PIPELINE, "{}")).get("judged_until"))
+    judged_until = _moment(json.loads(state.properties.get(PIPELINE, "{}")).get("judged_until"))
     last_read = state.last_read.at if state.last_read is not None else None
     if watermark is not None and watermark > reading.now:
-        # An earlier release believed a stamp of the future, and has skipped what came since.
-        return _Known(state, last_read=last_read)
-    passed = [moment for moment in (watermark, judged) if moment is not None]
-    return _Known(state, watermark, max(passed, default=None), last_read)
+        # An earlier release accepted a stamp from the future, and skipped all rows since then.
+        return _Previous(state, last_read=last_read)
+    watermarks = [moment for moment in (watermark, judged_until) if moment is not None]
+    return _Previous(state, watermark, max(watermarks, default=None), last_read)
 
 
 def _read(contract: CompiledContract, at: datetime, after: datetime | None) -> Read:
-    """The read as the history keeps it: what it says of rows that it did not bring."""
+    """The read as the history records it: what it means for rows that it lacks."""
     if after is None:
         return Read(at=at, full=contract.closes_absent)
-    # By another column than the stamp, nobody knows which stamps were read.
+    # Another column than the stamp chose the rows: which stamps were read is unknown.
     low = after - contract.overlap if contract.sequence_is_watermark else at
     return Read(at=at, full=False, low=low)
 
@@ -129,8 +129,8 @@ def _slices(run: Run, low: object, high: object, rows: int) -> tuple[str, ...]:
     return source_slices(low, high, count, dialect=run.source.dialect)
 
 
-def _refuse_nothing(contract: CompiledContract, rows: int, *, first_load: bool) -> None:
-    """No rows are refused where the contract says so, and where they would close everything."""
+def _refuse_empty(contract: CompiledContract, rows: int, *, first_load: bool) -> None:
+    """Refuse a read without rows where the contract does, and where it would close every key."""
     if rows:
         return
     closes_all = contract.closes_absent and not first_load

@@ -33,19 +33,19 @@ def merge(
     """Write the batch's changes of the history on its branch.
 
     Raises:
-        SchemaDriftError: The target can't come to have the contract's columns.
+        SchemaDriftError: The target can't take the contract's columns.
         MassClosingError: A full read lacks more of the open keys than the contract allows.
     """
     if not exists(run.spark, run.target):
         run.spark.sql(contract.create_table)
     stage = run.spark.table(staged.table)
-    seen = stage.select(*[named(name) for name in contract.key])
+    keys = stage.select(*[named(name) for name in contract.key])
     batch = batch_of(run, contract, staged, verdict)
-    return MergedBatch(batch, write_changes(run.spark, changes_of(contract, stage), batch, seen))
+    return MergedBatch(batch, write_changes(run.spark, changes_of(contract, stage), batch, keys))
 
 
 def batch_of(run: Run, contract: CompiledContract, staged: StagedBatch, verdict: Verdict) -> Batch:
-    """The staged batch as the history engine knows it."""
+    """The staged batch as the history engine takes it."""
     counts = {
         "run_id": run.run_id,
         "started": run.started.isoformat(),
@@ -65,7 +65,7 @@ def batch_of(run: Run, contract: CompiledContract, staged: StagedBatch, verdict:
         quarantine=run.ledger("quarantine"),
         source=contract.relation,
         read=staged.read,
-        opened=_opened(run, contract, staged),
+        opened=_expected_open_versions(run, contract, staged),
         closing=ClosingLimit(
             percent=contract.closing_limit.percent,
             rows=contract.closing_limit.rows,
@@ -80,8 +80,8 @@ def batch_of(run: Run, contract: CompiledContract, staged: StagedBatch, verdict:
 
 
 def changes_of(contract: CompiledContract, stage: DataFrame) -> DataFrame:
-    """What the staged rows say of their keys, as the history engine takes it."""
-    # What the catalog says of a column comes along, for one that is yet to be added.
+    """The staged change events, as the history engine takes them."""
+    # Column comments come along, for a column that is yet to be added.
     columns = [
         named(name).alias(name, metadata={"comment": contract.comments[name]})
         for name in contract.events.fieldNames()
@@ -90,20 +90,20 @@ def changes_of(contract: CompiledContract, stage: DataFrame) -> DataFrame:
     return events.select(*columns, F.col(stage_rows.OPERATION))
 
 
-def _opened(
+def _expected_open_versions(
     run: Run, contract: CompiledContract, staged: StagedBatch
 ) -> ExpectedOpenVersions | None:
-    """What a full read has found, for the audit of what becomes of it."""
-    if staged.there is None:
+    """The open versions that a full read implies, for the audit to compare with."""
+    if staged.open_rows is None:
         return None
-    apart = None
+    excluded = None
     if staged.refused or staged.ignored:
         stage = run.spark.table(staged.table)
-        said_nothing = F.col(stage_rows.KIND).isin(stage_rows.REFUSED, stage_rows.IGNORED)
-        apart = stage.where(said_nothing).select(*[named(name) for name in contract.key])
+        without_event = F.col(stage_rows.KIND).isin(stage_rows.REFUSED, stage_rows.IGNORED)
+        excluded = stage.where(without_event).select(*[named(name) for name in contract.key])
     return ExpectedOpenVersions(
-        rows=staged.there,
-        digest=staged.there_digest,
+        rows=staged.open_rows,
+        digest=staged.open_rows_digest,
         column=contract.history.fingerprint,
-        apart=apart,
+        apart=excluded,
     )

@@ -1,4 +1,4 @@
-"""Protect: the one pass over the source, in which rows are judged and protected, then staged.
+"""Protect: the one pass over the source, in which rows are checked and protected, then staged.
 
 Promise: nothing that the contract calls sensitive is written in the clear, here or later, and no
 row leaves the source a second time in this run.
@@ -43,16 +43,16 @@ def _figures(batch: StagedBatch) -> Figures:
 
 @step("protect", figures=_figures)
 def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedBatch:
-    """Read, judge, map, fingerprint and protect the rows, and write them to the stage once.
+    """Read, check, map, fingerprint and protect the rows, and write them to the stage once.
 
     Raises:
         KeyUnavailableError: The table has a history, and its keys are not in the key ring.
-        SourceUnavailableError: The database went away meanwhile.
-        FixableError: The target can't become what the contract says
+        SourceUnavailableError: The database became unavailable meanwhile.
+        FixableError: The target can't take the contract's schema
             (`tasks.compiler.fingerprint_columns`).
     """
     contract = extraction.contract
-    made_of = fingerprint_columns(run.spark, contract, run.target)
+    fingerprinted = fingerprint_columns(run.spark, contract, run.target)
     keys = run.settings.key_ring.keys_for(contract.table, create=extraction.first_load)
     observation = Observation(f"{run.name}-{run.batch_id}")
     rows = source_rows(
@@ -67,16 +67,16 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         rows,
         contract.stage,
         keys,
-        _origin(run, extraction, made_of),
+        _origin(run, extraction, fingerprinted),
         references=_references(run, contract, reading),
-        known=_known(run, extraction, made_of),
+        open_versions=_open_versions(run, extraction, fingerprinted),
         observation=observation,
     )
     _write(run, frame)
     return _batch(run, contract, observation.get, extraction)
 
 
-def _origin(run: Run, extraction: Extraction, made_of: tuple[str, ...]) -> stage_rows.Origin:
+def _origin(run: Run, extraction: Extraction, fingerprinted: tuple[str, ...]) -> stage_rows.Origin:
     contract = extraction.contract
     closes = contract.closes_absent
     return stage_rows.Origin(
@@ -86,9 +86,9 @@ def _origin(run: Run, extraction: Extraction, made_of: tuple[str, ...]) -> stage
         read_at=extraction.read_at,
         watermark_limit=extraction.watermark_limit,
         read_until=extraction.judged_until,
-        fingerprinted=made_of,
+        fingerprinted=fingerprinted,
         one_row_a_key=contract.one_row_a_key,
-        sees=contract.is_state and extraction.full and (closes or run.full),
+        stages_all_keys=contract.is_state and extraction.full and (closes or run.full),
     )
 
 
@@ -96,10 +96,10 @@ def _references(
     run: Run, contract: CompiledContract, reading: SourceReading
 ) -> Mapping[str, DataFrame]:
     """The relations that the contract's checks refer to, with the columns that they need."""
-    found = {}
+    frames = {}
     for name, columns in contract.references.items():
         schema, _, table = name.partition(".")
-        found[name] = reference_values(
+        frames[name] = reference_values(
             run.spark,
             reading,
             reading.relation(schema, table),
@@ -108,21 +108,23 @@ def _references(
             dialect=run.source.dialect,
             where=run.name,
         )
-    return found
+    return frames
 
 
-def _known(run: Run, extraction: Extraction, made_of: tuple[str, ...]) -> DataFrame | None:
+def _open_versions(
+    run: Run, extraction: Extraction, fingerprinted: tuple[str, ...]
+) -> DataFrame | None:
     """The open versions that a full load compares with; an incremental one reads few repeats."""
     contract = extraction.contract
-    columns = contract.stage.compared_with_known(made_of)
+    columns = contract.stage.compared_with_known(fingerprinted)
     if not (extraction.full and columns and exists(run.spark, run.target)):
         return None
-    versions = run.spark.table(run.target)
-    if not {*columns} <= {*versions.columns}:
-        # A column is about to be added: what it says is news of every row.
+    table = run.spark.table(run.target)
+    if not {*columns} <= {*table.columns}:
+        # A column is about to be added: its values are new for every row.
         return None
-    open_versions = versions.where(named(contract.history.is_current))
-    return open_versions.select(*[named(name) for name in columns])
+    rows = table.where(named(contract.history.is_current))
+    return rows.select(*[named(name) for name in columns])
 
 
 def _write(run: Run, frame: DataFrame) -> None:
@@ -133,12 +135,12 @@ def _write(run: Run, frame: DataFrame) -> None:
 
 
 def _batch(
-    run: Run, contract: CompiledContract, seen: Mapping[str, object], extraction: Extraction
+    run: Run, contract: CompiledContract, observed: Mapping[str, object], extraction: Extraction
 ) -> StagedBatch:
     def count(kind: str) -> int:
-        return int(str(seen[f"kind_{kind}"]))
+        return int(str(observed[f"kind_{kind}"]))
 
-    judged = {name: value for name, value in seen.items() if isinstance(value, int)}
+    counts = {name: value for name, value in observed.items() if isinstance(value, int)}
     return StagedBatch(
         table=run.stage,
         rows_read=sum(count(kind) for kind in stage_rows.KINDS),
@@ -146,24 +148,24 @@ def _batch(
         refused=count(stage_rows.REFUSED),
         ignored=count(stage_rows.IGNORED),
         repeated=count(stage_rows.REPEATED),
-        watermark=_latest(_moment(seen[stage_rows.WATERMARK]), extraction.watermark),
-        findings=findings(contract.stage.checks, judged),
+        watermark=_latest(_moment(observed[stage_rows.WATERMARK]), extraction.watermark),
+        findings=findings(contract.stage.checks, counts),
         read=extraction.read,
-        there=int(str(seen[stage_rows.THERE])) if _asks_all(extraction) else None,
-        there_digest=int(str(seen[stage_rows.THERE_DIGEST])),
-        judged_until=_latest(_moment(seen[stage_rows.JUDGED_UNTIL]), extraction.judged_until),
+        open_rows=int(str(observed[stage_rows.THERE])) if _covers_all_keys(extraction) else None,
+        open_rows_digest=int(str(observed[stage_rows.THERE_DIGEST])),
+        judged_until=_latest(_moment(observed[stage_rows.JUDGED_UNTIL]), extraction.judged_until),
     )
 
 
-def _asks_all(extraction: Extraction) -> bool:
-    """Whether the read speaks for every key, also for those that it did not find."""
+def _covers_all_keys(extraction: Extraction) -> bool:
+    """Whether the read decides about every key, also about those without a row in it."""
     return extraction.read is not None and extraction.read.full
 
 
 def _latest(newest: datetime | None, before: datetime | None) -> datetime | None:
-    """What never moves back: an overlap alone may hold older rows only."""
-    known = [moment for moment in (newest, before) if moment is not None]
-    return max(known, default=None)
+    """The later of the two: a read of the overlap alone may have older rows only."""
+    moments = [moment for moment in (newest, before) if moment is not None]
+    return max(moments, default=None)
 
 
 def _moment(micros: object) -> datetime | None:

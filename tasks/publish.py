@@ -22,5 +22,5 @@ def publish(run: Run, merged: MergedBatch) -> LoadReport:
         CommitConflictError: Another writer published first; merge and audit again.
     """
     report = publish_changes(run.spark, merged.batch, merged.written)
-    # Published by a try whose answer was lost, or that ended before it could tell.
+    # Published by an attempt whose answer was lost, or that ended before it could report.
     return replace(report, published=True) if report.replayed else report

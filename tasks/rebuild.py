@@ -1,4 +1,4 @@
-"""A rebuild of one contract's history on its branch, for somebody to decide about.
+"""A rebuild of one contract's history on its branch, to be published or dropped.
 
 Promise: what is not published is dropped, however the body ends. A load that was stopped between
 publishing and recording is recorded first, since the rebuild's snapshot would hide it.
@@ -29,25 +29,29 @@ from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
 
 
-def rebuild_batch(contract: Contract, where: RunSettings, *, now: datetime) -> Batch:
+def rebuild_batch(contract: Contract, settings: RunSettings, *, now: datetime) -> Batch:
     """The batch of a rebuild of the contract's history, begun now."""
     batch = batch_of(
-        f"{where.lakehouse.catalog}.{contract.target}",
+        f"{settings.lakehouse.catalog}.{contract.target}",
         history_settings(contract),
         time=now,
-        quarantine=ledger_table(where, "quarantine"),
+        quarantine=ledger_table(settings, "quarantine"),
     )
-    told = {"strandline.contract": f"{contract.name} {contract.version}"}
-    return replace(batch, source=contract.source.relation, properties=told)
+    properties = {"strandline.contract": f"{contract.name} {contract.version}"}
+    return replace(batch, source=contract.source.relation, properties=properties)
 
 
 @contextmanager
 def drafted(
-    spark: SparkSession, contract: Contract, where: RunSettings, batch: Batch, scope: RebuildScope
+    spark: SparkSession,
+    contract: Contract,
+    settings: RunSettings,
+    batch: Batch,
+    scope: RebuildScope,
 ) -> Iterator[RebuildResult]:
-    """Write the rebuild on its branch and audit it there; the branch ends with the body.
+    """Write the rebuild on its branch and audit it there; drop the branch after the body.
 
-    The table has to be held meanwhile (`tasks.lifecycle.table_lock`).
+    The caller holds the table's lock meanwhile (`tasks.lifecycle.table_lock`).
 
     Raises:
         AuditError: The result broke a rule of the history.
@@ -55,7 +59,7 @@ def drafted(
     """
     try:
         with map_spark_errors(contract.name, "rebuild"):
-            _record_last(spark, contract, where, batch)
+            _record_last(spark, contract, settings, batch)
             rebuilt = write_rebuild(spark, batch, scope)
             audit_changes(spark, batch, rebuilt.written)
         yield rebuilt
@@ -64,13 +68,15 @@ def drafted(
             branches.drop(spark, batch.table, batch.branch)
 
 
-def _record_last(spark: SparkSession, contract: Contract, where: RunSettings, batch: Batch) -> None:
+def _record_last(
+    spark: SparkSession, contract: Contract, settings: RunSettings, batch: Batch
+) -> None:
     state = current_state(spark, batch.table)
-    if state is None or not is_unrecorded(spark, state, ledger_table(where, "run_metrics")):
+    if state is None or not is_unrecorded(spark, state, ledger_table(settings, "run_metrics")):
         return
     run = run_of(
         contract,
-        where,
+        settings,
         block_lookup.source(contract.source.connection),
         spark,
         batch_id=batch.id,

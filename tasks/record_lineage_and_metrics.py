@@ -1,7 +1,7 @@
 """Record: what the run did, for people and auditors: lineage, metrics, and the run's own page.
 
-Promise: a batch is recorded once. A run that was stopped between publishing and recording is made
-up for by the next one, from what the snapshot itself says.
+Promise: a batch is recorded once. If a run was stopped between publishing and recording, the next
+one records it from the snapshot's own summary.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tasks.run.run_context import Run
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import LoadSummary, StagedBatch, Verdict
 
-_TOUCHED = ("files_read", "bytes_read", "files_written", "bytes_written")
+_FILE_COUNTS = ("files_read", "bytes_read", "files_written", "bytes_written")
 
 
 def _figures(summary: LoadSummary) -> Figures:
@@ -33,7 +33,7 @@ def _figures(summary: LoadSummary) -> Figures:
 def record(
     run: Run, staged: StagedBatch, verdict: Verdict, report: LoadReport, watch: UsageWatch
 ) -> LoadSummary:
-    """Append the batch's lineage and metrics; the summary is what the run hands back."""
+    """Append the batch's lineage and metrics; the summary is the run's result."""
     ended = datetime.now(UTC)
     usage = watch.result()
     if report.published:
@@ -49,7 +49,7 @@ def record(
         "watermark": staged.watermark,
         "snapshot_id": report.snapshot_id,
         "commit_retries": report.attempts - 1,
-        **{name: getattr(report, name) for name in _TOUCHED},
+        **{name: getattr(report, name) for name in _FILE_COUNTS},
         **history_counts(report.counts()),
     }
     if not report.replayed:

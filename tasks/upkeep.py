@@ -1,7 +1,7 @@
 """Upkeep of one contract's history, while no load of it runs.
 
-Promise: the table is held as a load holds it; a dry run holds and changes nothing. What goes wrong
-with one table is an outcome, and never keeps another from being looked after.
+Promise: the table is locked as a load locks it; a dry run locks and changes nothing. An error in
+one table is an outcome, and never stops the upkeep of another.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class UpkeepOutcome:
     """How the upkeep of one table ended.
 
     `report` is None where the table was never loaded, or where `error` stopped it. `views` is
-    whether the catalog keeps views (None: not asked).
+    whether the catalog keeps views (None: not checked).
     """
 
     contract: str
@@ -66,63 +66,65 @@ def all_contracts(settings: str) -> tuple[str, ...]:
 def keep_up(
     contract: str, settings: str, *, run_id: str, now: datetime, dry_run: bool
 ) -> UpkeepOutcome:
-    """Look after the history of one contract.
+    """Do the upkeep of the history of one contract.
 
     Args:
         contract: The name of a contract.
         settings: The name of the run settings block, which says how long states are kept.
-        run_id: Who holds the table.
+        run_id: The run that holds the table's lock.
         now: The time from which ages are counted.
         dry_run: Only say what would be done.
     """
-    begun = time.monotonic()
-    where = block_lookup.settings(settings)
-    found = find_contract(contract, contracts_folder(where))
-    target = f"{where.lakehouse.catalog}.{found.target}"
+    started = time.monotonic()
+    block = block_lookup.settings(settings)
+    model = find_contract(contract, contracts_folder(block))
+    target = f"{block.lakehouse.catalog}.{model.target}"
     try:
         if dry_run:
-            report, views = _looked_after(found, where, target, now, dry_run=True), None
+            report, views = _run_upkeep(model, block, target, now, dry_run=True), None
         else:
-            with table_lock(where.state_directory, target, run_id=run_id):
-                report = _looked_after(found, where, target, now, dry_run=False)
-                views = None if report is None else _with_views(found, where, target)
+            with table_lock(block.state_directory, target, run_id=run_id):
+                report = _run_upkeep(model, block, target, now, dry_run=False)
+                views = None if report is None else _create_views(model, block, target)
     except StrandlineError as error:
-        return UpkeepOutcome(found.name, target, time.monotonic() - begun, error=error)
-    return UpkeepOutcome(found.name, target, time.monotonic() - begun, report, views)
+        return UpkeepOutcome(model.name, target, time.monotonic() - started, error=error)
+    return UpkeepOutcome(model.name, target, time.monotonic() - started, report, views)
 
 
-def _looked_after(
-    contract: Contract, where: RunSettings, target: str, now: datetime, *, dry_run: bool
+def _run_upkeep(
+    contract: Contract, settings: RunSettings, target: str, now: datetime, *, dry_run: bool
 ) -> UpkeepReport | None:
-    where.lakehouse.check()
-    told = iter((*STEPS, ""))
+    settings.lakehouse.check()
+    steps = iter((*STEPS, ""))
 
-    def done(step: str) -> None:
+    def step_done(step: str) -> None:
         announce(contract.name, step, "done")
-        if following := next(told):
+        if following := next(steps):
             announce(contract.name, following, "begun")
 
     with map_spark_errors(contract.name, "upkeep"):
-        spark = where.spark.session(where.lakehouse, shared=False)
+        spark = settings.spark.session(settings.lakehouse, shared=False)
         if not exists(spark, target):
             return None
-        announce(contract.name, next(told), "begun")
+        announce(contract.name, next(steps), "begun")
         return upkeep(
             spark,
             target,
             history_settings(with_recorded_source_kind(spark, contract, target)),
             now=now,
             care=UpkeepSettings(
-                retention=Retention(keep_days=where.keep_days, keep_at_least=where.keep_at_least)
+                retention=Retention(
+                    keep_days=settings.keep_days, keep_at_least=settings.keep_at_least
+                )
             ),
             dry_run=dry_run,
-            announce=done,
+            announce=step_done,
         )
 
 
-def _with_views(contract: Contract, where: RunSettings, target: str) -> bool:
+def _create_views(contract: Contract, settings: RunSettings, target: str) -> bool:
     with map_spark_errors(contract.name, "views", publishes=True):
-        spark = where.spark.session(where.lakehouse)
+        spark = settings.spark.session(settings.lakehouse)
         return create_views(
             spark, target, history_settings(with_recorded_source_kind(spark, contract, target))
         )

@@ -1,7 +1,7 @@
-"""Validate: keep what was refused, judge the batch as a whole, and close the gate on a bad one.
+"""Validate: quarantine refused rows, score the batch as a whole, and stop a bad one.
 
-Promise: a batch below its contract's threshold goes no further; the target is untouched, and what
-speaks against the batch is kept.
+Promise: a batch below its contract's threshold goes no further; the target is untouched, and the
+refused rows are kept with their reasons.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ def _figures(verdict: Verdict) -> Figures:
 
 @step("validate", figures=_figures)
 def validate(run: Run, contract: CompiledContract, staged: StagedBatch) -> Verdict:
-    """Judge the staged batch.
+    """Check and score the staged batch.
 
     Raises:
         SchemaDriftError: The stage's columns are not those that the contract compiles to.
         QualityGateError: The score is below the contract's threshold.
     """
     stage = run.spark.table(staged.table)
-    _refuse_misshapen(run, contract, stage)
-    found = (*staged.findings, *_set_findings(contract, stage))
+    _refuse_mismatches(run, contract, stage)
+    results = (*staged.findings, *_set_findings(contract, stage))
     if staged.refused:
         rows = quarantined_rows(
             run, contract, stage.where(F.col(stage_rows.KIND) == stage_rows.REFUSED)
         )
         append_to_quarantine(run.spark, rows, run.ledger("quarantine"))
-    reached = score(found)
+    batch_score = score(results)
     verdict = Verdict(
-        score=reached,
+        score=batch_score,
         threshold=contract.quality_threshold,
-        passed=reached is None or reached >= contract.quality_threshold,
-        findings=found,
+        passed=batch_score is None or batch_score >= contract.quality_threshold,
+        findings=results,
         quarantined=staged.refused,
     )
     emit_verdict(run, staged, verdict)
@@ -64,20 +64,20 @@ def validate(run: Run, contract: CompiledContract, staged: StagedBatch) -> Verdi
         raise QualityGateError(
             where=f"{contract.name}, batch {run.batch_id}",
             expected=f"a quality score of at least {contract.quality_threshold:.2%}",
-            found=f"{reached:.2%} ({_worst(found)})",
+            found=f"{batch_score:.2%} ({_worst(results)})",
             next_step=f"Nothing was published. strandline quarantine {contract.name} "
             "shows the refused rows with their reasons.",
         )
     return verdict
 
 
-def _refuse_misshapen(run: Run, contract: CompiledContract, stage: DataFrame) -> None:
-    wrong = schema_mismatches(stage.drop(*contract.stage.own_columns), contract.events)
-    if wrong:
+def _refuse_mismatches(run: Run, contract: CompiledContract, stage: DataFrame) -> None:
+    mismatches = schema_mismatches(stage.drop(*contract.stage.own_columns), contract.events)
+    if mismatches:
         raise SchemaDriftError(
             where=f"{run.name}, stage of batch {run.batch_id}",
             expected="the columns and types that the contract promises",
-            found="; ".join(wrong),
+            found="; ".join(mismatches),
             next_step="Nothing was published. Report this: mapping or protection made other types "
             "than the contract states.",
         )
@@ -113,6 +113,6 @@ def _set_findings(contract: CompiledContract, stage: DataFrame) -> Iterable[Find
         yield replace(finding, weight=check.weight, note=contract.check_notes[check.id])
 
 
-def _worst(found: Iterable[Finding]) -> str:
-    failed = sorted((f for f in found if f.failed), key=lambda f: -f.weight * f.failed)
+def _worst(findings: Iterable[Finding]) -> str:
+    failed = sorted((f for f in findings if f.failed), key=lambda f: -f.weight * f.failed)
     return ", ".join(f"{f.check}: {f.failed} of {f.evaluated}" for f in failed[:_WORST])

@@ -1,1 +1,1 @@
-"""Tools for whoever changes Strandline; none of it is part of what is installed."""
+"""Tools for developers of Strandline; they are not part of the installed package."""

@@ -38,21 +38,21 @@ WAY = (
     ("history.iceberg.branches", "main moves to it: readers see the version"),
     ("tasks.record_lineage_and_metrics", "the run is recorded"),
 )
-"""The way of one row; each module is reached from the first one by imports."""
+"""The way of one row; the first module reaches each of them by imports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A package, with the modules that lie directly in it."""
+    """A package, with the modules directly in it."""
 
     name: str
-    says: str
+    description: str
     modules: tuple[str, ...]
     imports: tuple[str, ...]
 
 
 def layers() -> tuple[str, ...]:
-    """The layers from the top down, as import-linter is told them."""
+    """The layers from the top down, as import-linter is configured."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
     return tuple(next(each["layers"] for each in contracts if each["type"] == "layers"))
@@ -65,7 +65,7 @@ def rooms(graph: grimp.ImportGraph) -> dict[str, Room]:
     def room_of(module: str) -> str:
         return module if module in packages else module.rpartition(".")[0]
 
-    found = {}
+    by_name = {}
     for package in sorted(packages):
         inside = sorted(m for m in graph.modules if room_of(m) == package and m not in packages)
         imported = {
@@ -73,13 +73,13 @@ def rooms(graph: grimp.ImportGraph) -> dict[str, Room]:
             for module in (*inside, package)
             for other in graph.find_modules_directly_imported_by(module)
         }
-        found[package] = Room(
-            package, _says(package), tuple(inside), tuple(sorted(imported - {package}))
+        by_name[package] = Room(
+            package, _description(package), tuple(inside), tuple(sorted(imported - {package}))
         )
-    return found
+    return by_name
 
 
-def page(found: dict[str, Room], order: tuple[str, ...]) -> str:
+def page(by_name: dict[str, Room], order: tuple[str, ...]) -> str:
     """The tables of rooms, layer by layer."""
     lines = []
     for layer in order:
@@ -89,26 +89,28 @@ def page(found: dict[str, Room], order: tuple[str, ...]) -> str:
             "| room | what it holds | modules | imports |",
             "|---|---|--:|---|",
         ]
-        for room in found.values():
+        for room in by_name.values():
             if room.name.split(".")[0] != layer:
                 continue
             path = room.name.replace(".", "/")
             used = ", ".join(f"`{name}`" for name in room.imports) or "-"
-            lines.append(f"| [`{path}`](../{path}) | {room.says} | {len(room.modules)} | {used} |")
+            lines.append(
+                f"| [`{path}`](../{path}) | {room.description} | {len(room.modules)} | {used} |"
+            )
         lines.append("")
     return "\n".join(lines)
 
 
-def picture(found: dict[str, Room], order: tuple[str, ...]) -> str:
+def picture(by_name: dict[str, Room], order: tuple[str, ...]) -> str:
     """Layers as bands, rooms as boxes, and the way of one row through them."""
     width, margin, gap, box, high = 1480, 150, 12, 200, 62
     texts: list[str] = []
     per_line = (1000 - margin) // (box + gap)
     parts, y = [], 20
-    places: dict[str, tuple[int, int]] = {}
+    positions: dict[str, tuple[int, int]] = {}
     for layer in order:
-        inside = _from_the_top(
-            [room for room in found.values() if room.name.split(".")[0] == layer]
+        inside = _importers_first(
+            [room for room in by_name.values() if room.name.split(".")[0] == layer]
         )
         lines = -(-len(inside) // per_line)
         band = lines * (high + gap) + gap
@@ -117,18 +119,18 @@ def picture(found: dict[str, Room], order: tuple[str, ...]) -> str:
         for at, room in enumerate(inside):
             x = margin + (at % per_line) * (box + gap)
             top = y + gap + (at // per_line) * (high + gap)
-            places[room.name] = (x, top)
+            positions[room.name] = (x, top)
             name = room.name.partition(".")[2] or "(top)"
             parts.append(f'<rect x="{x}" y="{top}" width="{box}" height="{high}" class="room"/>')
             texts.append(f'<text x="{x + 8}" y="{top + 17}" class="name">{escape(name)}</text>')
-            for number, line in enumerate(wrap(room.says, 36)[:3]):
+            for number, line in enumerate(wrap(room.description, 36)[:3]):
                 texts.append(
                     f'<text x="{x + 8}" y="{top + 31 + 12 * number}" class="says">'
                     f"{escape(line)}</text>"
                 )
         y += band + 10
-    line, *dots = _way(found, places, box)
-    parts += [line, *texts, *dots]
+    way, *dots = _way(by_name, positions, box)
+    parts += [way, *texts, *dots]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y + 10}" '
         f'font-family="sans-serif">\n<style>{_STYLE}</style>\n'
@@ -138,15 +140,15 @@ def picture(found: dict[str, Room], order: tuple[str, ...]) -> str:
     )
 
 
-def _from_the_top(inside: list[Room]) -> list[Room]:
+def _importers_first(inside: list[Room]) -> list[Room]:
     """Rooms of a layer, each before those that it imports."""
-    known = {room.name: room for room in inside}
+    by_name = {room.name: room for room in inside}
     heights: dict[str, int] = {}
 
     def height(room: Room) -> int:
         if room.name not in heights:
             heights[room.name] = 0
-            below = (height(known[name]) for name in room.imports if name in known)
+            below = (height(by_name[name]) for name in room.imports if name in by_name)
             heights[room.name] = max(below, default=-1) + 1
         return heights[room.name]
 
@@ -163,27 +165,27 @@ _STYLE = (
 )
 
 
-def _way(found: dict[str, Room], places: dict[str, tuple[int, int]], box: int) -> list[str]:
+def _way(by_name: dict[str, Room], positions: dict[str, tuple[int, int]], box: int) -> list[str]:
     visits: dict[str, int] = {}
-    dots, said = [], ['<text x="1040" y="44" class="title">The way of one row</text>']
+    dots, legend = [], ['<text x="1040" y="44" class="title">The way of one row</text>']
     for number, (module, what) in enumerate(WAY, start=1):
-        room = module if module in found else module.rpartition(".")[0]
-        x, y = places[room]
+        room = module if module in by_name else module.rpartition(".")[0]
+        x, y = positions[room]
         at = visits.get(room, 0)
         visits[room] = at + 1
         dots.append((x + box - 14 - 20 * at, y + 12, number))
         top = 60 + number * 36
-        said.append(f'<circle cx="1050" cy="{top - 4}" r="9" class="dot"/>')
-        said.append(f'<text x="1050" y="{top}" class="number">{number}</text>')
-        said.append(f'<text x="1068" y="{top}" class="step">{escape(what)}</text>')
+        legend.append(f'<circle cx="1050" cy="{top - 4}" r="9" class="dot"/>')
+        legend.append(f'<text x="1050" y="{top}" class="number">{number}</text>')
+        legend.append(f'<text x="1068" y="{top}" class="step">{escape(what)}</text>')
         path = module.replace(".", "/") + ".py"
-        said.append(f'<text x="1068" y="{top + 14}" class="module">{path}</text>')
+        legend.append(f'<text x="1068" y="{top + 14}" class="module">{path}</text>')
     points = " ".join(f"{x},{y}" for x, y, _ in dots)
     drawn = [f'<polyline points="{points}" class="way"/>']
     for x, y, number in dots:
         drawn.append(f'<circle cx="{x}" cy="{y}" r="9" class="dot"/>')
         drawn.append(f'<text x="{x}" y="{y + 4}" class="number">{number}</text>')
-    return [*drawn, *said]
+    return [*drawn, *legend]
 
 
 def check_way(graph: grimp.ImportGraph) -> list[str]:
@@ -199,9 +201,9 @@ def _file(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _says(package: str) -> str:
-    told = ast.get_docstring(ast.parse(_file(package).read_text(encoding="utf-8"))) or ""
-    return told.partition("\n\n")[0].replace("\n", " ")
+def _description(package: str) -> str:
+    docstring = ast.get_docstring(ast.parse(_file(package).read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n\n")[0].replace("\n", " ")
 
 
 def main() -> int:
@@ -211,15 +213,15 @@ def main() -> int:
     checks = parser.parse_args().check
     order = layers()
     graph = grimp.build_graph(*order, cache_dir=None)
-    if lost := check_way(graph):
-        print(f"not reached by imports: {', '.join(lost)}", file=sys.stderr)
+    if unreached := check_way(graph):
+        print(f"not reached by imports: {', '.join(unreached)}", file=sys.stderr)
         return 1
-    found = rooms(graph)
+    by_name = rooms(graph)
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     wanted = {
-        PAGE: f"{before}{BEGIN}\n\n{page(found, order)}\n{END}{after}",
-        PICTURE: picture(found, order),
+        PAGE: f"{before}{BEGIN}\n\n{page(by_name, order)}\n{END}{after}",
+        PICTURE: picture(by_name, order),
     }
     stale = [
         path

@@ -1,4 +1,4 @@
-"""Run one load and print its path: which module calls which, with the run or the contract in hand.
+"""Run one load and print its path: which module passes the run or the contract to which.
 
 `python -m tools.load_path` makes a small source and a lakehouse in a temporary directory, loads one
 table twice, and follows the second load. It fails where a load walks back: where a module of
@@ -44,7 +44,7 @@ class Call:
     """One call from a module into another one.
 
     Attributes:
-        depth: How many calls of this kind it lies within.
+        depth: How many calls of this kind enclose it.
         caller: The module that calls.
         callee: The module that is called.
         function: What is called.
@@ -59,15 +59,15 @@ class Call:
 
     @property
     def makes_a_value(self) -> bool:
-        """Whether it is the constructor that a dataclass got: no way back to a module."""
+        """Whether it is the generated constructor of a dataclass: no way back to a module."""
         return "__create_fn__" in self.function
 
 
 @contextmanager
 def followed(calls: list[Call]) -> Iterator[None]:
-    """Note every call between modules of Strandline meanwhile, in any thread."""
+    """Record every call between modules of Strandline within the block, in any thread."""
 
-    def note(frame: FrameType, event: str, _argument: Any) -> None:
+    def record(frame: FrameType, event: str, _argument: Any) -> None:
         if event != "call":
             return
         callee = _module(frame)
@@ -80,8 +80,8 @@ def followed(calls: list[Call]) -> Iterator[None]:
         carries = any(isinstance(frame.f_locals.get(name), _CARRIED) for name in names)
         calls.append(Call(depth, caller, callee, frame.f_code.co_qualname, carries))
 
-    threading.setprofile(note)
-    sys.setprofile(note)
+    threading.setprofile(record)
+    sys.setprofile(record)
     try:
         yield
     finally:
@@ -90,7 +90,7 @@ def followed(calls: list[Call]) -> Iterator[None]:
 
 
 def walks_back(calls: list[Call]) -> list[str]:
-    """What a load should not do: a sentence for each thing that it does all the same."""
+    """The violations of a load: a sentence for each thing that it should not do."""
     compiled = [at for at, each in enumerate(calls) if (each.callee, each.function) == COMPILED]
     if len(compiled) != 1:
         return [f"the contract is compiled {len(compiled)} times"]
@@ -117,7 +117,7 @@ def walks_back(calls: list[Call]) -> list[str]:
 
 
 def path(calls: list[Call]) -> Iterator[str]:
-    """The calls that carry the run or the contract, one line each; repeated ones are told once."""
+    """The calls that carry the run or the contract, one line each; repeated ones only once."""
     last = ""
     for each in calls:
         if each.carries and not each.makes_a_value:
@@ -161,9 +161,9 @@ def main() -> int:
             load_table(CONTRACT)
     for line in path(calls):
         print(line)
-    found = walks_back(calls)
-    print("\n" + ("\n".join(found) or "down through the layers and up once"))
-    return 1 if found else 0
+    violations = walks_back(calls)
+    print("\n" + ("\n".join(violations) or "down through the layers and up once"))
+    return 1 if violations else 0
 
 
 if __name__ == "__main__":

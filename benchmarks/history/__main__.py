@@ -23,36 +23,36 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run what the command line asks for."""
-    asked = _parser().parse_args(arguments)
+    """Run the benchmark that the command line selects."""
+    options = _parser().parse_args(arguments)
     ensure_java()  # the peers' environment inherits JAVA_HOME
-    own = asked.directory is None
-    directory = Path(tempfile.mkdtemp(prefix="strandline-bench-")) if own else asked.directory
+    own = options.directory is None
+    directory = Path(tempfile.mkdtemp(prefix="strandline-bench-")) if own else options.directory
     plan = Plan(
-        subjects=_chosen(asked.subjects, tuple(SUBJECTS)),
-        sizes=tuple(int(float(size)) for size in asked.sizes.split(",")),
-        cases=_chosen(asked.cases, CASES),
-        runs=asked.runs,
-        changes=asked.changes,
+        subjects=_chosen(options.subjects, tuple(SUBJECTS)),
+        sizes=tuple(int(float(size)) for size in options.sizes.split(",")),
+        cases=_chosen(options.cases, CASES),
+        runs=options.runs,
+        changes=options.changes,
         directory=directory.absolute(),
-        timeout=asked.timeout,
+        timeout=options.timeout,
     )
     directory.mkdir(parents=True, exist_ok=True)
-    asked.output.mkdir(parents=True, exist_ok=True)
+    options.output.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     measured: list[Measured] = []
     try:
         for each in measure(plan, lambda text: _say(time.monotonic() - began, text)):
             measured.append(each)
-            # A run takes an hour: what breaks it off must not take what was measured.
-            _keep(_document(plan, measured), asked.output)
+            # A run takes an hour: one that breaks off must not lose its results.
+            _save(_document(plan, measured), options.output)
     finally:
         if own:
             shutil.rmtree(directory, ignore_errors=True)
     print(table_text(result_rows(measured)))
 
 
-def _keep(document: dict[str, Any], directory: Path) -> None:
+def _save(document: dict[str, Any], directory: Path) -> None:
     (directory / "history.json").write_text(json.dumps(document, indent=2) + "\n")
     draw(document["rows"], directory / "history.svg")
 
@@ -70,12 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _chosen(asked: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
-    if asked is None:
-        return known
-    names = tuple(asked.split(","))
-    if unknown := sorted(set(names) - set(known)):
-        message = f"unknown: {', '.join(unknown)}; known: {', '.join(known)}"
+def _chosen(requested: str | None, available: tuple[str, ...]) -> tuple[str, ...]:
+    if requested is None:
+        return available
+    names = tuple(requested.split(","))
+    if unknown := sorted(set(names) - set(available)):
+        message = f"unknown: {', '.join(unknown)}; known: {', '.join(available)}"
         raise SystemExit(message)
     return names
 

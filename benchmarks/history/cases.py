@@ -1,7 +1,7 @@
-"""What is loaded: how many keys, which of them change, and what must be there afterwards.
+"""The cases: how many keys, which of them change, and the expected outcome.
 
 Every process of a run, whatever its environment, computes the same rows and numbers from these
-arguments. Nothing beyond the standard library is needed.
+arguments. Only the standard library is needed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Spread = Literal["scattered", "clustered"]
 KEY, TIME = "customer_id", "changed_at"
 ATTRIBUTES = ("name", "city", "segment", "visits", "balance", "credit", "registered_at")
 COLUMNS = (KEY, TIME, *ATTRIBUTES)
-"""Of a change; the interval and the flag make it the 12 columns of a history table."""
+"""Of a change; with the interval and the flag, the 12 columns of a history table."""
 
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 BATCHES_BEGIN = 1_000
@@ -34,7 +34,7 @@ class Case:
         name: 'scattered', 'clustered' or 'deep'.
         keys: How many keys the table has, each with one current version.
         changes: How many keys change per batch.
-        batches: How many batches follow one another, the warm-up among them. No key changes twice.
+        batches: How many batches are loaded, including the warm-up. No key changes twice.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Case:
 
     @property
     def spread(self) -> Spread:
-        """Whether the changed keys lie evenly over all keys or are one stretch of them."""
+        """Whether the changed keys are spread evenly over all keys or are one range of them."""
         return "clustered" if self.name == "clustered" else "scattered"
 
     def changed_keys(self, batch: int) -> range:
@@ -61,7 +61,7 @@ class Case:
         return range(batch - 1, self.changes * stride, stride)
 
     def expected(self) -> Outcome:
-        """What a history is after all batches."""
+        """The expected outcome after all batches."""
         changed = self.batches * self.changes
         return Outcome(
             current=self.keys,
@@ -73,7 +73,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch: its number from 1, its Parquet file, and when it was taken."""
+    """One batch: its number from 1, its Parquet file, and its time."""
 
     number: int
     path: Path
@@ -86,13 +86,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a history table holds.
+    """Counts of the versions in a history table.
 
     Attributes:
         current: Current versions.
         versions: All versions.
         fresh: Current versions that come from a batch.
-        dated: Closed versions that end at the instant of a change, not when it was loaded.
+        dated: Closed versions that end at the instant of a change, not of its load.
     """
 
     current: int
@@ -104,10 +104,10 @@ class Outcome:
 def outcome_query(table: str, *, key: str, time: str, current: str, end: str, micros: str) -> str:
     """The SELECT whose one row is the `Outcome` of a table; Spark and DuckDB understand it.
 
-    Every change of key k happens k % 3600 seconds into an hour, so an end that is none tells.
+    Every change of key k happens k % 3600 seconds into an hour: other ends are not of a change.
 
     Args:
-        table: What to read, as SQL.
+        table: The table to read, as SQL.
         key: The key's column.
         time: Expression of the instant of a version's change.
         current: Condition of a current version.

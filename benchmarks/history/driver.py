@@ -1,4 +1,4 @@
-"""Runs each subject in a process of its own, one after the other, and gathers what they tell."""
+"""Runs each subject in its own process, one after the other, and collects their events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a run of the benchmark consists of.
+    """The parameters of a benchmark run.
 
     Attributes:
         subjects: Names from `SUBJECTS`.
@@ -38,7 +38,7 @@ class Plan:
         cases: Names from `CASES`.
         runs: Measured batches per case; one more is loaded before them, to warm up.
         changes: Changed keys per batch.
-        directory: Where rows and tables lie. Rows stay there for the next run, tables do not.
+        directory: For rows and tables. Rows stay there for the next run, tables do not.
         timeout: Seconds after which a subject is stopped, per case.
     """
 
@@ -54,29 +54,29 @@ class Plan:
         """Each case with the subjects it is for."""
         for size in self.sizes:
             for name in self.cases:
-                alone = name == "deep"
-                if alone and size > DEEP_UP_TO:
+                own_only = name == "deep"
+                if own_only and size > DEEP_UP_TO:
                     continue
-                chosen = [each for each in self.subjects if SUBJECTS[each].alone or not alone]
+                chosen = [each for each in self.subjects if SUBJECTS[each].alone or not own_only]
                 if chosen:
                     yield Case(name, size, self.changes, self.runs + 1), chosen
 
 
 @dataclass(slots=True)
 class Measured:
-    """What one subject told about one case.
+    """The results of one subject in one case.
 
     Attributes:
         subject: Its name.
         case: What it loaded.
         versions: Of the packages and jars it runs on.
-        prepared: Seconds it took to start and make the table.
+        prepared: Seconds to start and make the table.
         loads: Seconds of each batch, the warm-up first.
-        told: What the tool told of the last batch, such as bytes read.
+        reported: What the tool reported of the last batch, such as bytes read.
         replays: Seconds of each batch loaded once more.
-        known: Whether all of these were recognised.
-        outcomes: What the table held after the batches, and after the replays.
-        failed: Why it did not come to its end.
+        recognised: Whether the tool recognised all of these.
+        outcomes: Of the table after the batches, and after the replays.
+        failed: Why it did not complete.
     """
 
     subject: str
@@ -84,26 +84,26 @@ class Measured:
     versions: dict[str, str] = field(default_factory=dict)
     prepared: float | None = None
     loads: list[float] = field(default_factory=list)
-    told: dict[str, Any] = field(default_factory=dict)
+    reported: dict[str, Any] = field(default_factory=dict)
     replays: list[float] = field(default_factory=list)
-    known: bool = True
+    recognised: bool = True
     outcomes: list[Outcome] = field(default_factory=list)
     failed: str | None = None
 
 
 def measure(plan: Plan, say: Say) -> Iterator[Measured]:
-    """Run everything; a subject that fails is told as failed and does not stop the others."""
+    """Run everything; a subject that fails is reported as failed and does not stop the others."""
     for case, subjects in plan.rounds():
         rows = plan.directory / "rows" / f"{case.name}-{case.keys}"
         say(f"{case.keys:>11,} keys  {case.name:<10} writing the rows")
         write_rows(case, rows)
         for name in subjects:
-            yield _measured(plan, name, case, rows, _headed(say, name, case))
+            yield _measured(plan, name, case, rows, _with_prefix(say, name, case))
 
 
-def _headed(say: Say, name: str, case: Case) -> Say:
-    head = f"{case.keys:>11,} keys  {case.name:<10} {SUBJECTS[name].title:<31}"
-    return lambda text: say(f"{head} {text}")
+def _with_prefix(say: Say, name: str, case: Case) -> Say:
+    prefix = f"{case.keys:>11,} keys  {case.name:<10} {SUBJECTS[name].title:<31}"
+    return lambda text: say(f"{prefix} {text}")
 
 
 def _measured(plan: Plan, name: str, case: Case, rows: Path, say: Say) -> Measured:
@@ -120,7 +120,7 @@ def _measured(plan: Plan, name: str, case: Case, rows: Path, say: Say) -> Measur
     log.parent.mkdir(exist_ok=True)
     try:
         for event in _events(plan, entry, name, case, (rows, directory, log)):
-            say(_noted(measured, event))
+            say(_recorded(measured, event))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     if measured.failed is None and not measured.outcomes:
@@ -130,21 +130,21 @@ def _measured(plan: Plan, name: str, case: Case, rows: Path, say: Say) -> Measur
 
 
 def _events(
-    plan: Plan, entry: Entry, name: str, case: Case, places: tuple[Path, Path, Path]
+    plan: Plan, entry: Entry, name: str, case: Case, paths: tuple[Path, Path, Path]
 ) -> Iterator[dict[str, Any]]:
-    rows, directory, log = places
+    rows, directory, log = paths
     reading, writing = os.pipe()
     command = [str(PYTHONS[entry.environment]), "-m", "benchmarks.history.worker"]
     command += ["--subject", name, "--case", case.name, "--keys", str(case.keys)]
     command += ["--changes", str(case.changes), "--batches", str(case.batches)]
     command += ["--rows", str(rows), "--directory", str(directory), "--channel", str(writing)]
-    with log.open("wb") as said:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
             env={**os.environ, "TZ": "UTC"},
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=(writing,),
             start_new_session=True,
@@ -169,8 +169,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _noted(measured: Measured, event: dict[str, Any]) -> str:
-    """Keep what was told; returns it as a line of progress."""
+def _recorded(measured: Measured, event: dict[str, Any]) -> str:
+    """Record the event; return it as a line of progress."""
     kind = event.pop("event")
     seconds = event.get("seconds", 0.0)
     match kind:
@@ -182,12 +182,12 @@ def _noted(measured: Measured, event: dict[str, Any]) -> str:
             return f"table made in {seconds:.1f} s"
         case "loaded":
             measured.loads.append(seconds)
-            measured.told = event["told"]
+            measured.reported = event["told"]
             warm = " (warm-up)" if event["batch"] == 1 else ""
             return f"batch {event['batch']} in {seconds:.2f} s{warm}"
         case "replayed":
             measured.replays.append(seconds)
-            measured.known = measured.known and event["known"]
+            measured.recognised = measured.recognised and event["known"]
             return f"batch {event['batch']} again in {seconds:.2f} s"
         case "outcome":
             measured.outcomes.append(Outcome(**event))

@@ -1,4 +1,4 @@
-"""What the benchmark ran on."""
+"""The machine that the benchmark ran on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def machine() -> dict[str, object]:
 def _cpu() -> str:
     names = Path("/proc/cpuinfo")
     if names.exists():
-        found = re.search(r"model name\s*:\s*(.+)", names.read_text(encoding="utf-8"))
-        if found:
-            return found.group(1).strip()
+        match = re.search(r"model name\s*:\s*(.+)", names.read_text(encoding="utf-8"))
+        if match:
+            return match.group(1).strip()
     return platform.processor()

@@ -22,7 +22,7 @@ _OWN, _OTHER = "#0b6e4f", "#9aa5b1"
 def draw(rows: list[Row], file: Path) -> None:
     """Write the plot of the rows that have a median; nothing if there is none.
 
-    Replays are left out: no other tool has them.
+    Replays are omitted: no other tool has them.
     """
     measured = [row for row in rows if row["median_s"] is not None and row["case"] != "replay"]
     panels = list(dict.fromkeys((row["keys"], row["case"]) for row in measured))

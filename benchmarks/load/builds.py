@@ -1,4 +1,4 @@
-"""The two builds: where their code lies, and a process of each that stays warm."""
+"""The two builds: the directory of their code, and a process of each that stays warm."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TAIL = 40
 
 
 class BuildFailedError(RuntimeError):
-    """A build could not do what it was told to; the end of its log is in the message."""
+    """A build failed at a command; the end of its log is in the message."""
 
 
 @dataclass(slots=True)
@@ -33,9 +33,9 @@ class Process:
     """A build at work: one command at a time.
 
     Attributes:
-        name: `tree` is the working tree (or a commit in its place), `base` what it is held against.
-        root: Where its lakehouse, its keys and its logs lie.
-        says_kind: Whether its contracts may say of which kind their source is.
+        name: `tree` is the working tree (or a commit in its place), `base` its baseline.
+        root: The directory of its lakehouse, its keys and its logs.
+        says_kind: Whether its contracts may have the kind of their source.
     """
 
     name: BuildName
@@ -45,8 +45,8 @@ class Process:
     channel: io.TextIOBase
     says_kind: bool = field(default=False, init=False)
 
-    def ask(self, do: str, **told: object) -> dict[str, Any]:
-        """Have a command of the worker done, and return its answer.
+    def ask(self, do: str, **arguments: object) -> dict[str, Any]:
+        """Send the worker a command, and return its answer.
 
         Raises:
             BuildFailedError: It failed, took longer than the timeout, or the process has ended.
@@ -55,7 +55,7 @@ class Process:
         watch.start()
         try:
             if self.process.stdin is not None:
-                self.process.stdin.write(json.dumps({"do": do, **told}) + "\n")
+                self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
                 self.process.stdin.flush()
             line = self.channel.readline()
         except BrokenPipeError:
@@ -63,12 +63,12 @@ class Process:
         finally:
             watch.cancel()
         if not line:
-            _end(self.process)  # it has yet to write down why
+            _end(self.process)  # it has yet to log the reason
         answer: dict[str, Any] = json.loads(line) if line else {"failed": "the process has ended"}
         if "failed" in answer:
             log = _log(self.root).read_text(encoding="utf-8", errors="replace").splitlines()
-            said = "\n".join(log[-_TAIL:])
-            message = f"{self.name}, {do}: {answer['failed']}\n{said}"
+            tail = "\n".join(log[-_TAIL:])
+            message = f"{self.name}, {do}: {answer['failed']}\n{tail}"
             raise BuildFailedError(message)
         return answer
 
@@ -81,7 +81,7 @@ class Builds:
     base: Process
 
     def in_turn(self, number: int) -> tuple[Process, Process]:
-        """Both, and the other one first in the next round: who comes second finds caches filled."""
+        """Both, and the other one first in the next round: the second finds caches filled."""
         return (self.tree, self.base) if number % 2 else (self.base, self.tree)
 
 
@@ -92,18 +92,18 @@ def commit_of(reference: str) -> str:
         SystemExit: There is none of this name.
     """
     command = ["git", "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if found.returncode:
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if result.returncode:
         message = f"there is no commit {reference} in this repository"
         raise SystemExit(message)
-    return found.stdout.strip()
+    return result.stdout.strip()
 
 
 def unpack(commit: str, directory: Path) -> None:
-    """Put the files of a commit into a directory; the repository does not notice."""
+    """Put the files of a commit into a directory; the repository stays as it is."""
     directory.mkdir(parents=True)
     archive = subprocess.run(
-        ["git", "archive", "--format=tar", commit],  # noqa: S607 - git is where the user has it
+        ["git", "archive", "--format=tar", commit],  # noqa: S607 - git from the user's PATH
         cwd=ROOT,
         capture_output=True,
         check=True,
@@ -119,20 +119,20 @@ def running(name: BuildName, code: Path, root: Path, *, timeout: float) -> Itera
     Args:
         name: Which build.
         code: The directory of its packages.
-        root: An empty directory for all that it keeps.
+        root: A new directory for all its files.
         timeout: Seconds that one command may take.
     """
     root.mkdir(parents=True)
     reading, writing = os.pipe()
     arguments = ["--build", str(code), "--root", str(root), "--channel", str(writing)]
-    with _log(root).open("wb") as said:
+    with _log(root).open("wb") as output:
         process = subprocess.Popen(
-            # -P: the worker's own directory is no place to import from.
+            # -P: nothing is imported from the worker's own directory.
             [sys.executable, "-P", str(_WORKER), *arguments],
             cwd=code,
             env=_environment(code, root),
             stdin=subprocess.PIPE,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=(writing,),
             start_new_session=True,
@@ -147,7 +147,7 @@ def running(name: BuildName, code: Path, root: Path, *, timeout: float) -> Itera
 
 
 def _environment(code: Path, root: Path) -> dict[str, str]:
-    """The user's, without what is the user's of Prefect; packages come from `code` first."""
+    """The user's, without Prefect's and Strandline's variables; packages come from `code` first."""
     kept = {
         name: text
         for name, text in os.environ.items()

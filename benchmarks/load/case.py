@@ -1,4 +1,4 @@
-"""What is loaded: how many rows, in which way, and which of them change in a round."""
+"""The cases: how many rows, which kind of load, and which rows change in a round."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["AIMS", "KINDS", "Case", "LoadKind"]
 LoadKind = Literal["incremental", "full"]
 KINDS: tuple[LoadKind, ...] = ("incremental", "full")
 AIMS: dict[LoadKind, float] = {"incremental": 1.05, "full": 1.10}
-"""How long a load may take, the base's being 1."""
+"""How long a load may take, relative to the base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,11 @@ class Case:
     """One table loaded in one way.
 
     Attributes:
-        kind: `incremental` reads what lies past the watermark; `full` reads everything, and what
-            is absent closes.
+        kind: `incremental` reads the rows after the watermark; `full` reads everything, and closes
+            absent keys.
         rows: Rows of the source before the first round.
         changed: Rows that change in a round.
-        rounds: Measured rounds; one more goes before them.
+        rounds: Measured rounds; one more precedes them.
     """
 
     kind: LoadKind
@@ -31,7 +31,7 @@ class Case:
     rounds: int
 
     def __post_init__(self) -> None:
-        """Every round of both kinds needs keys that no other has changed.
+        """Check that every round of both kinds has keys that no other round changes.
 
         Raises:
             ValueError: There are too few rows for that, or nothing would be measured.
@@ -39,9 +39,9 @@ class Case:
         if self.rounds < 1 or self.changed < 1:
             message = "a round or more, and a row or more that changes in it"
             raise ValueError(message)
-        least = self.changed * len(KINDS) * (self.rounds + 1)
-        if self.rows < least:
-            message = f"{self.rows} rows are too few for these rounds, which change {least} keys"
+        needed = self.changed * len(KINDS) * (self.rounds + 1)
+        if self.rows < needed:
+            message = f"{self.rows} rows are too few for these rounds, which change {needed} keys"
             raise ValueError(message)
 
     @property
@@ -51,12 +51,12 @@ class Case:
 
     @property
     def deletes(self) -> bool:
-        """Whether keys come and go: an incremental load does not see who has gone."""
+        """Whether rounds insert and delete keys: an incremental load does not see deleted ones."""
         return self.kind == "full"
 
     @property
     def numbers(self) -> range:
-        """The numbers of its rounds, the warm-up first; no other kind has them."""
+        """The numbers of its rounds, the warm-up first; those of the other kind differ."""
         first = KINDS.index(self.kind) * (self.rounds + 1)
         return range(first, first + self.rounds + 1)
 

@@ -1,4 +1,4 @@
-"""The contract of a case, in the words that a build knows."""
+"""The contract of a case, with keys that the build supports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONNECTION = "source_db_conn"
 _NAMESPACE = "bench"
 
 _TRACKED = ("name", "city", "email", "balance", "rate", "born_on", "active")
-# Name, type, whether it must be there, and what is done with it.
+# Name, type, whether it is required, and its transformation.
 _READ = (
     ("id", "BIGINT", True, "direct"),
     ("name", "VARCHAR(60)", True, "trim"),
@@ -59,8 +59,8 @@ def contract_document(case: Case, *, says_kind: bool) -> dict[str, Any]:
 
     Args:
         case: What is loaded, and how.
-        says_kind: Whether it says that the source is a state (one row a key, as it is now). A build
-            from before there was this word refuses it.
+        says_kind: Whether it has `kind: state` for its source (one row per key, as it is now). A
+            build from before this key was introduced refuses it.
     """
     return {
         "apiVersion": "v3.1.0",

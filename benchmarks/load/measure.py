@@ -18,12 +18,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run of the benchmark consists of.
+    """The parameters of a benchmark run.
 
     Attributes:
         sizes: Rows of the source table.
         changed: Rows that change in a round.
-        rounds: Measured rounds; one more goes before them, to warm up.
+        rounds: Measured rounds; one more precedes them, to warm up.
     """
 
     sizes: tuple[int, ...]
@@ -42,14 +42,14 @@ class Plan:
 
 @dataclass(slots=True)
 class Measured:
-    """What one build did with one case.
+    """The results of one build in one case.
 
     Attributes:
         build: Which one.
         case: What it loaded.
-        loads: What it told of each load: the first, the warm-up, the rounds.
-        found: What its open versions hold in the end.
-        wanted: What the source holds.
+        loads: Its report of each load: the first, the warm-up, the rounds.
+        found: The digest of its open versions at the end.
+        wanted: The digest of the source.
     """
 
     build: BuildName
@@ -75,24 +75,24 @@ def measure(plan: Plan, accounts: Accounts, builds: Builds, say: Say) -> Iterato
 
 def _measured(case: Case, accounts: Accounts, builds: Builds, say: Say) -> list[Measured]:
     both = {each.name: Measured(each.name, case) for each in (builds.tree, builds.base)}
-    head = f"{case.rows:>11,} rows  {case.kind:<11}"
+    prefix = f"{case.rows:>11,} rows  {case.kind:<11}"
     for build in builds.in_turn(0):
         write_contract(build.root / "contracts", case, says_kind=build.says_kind)
-        say(f"{head} {_loaded(build, both[build.name])}, first load")
+        say(f"{prefix} {_loaded(build, both[build.name])}, first load")
     for number in case.numbers:
         changed = accounts.change(case, number)
         say(
-            f"{head} round {number - case.numbers[0]} of {case.rounds}: {changed.updated:,}"
+            f"{prefix} round {number - case.numbers[0]} of {case.rounds}: {changed.updated:,}"
             f" updated, {changed.deleted:,} deleted, {changed.inserted:,} inserted"
         )
         for build in builds.in_turn(number):
-            say(f"{head} {_loaded(build, both[build.name])}")
+            say(f"{prefix} {_loaded(build, both[build.name])}")
     wanted = accounts.standing()
     for build in builds.in_turn(0):
         one = both[build.name]
-        answer = build.ask("look", table=target(case), expressions=list(SPARK_DIGEST))
+        answer = build.ask("query", table=target(case), expressions=list(SPARK_DIGEST))
         one.found, one.wanted = tuple(answer["row"]), wanted
-        say(f"{head} {build.name} {'is' if one.right else 'is NOT'} what the source is")
+        say(f"{prefix} {build.name} {'is' if one.right else 'is NOT'} what the source is")
     return list(both.values())
 
 

@@ -1,4 +1,4 @@
-"""From what was measured to rows and a table."""
+"""From the measurements to rows and a table."""
 
 from __future__ import annotations
 

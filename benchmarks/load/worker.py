@@ -1,7 +1,7 @@
-"""One build in a process of its own: loads and looks when it is told to, by lines of JSON.
+"""One build in its own process: runs loads and queries on command, by lines of JSON.
 
-Commands come by stdin, each is answered by one line on the channel. Of the packages only those of
-the build are seen, which is not the one that this file belongs to: it imports nothing beside it.
+Commands come by stdin; the answer to each is one line on the channel. Only the packages of the
+build can be imported, which is not the build of this file: it imports none of its siblings.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What is loaded with: blocks of this build in `root`, named to it by the environment."""
+    """The commands, with blocks of this build in `root`, whose file the environment names."""
 
     root: Path
 
-    def prepare(self, told: Mapping[str, Any]) -> Answer:
+    def prepare(self, command: Mapping[str, Any]) -> Answer:
         """Make the blocks.
 
         Args:
-            told: `connection` (the contracts' word for the source), `server` (host, port, user,
+            command: `connection` (the source's name in contracts), `server` (host, port, user,
                 password), `source` and `catalog` (databases on it), `spark` (fields of its block).
 
         Returns:
-            `says_kind`: whether contracts may say of which kind their source is.
+            `says_kind`: whether contracts may have the kind of their source.
         """
         # Prefect reads the environment when it is first imported.
         from blocks.key_ring import LocalKeyRing  # noqa: PLC0415
@@ -50,12 +50,12 @@ class Worker:
         from contracts import model  # noqa: PLC0415
 
         block_lookup = _block_lookup()
-        server = told["server"]
+        server = command["server"]
         settings = RunSettings(
-            spark=SparkRuntime(**told["spark"], log_directory=self.root / "logs"),
+            spark=SparkRuntime(**command["spark"], log_directory=self.root / "logs"),
             lakehouse=Lakehouse(
                 warehouse=str(self.root / "warehouse"),
-                uri=f"jdbc:postgresql://{server['host']}:{server['port']}/{told['catalog']}",
+                uri=f"jdbc:postgresql://{server['host']}:{server['port']}/{command['catalog']}",
                 user=server["user"],
                 password=server["password"],
             ),
@@ -67,20 +67,20 @@ class Worker:
             slices=2,
             table_minutes=240,
         )
-        source = SourceDatabase(database=told["source"], **server)
-        name = block_lookup.block_name(told["connection"])
+        source = SourceDatabase(database=command["source"], **server)
+        name = block_lookup.block_name(command["connection"])
         file = block_lookup.save_local(
             self.root / "blocks.yaml", (SETTINGS, settings), (name, source)
         )
         os.environ[block_lookup.VARIABLE] = str(file)
         return {"says_kind": hasattr(model, "SourceKind")}
 
-    def load(self, told: Mapping[str, Any]) -> Answer:
+    def load(self, command: Mapping[str, Any]) -> Answer:
         """Run the flow for one contract; `seconds` is from its start to its end."""
         from flows.load_table import load_table  # noqa: PLC0415
 
         began = time.perf_counter()
-        summary = load_table(told["contract"], SETTINGS)
+        summary = load_table(command["contract"], SETTINGS)
         seconds = time.perf_counter() - began
         return {
             "seconds": seconds,
@@ -92,17 +92,17 @@ class Worker:
             "closed": summary.report.closed,
         }
 
-    def look(self, told: Mapping[str, Any]) -> Answer:
-        """Evaluate expressions over the open versions of a table; `row` is what they give."""
+    def query(self, command: Mapping[str, Any]) -> Answer:
+        """Evaluate expressions over the open versions of a table; `row` has their values."""
         settings = _block_lookup().settings(SETTINGS)
         spark = settings.spark.session(settings.lakehouse)
-        table = spark.table(f"{settings.lakehouse.catalog}.{told['table']}")
-        (row,) = table.where("is_current").selectExpr(*told["expressions"]).collect()
+        table = spark.table(f"{settings.lakehouse.catalog}.{command['table']}")
+        (row,) = table.where("is_current").selectExpr(*command["expressions"]).collect()
         return {"row": list(row)}
 
 
 def _block_lookup() -> ModuleType:
-    """The module by which a build finds its blocks; earlier ones have it in another place."""
+    """The module by which a build looks up its blocks; earlier builds have another path."""
     try:
         return importlib.import_module("blocks.lookup.block_lookup")
     except ModuleNotFoundError:
@@ -115,36 +115,36 @@ def main() -> None:
     parser.add_argument("--build", required=True, type=Path)
     parser.add_argument("--root", required=True, type=Path)
     parser.add_argument("--channel", required=True, type=int)
-    asked = parser.parse_args()
-    # The JVM and whatever else is started must not keep the channel open.
-    os.set_inheritable(asked.channel, False)
-    worker = Worker(asked.root)
+    options = parser.parse_args()
+    # The JVM and other started processes must not keep the channel open.
+    os.set_inheritable(options.channel, False)
+    worker = Worker(options.root)
     commands: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
         "prepare": worker.prepare,
         "load": worker.load,
-        "look": worker.look,
+        "query": worker.query,
     }
-    with os.fdopen(asked.channel, "w", buffering=1) as channel:
-        _see_whose(asked.build)
+    with os.fdopen(options.channel, "w", buffering=1) as channel:
+        _check_packages(options.build)
         for line in sys.stdin:
-            told = json.loads(line)
+            command = json.loads(line)
             try:
-                answer = commands[told["do"]](told)
-            except Exception as error:  # noqa: BLE001 - whatever a build raises is its answer
+                answer = commands[command["do"]](command)
+            except Exception as error:  # noqa: BLE001 - any error of a build is its answer
                 traceback.print_exc()
                 answer = {"failed": f"{type(error).__name__}: {error}"}
             channel.write(json.dumps(answer) + "\n")
 
 
-def _see_whose(build: Path) -> None:
-    """Stop if a package is not the build's: the other one would be measured twice."""
+def _check_packages(build: Path) -> None:
+    """Stop if a package is not the build's: else the other build would be measured twice."""
     from strandline.command_line import quiet_libraries  # noqa: PLC0415
 
     quiet_libraries(verbose=False)
     for layer in LAYERS:
-        found = importlib.import_module(layer).__file__
-        if found is None or not Path(found).resolve().is_relative_to(build.resolve()):
-            message = f"{layer} comes from {found}, not from {build}"
+        file = importlib.import_module(layer).__file__
+        if file is None or not Path(file).resolve().is_relative_to(build.resolve()):
+            message = f"{layer} comes from {file}, not from {build}"
             raise SystemExit(message)
 
 

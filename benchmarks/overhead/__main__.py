@@ -17,10 +17,10 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run what the command line asks for."""
-    asked = _parser().parse_args(arguments)
+    """Run the benchmark that the command line selects."""
+    options = _parser().parse_args(arguments)
     root = Path(tempfile.mkdtemp(prefix="strandline-overhead-"))
-    _apart(root)
+    _isolate_prefect(root)
     # Prefect reads the environment when it is first imported.
     from benchmarks.history.machine import machine  # noqa: PLC0415
     from benchmarks.overhead.measure import measure  # noqa: PLC0415
@@ -33,9 +33,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{time.monotonic() - began:>6.0f} s  {text}", flush=True)
 
     try:
-        with place(root, ROOT / "prefect.yaml") as made:
+        with place(root, ROOT / "prefect.yaml") as stack:
             say("source, lakehouse and server are there")
-            rows = result_rows(measure(made, asked.runs, say))
+            rows = result_rows(measure(stack, options.runs, say))
     finally:
         shutil.rmtree(root, ignore_errors=True)
     document = {
@@ -47,8 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
         "rows": rows,
     }
     print(table_text(rows))
-    asked.output.mkdir(parents=True, exist_ok=True)
-    (asked.output / "overhead.json").write_text(json.dumps(document, indent=2) + "\n")
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "overhead.json").write_text(json.dumps(document, indent=2) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,8 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _apart(root: Path) -> None:
-    """Let Prefect read and write nothing of the user's."""
+def _isolate_prefect(root: Path) -> None:
+    """Make Prefect read and write none of the user's settings and files."""
     from strandline.command_line import quiet_libraries  # noqa: PLC0415
 
     for name in [each for each in os.environ if each.startswith("PREFECT_")]:

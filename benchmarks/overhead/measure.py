@@ -1,4 +1,4 @@
-"""Rounds of timed calls, side by side in one process: what disturbs one disturbs all."""
+"""Rounds of timed calls, interleaved in one process, so that a disturbance affects all alike."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _timed(seconds: Seconds, subject: str, cases: Mapping[str, Callable[[], obje
         began = time.perf_counter()
         call()
         seconds[subject, case].append(time.perf_counter() - began)
-    # Log lines are sent later; their server may be gone by then.
+    # Log lines are sent later; their server may have stopped by then.
     APILogWorker.drain_all(timeout=5)
 
 

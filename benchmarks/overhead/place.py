@@ -1,4 +1,4 @@
-"""Where the measured loads find their things: a source database, a lakehouse, blocks, a stack."""
+"""The surroundings of the measured loads: a source database, a lakehouse, blocks, a stack."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Place:
 
 @contextmanager
 def blocks_below(root: Path) -> Iterator[None]:
-    """A source, a lakehouse and the blocks that name them, found by this process meanwhile."""
+    """A source, a lakehouse and the blocks that name them, which this process uses meanwhile."""
     postgres = EmbeddedPostgres(root / "postgres")
     postgres.start()
     demo_source_database.create(postgres.dsn)
@@ -56,27 +56,25 @@ def blocks_below(root: Path) -> Iterator[None]:
         state_directory=root / "state",
         slices=2,
     )
-    here = SourceDatabase(database=postgres.database, embedded_directory=root / "postgres")
+    source = SourceDatabase(database=postgres.database, embedded_directory=root / "postgres")
     name = block_lookup.block_name("source_db_conn")
-    file = block_lookup.save_local(root / "blocks.yaml", ("default", settings), (name, here))
+    file = block_lookup.save_local(root / "blocks.yaml", ("default", settings), (name, source))
     os.environ[block_lookup.VARIABLE] = str(file)
     try:
         yield
     finally:
-        # The blocks keep it for this process; it has to end before its directory goes.
+        # The blocks keep it running in this process; it has to end before its directory is removed.
         running_postgres(root / "postgres").stop()
         postgres.stop()
 
 
 @contextmanager
 def place(root: Path, project: Path) -> Iterator[Place]:
-    """All of it below `root`, with a stack, and gone afterwards."""
+    """All of it below `root`, with a stack, and stopped afterwards."""
     stack = StackPaths.below(root)
     with blocks_below(root):
         try:
-            standing = up(
-                Project.read(project), stack, port=None, doing=lambda _text: nullcontext()
-            )
-            yield Place(stack, int(standing.url.rpartition(":")[2]))
+            started = up(Project.read(project), stack, port=None, doing=lambda _text: nullcontext())
+            yield Place(stack, int(started.url.rpartition(":")[2]))
         finally:
             down(stack, lambda _text: nullcontext())

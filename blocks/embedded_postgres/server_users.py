@@ -1,6 +1,6 @@
 """Which processes use a shared server.
 
-Promise: a process that has ended is never counted, not even when its number was given to another.
+Promise: a process that has ended is never counted, not even when another has its number now.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Users:
         self._write([*self._others(), ProcessIdentity.of(os.getpid())])
 
     def remove(self) -> None:
-        """Count this process no more."""
+        """Stop counting this process."""
         self._write(self._others())
 
     def any_alive(self) -> bool:
-        """Whether somebody is left."""
+        """Whether any process still uses the server."""
         return bool(self._alive())
 
     def _others(self) -> list[ProcessIdentity]:
@@ -43,11 +43,11 @@ class Users:
             listed = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return []
-        found = []
+        users = []
         for text in listed:
-            with suppress(ValueError):  # written down by another release, which has ended
-                found.append(ProcessIdentity.read(text))
-        return [user for user in found if user.runs()]
+            with suppress(ValueError):  # of another release, which has ended
+                users.append(ProcessIdentity.read(text))
+        return [user for user in users if user.runs()]
 
     def _write(self, users: list[ProcessIdentity]) -> None:
         write_private(self.path, json.dumps([str(user) for user in users]))

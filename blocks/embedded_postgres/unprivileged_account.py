@@ -1,7 +1,7 @@
-"""The system user that PostgreSQL runs as when this process is root, which it refuses to be.
+"""The system user that PostgreSQL, which refuses root, runs as when this process is root.
 
-Promise: not being root, nothing here changes anything. As root, the folders above what the user
-needs are opened for passing through, never for reading.
+Promise: without root, nothing here changes anything. As root, the folders above the user's files
+become traversable, never readable.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from contracts.errors import EnvironmentUnfitError
 __all__ = ["account", "give_to_account", "open_way_to"]
 
 _SYSTEM_USER = "pgserver"
-_PASSABLE = 0o001
+_TRAVERSABLE = 0o001
 
 
 class Account(TypedDict, total=False):
-    """Who a program is to run as, in the words of `subprocess.run`; empty: as this process."""
+    """The user of a program, as arguments of `subprocess.run`; empty: as this process."""
 
     user: int
     group: int
@@ -41,7 +41,7 @@ def account() -> Account:
 
 
 def give_to_account(path: Path) -> None:
-    """Make that user the owner of a file or folder, and the folders above passable."""
+    """Make that user the owner of a file or folder, and the folders above traversable."""
     identity = account()
     if identity:
         os.chown(path, identity["user"], identity["group"])
@@ -49,20 +49,20 @@ def give_to_account(path: Path) -> None:
 
 
 def open_way_to(path: Path) -> None:
-    """As root: let that user pass through the folders above `path`."""
+    """As root: make the folders above `path` traversable."""
     if os.geteuid() != 0:
         return
     for folder in path.parents:
         mode = folder.stat().st_mode
-        if not mode & _PASSABLE:
-            folder.chmod(mode | _PASSABLE)
+        if not mode & _TRAVERSABLE:
+            folder.chmod(mode | _TRAVERSABLE)
 
 
 def _system_user() -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(_SYSTEM_USER)
     except KeyError:
-        # Another process may make it at this moment: what counts is that it is there.
+        # Another process may make it at the same moment: only its existence counts.
         subprocess.run(  # noqa: S603 - fixed words
             ["useradd", "--system", "--no-create-home", _SYSTEM_USER],  # noqa: S607
             check=False,

@@ -1,7 +1,7 @@
-"""Is what a lakehouse stands on there, and does it let us in?
+"""Whether the catalog and the warehouse of a lakehouse exist and grant access.
 
-Promise: "does not answer" (may pass by itself) and "refuses" (somebody has to act) are told apart.
-No message carries a credential.
+Promise: "does not answer" (may pass by itself) and "refuses" (an administrator has to act) are
+different errors. No message carries a credential.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _REFUSED = frozenset({401, 403})
 
 
 def directory(path: Path, *, minimum_free_mb: int) -> None:
-    """The directory exists or can be made, takes a file, and its disk has room.
+    """Check that the directory exists or can be made, takes a file, and its disk has room.
 
     Raises:
         EnvironmentUnfitError: One of these is not so.
@@ -75,7 +75,7 @@ def directory(path: Path, *, minimum_free_mb: int) -> None:
 
 
 def postgresql(dsn: SecretStr) -> None:
-    """The catalog's database answers and lets us in.
+    """Check that the catalog's database answers and lets us in.
 
     Raises:
         LakehouseUnavailableError: It does not answer.
@@ -98,7 +98,7 @@ _NOT_READY = ("starting up", "shutting down", "too many", "remaining connection 
 
 
 def sqlite(path: Path) -> None:
-    """The catalog's file can be opened and written.
+    """Check that the catalog's file can be opened and written.
 
     Raises:
         EnvironmentUnfitError: It can't.
@@ -118,7 +118,7 @@ def sqlite(path: Path) -> None:
 
 
 def rest(uri: str, token: SecretStr | None) -> None:
-    """The REST catalog answers its configuration request.
+    """Check that the REST catalog answers its configuration request.
 
     Raises:
         LakehouseUnavailableError: It does not answer, or with a server's error.
@@ -127,19 +127,19 @@ def rest(uri: str, token: SecretStr | None) -> None:
     where = f"rest catalog {uri}"
     headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
     try:
-        answer = httpx.get(f"{uri.rstrip('/')}/v1/config", headers=headers, timeout=_SECONDS)
+        response = httpx.get(f"{uri.rstrip('/')}/v1/config", headers=headers, timeout=_SECONDS)
     except httpx.HTTPError as error:
         raise _unavailable(where, type(error).__name__) from None
-    if answer.status_code in _REFUSED:
-        raise _refused(where, f"the token refused (HTTP {answer.status_code})")
-    if answer.is_server_error:
-        raise _unavailable(where, f"HTTP {answer.status_code}")
-    if not answer.is_success:
-        raise _refused(where, f"HTTP {answer.status_code}: not an Iceberg catalog's address")
+    if response.status_code in _REFUSED:
+        raise _refused(where, f"the token refused (HTTP {response.status_code})")
+    if response.is_server_error:
+        raise _unavailable(where, f"HTTP {response.status_code}")
+    if not response.is_success:
+        raise _refused(where, f"HTTP {response.status_code}: not an Iceberg catalog's address")
 
 
 def hive(uri: str) -> None:
-    """The metastore's port can be reached.
+    """Check that the metastore's port can be reached.
 
     Raises:
         LakehouseUnavailableError: It can't.
@@ -160,14 +160,14 @@ def aws_client(
     region: str | None,
     endpoint: str | None,
 ) -> AwsClient:
-    """A client that gives up soon.
+    """A client with short timeouts.
 
     Raises:
-        SettingsError: No region is known.
+        SettingsError: No region is configured.
     """
-    patience = Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"max_attempts": 1})
+    timeouts = Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"max_attempts": 1})
     try:
-        return session.client(service, region_name=region, endpoint_url=endpoint, config=patience)
+        return session.client(service, region_name=region, endpoint_url=endpoint, config=timeouts)
     except (NoRegionError, ValueError) as error:
         raise _refused(
             where=f"AWS {service}", found=f"no region or no valid endpoint ({error})"
@@ -175,28 +175,28 @@ def aws_client(
 
 
 def bucket(s3: AwsClient, name: str) -> None:
-    """The bucket is there and ours to use.
+    """Check that the bucket exists and is ours to use.
 
     Raises:
         LakehouseUnavailableError: S3 does not answer.
         SettingsError: There is no such bucket, or it is not ours.
     """
-    _ask_aws(f"bucket {name}", lambda: s3.head_bucket(Bucket=name))
+    _call_aws(f"bucket {name}", lambda: s3.head_bucket(Bucket=name))
 
 
 def glue(client: AwsClient) -> None:
-    """Glue answers and lets us list databases.
+    """Check that Glue answers and lets us list databases.
 
     Raises:
         LakehouseUnavailableError: It does not answer.
         SettingsError: It refuses the credentials.
     """
-    _ask_aws("Glue catalog", lambda: client.get_databases(MaxResults=1))
+    _call_aws("Glue catalog", lambda: client.get_databases(MaxResults=1))
 
 
-def _ask_aws(where: str, ask: Callable[[], object]) -> None:
+def _call_aws(where: str, call: Callable[[], object]) -> None:
     try:
-        ask()
+        call()
     except NoCredentialsError:
         raise _refused(where, "no AWS credentials") from None
     except ClientError as error:

@@ -1,7 +1,7 @@
 """How a run finds its blocks: on the Prefect server, or in a file where there is none.
 
-Promise: both ways give the same blocks. What is missing is named together with what to do, and a
-secret in the file is read only when nobody else can read it.
+Promise: both ways give the same blocks. An error names what is missing and what to do, and a
+secret in the file is read only when no other user can read it.
 
 The file maps a type, then a name, to a block's fields. A nested block is named, `{env: NAME}` takes
 a value from the environment and `{file: PATH}` from a file (relative to this one)::
@@ -32,7 +32,7 @@ from contracts.errors import SettingsError
 __all__ = ["DEFAULT_FILE", "VARIABLE", "block_name", "register", "save_local", "settings", "source"]
 
 VARIABLE = "STRANDLINE_BLOCKS"
-"""Names the file with the blocks; set, it goes before a Prefect server."""
+"""Names the file with the blocks; if set, it takes precedence over a Prefect server."""
 
 DEFAULT_FILE = Path(".strandline/blocks.yaml")
 
@@ -45,7 +45,7 @@ def settings(name: str = "default") -> RunSettings:
     Raises:
         SettingsError: There is no such block, or one of its parts is missing or wrong.
     """
-    return _find(RunSettings, name)
+    return _lookup(RunSettings, name)
 
 
 def source(connection: str) -> SourceDatabase:
@@ -54,7 +54,7 @@ def source(connection: str) -> SourceDatabase:
     Raises:
         SettingsError: There is no such block, or it is wrong.
     """
-    return _find(SourceDatabase, block_name(connection))
+    return _lookup(SourceDatabase, block_name(connection))
 
 
 def block_name(connection: str) -> str:
@@ -71,7 +71,7 @@ def save_local(path: Path, *documents: tuple[str, Block]) -> Path:
 
 
 def register(path: Path) -> list[str]:
-    """Save every block of the file to the Prefect server; again is as once.
+    """Save every block of the file to the Prefect server; repeating it changes nothing.
 
     Returns:
         What was saved, as `type-slug/name`.
@@ -93,7 +93,7 @@ def register(path: Path) -> list[str]:
     return saved
 
 
-def _find(kind: type[AnyBlock], name: str) -> AnyBlock:
+def _lookup(kind: type[AnyBlock], name: str) -> AnyBlock:
     named = os.environ.get(VARIABLE)
     if named is None and PREFECT_API_URL.value():
         return _load(kind, name)
@@ -120,12 +120,12 @@ def _load(kind: type[AnyBlock], name: str) -> AnyBlock:
             next_step="See that the server runs and that PREFECT_API_URL and its login are right.",
         ) from None
     except (ValueError, RuntimeError) as error:
-        # Prefect's own: a ValueError for no such block, a RuntimeError for one of another shape.
-        fits = isinstance(error, ValueError)
+        # Prefect raises a ValueError for no such block, a RuntimeError for one of another shape.
+        absent = isinstance(error, ValueError)
         raise SettingsError(
             where=where,
-            expected="a block" if fits else "a block that fits this version of Strandline",
-            found="none" if fits else "one that does not fit",
+            expected="a block" if absent else "a block that fits this version of Strandline",
+            found="none" if absent else "one that does not fit",
             next_step="Save it on the server's page of blocks, or register a block file.",
         ) from None
     return loaded

@@ -1,6 +1,6 @@
-"""A file of blocks: read with its references, written with its secrets, for its owner alone.
+"""A file of blocks: read with its references, written with its secrets, for its owner only.
 
-Promise: every mistake in it is named by type, name and field, never by value.
+Promise: an error names every mistake by type, name and field, never by value.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TYPES: Mapping[str, type[Block]] = {
     "local-key-ring": LocalKeyRing,
     "run-settings": RunSettings,
 }
-"""Block types by their name in the file, the nested ones before those that hold them."""
+"""Block types by their name in the file, nested ones before those that contain them."""
 
 _OTHERS_MAY_READ = 0o044
 
@@ -46,7 +46,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BlockFile:
-    """What a block file says, by type and name."""
+    """The content of a block file, by type and name."""
 
     path: Path
     documents: Mapping[str, Mapping[str, Document]] = field(repr=False)
@@ -54,7 +54,7 @@ class BlockFile:
 
     @classmethod
     def read(cls, path: Path) -> BlockFile:
-        """Read the file; its blocks are built when they are asked for.
+        """Read the file; its blocks are built on demand.
 
         Raises:
             SettingsError: It is missing, no YAML, or not made of known types and names.
@@ -65,7 +65,7 @@ class BlockFile:
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = f"line {mark.line + 1}" if mark else "a line"
-            # Not `from error`: it quotes the line, which may hold a secret.
+            # Not `from error`: it quotes the line, which may contain a secret.
             raise _wrong(where, "YAML", f"a mistake in {line}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise _wrong(where, "a file that can be read", type(error).__name__) from error
@@ -83,18 +83,18 @@ class BlockFile:
         Raises:
             SettingsError: It, a field, a named block or a variable is missing or wrong.
         """
-        kind_name = next(known for known, type_ in TYPES.items() if type_ is kind)
+        kind_name = next(key for key, type_ in TYPES.items() if type_ is kind)
         where = f"{kind_name} {name} in {self.path}"
         if (kind_name, name) not in self._built:
             named = self.documents.get(kind_name, {})
             if name not in named:
-                known = ", ".join(sorted(named)) or "none of this type"
-                raise _wrong(where, "a block of this name", known)
+                available = ", ".join(sorted(named)) or "none of this type"
+                raise _wrong(where, "a block of this name", available)
             self._built[kind_name, name] = self._build(kind, named[name], where)
         return cast("AnyBlock", self._built[kind_name, name])
 
     def blocks(self) -> Iterator[tuple[str, Block]]:
-        """Every block with its name, the nested ones before those that hold them.
+        """Every block with its name, nested ones before those that contain them.
 
         Raises:
             SettingsError: See `block`.
@@ -108,31 +108,31 @@ class BlockFile:
         if unknown:
             raise _wrong(where, f"fields of {kind.__name__}", f"unknown: {', '.join(unknown)}")
         values = {
-            name: self._value(kind.model_fields[name], given, f"{where}, field {name}")
-            for name, given in document.items()
+            name: self._value(kind.model_fields[name], value, f"{where}, field {name}")
+            for name, value in document.items()
         }
         try:
             return kind(**values)
         except ValidationError as error:
             raise _wrong(where, "fields that fit", _mistakes(error)) from None
 
-    def _value(self, info: FieldInfo, given: Any, where: str) -> Any:
-        if isinstance(given, dict) and len(given) == 1:
-            [(how, what)] = given.items()
-            if how == "env":
-                return _from_environment(str(what), where)
-            if how == "file":
-                return _from_file(self.path.parent / str(what), where)
+    def _value(self, info: FieldInfo, value: Any, where: str) -> Any:
+        if isinstance(value, dict) and len(value) == 1:
+            [(origin, name)] = value.items()
+            if origin == "env":
+                return _from_environment(str(name), where)
+            if origin == "file":
+                return _from_file(self.path.parent / str(name), where)
         nested = _block_type(info)
-        if nested is not None and isinstance(given, str):
-            return self.block(nested, given)
-        if nested is not None and isinstance(given, dict):
-            return self._build(nested, given, where)
-        if given and _is_secret(info):
-            self._refuse_to_share(where)
-        return given
+        if nested is not None and isinstance(value, str):
+            return self.block(nested, value)
+        if nested is not None and isinstance(value, dict):
+            return self._build(nested, value, where)
+        if value and _is_secret(info):
+            self._check_owner_only(where)
+        return value
 
-    def _refuse_to_share(self, where: str) -> None:
+    def _check_owner_only(self, where: str) -> None:
         mode = self.path.stat().st_mode
         if mode & _OTHERS_MAY_READ:
             raise SettingsError(
@@ -149,7 +149,7 @@ def write_blocks(path: Path, documents: Iterable[tuple[str, Block]]) -> Path:
     names = {id(block): name for name, block in named}
     content: dict[str, dict[str, Document]] = {}
     for name, block in named:
-        kind_name = next(known for known, kind in TYPES.items() if type(block) is kind)
+        kind_name = next(key for key, kind in TYPES.items() if type(block) is kind)
         content.setdefault(kind_name, {})[name] = {
             key: names.get(id(value)) or _plain(value)
             for key in type(block).model_fields
@@ -161,7 +161,7 @@ def write_blocks(path: Path, documents: Iterable[tuple[str, Block]]) -> Path:
 
 
 def _plain(value: Any) -> Any:
-    """A field as YAML can say it."""
+    """A field as a value that YAML can represent."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, Block):
@@ -209,7 +209,7 @@ def _from_file(path: Path, where: str) -> str:
 
 
 def _mistakes(error: ValidationError) -> str:
-    """Which fields, and what is asked of them; the message of pydantic holds no input then."""
+    """The fields and their errors; without its input, pydantic's message contains no value."""
     details = error.errors(include_input=False, include_context=False, include_url=False)
     return "; ".join(
         ": ".join(filter(None, (".".join(map(str, detail["loc"])), detail["msg"])))

@@ -1,7 +1,7 @@
-"""Files that their owner alone may read, changed by one process at a time.
+"""Files that only their owner may read, changed by one process at a time.
 
-Promise: whoever reads such a file sees the whole of one write, never half of it, and never a
-moment in which others could have read it.
+Promise: a reader of such a file sees the whole of one write, never half of it, and at no moment
+can others read it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["append_private", "locked", "write_private"]
 def locked(path: Path) -> Iterator[None]:
     """Hold `path` as a lock against other threads and processes of this machine.
 
-    The file stays: removing it would let two holders lock two different files of one name. The
-    lock ends with the process, however it ends.
+    The file stays: removing it would let two processes lock two different files of one name. The
+    lock ends with the process, however that ends.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

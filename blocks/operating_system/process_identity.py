@@ -1,7 +1,6 @@
-"""A process told apart from a later one that was given its number.
+"""The identity of a process, which a later process with the same number does not share.
 
-Promise: neither a clock that is set meanwhile nor a restart of the machine makes one process look
-like another.
+Promise: neither a clock change nor a restart of the machine makes one process look like another.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ import psutil
 __all__ = ["ProcessIdentity"]
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
-_TOLERANCE = 2.0  # the system tells the moment of its boot in whole seconds
+_TOLERANCE = 2.0  # the system reports the time of its boot in whole seconds
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
     """A process of this machine.
 
-    As text, which `read` understands, it goes into files, their names and arguments.
+    Files, file names and arguments contain it as text, which `read` parses.
 
     Attributes:
         pid: Its number.
         started: Seconds from the machine's boot to its start.
-        boot: Which boot that was; empty where the system has no name for it.
+        boot: The id of that boot; empty where the system has none.
     """
 
     pid: int
@@ -45,10 +44,10 @@ class ProcessIdentity:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """What `str` wrote.
+        """Parse what `str` wrote.
 
         Raises:
-            ValueError: It did not write that.
+            ValueError: `str` did not write the text.
         """
         pid, started, boot = text.split("-", maxsplit=2)
         return cls(int(pid), float(started), boot)
@@ -62,12 +61,12 @@ class ProcessIdentity:
         if self.boot != _boot():
             return None
         try:
-            found = psutil.Process(self.pid)
-            same = abs(_started(found) - self.started) < _TOLERANCE
-            runs = same and found.status() != psutil.STATUS_ZOMBIE
+            process = psutil.Process(self.pid)
+            same = abs(_started(process) - self.started) < _TOLERANCE
+            runs = same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return None
-        return found if runs else None
+        return process if runs else None
 
     def runs(self) -> bool:
         """Whether it still runs; a zombie does not."""
@@ -75,7 +74,7 @@ class ProcessIdentity:
 
 
 def _started(process: psutil.Process) -> float:
-    # Both are reckoned from the clock as it is now: their difference does not follow it.
+    # Both follow the current clock: their difference does not.
     return process.create_time() - psutil.boot_time()
 
 

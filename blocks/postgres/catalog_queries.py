@@ -1,7 +1,7 @@
-"""What PostgreSQL's own catalog says about a table.
+"""A table as PostgreSQL's own catalog describes it.
 
 Promise: tables, partitioned tables, views, materialized views and foreign tables alike, whatever
-the session's user may read. A type is told with its modifier, a domain as what it is made of.
+the session's user may read. A type has its modifier, a domain is given as its base type.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ FROM pg_catalog.pg_class AS c
 INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
 WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 """
-"""The table's number, whether it may be read, and whether any of what it is made of has policies:
-a view reads from what its rule depends on."""
+"""The table's oid, whether it may be read, and whether it or a relation it reads has policies:
+a view reads from the relations that its rule depends on."""
 
 _COLUMNS: LiteralString = """
 WITH RECURSIVE made_of (position, type, modifier, of_array, nullable) AS (
@@ -96,7 +96,7 @@ WHERE
     )
 ORDER BY a.attnum
 """
-"""Each column with the type at the end of its domains, also of those inside of an array."""
+"""Each column with the base type of its domains, also of those inside an array."""
 
 _KEYS: LiteralString = """
 SELECT (
@@ -133,35 +133,35 @@ def relation(connection: psycopg.Connection, where: str, schema: str, table: str
     """Describe a table.
 
     Raises:
-        SchemaDriftError: There is none of this name; near ones are named.
+        SchemaDriftError: There is none of this name; near matches are named.
         SourceAccessError: There is, and none of its columns are ours to read.
         psycopg.Error: The database refuses or does not answer.
     """
-    found = connection.execute(_TABLE, (schema, table, schema, table)).fetchone()
-    if found is None:
+    row = connection.execute(_TABLE, (schema, table, schema, table)).fetchone()
+    if row is None:
         raise _missing(connection, where, f"{schema}.{table}")
-    number, readable, row_security = found
+    oid, readable, row_security = row
     if not readable:
-        place = f"{where}, table {schema}.{table}"
-        raise meaning_of_state(_NO_PERMISSION).error(place)
-    of_table = {"table": number}
+        of_table = f"{where}, table {schema}.{table}"
+        raise meaning_of_state(_NO_PERMISSION).error(of_table)
+    parameters = {"table": oid}
     columns = tuple(
-        RelationColumn(*row) for row in connection.execute(_COLUMNS, of_table).fetchall()
+        RelationColumn(*values) for values in connection.execute(_COLUMNS, parameters).fetchall()
     )
-    filled = {column.name for column in columns if not column.nullable}
-    keys = [tuple(row[0]) for row in connection.execute(_KEYS, of_table).fetchall()]
+    not_null = {column.name for column in columns if not column.nullable}
+    keys = [tuple(names) for (names,) in connection.execute(_KEYS, parameters).fetchall()]
     return Relation(
         schema=schema,
         name=table,
         columns=columns,
-        unique_keys=tuple(key for key in keys if filled.issuperset(key)),
+        unique_keys=tuple(key for key in keys if not_null.issuperset(key)),
         row_security=bool(row_security),
     )
 
 
 def _missing(connection: psycopg.Connection, where: str, wanted: str) -> SchemaDriftError:
-    known = [row[0] for row in connection.execute(_NAMES).fetchall()]
-    near = get_close_matches(wanted, known, n=3, cutoff=0.5)
+    names = [row[0] for row in connection.execute(_NAMES).fetchall()]
+    near = get_close_matches(wanted, names, n=3, cutoff=0.5)
     return SchemaDriftError(
         where=where,
         expected=f"a table or view {wanted}",

@@ -1,7 +1,7 @@
-"""How a PostgreSQL is reached and asked.
+"""Connections to and queries of a PostgreSQL source.
 
-Promise: what the database says is put into our own words. No credential, statement or row of
-its messages is passed on.
+Promise: the database's errors become our own error texts. No credential, statement or row of
+its messages is in them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SYSTEM_AUTHORITIES = "system"
 
 _BROKEN, _TIMED_OUT, _UNFIT, _WRONG = "08006", "57014", "22000", "42000"
 
-_OPEN: LiteralString = """
+_OPEN_TRANSACTIONS: LiteralString = """
 SELECT
     pg_catalog.clock_timestamp(),
     (
@@ -61,20 +61,20 @@ SELECT
             AND l.locktype = 'virtualxid'
     )
 """
-"""The clock, the oldest open and the oldest prepared transaction of others, and whether that is
-all. Our own sessions only read. What others have open may write yet, and stamp what they write
-with the time of their start. Who may not see what a session does still sees its locks, and each
-transaction has one; a replica has none of those on its primary."""
+"""The clock, the oldest open and the oldest prepared transaction of others, and whether those are
+all. Our own sessions only read. An open transaction of another session may still write, and stamp
+its rows with the time of its start. A user without the right to see a session's activity still
+sees its locks, and each transaction has one; a replica has none of the locks on its primary."""
 
-_BEGUN: LiteralString = """
+_SNAPSHOT: LiteralString = """
 SELECT pg_catalog.now(), pg_catalog.pg_export_snapshot()
 """
-"""The read's instant, and the name by which others join it."""
+"""The read's instant, and the snapshot's name, by which other sessions join the read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresqlSource:
-    """One database, and who asks it. Times are in seconds."""
+    """One database and its login. Times are in seconds."""
 
     packages: ClassVar[tuple[str, ...]] = (JDBC_DRIVER,)
 
@@ -90,7 +90,7 @@ class PostgresqlSource:
 
     @property
     def where(self) -> str:
-        """How messages call it."""
+        """Its name in messages."""
         return f"database {self.database} on {self.host}:{self.port}"
 
     def jdbc_options(self, snapshot: str | None = None) -> dict[str, str]:
@@ -99,7 +99,7 @@ class PostgresqlSource:
         The url holds no credentials: Spark shows it in plans.
 
         Args:
-            snapshot: The read that the sessions join; None lets each see what is there.
+            snapshot: The read that the sessions join; None gives each session the current state.
         """
         host = f"[{self.host}]" if ":" in self.host else self.host
         return {
@@ -113,8 +113,8 @@ class PostgresqlSource:
             "loginTimeout": str(self.connect_timeout),
             "tcpKeepAlive": "true",
             "ApplicationName": APPLICATION,
-            # Spark asks for the columns' types in sessions that never hear of this. No value
-            # comes from them, and no type depends on what is set here.
+            # Spark queries the columns' types in sessions that don't run this statement. They read
+            # no value, and no type depends on these settings.
             "sessionInitStatement": transaction(
                 statement_timeout=self.statement_timeout, snapshot=snapshot, within=True
             ),
@@ -128,8 +128,8 @@ class PostgresqlSource:
             SourceAccessError: There is, but its columns are not ours to see.
         """
         with self._session() as session:
-            found = session.relation(schema, table)
-        return {column.name: column.type for column in found.columns}
+            described = session.relation(schema, table)
+        return {column.name: column.type for column in described.columns}
 
     def query_row(self, statement: str) -> tuple[object, ...]:
         """The first row of what a statement returns; empty when it returns none."""
@@ -137,34 +137,34 @@ class PostgresqlSource:
             return session.query_row(statement)
 
     def check(self) -> None:
-        """Connect, and ask for nothing."""
+        """Connect, without a query."""
         with self._session():
             pass
 
     @contextmanager
     def reading(self) -> Iterator[SourceReading]:
-        """Begin a read, and hold its state of the database until the end."""
+        """Begin a read, and hold its snapshot of the database until the end."""
         with self._session() as session:
-            # Asked before, not within: who begins after this answer stamps nothing earlier, and
-            # who ends between it and the state of the read is counted as open still.
-            asked, opened, prepared, told = session.row(_OPEN, APPLICATION)
+            # Queried before the snapshot, not within: a transaction that begins after this answer
+            # stamps nothing earlier, and one that ends before the snapshot still counts as open.
+            queried, opened, prepared, complete = session.row(_OPEN_TRANSACTIONS, APPLICATION)
             session.begin_anew()
-            now, snapshot = session.row(_BEGUN)
+            now, snapshot = session.row(_SNAPSHOT)
             starts = [_moment(start) for start in (opened, prepared) if start is not None]
-            oldest = min([*starts, _moment(asked)]) if told else min(starts, default=None)
+            oldest = min([*starts, _moment(queried)]) if complete else min(starts, default=None)
             yield SourceReading(
                 now=_moment(now),
                 oldest_open=oldest,
-                open_unknown=not told,
+                open_unknown=not complete,
                 session=session.joined_as(str(snapshot)),
             )
 
     def refusal(self, error: Exception, *, connecting: bool = False) -> StrandlineError:
-        """What the driver raised, in our words.
+        """The driver's error as one of our own.
 
         Args:
-            error: Of psycopg, or what its loaders raise at a value that Python can't hold.
-            connecting: While connecting; of that, psycopg has only a message.
+            error: Of psycopg, or what its loaders raise at a value that Python can't represent.
+            connecting: While connecting; then psycopg has only a message.
         """
         state = getattr(error, "sqlstate", None)
         if state is not None and isinstance(error, psycopg.Error):
@@ -186,23 +186,23 @@ class PostgresqlSource:
                 password=self.password,
                 sslmode=self.ssl_mode,
                 sslrootcert=self._authorities(),
-                connect_timeout=max(2, self.connect_timeout),  # libpq knows nothing shorter
+                connect_timeout=max(2, self.connect_timeout),  # the minimum of libpq
                 application_name=APPLICATION,
                 options="",  # else libpq takes them from the environment
-                autocommit=True,  # transactions begin by our own statement
-                prepare_threshold=None,  # poolers don't know whose prepared statement is whose
+                autocommit=True,  # our own statement begins transactions
+                prepare_threshold=None,  # poolers mix up prepared statements
                 keepalives_idle=30,
                 keepalives_interval=10,
                 keepalives_count=6,
             )
         except psycopg.Error as error:
-            # Not `from error`: its text may quote who we are.
+            # Not `from error`: its text may quote the user.
             raise self.refusal(error, connecting=True) from None
         with closing(connection):
             session = _Session(self, connection)
             session.begin()
             yield session
-            with suppress(psycopg.Error):  # what was asked for is here already
+            with suppress(psycopg.Error):  # the result is already read
                 connection.rollback()
 
     def _authorities(self) -> str | None:
@@ -222,26 +222,26 @@ class PostgresqlSource:
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """A connection in a transaction, in which the errors are our own."""
+    """A connection in a transaction, with the driver's errors translated to our own."""
 
     source: PostgresqlSource
     connection: psycopg.Connection = field(repr=False)
     snapshot: str | None = field(default=None, repr=False)
 
     def begin(self) -> None:
-        """Begin to read, in the state of now."""
+        """Begin a reading transaction, in the current state."""
         statements = transaction(statement_timeout=self.source.statement_timeout)
         with self._translated():
             self.connection.execute(statements.encode())
 
     def begin_anew(self) -> None:
-        """Leave the state, and take that of now."""
+        """Drop the snapshot, and take the current one."""
         with self._translated():
             self.connection.rollback()
         self.begin()
 
     def joined_as(self, snapshot: str) -> Self:
-        """The same session, whose state others may join by that name."""
+        """The same session, whose snapshot other sessions may join by that name."""
         return type(self)(self.source, self.connection, snapshot)
 
     def relation(self, schema: str, table: str) -> Relation:
@@ -275,7 +275,7 @@ class _Session:
 
 
 def _meaning_without_state(error: Exception) -> Meaning:
-    """What the driver raises by itself once there is a connection."""
+    """The meaning of an error that the driver itself raises once connected."""
     if isinstance(error, psycopg.ProgrammingError):
         return meaning_of_state(_WRONG)
     if isinstance(error, psycopg.Error) and not isinstance(error, psycopg.DataError):

@@ -1,7 +1,7 @@
-"""One read of a source: everything that is asked and every row that is read, in one state of it.
+"""One read of a source: all its queries and rows, from one snapshot of the database.
 
-Promise: however long it takes and however many sessions read side by side, all see the rows that
-were committed when the read began, and none that came later.
+Promise: however long it takes and however many sessions read in parallel, all see the rows that
+were committed when the read began, and none committed later.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["ReadingSession", "SourceReading"]
 
 
 class ReadingSession(Protocol):
-    """What a dialect has to know of a read."""
+    """What a dialect has to provide for a read."""
 
     def relation(self, schema: str, table: str) -> Relation:
         """From the catalog."""
@@ -39,11 +39,11 @@ class SourceReading:
         now: The source's clock when the read began, in UTC.
         oldest_open: No transaction that this read does not see began before it, in UTC: the start
             of the oldest one that was open, else the moment just before the read. A transaction
-            that was prepared counts from its PREPARE. None: the source does not tell.
-        open_unknown: There are open transactions of which the source does not tell since when,
+            that was prepared counts from its PREPARE. None: the source does not report it.
+        open_unknown: There are open transactions whose start the source does not report,
             because its user may not see those of others (`pg_read_all_stats`); or there may be,
             because it is a replica.
-        session: Who asks.
+        session: The database session of the read.
     """
 
     now: datetime
@@ -55,7 +55,7 @@ class SourceReading:
         """A table, view or foreign table as the source's catalog describes it.
 
         Raises:
-            SchemaDriftError: There is none of this name; near ones are named.
+            SchemaDriftError: There is none of this name; near matches are named.
             SourceAccessError: There is, and its rows are not ours to read.
             SourceUnavailableError: The database does not answer any more.
         """

@@ -1,8 +1,8 @@
-"""What the refusals of a PostgreSQL mean, whichever driver brings them.
+"""What the errors of a PostgreSQL mean, whichever driver raises them.
 
-Promise: of a message only its SQLSTATE and the routine that raised it are told on: its text may
-quote a row, a statement or who asks, and is in the server's language. Only what may pass by itself
-becomes an error that is tried again.
+Promise: of a message only its SQLSTATE and the routine that raised it are used: its text may
+quote a row, a statement or the user, and is in the server's language. Only what may pass by itself
+becomes a retryable error.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = ["Meaning", "meaning_of_certificate", "meaning_of_message", "meaning_o
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """An error but for its place.
+    """An error without its `where`.
 
     Args:
         kind: Its class.
         expected: What was needed.
-        found: What was there instead.
+        found: What was found instead.
         next_step: What to do.
     """
 
@@ -37,12 +37,12 @@ class Meaning:
     found: str
     next_step: str
 
-    def error(self, where: str, told: str = "") -> StrandlineError:
-        """The error at a place; `told` (a SQLSTATE, a limit) follows on what was found."""
+    def error(self, where: str, detail: str = "") -> StrandlineError:
+        """The error at `where`; `detail` (a SQLSTATE, a limit) is appended to `found`."""
         return self.kind(
             where=where,
             expected=self.expected,
-            found=f"{self.found} ({told})" if told else self.found,
+            found=f"{self.found} ({detail})" if detail else self.found,
             next_step=self.next_step,
         )
 
@@ -51,15 +51,15 @@ def meaning_of_state(state: str, routine: str | None = None) -> Meaning:
     """What a SQLSTATE means.
 
     Args:
-        state: Five letters and digits; the least known says that the statement is wrong.
-        routine: The function of the server that raised it, where the driver tells.
+        state: Five letters and digits; an unknown one means that the statement is wrong.
+        routine: The function of the server that raised it, where the driver reports it.
     """
     by_routine = _ROUTINES.get((state, routine or ""))
     return by_routine or _STATES.get(state) or _STATES.get(state[:2]) or _STATEMENT
 
 
 def meaning_of_message(message: str) -> Meaning:
-    """What a failure to connect means, of which libpq tells no SQLSTATE."""
+    """What a failure to connect means, for which libpq reports no SQLSTATE."""
     for sign, meaning in _MESSAGES:
         if sign in message:
             return meaning
@@ -67,19 +67,19 @@ def meaning_of_message(message: str) -> Meaning:
 
 
 def meaning_of_certificate(message: str) -> Meaning | None:
-    """What a failure to connect says about who vouches for the server; None if it is another."""
+    """What a failure to verify the server's certificate means; None for any other failure."""
     return next((meaning for sign, meaning in _CERTIFICATES if sign in message), None)
 
 
 def _unavailable(found: str, next_step: str | None = None) -> Meaning:
-    usual = "See that the database runs and can be reached from here, then run again."
-    return Meaning(SourceUnavailableError, "an answer in time", found, next_step or usual)
+    default = "See that the database runs and can be reached from here, then run again."
+    return Meaning(SourceUnavailableError, "an answer in time", found, next_step or default)
 
 
 def _access(found: str, next_step: str | None = None) -> Meaning:
-    usual = "Correct the source's block, or ask its administrator for access."
+    default = "Correct the source's block, or ask its administrator for access."
     expected = "access with the user, the password and the ssl_mode of the block"
-    return Meaning(SourceAccessError, expected, found, next_step or usual)
+    return Meaning(SourceAccessError, expected, found, next_step or default)
 
 
 def _settings(expected: str, found: str, next_step: str) -> Meaning:
@@ -166,7 +166,7 @@ _STATES = {
 }
 """By SQLSTATE or, for the rest of a class, by its first two letters."""
 
-_SNAPSHOT_GONE = _unavailable(
+_SNAPSHOT_LOST = _unavailable(
     "a snapshot that is gone, because the session that held it broke off", _LOG
 )
 _ROUTINES = {
@@ -178,10 +178,10 @@ _ROUTINES = {
         " name a view in the contract whose owner sees the rows that are meant."
         " Nothing was read and nothing was closed.",
     ),
-    ("22023", "ImportSnapshot"): _SNAPSHOT_GONE,
-    ("42704", "ImportSnapshot"): _SNAPSHOT_GONE,
+    ("22023", "ImportSnapshot"): _SNAPSHOT_LOST,
+    ("42704", "ImportSnapshot"): _SNAPSHOT_LOST,
 }
-"""Where a SQLSTATE alone is too little."""
+"""Where a SQLSTATE alone is ambiguous."""
 
 _TLS = "a server whose certificate a known authority signed"
 _OTHER_NAME = _settings(
@@ -260,4 +260,4 @@ _MESSAGES = (
     ("does not exist", _access("no such database")),
     ("SSL", _access("another ssl_mode required")),
 )
-"""Of libpq, whose messages are English, of PgBouncer, and of a server that speaks English."""
+"""Of libpq, whose messages are English, of PgBouncer, and of a server with English messages."""

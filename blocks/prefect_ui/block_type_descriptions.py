@@ -17,7 +17,7 @@ _LOGOS = (
 )
 
 STORAGE_LOGO: Final = HttpUrl(f"{_LOGOS}/filesystem.png")
-"""Prefect's own mark for a place where data lies."""
+"""Prefect's own logo for storage."""
 
 KEY_LOGO: Final = HttpUrl(f"{_LOGOS}/secret.png")
-"""Prefect's own mark for a secret."""
+"""Prefect's own logo for a secret."""

@@ -1,7 +1,7 @@
 """Sessions on a Spark that runs already.
 
-Promise: a session's settings are what was asked for, or the reason why they can't be is given;
-what other sessions were given stays as it is. A secret among them is redacted in the event log.
+Promise: a session has the requested settings, or an error gives the reason why it can't; the
+settings of other sessions stay as they are. A secret among them is redacted in the event log.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _shared: dict[tuple[str, frozenset[tuple[str, str]]], SparkSession] = {}
 
 
 def check(running: SparkSession, master: str, packages: tuple[str, ...]) -> None:
-    """Can this Spark serve: is it where it should be, and has it the jars?
+    """Check that this Spark has the master, the extensions and the jars that are needed.
 
-    How large it is (memory, cores) was decided by who started it and is not compared.
+    Its size (memory, cores) is the decision of its starter and is not compared.
 
     Raises:
         SettingsError: It can't.
     """
-    found_master = running.conf.get("spark.master") or ""
-    if found_master.partition("[")[0] != master.partition("[")[0]:
-        raise _other_spark(expected=f"master {master}", found=f"master {found_master}")
+    running_master = running.conf.get("spark.master") or ""
+    if running_master.partition("[")[0] != master.partition("[")[0]:
+        raise _other_spark(expected=f"master {master}", found=f"master {running_master}")
     if ICEBERG_EXTENSIONS not in (running.conf.get("spark.sql.extensions", "") or ""):
         raise _other_spark(expected="Iceberg's session extensions", found="none")
     loaded = {
@@ -52,16 +52,16 @@ def is_secret(name: str) -> bool:
 def conceal(running: SparkSession, wanted: Mapping[str, str]) -> None:
     """Have the secrets among a session's properties redacted in the event log.
 
-    Each job is logged with its session's properties, and of these Spark redacts only what its
-    start configuration names too. So it is given the names, with a word in place of the secret.
+    Spark logs each job with its session's properties, and of these redacts only those that are in
+    its start configuration too. So the names are added there, with a text in place of the secret.
     """
-    start = running._jsc.sc().conf()  # noqa: SLF001 - the names can't be declared otherwise
+    start = running._jsc.sc().conf()  # noqa: SLF001 - there is no public way to add the names
     for name in filter(is_secret, wanted):
         start.setIfMissing(name, "each session has its own")
 
 
 def fitting(running: SparkSession, wanted: Mapping[str, str], *, shared: bool) -> SparkSession:
-    """A session with these properties: a known one, `running` itself, or another one beside it.
+    """A session with these properties: an earlier one, `running` itself, or a new one.
 
     Raises:
         SettingsError: A property can't be changed any more.
@@ -87,7 +87,7 @@ def give(session: SparkSession, wanted: Mapping[str, str]) -> SparkSession:
         try:
             session.conf.set(name, text)
         except AnalysisException:
-            # Not `from error`: its text may hold the value.
+            # Not `from error`: its text may contain the value.
             raise _other_spark(
                 expected=f"`{name}` as the blocks say", found="another value"
             ) from None

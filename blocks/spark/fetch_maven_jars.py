@@ -1,7 +1,7 @@
-"""Fetch Spark's jars by one process at a time.
+"""Fetch Spark's jars in one process at a time.
 
 Promise: several processes may start their first Spark on a new machine at once. Ivy, by which
-Spark fetches jars, writes them to one cache of the user's and keeps no lock.
+Spark fetches jars, writes them to one cache per user without a lock.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 IVY = Path.home() / ".ivy2.5.2"
-"""Where Spark 4.1 has Ivy keep what it fetches, unless `spark.jars.ivy` says otherwise."""
+"""Ivy's cache in Spark 4.1, unless `spark.jars.ivy` names another."""
 
 
 @contextmanager
 def fetching(packages: Iterable[str], ivy: Path = IVY) -> Iterator[None]:
-    """Have the cache to oneself while Spark starts, if one of the jars is not there yet.
+    """Lock the cache while Spark starts, if one of the jars is not in it yet.
 
     Args:
         packages: Maven coordinates, `group:artifact:version`.
         ivy: Ivy's directory.
     """
-    if all(_is_there(ivy, coordinate) for coordinate in packages):
+    if all(_is_cached(ivy, coordinate) for coordinate in packages):
         yield
         return
     file = None
-    # A directory that can't be written is told by Spark itself, in its own log.
+    # Spark itself reports a directory that can't be written, in its own log.
     with suppress(OSError):
         ivy.mkdir(parents=True, exist_ok=True)
         file = (ivy / "strandline.lock").open("a")
@@ -39,6 +39,6 @@ def fetching(packages: Iterable[str], ivy: Path = IVY) -> Iterator[None]:
         yield
 
 
-def _is_there(ivy: Path, coordinate: str) -> bool:
+def _is_cached(ivy: Path, coordinate: str) -> bool:
     group, artifact, version = coordinate.split(":")[:3]
     return (ivy / "jars" / f"{group}_{artifact}-{version}.jar").is_file()

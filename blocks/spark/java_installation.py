@@ -1,7 +1,8 @@
 """Find a Java that Spark 4.1 runs on, or fetch one.
 
-Promise: what is returned has been asked for its version and is 17 or 21. A Java that does not fit
-is passed over, whoever named it, and said so; nothing is fetched while a fitting one is here.
+Promise: the returned Java reported its version, which is 17 or 21. A Java that does not fit is
+skipped, also one that JAVA_HOME names, with a warning; nothing is fetched while a fitting one is
+installed.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Java:
-    """One Java installation: its home, its feature version, and who named it."""
+    """One Java installation: its home, its feature version, and where its home was found."""
 
     home: Path
     version: int
@@ -62,21 +63,21 @@ def find_java(
 
     Args:
         environment: Where JAVA_HOME and PATH are read; this process's own by default.
-        directories: Where installations are looked for beside these two.
+        directories: Further directories with installations.
         may_fetch: Whether a JRE may be downloaded when none is installed.
 
     Raises:
         EnvironmentUnfitError: None fits and none could be fetched.
     """
-    passed_over: list[Java] = []
+    skipped: list[Java] = []
     for java in _installed(os.environ if environment is None else environment, directories):
         if java.fits:
-            _note(passed_over, java.home)
+            _warn_about_java_home(skipped, java.home)
             return java.home
-        passed_over.append(java)
+        skipped.append(java)
     if may_fetch:
-        return _fetch(passed_over)
-    raise _unfit(passed_over)
+        return _fetch(skipped)
+    raise _unfit(skipped)
 
 
 def ensure_java() -> Path:
@@ -87,13 +88,13 @@ def ensure_java() -> Path:
 
 
 def _installed(environment: Mapping[str, str], directories: tuple[Path, ...]) -> Iterator[Java]:
-    """Every Java that answers, the most deliberately chosen first; each home once."""
-    seen: set[Path] = set()
+    """Every Java that runs, explicitly chosen ones first; each home once."""
+    homes: set[Path] = set()
     for home, origin in _candidates(environment, directories):
         real = home.resolve()
-        if real in seen:
+        if real in homes:
             continue
-        seen.add(real)
+        homes.add(real)
         version = _version(home)
         if version is not None:
             yield Java(home, version, origin)
@@ -124,24 +125,24 @@ def _chosen_by_macos() -> Iterator[tuple[Path, str]]:
     if platform.system() != "Darwin" or not _MACOS_CHOOSER.exists():
         return
     for version in FITTING_VERSIONS:
-        answer = _ask(str(_MACOS_CHOOSER), "-v", str(version))
-        if answer is not None and answer.returncode == 0:
-            yield Path(answer.stdout.strip()), "java_home"
+        result = _run(str(_MACOS_CHOOSER), "-v", str(version))
+        if result is not None and result.returncode == 0:
+            yield Path(result.stdout.strip()), "java_home"
 
 
 def _version(home: Path) -> int | None:
-    """The feature version as that Java says it itself; None when it is none or won't run."""
+    """The feature version that this Java itself reports; None when it is no Java or won't run."""
     java = home / "bin" / "java"
     if not os.access(java, os.X_OK) or java.is_dir():
         return None
-    answer = _ask(str(java), "-version")
-    if answer is None or answer.returncode != 0:
+    result = _run(str(java), "-version")
+    if result is None or result.returncode != 0:
         return None
-    found = _VERSION.search(answer.stderr + answer.stdout)
-    return int(found.group(1)) if found else None
+    match = _VERSION.search(result.stderr + result.stdout)
+    return int(match.group(1)) if match else None
 
 
-def _ask(*command: str) -> subprocess.CompletedProcess[str] | None:
+def _run(*command: str) -> subprocess.CompletedProcess[str] | None:
     try:
         return subprocess.run(  # noqa: S603 - the path was found on this machine, no shell
             command, capture_output=True, text=True, check=False, timeout=_SECONDS_TO_ANSWER
@@ -150,8 +151,8 @@ def _ask(*command: str) -> subprocess.CompletedProcess[str] | None:
         return None
 
 
-def _note(passed_over: list[Java], chosen: Path) -> None:
-    for java in passed_over:
+def _warn_about_java_home(skipped: list[Java], chosen: Path) -> None:
+    for java in skipped:
         if java.origin == "JAVA_HOME":
             logger.warning(
                 "JAVA_HOME names Java %d, Spark 4.1 needs 17 or 21: using %s",
@@ -160,8 +161,8 @@ def _note(passed_over: list[Java], chosen: Path) -> None:
             )
 
 
-def _fetch(passed_over: list[Java]) -> Path:
-    # Rarely needed, and it brings an HTTP client along.
+def _fetch(skipped: list[Java]) -> Path:
+    # Rarely needed, and it imports an HTTP client.
     import cjdk  # noqa: PLC0415
 
     newest = str(FITTING_VERSIONS[0])
@@ -169,18 +170,18 @@ def _fetch(passed_over: list[Java]) -> Path:
     try:
         home = cjdk.java_home(vendor="temurin-jre", version=newest)
     except (cjdk.CjdkError, OSError) as error:
-        raise _unfit(passed_over) from error
+        raise _unfit(skipped) from error
     if _version(home) not in FITTING_VERSIONS:
-        raise _unfit(passed_over)
+        raise _unfit(skipped)
     return home
 
 
-def _unfit(passed_over: list[Java]) -> EnvironmentUnfitError:
-    found = ", ".join(f"Java {java.version} ({java.origin})" for java in passed_over)
+def _unfit(skipped: list[Java]) -> EnvironmentUnfitError:
+    versions = ", ".join(f"Java {java.version} ({java.origin})" for java in skipped)
     return EnvironmentUnfitError(
         where="Java",
         expected="version 17 or 21, which Spark 4.1 runs on",
-        found=f"{found or 'none installed'}, and none could be fetched",
+        found=f"{versions or 'none installed'}, and none could be fetched",
         next_step=_how_to_install(platform.system()),
     )
 

@@ -1,8 +1,8 @@
-"""Start Spark's JVM without a sound.
+"""Start Spark's JVM without output on the terminal.
 
-Promise: what the JVM and its resolving of jars have to say goes to a log file, never to the
-terminal; no credential stands in the JVM's command line, where every user of the machine could
-read it; a start that fails says why in one line.
+Promise: the output of the JVM and of its resolving of jars goes to a log file, never to the
+terminal; no credential is in the JVM's command line, where every user of the machine could
+read it; a start that fails gives its reason in one line.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _REASONS = (
     ("Permission denied", "a file or folder that can't be used"),
     ("ClassNotFoundException", "a class that is in none of the jars"),
 )
-"""What a failing start writes, the most telling first, and what it means."""
+"""Texts that a failing start writes, the most specific first, and what they mean."""
 
 
 def running_session() -> SparkSession | None:
     """The first session of this process's JVM, whoever started it; None when there is no JVM."""
-    session = SparkSession._instantiatedSession  # noqa: SLF001 - nothing public tells without starting
+    session = SparkSession._instantiatedSession  # noqa: SLF001 - the public way would start one
     if session is None or session._sc._jsc is None:  # noqa: SLF001
         return None
     return session
@@ -63,12 +63,12 @@ def launch(
 ) -> SparkSession:
     """Start the JVM and a session with all these properties.
 
-    In a process that spark-submit started the JVM runs already, and properties that spark-submit
-    was told stay as they are.
+    In a process that spark-submit started the JVM runs already, and the properties of
+    spark-submit stay as they are.
 
     Args:
-        settings: Spark properties that may be seen.
-        confidential: Spark properties that are handed over once the JVM runs.
+        settings: Spark properties that are not secret.
+        confidential: Spark properties that are set once the JVM runs.
         log: Where everything the JVM writes goes, appended.
 
     Raises:
@@ -99,7 +99,7 @@ def launch(
 
 
 def _resolved(settings: Mapping[str, str], gateway: Any) -> dict[str, str]:
-    """The files of the packages, which executors elsewhere have to be sent."""
+    """The files of the packages, which remote executors need to get."""
     if settings["spark.master"].startswith("local"):
         return {}
     jars = gateway.jvm.java.lang.System.getProperty("spark.jars")
@@ -118,13 +118,13 @@ def tell_driver(session: SparkSession, properties: Mapping[str, str]) -> None:
 
 @contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Let processes started meanwhile, and none later, find these variables."""
-    before = {name: os.environ.get(name) for name in variables}
+    """Set these variables for processes started within, and for none later."""
+    previous = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
+        for name, value in previous.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
@@ -139,12 +139,12 @@ def end(session: SparkSession) -> None:
 
 
 def _end(gateway: Any) -> None:
-    """Leave no JVM behind, and let the next start begin afresh."""
+    """End the JVM, and reset PySpark for the next start."""
     gateway.shutdown()
     if gateway.proc is not None:
         gateway.proc.stdin.close()
         gateway.proc.wait()
-    SparkContext._gateway = None  # noqa: SLF001 - Spark would go on with the dead one
+    SparkContext._gateway = None  # noqa: SLF001 - Spark would reuse the ended one
     SparkContext._jvm = None  # noqa: SLF001
 
 

@@ -1,8 +1,8 @@
-"""Keep Spark's logs quiet, and free of what the tables hold.
+"""Keep Spark's logs quiet, and free of the tables' values.
 
 Promise: a statement that fails on a value (a cast, a parse, an overflow) writes that value to no
-log, neither in the JVM nor in Python. The exception still carries it: whoever translates the
-exception must leave its text behind.
+log, neither in the JVM nor in Python. The exception still carries it: code that translates the
+exception must drop its text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["JVM_LOG_OPTION", "silence_query_loggers"]
 JVM_LOG_OPTION = (
     f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}"
 )
-"""For `spark.driver.extraJavaOptions`; it has to be there before the JVM starts."""
+"""For `spark.driver.extraJavaOptions`; it has to be set before the JVM starts."""
 
 _QUERY_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 

@@ -1,6 +1,6 @@
-"""Sessions over Spark Connect: on a server elsewhere, or on one in this process's own JVM.
+"""Sessions over Spark Connect: on a remote server, or on one in this process's own JVM.
 
-Promise: a server that does not answer or lacks Iceberg is named as such, at once.
+Promise: an error names a server that does not answer or lacks Iceberg, at once.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def connect(
 
     Raises:
         EnvironmentUnfitError: The server does not answer, or has no Iceberg.
-        SettingsError: A property is the server's alone to set, or Spark runs here otherwise.
+        SettingsError: Only the server can set a property, or Spark runs here otherwise.
     """
     address = urlsplit(url)
     where = f"Spark Connect server {address.hostname}:{address.port or _PORT}"
@@ -51,12 +51,12 @@ def connect(
         ) from error
     if token is not None:
         url = f"{url.rstrip('/')}{'' if ';' in url else '/'};token={token.get_secret_value()}"
-    # What the server knows itself need not travel, nor stand in the server's event log.
+    # Secrets that the server has itself need not be sent, nor be in the server's event log.
     return _open(where, url, wanted, shared=shared, withhold=True)
 
 
 def local_server() -> dict[str, str]:
-    """The properties that make a JVM, once started, serve Spark Connect to this user alone."""
+    """The properties that make a JVM, once started, serve Spark Connect to this user only."""
     os.environ.setdefault(_TOKEN_VARIABLE, secrets.token_urlsafe(24))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -93,33 +93,33 @@ def connect_locally(
 def _open(
     where: str, url: str, wanted: Mapping[str, str], *, shared: bool, withhold: bool
 ) -> SparkSession:
-    """A session with these properties; `withhold` the secrets of catalogs that the server knows."""
+    """A session with these properties; `withhold` the secrets of catalogs that the server has."""
     key = (url, frozenset(wanted.items()))
     if shared and key in _shared and not _shared[key].is_stopped:
         return cast("SparkSession", _shared[key])
     builder = _remote_builder()
-    # Functions such as F.col look here to know which kind of column to make.
+    # Functions such as F.col read this to choose the kind of column to make.
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
     try:
         session = builder.remote(url).create()
         if ICEBERG_EXTENSIONS not in (session.conf.get("spark.sql.extensions", "") or ""):
             raise _unfit(where, expected="Iceberg's session extensions", found="none")
-        sent = {
+        properties = {
             name: text
             for name, text in wanted.items()
             if not (withhold and is_secret(name) and _has_catalog(session, name))
         }
-        give(cast("SparkSession", session), sent)
+        give(cast("SparkSession", session), properties)
     except PySparkException as error:
-        found = error.getCondition() or type(error).__name__
-        raise _unfit(where, expected="a session that opens", found=found) from None
+        condition = error.getCondition() or type(error).__name__
+        raise _unfit(where, expected="a session that opens", found=condition) from None
     if shared:
         _shared[key] = session
     return cast("SparkSession", session)
 
 
 def _has_catalog(session: RemoteSession, name: str) -> bool:
-    """Whether the server knows the catalog of this property; it shows no secret to ask for."""
+    """Whether the server has the catalog of this property; the secrets themselves it hides."""
     catalog = ".".join(name.split(".")[:4])  # spark.sql.catalog.NAME
     return session.conf.get(catalog, None) is not None
 

@@ -1,4 +1,4 @@
-"""What an alert file says: where messages go, who hears of which severity, and what is an alert.
+"""An alert file's content: channels, who gets messages of which severity, and the alerts.
 
 Promise: a file that fits these models and has no dangling name compiles to Prefect automations.
 """
@@ -35,11 +35,11 @@ __all__ = [
 ]
 
 FLOWS = ("load-table", "load-tables", "upkeep")
-"""The flows whose runs are looked after where an alert names none: all of Strandline's."""
+"""The flows that an alert watches by default: all of Strandline's."""
 
 
 class Severity(StrEnum):
-    """How bad it is, which decides who hears of it."""
+    """How bad it is, which decides who gets the message."""
 
     CRITICAL = "critical"
     ERROR = "error"
@@ -47,12 +47,12 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-def _several(given: object) -> object:
-    return [part.strip() for part in given.split(",")] if isinstance(given, str) else given
+def _as_list(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 Span = Annotated[timedelta, BeforeValidator(span)]
-Addresses = Annotated[tuple[str, ...], BeforeValidator(_several), Field(min_length=1)]
+Addresses = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
 Flows = Annotated[tuple[str, ...], Field(min_length=1)]
 Targets = Annotated[tuple[str, ...], Field(min_length=1)]
 HttpAddress = Annotated[str, Field(pattern=r"^https?://\S+$")]
@@ -64,7 +64,7 @@ class _Part(BaseModel):
 
 
 class ChannelBase(_Part):
-    """A place that messages go to; fields may be given as `{env: NAME}` or `{file: PATH}`."""
+    """A receiver of messages; fields may be given as `{env: NAME}` or `{file: PATH}`."""
 
 
 class EmailChannel(ChannelBase):
@@ -209,7 +209,7 @@ class AlertFile(_Part):
     kept: frozenset[tuple[str, Severity]] = frozenset()
 
     def routed(self, alert: Alert) -> tuple[str, ...]:
-        """The channels, as far as they are set up, that an alert goes to."""
+        """The channels, of those that are set up, that an alert goes to."""
         return tuple(
             name
             for name in self.routes[alert.severity]

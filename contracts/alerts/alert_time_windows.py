@@ -9,26 +9,26 @@ __all__ = ["span", "words"]
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _FORM = re.compile(r"\s*(\d{1,6})\s*([smhd])\s*")
-_LEAST = timedelta(seconds=10)  # Prefect looks no closer at what does not happen
+_LEAST = timedelta(seconds=10)  # Prefect checks for absent events no more often
 
 
-def span(given: object) -> timedelta:
-    """The span that a text says; a span is itself.
+def span(value: object) -> timedelta:
+    """The span that a text gives; a span is returned as it is.
 
     Raises:
-        ValueError: It says none, or one under ten seconds.
+        ValueError: The text gives none, or one under ten seconds.
     """
-    if isinstance(given, timedelta):
-        return given
-    found = _FORM.fullmatch(given) if isinstance(given, str) else None
-    if found is None:
+    if isinstance(value, timedelta):
+        return value
+    match = _FORM.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
         message = "must be a number with s, m, h or d, such as 30m"
         raise ValueError(message)
-    said = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-    if said < _LEAST:
+    length = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    if length < _LEAST:
         message = "must be at least 10s"
         raise ValueError(message)
-    return said
+    return length
 
 
 def words(length: timedelta) -> str:

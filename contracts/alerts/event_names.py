@@ -1,11 +1,11 @@
-"""The events of a load and what they are about: the words that pipeline and alerts share."""
+"""The names of a load's events and their resources, which pipeline and alerts share."""
 
 from __future__ import annotations
 
 from typing import Final
 
 BATCH_JUDGED: Final = "strandline.batch.judged"
-"""A batch was judged; the label `VERDICT` says `pass` or `fail`."""
+"""A batch was validated; the label `VERDICT` is `pass` or `fail`."""
 
 ANOMALY_FOUND: Final = "strandline.anomaly.found"
 """A check that some rows of a batch failed; once per check and batch."""
@@ -14,7 +14,7 @@ TABLE_PUBLISHED: Final = "strandline.table.published"
 """A load published a new state of a table."""
 
 TABLE_UNCHANGED: Final = "strandline.table.unchanged"
-"""A load found that a table already says all there is to say."""
+"""A load found nothing to change in a table."""
 
 TABLE_WATCHED: Final = "strandline.table.watched"
 """From now on a table is expected to be loaded, though it may never have been."""
@@ -23,7 +23,7 @@ CIRCUIT_OPENED: Final = "strandline.circuit.opened"
 """A load gave up on a source database that did not answer, after every attempt it may make."""
 
 ALERT_TEST: Final = "strandline.alert.test"
-"""Nothing happened: somebody proves that an alert arrives."""
+"""Nothing happened: a user tests that an alert arrives."""
 
 VERDICT: Final = "strandline.verdict"
 CONTRACT: Final = "strandline.contract"
@@ -36,7 +36,7 @@ NAME: Final = "prefect.resource.name"
 
 
 def automation_name(alert: str) -> str:
-    """What the automation of an alert is called on the server's pages."""
+    """The name of an alert's automation on the server's pages."""
     return f"Strandline alert: {alert}"
 
 

@@ -1,7 +1,7 @@
-"""From a YAML file to an `AlertFile`, with every problem of the file told at once.
+"""From a YAML file to an `AlertFile`, with every problem of the file reported at once.
 
 Promise: no value of a secret is in any message; a channel that is not set up on this machine is
-told as such and is no problem.
+reported as off and is no problem.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SHIPPED = Path(__file__).parent / "alerts.yaml"
 """The alerts that Strandline ships."""
 
 VARIABLE = "STRANDLINE_ALERTS"
-"""Names the alert file; set, it goes before any other."""
+"""Names the alert file; if set, it takes precedence over any other."""
 
 _OWN = Path(".strandline/alerts.yaml")
 _CHANNELS: Mapping[str, type[ChannelBase]] = {
@@ -44,7 +44,7 @@ _CHANNELS: Mapping[str, type[ChannelBase]] = {
     "pagerduty": PagerDutyChannel,
     "webhook": WebhookChannel,
 }
-_OURS = {"off", "kept"}  # what is found out, never written
+_COMPUTED = {"off", "kept"}  # fields that are never in the file
 _KINDS: Mapping[str, type[Alert]] = {
     get_args(kind.model_fields["when"].annotation)[0]: kind for kind in get_args(get_args(Alert)[0])
 }
@@ -52,7 +52,7 @@ _KINDS: Mapping[str, type[Alert]] = {
 
 @dataclass(slots=True)
 class _Resolved:
-    """Channels with their references replaced, and what could not be."""
+    """Channels with their references replaced, and the references without a value."""
 
     channels: dict[str, object] = field(default_factory=dict)
     unset: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -60,13 +60,13 @@ class _Resolved:
     def off(self) -> dict[str, str]:
         """Why a channel is off, by its name."""
         return {
-            name: f"{', '.join(variable for _, variable in found)} not set"
-            for name, found in self.unset.items()
+            name: f"{', '.join(variable for _, variable in references)} not set"
+            for name, references in self.unset.items()
         }
 
 
 def alert_file() -> Path:
-    """The alert file of this machine: named by a variable, lying in `.strandline`, or shipped."""
+    """The alert file of this machine: named by a variable, in `.strandline`, or shipped."""
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named).expanduser()
@@ -84,9 +84,9 @@ def load_alerts(path: Path, environment: Mapping[str, str] | None = None) -> Ale
         SettingsError: The file is missing, broken or contradicts itself; all problems are listed.
     """
     document, resolved, report = _read(path, os.environ if environment is None else environment)
-    if report.found or document is None:
-        lines = "".join(f"\n  - {problem}" for problem in report.found)
-        count = len(report.found)
+    if report.problems or document is None:
+        lines = "".join(f"\n  - {problem}" for problem in report.problems)
+        count = len(report.problems)
         raise SettingsError(
             where=str(path),
             expected="an alert file without problems",
@@ -113,18 +113,18 @@ def _read(
     document = parse(_text(path), report, start="channels:")
     if document is None:
         return None, resolved, report
-    odd = list(_odd_keys(document, ""))
-    for place in odd:
-        report.add(place, "a key has to be text", "put it in quotes")
-    if odd:
+    non_text = list(_non_text_keys(document, ""))
+    for key_path in non_text:
+        report.add(key_path, "a key has to be text", "put it in quotes")
+    if non_text:
         return document, resolved, report
-    for key in _OURS & set(document):
+    for key in _COMPUTED & set(document):
         report.add(key, "unknown key")
     channels = document.get("channels")
     for name, channel in channels.items() if isinstance(channels, dict) else ():
         where = f"channels.{name}"
-        there = _Place(where, path.parent, environment, report)
-        resolved.channels[name] = _resolve(name, channel, there, resolved)
+        context = _Context(where, path.parent, environment, report)
+        resolved.channels[name] = _resolve(name, channel, context, resolved)
     complete = document | ({"channels": resolved.channels} if isinstance(channels, dict) else {})
     for problem in _misfits(complete, resolved):
         report.add(*problem)
@@ -133,20 +133,20 @@ def _read(
     return document, resolved, report
 
 
-def _odd_keys(document: object, path: str) -> Iterator[str]:
-    """Keys that YAML takes for numbers or for true and false, such as on."""
+def _non_text_keys(document: object, path: str) -> Iterator[str]:
+    """Paths of keys that YAML reads as numbers or as true and false, such as on."""
     parts = document.items() if isinstance(document, dict) else ()
     for key, part in parts:
         here = f"{path}.{key}" if path else str(key)
         if isinstance(key, str):
-            yield from _odd_keys(part, here)
+            yield from _non_text_keys(part, here)
         else:
             yield here
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a channel's references are looked up, and where its problems go."""
+class _Context:
+    """Where a channel's references are looked up, and the report of its problems."""
 
     path: str
     folder: Path
@@ -154,45 +154,45 @@ class _Place:
     report: Report
 
 
-def _resolve(name: str, channel: object, place: _Place, resolved: _Resolved) -> object:
-    """The channel with what its references name."""
+def _resolve(name: str, channel: object, context: _Context, resolved: _Resolved) -> object:
+    """The channel with its references replaced by their values."""
     kind = _CHANNELS.get(str(channel.get("kind"))) if isinstance(channel, dict) else None
     if kind is None or not isinstance(channel, dict):
         return channel
-    found: dict[str, object] = {}
-    for key, given in channel.items():
+    fields: dict[str, object] = {}
+    for key, value in channel.items():
         info = kind.model_fields.get(key)
-        if info is None:  # unknown, which the model will say
-            found[key] = given
+        if info is None:  # unknown: the model reports it
+            fields[key] = value
             continue
-        if isinstance(given, dict) and len(given) == 1 and set(given) <= {"env", "file"}:
-            text = _looked_up(key, given, place)
+        if isinstance(value, dict) and len(value) == 1 and set(value) <= {"env", "file"}:
+            text = _looked_up(key, value, context)
             if text:
-                found[key] = text
-            elif info.is_required() and "env" in given:
-                resolved.unset.setdefault(name, []).append((key, str(given["env"])))
+                fields[key] = text
+            elif info.is_required() and "env" in value:
+                resolved.unset.setdefault(name, []).append((key, str(value["env"])))
             continue
         if _is_secret(info.annotation):
-            place.report.add(
-                f"{place.path}.{key}",
+            context.report.add(
+                f"{context.path}.{key}",
                 "a secret is named here, never written",
                 "{env: NAME} or {file: PATH}",
             )
-            found[key] = "written"
+            fields[key] = "written"
             continue
-        found[key] = given
-    return found
+        fields[key] = value
+    return fields
 
 
-def _looked_up(key: str, given: Mapping[str, object], place: _Place) -> str | None:
-    [(how, what)] = given.items()
-    if how == "env":
-        return place.environment.get(str(what))
+def _looked_up(key: str, reference: Mapping[str, object], context: _Context) -> str | None:
+    [(origin, name)] = reference.items()
+    if origin == "env":
+        return context.environment.get(str(name))
     try:
-        return (place.folder / str(what)).read_text(encoding="utf-8").strip()
+        return (context.folder / str(name)).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        message = f"the file {what} can't be read ({type(error).__name__})"
-        place.report.add(f"{place.path}.{key}.file", message, "write it, or name another")
+        message = f"the file {name} can't be read ({type(error).__name__})"
+        context.report.add(f"{context.path}.{key}.file", message, "write it, or name another")
         return "unread"
 
 
@@ -205,22 +205,26 @@ def _is_secret(annotation: object) -> bool:
 
 
 def _misfits(document: dict[str, object], resolved: _Resolved) -> Iterator[tuple[str, str, str]]:
-    """What the models refuse, as place, message and suggestion."""
+    """The errors of the models, each as path, message and suggestion."""
     excused = {
-        ("channels", name, key) for name, found in resolved.unset.items() for key, _ in found
+        ("channels", name, key)
+        for name, references in resolved.unset.items()
+        for key, _ in references
     }
     try:
-        AlertFile.model_validate({key: each for key, each in document.items() if key not in _OURS})
+        AlertFile.model_validate(
+            {key: each for key, each in document.items() if key not in _COMPUTED}
+        )
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             steps = _steps(detail, document)
             if detail["type"] == "missing" and steps in excused:
                 continue
-            yield _path(steps), *_told(detail, steps, document)
+            yield _path(steps), *_message(detail, steps, document)
 
 
 def _steps(detail: ErrorDetails, document: object) -> tuple[str | int, ...]:
-    """The keys and positions that lead to an error, without the words that chose between models."""
+    """The keys and positions that lead to an error, without pydantic's names of union members."""
     steps: list[str | int] = []
     here: Any = document
     for position, step in enumerate(detail["loc"]):
@@ -243,24 +247,24 @@ def _path(steps: tuple[str | int, ...]) -> str:
     return path
 
 
-def _told(detail: ErrorDetails, steps: tuple[str | int, ...], document: Any) -> tuple[str, str]:
+def _message(detail: ErrorDetails, steps: tuple[str | int, ...], document: Any) -> tuple[str, str]:
     if detail["type"] == "extra_forbidden":
-        return "unknown key", did_you_mean(str(steps[-1]), _known_keys(steps, document))
+        return "unknown key", did_you_mean(str(steps[-1]), _allowed_keys(steps, document))
     if detail["type"] == "missing":
         return "is missing", ""
     if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        choice, known = ("kind", _CHANNELS) if steps[0] == "channels" else ("when", _KINDS)
-        given = document[steps[0]][steps[1]].get(choice)
-        return f"{choice} must say what it is", did_you_mean(str(given or ""), known)
+        choice, options = ("kind", _CHANNELS) if steps[0] == "channels" else ("when", _KINDS)
+        value = document[steps[0]][steps[1]].get(choice)
+        return f"{choice} must say what it is", did_you_mean(str(value or ""), options)
     if detail["type"] in ("model_attributes_type", "model_type", "dict_type"):
         return "must be a mapping", ""
     return detail["msg"].removeprefix("Value error, "), ""
 
 
-def _known_keys(steps: tuple[str | int, ...], document: Any) -> list[str]:
-    """The keys that are known beside the last step."""
+def _allowed_keys(steps: tuple[str | int, ...], document: Any) -> list[str]:
+    """The keys that are allowed at the last step."""
     if len(steps) == 1:
-        return [name for name in AlertFile.model_fields if name not in _OURS]
+        return [name for name in AlertFile.model_fields if name not in _COMPUTED]
     part = document[steps[0]][steps[1]]
     if steps[0] == "channels":
         return list(_CHANNELS[part["kind"]].model_fields)
@@ -268,7 +272,7 @@ def _known_keys(steps: tuple[str | int, ...], document: Any) -> list[str]:
 
 
 def _dangling(document: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
-    """Names that nothing in the file has."""
+    """References to names that are not defined in the file."""
     channels, routes, alerts = (
         each if isinstance(each := document.get(key), dict) else {}
         for key in ("channels", "routes", "alerts")
@@ -276,13 +280,21 @@ def _dangling(document: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
     for severity, names in routes.items():
         for position, name in enumerate(names if isinstance(names, list) else ()):
             if isinstance(name, str) and name not in channels:
-                yield f"routes.{severity}[{position}]", f"no channel {name}", _guess(name, channels)
+                yield (
+                    f"routes.{severity}[{position}]",
+                    f"no channel {name}",
+                    _guess(name, channels),
+                )
         if isinstance(names, list) and len({*map(str, names)}) < len(names):
             yield f"routes.{severity}", "names a channel twice", "each gets one message"
     for name, alert in alerts.items():
         severity = alert.get("severity") if isinstance(alert, dict) else None
         if severity in list(Severity) and severity not in routes:
-            yield f"alerts.{name}.severity", f"no route for {severity}", _guess(severity, routes)
+            yield (
+                f"alerts.{name}.severity",
+                f"no route for {severity}",
+                _guess(severity, routes),
+            )
 
 
 def _guess(word: str, known: Mapping[str, object]) -> str:

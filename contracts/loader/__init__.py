@@ -1,7 +1,7 @@
 """From a YAML file to a contract, with every problem of the file reported at once.
 
-One module per part of the file. What a part says by itself is checked while it is parsed; what has
-to agree between parts is checked in `contracts.validation`.
+One module per part of the file. Each part is checked by itself while it is parsed; agreement
+between parts is checked in `contracts.validation`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""From a YAML file to a `Contract` or a `Ledger`, with every problem of the file told at once.
+"""From a YAML file to a `Contract` or a `Ledger`, with every problem of the file reported at once.
 
-Promise: whatever a file holds, the outcome is a value that can be run or one `ContractError`.
+Promise: whatever a file contains, the result is a value that can be run or one `ContractError`.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
 def find_contract(name: str, folder: Path) -> Contract:
     """The contract of that name, or of the target table of that name (`table`, `ns.table`).
 
-    A contract's own name goes first, and then no other file is read.
+    A contract's own name takes precedence, and then no other file is read.
 
     Raises:
         ContractError: None or more than one has that name, or a file has problems.
@@ -119,19 +119,19 @@ def find_contract(name: str, folder: Path) -> Contract:
         if path.stem == name:
             return load_contract(path)
     contracts = load_contracts(folder)
-    found = [c for c in contracts.values() if name in (c.target, c.table)]
-    if len(found) == 1:
-        return found[0]
-    known = {*contracts, *(c.target for c in contracts.values())}
-    if found:
-        targets = ", ".join(sorted(c.target for c in found))
+    matches = [c for c in contracts.values() if name in (c.target, c.table)]
+    if len(matches) == 1:
+        return matches[0]
+    names = {*contracts, *(c.target for c in contracts.values())}
+    if matches:
+        targets = ", ".join(sorted(c.target for c in matches))
         raise ContractError(
             where=str(folder),
             expected=f"one table named {name}",
-            found=f"{len(found)}: {targets}",
+            found=f"{len(matches)}: {targets}",
             next_step="Name the table with its namespace.",
         )
-    guesses = {*known, *(c.table for c in contracts.values())}
+    guesses = {*names, *(c.table for c in contracts.values())}
     hint = did_you_mean(name, guesses)
     raise ContractError(
         where=str(folder),
@@ -150,7 +150,7 @@ def _read(path: Path) -> _Outcome:
         read = read_ledger if is_ledger(root) else read_contract
         value = read(root, path.stem)
         check_standard(document, report)
-    return _Outcome(value, tuple(report.found))
+    return _Outcome(value, tuple(report.problems))
 
 
 def _text(path: Path) -> bytes:
@@ -179,16 +179,16 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _refusal(path: Path, outcome: _Outcome, wanted: str) -> ContractError:
-    found = outcome.problems
-    if found:
-        lines = "".join(f"\n  - {problem}" for problem in found)
-        told = f"{len(found)} problem{'s' if len(found) > 1 else ''}:{lines}\n"
+    count = len(outcome.problems)
+    if count:
+        lines = "".join(f"\n  - {problem}" for problem in outcome.problems)
+        found = f"{count} problem{'s' if count > 1 else ''}:{lines}\n"
     else:
-        told = "a ledger" if isinstance(outcome.value, Ledger) else "the contract of a table"
+        found = "a ledger" if isinstance(outcome.value, Ledger) else "the contract of a table"
     return ContractError(
         where=str(path),
         expected=f"{wanted} without problems",
-        found=told,
+        found=found,
         next_step="Correct the file and load it again.",
     )
 

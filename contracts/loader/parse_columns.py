@@ -1,4 +1,4 @@
-"""A contract's `properties` as target columns, and source columns described in the same words."""
+"""A contract's `properties` as target columns, and source columns described in the same way."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _classification(section: Section) -> Classification:
 
 
 def _sources(section: Section, relation: str) -> tuple[str, ...]:
-    """Source columns, with or without the source's table before them."""
+    """Source columns; the file may prefix them with the source's table."""
     schema, _, table = relation.partition(".")
     prefixes = (f"{schema}.{table}.", f"{table}.")
     names = []
@@ -116,8 +116,8 @@ def _transformation(extension: Section) -> Transformation:
 def arguments(
     owner: Section, given: Section | None, wanted: Mapping[str, str], optional: Iterable[str]
 ) -> dict[str, Argument]:
-    """The arguments of a registry entry, each of the kind its signature words."""
-    taken: dict[str, Argument] = {}
+    """The arguments of a registry entry, each of the kind in its signature."""
+    result: dict[str, Argument] = {}
     values: Mapping[str, object] = given.value if given is not None else {}
     section = given or Section({}, owner.at("arguments"), owner.report)
     section.only(wanted)
@@ -130,8 +130,8 @@ def arguments(
         if not _is(kind, value):
             section.problem(name, f"must be {_article(kind)}")
             continue
-        taken[name] = _frozen(value)
-    return taken
+        result[name] = _frozen(value)
+    return result
 
 
 def _is(kind: str, value: object) -> bool:
@@ -183,5 +183,5 @@ def _protection(extension: Section) -> Protection | None:
     keep = section.integer("keep", default=0)
     if keep and kind not in (ProtectionKind.MASK, None):
         section.problem("keep", "only a mask keeps characters", "leave it out")
-    # After a problem with its kind the column still counts as one that is meant to be protected.
+    # After a problem with its kind the column still counts as protected.
     return Protection(kind or ProtectionKind.PSEUDONYMISE, keep)

@@ -13,7 +13,7 @@ _SECONDS = {
     "d": 86_400, "day": 86_400, "days": 86_400,
     "y": 31_536_000, "yr": 31_536_000, "year": 31_536_000, "years": 31_536_000,
 }  # fmt: skip
-_MOST_DIGITS = 12
+_MAX_DIGITS = 12
 _LONGEST = timedelta(days=36_500)
 
 
@@ -24,19 +24,19 @@ def seconds_of(unit: str) -> int | None:
 
 def duration(text: str) -> timedelta | None:
     """`90 minutes`, `1 hour` or `2 days`; None when it is none of these or above a century."""
-    found = _DURATION.match(text.strip().lower())
-    unit = seconds_of(found[2]) if found else None
-    if found is None or unit is None or len(found[1]) > _MOST_DIGITS:
+    match = _DURATION.match(text.strip().lower())
+    unit = seconds_of(match[2]) if match else None
+    if match is None or unit is None or len(match[1]) > _MAX_DIGITS:
         return None
-    seconds = float(found[1]) * unit
+    seconds = float(match[1]) * unit
     return timedelta(seconds=seconds) if seconds <= _LONGEST.total_seconds() else None
 
 
 def moment(text: str) -> datetime | None:
     """An ISO 8601 date and time without a zone, read as UTC; None when it is none."""
     try:
-        found = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
     except ValueError:
         return None
     has_time = len(text) > len("9999-12-31")
-    return found.replace(tzinfo=UTC) if found.tzinfo is None and has_time else None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None and has_time else None

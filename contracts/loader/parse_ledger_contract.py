@@ -10,14 +10,14 @@ from contracts.yaml_reading.yaml_section import Section
 
 
 def is_ledger(root: Section) -> bool:
-    """Whether the document says that it is a ledger."""
+    """Whether the document declares a ledger."""
     quiet = Section(root.value, root.path, type(root.report)(root.report.file))
     extension = quiet.extension()
     return extension is not None and "ledger" in extension.value
 
 
 def read_ledger(root: Section, stem: str) -> Ledger | None:
-    """The ledger; what is wrong with it is in the report, and None then possible."""
+    """The ledger; problems are in the report, and the result may then be None."""
     header = read_header(root, stem)
     extension = root.extension(required=True)
     if header is None or extension is None:
@@ -37,11 +37,11 @@ def read_ledger(root: Section, stem: str) -> Ledger | None:
         partitioning=section.texts("partitioning", default=()),
         retention_days=retention_days,
     )
-    seen: set[str] = set()
+    names: set[str] = set()
     for column, item in zip(ledger.columns, header.properties, strict=True):
-        if column.name.lower() in seen:
+        if column.name.lower() in names:
             item.problem("name", f"{column.name} occurs twice")
-        seen.add(column.name.lower())
+        names.add(column.name.lower())
     kinds = {column.name: column.type for column in ledger.columns}
     check_partitioning(section, ledger.partitioning, kinds)
     return ledger

@@ -1,7 +1,7 @@
 """The `quality` entries of a contract as checks on source rows.
 
 Promise: an entry that Strandline would not run is refused, so that no contract claims a check that
-nobody makes.
+is never run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contracts.yaml_reading.problem_report import did_you_mean
 from contracts.yaml_reading.yaml_section import NAMESPACE, Section
 
 MOST_ROW_CHECKS = 60
-"""A row's failures are kept as bits of one bigint."""
+"""A row's failures are bits of one bigint."""
 
 _ID = re.compile(r"^[A-Za-z0-9_-]+$")
 _DIMENSIONS = (
@@ -31,7 +31,7 @@ _DIMENSION_OF = {
 
 
 class _Word(StrEnum):
-    """The standard's words for a severity; an error refuses the row."""
+    """The standard's values for a severity; an error refuses the row."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -48,15 +48,15 @@ def read_checks(
     `columns` are the source's by name; None when the source could not be read.
     """
     checks = []
-    seen: set[str] = set()
+    ids: set[str] = set()
     row_checks = 0
     for entry in entries:
         check = _check(entry, columns)
         if check is None:
             continue
-        if check.id in seen:
+        if check.id in ids:
             entry.problem("id", f"{check.id} occurs twice")
-        seen.add(check.id)
+        ids.add(check.id)
         row_checks += RULES[check.rule].scope is not Scope.SET
         if row_checks == MOST_ROW_CHECKS + 1:
             entry.report.add(
@@ -68,7 +68,7 @@ def read_checks(
 
 def _check(entry: Section, columns: Mapping[str, SourceColumn] | None) -> Check | None:
     if entry.value.get("type") == "text":
-        return None  # the standard's place for prose
+        return None  # the standard's entry for prose
     identifier = _identifier(entry)
     severity = _SEVERITIES[entry.choice("severity", _Word, default=_Word.ERROR) or _Word.ERROR]
     section = entry.child("implementation", required=True)
@@ -79,14 +79,14 @@ def _check(entry: Section, columns: Mapping[str, SourceColumn] | None) -> Check 
     if weight == 0:
         section.problem("weight", "must be above 0", "between 0 and 1")
     name = section.text("rule")
-    looked_at = section.texts("columns")
+    names = section.texts("columns")
     rule = RULES.get(name)
     if rule is None:
         if name:
             section.problem("rule", f"unknown rule {name}", did_you_mean(name, RULES))
         return None
     given = arguments(section, section.child("arguments"), rule.arguments, rule.optional)
-    check = Check(identifier, name, looked_at, given, severity, weight, _dimension(entry, name))
+    check = Check(identifier, name, names, given, severity, weight, _dimension(entry, name))
     if columns is not None:
         check_rule(section, check, rule, columns)
     return check
@@ -94,9 +94,9 @@ def _check(entry: Section, columns: Mapping[str, SourceColumn] | None) -> Check 
 
 def _identifier(entry: Section) -> str:
     for key, wanted in (("type", "custom"), ("engine", NAMESPACE)):
-        found = entry.text(key)
-        if found and found != wanted:
-            entry.problem(key, f"Strandline does not run {found} checks", f"use {wanted}")
+        value = entry.text(key)
+        if value and value != wanted:
+            entry.problem(key, f"Strandline does not run {value} checks", f"use {wanted}")
     identifier = entry.text("id")
     if identifier and not _ID.match(identifier):
         entry.problem("id", "may hold letters, digits, _ and - only")
@@ -105,8 +105,8 @@ def _identifier(entry: Section) -> str:
 
 def _dimension(entry: Section, rule: str) -> str:
     default = _DIMENSION_OF.get(rule, "conformity")
-    found = entry.text("dimension", default=default)
-    if found and found not in _DIMENSIONS:
-        hint = did_you_mean(found, _DIMENSIONS)
-        entry.problem("dimension", f"unknown dimension {found}", hint)
-    return found or default
+    dimension = entry.text("dimension", default=default)
+    if dimension and dimension not in _DIMENSIONS:
+        hint = did_you_mean(dimension, _DIMENSIONS)
+        entry.problem("dimension", f"unknown dimension {dimension}", hint)
+    return dimension or default

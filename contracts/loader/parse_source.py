@@ -1,4 +1,4 @@
-"""The `source` of a contract: where rows come from, how they are read, which of them count."""
+"""The `source` of a contract: where rows come from, how they are read and filtered."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UNARY = (Operator.IS_NULL, Operator.IS_NOT_NULL)
 
 
 def read_source(section: Section) -> Source:
-    """The source; what could not be read has the model's defaults or is empty."""
+    """The source; parts that could not be read have the model's defaults or are empty."""
     section.only(_KEYS)
     return Source(
         connection=section.text("connection"),
@@ -56,22 +56,22 @@ def read_source(section: Section) -> Source:
 
 
 def _closing_limit(section: Section) -> ClosingLimit:
-    limit, usual = section.child("closing_limit"), ClosingLimit()
+    limit, default = section.child("closing_limit"), ClosingLimit()
     if limit is None:
-        return usual
+        return default
     limit.only(("percent", "rows"))
     return ClosingLimit(
-        percent=limit.number("percent", default=usual.percent, high=100),
-        rows=limit.integer("rows", default=usual.rows),
+        percent=limit.number("percent", default=default.percent, high=100),
+        rows=limit.integer("rows", default=default.rows),
     )
 
 
 def _overlap(section: Section) -> timedelta:
     text = section.text("overlap", default="0 s")
-    found = duration(text) if text else timedelta(0)
-    if found is None:
+    length = duration(text) if text else timedelta(0)
+    if length is None:
         section.problem("overlap", "must be a number and a unit of time", "such as 1 hour")
-    return found or timedelta(0)
+    return length or timedelta(0)
 
 
 def _condition(section: Section) -> Condition:

@@ -1,4 +1,4 @@
-"""A document of the standard as a `Contract`: each part read where the standard has its place."""
+"""A document of the standard as a `Contract`, each part read from its place in the standard."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _HISTORY_KEYS = (
 )  # fmt: skip
 _TIMES = ("loadTime", "runTime", "latency", "retention")
 _DAY, _HOUR = 86_400, 3_600
-_USUAL_THRESHOLD = 0.95
+_DEFAULT_THRESHOLD = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What every contract says of itself: who, what, and the one table it is about."""
+    """The head of every contract: name, owner, and the one table it is about."""
 
     name: str
     version: str
@@ -76,7 +76,7 @@ def read_header(root: Section, stem: str) -> Header | None:
 
 
 def read_contract(root: Section, stem: str) -> Contract | None:
-    """The contract; what is wrong with it is in the report, and None then possible."""
+    """The contract; problems are in the report, and the result may then be None."""
     header = read_header(root, stem)
     extension = root.extension(required=True)
     if header is None or extension is None:
@@ -85,9 +85,9 @@ def read_contract(root: Section, stem: str) -> Contract | None:
     section = extension.child("source", required=True)
     source = read_source(section) if section else None
     columns = target_columns(header.properties, source.relation if source else ".")
-    below = extension.child("history", required=True)
-    key = below.texts("key") if below else ()
-    history = _history(below, columns) if below else None
+    history_section = extension.child("history", required=True)
+    key = history_section.texts("key") if history_section else ()
+    history = _history(history_section, columns) if history_section else None
     checks = read_checks(
         header.relation.children("quality"),
         {column.name: column for column in source.columns} if source else None,
@@ -136,7 +136,7 @@ def _history(section: Section, columns: Iterable[Column]) -> History:
 def _threshold(extension: Section) -> float:
     section = extension.child("quality")
     if section is None:
-        return _USUAL_THRESHOLD
+        return _DEFAULT_THRESHOLD
     section.only(("threshold",))
     return section.number("threshold", high=1.0)
 
@@ -160,10 +160,10 @@ def read_times(root: Section) -> tuple[ServiceLevel, int | None]:
         if name in seconds:
             entry.problem("property", f"{name} occurs twice")
         seconds[name] = entry.number("value", high=1_000_000) * unit
-    usual = ServiceLevel()
+    default = ServiceLevel()
     level = ServiceLevel(
-        load_hours=seconds.get("loadTime", usual.load_hours * _HOUR) / _HOUR,
-        run_hours=seconds.get("runTime", usual.run_hours * _HOUR) / _HOUR,
+        load_hours=seconds.get("loadTime", default.load_hours * _HOUR) / _HOUR,
+        run_hours=seconds.get("runTime", default.run_hours * _HOUR) / _HOUR,
         freshness_hours=seconds["latency"] / _HOUR if "latency" in seconds else None,
     )
     return level, round(seconds["retention"] / _DAY) if "retention" in seconds else None

@@ -1,7 +1,7 @@
 """The closed registry of rules that a contract's checks may name.
 
-Row rules look at one source row, reference rules at one row and another relation of the same
-source, set rules at the whole batch. A null passes every rule but `required`.
+Row rules check one source row, reference rules one row against another relation of the same
+source, set rules the whole batch. A null passes every rule but `required`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 
 class Scope(StrEnum):
-    """What a rule has to see."""
+    """What a rule reads."""
 
     ROW = "row"
     REFERENCE = "reference"
@@ -22,20 +22,20 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a rule takes.
+    """The signature of a rule.
 
     Attributes:
-        scope: What it has to see.
-        columns: How many source columns it looks at; None for one or more.
-        arguments: The names of its arguments and a word for what each must be: 'text', 'integer',
+        scope: What it reads.
+        columns: How many source columns it reads; None for one or more.
+        arguments: The names of its arguments and the kind of each: 'text', 'integer',
             'number', 'list' or 'scalar'.
-        optional: The arguments that may be left out.
-        says: One sentence, with the arguments in braces.
+        optional: The arguments that may be omitted.
+        description: One sentence, with the arguments in braces.
     """
 
     scope: Scope
     columns: int | None
-    says: str
+    description: str
     arguments: Mapping[str, str] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
 

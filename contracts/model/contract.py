@@ -1,6 +1,6 @@
-"""What a contract says, as frozen values. `contracts.loader` makes them from YAML.
+"""A contract as frozen values. `contracts.loader` makes them from YAML.
 
-Nothing here reads a file, a clock or a database, and nothing knows Spark: a contract is compiled
+Nothing here reads a file, a clock or a database, or depends on Spark: a contract is compiled
 to Spark by `contracts.schemas.target_ddl`, to SQL by `tasks.source.source_query`.
 """
 
@@ -17,7 +17,7 @@ Argument: TypeAlias = Scalar | tuple[Scalar, ...] | Mapping[str, Scalar]
 
 
 class LoadKind(StrEnum):
-    """Whether a load reads the whole source or only what lies past the watermark."""
+    """Whether a load reads the whole source or only the rows after the watermark."""
 
     FULL = "full"
     INCREMENTAL = "incremental"
@@ -26,7 +26,7 @@ class LoadKind(StrEnum):
 class SourceKind(StrEnum):
     """What the rows of a source are: the state of their keys as it is now, or changes of them.
 
-    STATE: a table with one row a key. EVENTS: a log with many, each with a sequence of its own.
+    STATE: a table with one row per key. EVENTS: a log with many, each with its own sequence.
     """
 
     STATE = "state"
@@ -34,7 +34,7 @@ class SourceKind(StrEnum):
 
 
 class NullWatermark(StrEnum):
-    """What becomes of a row whose watermark is null: refused, or taken as seen at the read."""
+    """A row whose watermark is null: refused, or dated by the read."""
 
     REFUSE = "refuse"
     OBSERVE = "observe"
@@ -50,7 +50,7 @@ class Classification(StrEnum):
 
 
 class ProtectionKind(StrEnum):
-    """The three techniques. Encryption can be undone by a key holder, the others cannot."""
+    """The three techniques. A key holder can undo encryption; the others are irreversible."""
 
     ENCRYPT = "encrypt"
     PSEUDONYMISE = "pseudonymise"
@@ -74,7 +74,7 @@ class Operator(StrEnum):
 
 
 class Absence(StrEnum):
-    """What it means when a full load no longer carries a key."""
+    """What it means when a full load no longer contains a key."""
 
     CLOSE = "close"
     KEEP = "keep"
@@ -126,7 +126,7 @@ class Column:
 
     `type` is the Spark SQL type of the clear value; an encrypted or pseudonymised column is stored
     in the type that `contracts.schemas.target_ddl.stored_type` gives. `physical_type` is the type
-    as the specification words it. `sources` are source column names; empty for a column that
+    as the specification writes it. `sources` are source column names; empty for a column that
     Strandline generates.
     """
 
@@ -160,7 +160,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class ClosingLimit:
-    """How many open keys a full read may find absent: either so many percent, or so many keys."""
+    """How many open keys may be absent from a full read: so many percent, or so many keys."""
 
     percent: float = 10.0
     rows: int = 10
@@ -172,12 +172,12 @@ class Source:
 
     `connection` names a SourceDatabase block. `sequence` and `watermark` are source columns, the
     first that is not null counts. `batch_size` is the JDBC fetch size in rows; `overlap` is how
-    far behind the watermark a load reads again. `partition_column` only prunes and splits.
-    A row that fails `membership` closes its key's version; a row that meets `ignore` says nothing.
+    far behind the watermark a load reads again. `partition_column` only prunes and splits. A row
+    that fails `membership` closes its key's version; a row that matches `ignore` changes nothing.
 
-    `kind` None: the contract does not say (`contracts.model.source_kind.with_source_kind` decides).
+    `kind` None: not in the contract (`contracts.model.source_kind.with_source_kind` decides).
     `future_stamps` is what a sequence later than the read does to its row. `null_watermark` None:
-    what `refuses_null_watermark` makes of what the contract promises of the columns.
+    `refuses_null_watermark` decides by what the contract promises of the columns.
     """
 
     connection: str
@@ -202,7 +202,7 @@ class Source:
 
     @property
     def is_state(self) -> bool:
-        """Whether its rows are known to be the state of their keys."""
+        """Whether its rows are the state of their keys."""
         return self.kind is SourceKind.STATE
 
     @property
@@ -210,8 +210,8 @@ class Source:
         """Whether a row without a watermark or a sequence breaks a promise of the contract."""
         if self.null_watermark is not None:
             return self.null_watermark is NullWatermark.REFUSE
-        choosing = {*self.watermark, *self.sequence}
-        return any(column.name in choosing and not column.nullable for column in self.columns)
+        names = {*self.watermark, *self.sequence}
+        return any(column.name in names and not column.nullable for column in self.columns)
 
     @property
     def relation(self) -> str:
@@ -224,7 +224,7 @@ class History:
     """How versions are kept. All names are target columns.
 
     `first_valid_from` dates a key's first version. `remember_unchanged` keeps equal events so that
-    late ones can land before them. `open_end` is the end of an open version; None stands for null.
+    late ones can come before them. `open_end` is the end of an open version; None stands for null.
     """
 
     tracked: tuple[str, ...]
@@ -247,9 +247,9 @@ class ServiceLevel:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """Everything Strandline needs to know about one target table.
+    """Everything Strandline needs for one target table.
 
-    `name` is the contract's own name, its file's stem; `table` is what the target is called.
+    `name` is the contract's own name, its file's stem; `table` is the name of the target.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Types as databases word them, and the Spark SQL types they stand for.
+"""Type names of databases, and the Spark SQL types they stand for.
 
 Promise: a type is either known exactly or refused; no precision is guessed.
 """
@@ -45,10 +45,10 @@ def spark_type(physical: str) -> str | None:
 
     None when the type is unknown or a decimal lacks its precision.
     """
-    found = _SIZED.match(" ".join(physical.lower().split()))
-    if found is None:
+    match = _SIZED.match(" ".join(physical.lower().split()))
+    if match is None:
         return None
-    word, first, second, rest = found.groups()
+    word, first, second, rest = match.groups()
     if word in ("decimal", "numeric", "number", "dec"):
         return _decimal(first, second) if rest is None else None
     return _SPARK.get(word + (rest or ""))
@@ -96,7 +96,7 @@ def comparable(one: str, other: str) -> bool:
 
 
 def holds(target: str, source: str) -> bool:
-    """Whether every value of the source type has a place in the target type, without loss."""
+    """Whether the target type can represent every value of the source type without loss."""
     if target in (source, "string"):
         return True
     if source in _RANKS:

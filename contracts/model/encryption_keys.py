@@ -1,4 +1,4 @@
-"""Key material as values that never show themselves: not in a repr, a log line or a plan."""
+"""Key material as values that never appear in a repr, a log line or a plan."""
 
 from __future__ import annotations
 

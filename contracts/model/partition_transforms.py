@@ -19,11 +19,11 @@ class Term:
 
 
 def term(text: str) -> Term | None:
-    """The term that the text says; None when it says none."""
-    found = _TERM.match(text.strip())
-    if found is None:
+    """The term that the text describes; None when it describes none."""
+    match = _TERM.match(text.strip())
+    if match is None:
         return None
-    function, inner, count, plain = found.groups()
+    function, inner, count, plain = match.groups()
     if plain is not None:
         return Term(plain.strip())
     if function in TIME_TRANSFORMS and count is None:

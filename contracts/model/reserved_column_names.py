@@ -1,6 +1,6 @@
-"""Names that no column may have, because what a table is made with uses them itself.
+"""Names that no column may have, because Strandline or Iceberg uses them itself.
 
-Case makes no difference: Spark does not tell such names apart.
+Case makes no difference: Spark does not distinguish such names.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterable
 __all__ = ["OURS", "UNFIT", "reserved_among"]
 
 OURS = "__"
-"""What the names of columns begin with that a load uses beside those of its rows."""
+"""The prefix of a load's own columns, which it adds to those of its rows."""
 
 UNFIT = "__unfit"
-"""The last column of rows that were read: null, or a JSON object of what could not be carried."""
+"""The last column of read rows: null, or a JSON object of the values that do not fit."""
 
 _ICEBERG = frozenset(
     {
@@ -22,23 +22,23 @@ _ICEBERG = frozenset(
         *("_change_type", "_change_ordinal", "_commit_snapshot_id"),
     }
 )
-"""Columns that each Iceberg table has without having them: asked for by name, they are found."""
+"""Iceberg's metadata columns, which each table has without listing them."""
 
 
 def reserved_among(names: Iterable[str], *, stored: bool) -> dict[str, str]:
-    """Of some columns' names those that are reserved, with who reserves them.
+    """The reserved ones among some columns' names, each with its owner.
 
     Args:
         names: The names.
-        stored: Whether they are columns of a table of ours, or of a source alone.
+        stored: Whether they are columns of a table of ours, or only of a source.
 
     Returns:
         By name, 'Strandline' or 'Iceberg'.
     """
-    found = {}
+    reserved = {}
     for name in names:
         if name.startswith(OURS):
-            found[name] = "Strandline"
+            reserved[name] = "Strandline"
         elif stored and name.lower() in _ICEBERG:
-            found[name] = "Iceberg"
-    return found
+            reserved[name] = "Iceberg"
+    return reserved

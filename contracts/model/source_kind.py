@@ -1,9 +1,9 @@
-"""What a source's rows are: said by the contract, or found out by a rule that loses nothing.
+"""The kind of a source's rows: set in the contract, or derived by a rule that loses nothing.
 
-A table is *state* (one row a key, as it is now) or *events* (a log: many rows a key, each a change
-with its own sequence). Taken for events, a state loses what its stamps do not tell; taken for a
-state, a log loses its past. So a contract that does not say which goes by what its target was
-loaded as before, else by what the source's own catalog proves.
+A table is *state* (one row per key, as it is now) or *events* (a log: many rows per key, each a
+change with its own sequence). Taken for events, a state loses the changes that its stamps do not
+show; taken for a state, a log loses its past. So a contract without a kind gets the kind its target
+was loaded as before, else the one that the source's own catalog proves.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from contracts.model.transformation_registry import TRANSFORMATIONS
 __all__ = ["one_row_a_key", "source_kind_reason", "with_read_at", "with_source_kind"]
 
 _READ_AT = "read_at"
-_WORDS = tuple(str(kind) for kind in SourceKind)
+_KINDS = tuple(str(kind) for kind in SourceKind)
 
 
 def with_source_kind(
     contract: Contract, relation: Relation | None, recorded: str | None
 ) -> Contract:
-    """The contract with its source's kind said, and of a state with its column `read_at`.
+    """The contract with its source's kind set, and for a state with its column `read_at`.
 
     Args:
-        contract: As it was loaded; one that says its kind keeps it.
+        contract: As it was loaded; a kind that it has stays.
         relation: The source as its catalog describes it; None: not known.
-        recorded: As what the target was loaded before; None: it was not, or does not say.
+        recorded: The kind the target was loaded as before; None: not loaded, or not recorded.
 
     Raises:
-        ContractError: It closes what is absent, and its source can't be taken for a state.
+        ContractError: It closes absent keys, and its source can't be taken for a state.
     """
-    kind = contract.source.kind or _taken(contract, relation, recorded)[0]
+    kind = contract.source.kind or _derived_kind(contract, relation, recorded)[0]
     if kind is SourceKind.EVENTS and contract.history.absent is Absence.CLOSE:
         raise ContractError(
             where=contract.name,
@@ -45,19 +45,19 @@ def with_source_kind(
             next_step="Say `kind: state` of the source and make valid_from and valid_to "
             "timestamps, or say `absent: keep`. Nothing was read.",
         )
-    said = replace(contract, source=replace(contract.source, kind=kind))
-    return with_read_at(said) if kind is SourceKind.STATE else said
+    settled = replace(contract, source=replace(contract.source, kind=kind))
+    return with_read_at(settled) if kind is SourceKind.STATE else settled
 
 
 def source_kind_reason(contract: Contract, relation: Relation | None, recorded: str | None) -> str:
-    """Why `settled` takes the source for what it does; empty where the contract says its kind."""
+    """Why `with_source_kind` chose its kind; empty where the contract has a kind."""
     if contract.source.kind is not None:
         return ""
-    return _taken(contract, relation, recorded)[1]
+    return _derived_kind(contract, relation, recorded)[1]
 
 
 def one_row_a_key(contract: Contract, relation: Relation) -> bool:
-    """Whether the source itself lets no two of its rows have one key of the contract."""
+    """Whether a unique key of the source excludes two rows with one key of the contract."""
     columns = {column.name: column for column in contract.columns}
     key = [columns[name] for name in contract.key if name in columns]
     sources = {
@@ -67,7 +67,7 @@ def one_row_a_key(contract: Contract, relation: Relation) -> bool:
 
 
 def with_read_at(contract: Contract) -> Contract:
-    """The contract with a column that is filled by `read_at`, at the end where it has none."""
+    """The contract with a column that `read_at` fills, appended if it has none."""
     if contract.generated(_READ_AT) is not None:
         return contract
     taken = {column.name.lower() for column in contract.columns}
@@ -78,19 +78,19 @@ def with_read_at(contract: Contract) -> Contract:
         nullable=True,
         transformation=Transformation(_READ_AT),
         physical_type="TIMESTAMP",
-        description=TRANSFORMATIONS[_READ_AT].says + ".",
+        description=TRANSFORMATIONS[_READ_AT].description + ".",
     )
     return replace(contract, columns=(*contract.columns, column))
 
 
-def _taken(
+def _derived_kind(
     contract: Contract, relation: Relation | None, recorded: str | None
 ) -> tuple[SourceKind, str]:
     start = contract.generated("valid_from")
     by_time = start is not None and start.type == "timestamp"
     if by_time and contract.history.absent is Absence.CLOSE:
         return SourceKind.STATE, "the contract closes what is absent, which no log says"
-    if recorded in _WORDS:
+    if recorded in _KINDS:
         return SourceKind(recorded), "the table was loaded as such before"
     if contract.history.tie_breaker:
         return SourceKind.EVENTS, "the contract has a tie-breaker"

@@ -31,13 +31,13 @@ class Relation:
     """A table, view or foreign table of the source.
 
     Args:
-        schema: Where it is.
-        name: What it is called there.
+        schema: Its schema.
+        name: Its name there.
         columns: In their order.
-        unique_keys: Columns that together tell every row apart, by an index that holds for all
+        unique_keys: Columns that together identify every row, by an index that applies to all
             rows at any time and has no nulls; the primary key first.
-        row_security: Rows may be hidden from who reads it, by a policy on it or on what it is
-            made of, as far as the catalog tells.
+        row_security: By the catalog, a policy on it or on a relation it reads may hide rows from
+            its reader.
     """
 
     schema: str

@@ -1,4 +1,4 @@
-"""The closed registry of transformations a contract may name: what each takes and gives.
+"""The closed registry of transformations that a contract may name.
 
 Only the signatures are here; `tasks.transforms.mapping.column_mapping` turns an entry into a Spark
 column. A contract can thus be checked without Spark, and can't carry SQL.
@@ -13,26 +13,26 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a transformation takes.
+    """The signature of a transformation.
 
     Attributes:
         sources: How many source columns it reads.
-        arguments: The names of its arguments and a word for what each must be: 'text', 'integer',
+        arguments: The names of its arguments and the kind of each: 'text', 'integer',
             'number', 'scalar' or 'mapping'.
-        optional: The arguments that may be left out.
+        optional: The arguments that may be omitted.
         generated: Whether Strandline fills the column itself, from the run and not from the row.
-        says: One sentence for the data dictionary.
+        description: One sentence for the data dictionary.
     """
 
     sources: int
-    says: str
+    description: str
     arguments: Mapping[str, str] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     generated: bool = False
 
 
-def _generated(says: str, **arguments: str) -> Signature:
-    return Signature(0, says, arguments, generated=True)
+def _generated(description: str, **arguments: str) -> Signature:
+    return Signature(0, description, arguments, generated=True)
 
 
 TRANSFORMATIONS: Mapping[str, Signature] = MappingProxyType(

@@ -37,9 +37,9 @@ def data_type(name: str) -> T.DataType:
     """
     if name in _PLAIN:
         return _PLAIN[name]()
-    found = _DECIMAL.match(name)
-    if found:
-        return T.DecimalType(int(found[1]), int(found[2]))
+    match = _DECIMAL.match(name)
+    if match:
+        return T.DecimalType(int(match[1]), int(match[2]))
     if name.startswith("array<") and name.endswith(">"):
         return T.ArrayType(data_type(name[len("array<") : -1]))
     if name.startswith("struct<") and name.endswith(">"):
@@ -67,7 +67,7 @@ def stored_type(column: Column) -> T.DataType:
 
 
 def _split(text: str) -> list[str]:
-    """The parts between the commas that lie in no brackets."""
+    """The parts between the commas outside brackets."""
     parts, depth, start = [], 0, 0
     for position, letter in enumerate(text):
         depth += (letter in "<(") - (letter in ">)")

@@ -39,9 +39,9 @@ def data_dictionary(contract: Contract) -> str:
 def _logic(column: Column) -> str:
     signature = TRANSFORMATIONS[column.transformation.name]
     given = ", ".join(
-        f"{name} = {_told(value)}" for name, value in column.transformation.arguments.items()
+        f"{name} = {_text(value)}" for name, value in column.transformation.arguments.items()
     )
-    return f"{signature.says} ({given})" if given else signature.says
+    return f"{signature.description} ({given})" if given else signature.description
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -49,7 +49,7 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(plain)} |"
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{code} → {meaning}" for code, meaning in value.items())
     return str(value)

@@ -38,7 +38,7 @@ def event_schema(contract: Contract) -> T.StructType:
 
 
 def target_schema(contract: Contract) -> T.StructType:
-    """All columns of the target in stored types, with what the catalog says of each as comment."""
+    """All columns of the target in stored types, with their comments for the catalog."""
     return T.StructType(
         [
             T.StructField(
@@ -65,7 +65,7 @@ def ledger_schema(ledger: Ledger) -> T.StructType:
 
 
 def comment(column: Column) -> str:
-    """What the catalog says of a column: its meaning, classification and protection."""
+    """The catalog's comment of a column: its meaning, classification and protection."""
     protection = f", {protection_text(column)}" if column.protection else ""
     return f"{column.description.strip()} [{column.classification}{protection}]"
 

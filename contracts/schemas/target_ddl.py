@@ -1,6 +1,6 @@
 """A contract as Spark schemas, as Iceberg DDL and as a data dictionary.
 
-Promise: the table that the DDL creates has exactly the schema that `target_schema` says.
+Promise: the table that the DDL creates has exactly the schema of `target_schema`.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ TABLE_PROPERTIES: Mapping[str, str] = MappingProxyType(
 
 
 def create_table(contract: Contract, identifier: str) -> str:
-    """Iceberg DDL that creates the target, if it is not there, as `catalog.namespace.table`."""
+    """Iceberg DDL that creates the target, if it is missing, as `catalog.namespace.table`."""
     fields = target_schema(contract).fields
     return _create(identifier, fields, contract.history.partitioning, contract.description)
 
 
 def create_ledger(ledger: Ledger, identifier: str) -> str:
-    """Iceberg DDL that creates the ledger, if it is not there, as `catalog.namespace.table`."""
+    """Iceberg DDL that creates the ledger, if it is missing, as `catalog.namespace.table`."""
     fields = ledger_schema(ledger).fields
     return _create(identifier, fields, ledger.partitioning, ledger.description)
 
 
 def add_columns(ledger: Ledger, names: Iterable[str], identifier: str) -> str:
-    """Iceberg DDL that adds columns of those names to a ledger; rows from before have nulls."""
+    """Iceberg DDL that adds columns of those names to a ledger; earlier rows have nulls."""
     wanted = set(names)
     lines = [_column(field) for field in ledger_schema(ledger).fields if field.name in wanted]
     return f"ALTER TABLE {_name(identifier)} ADD COLUMNS ({', '.join(lines)})"
@@ -61,8 +61,8 @@ def add_columns(ledger: Ledger, names: Iterable[str], identifier: str) -> str:
 
 def _column(field: T.StructField) -> str:
     null = "" if field.nullable else " NOT NULL"
-    kind, about = field.dataType.simpleString(), _literal(field.metadata["comment"])
-    return f"{_quoted(field.name)} {kind}{null} COMMENT {about}"
+    kind, comment = field.dataType.simpleString(), _literal(field.metadata["comment"])
+    return f"{_quoted(field.name)} {kind}{null} COMMENT {comment}"
 
 
 def _name(identifier: str) -> str:
@@ -70,7 +70,7 @@ def _name(identifier: str) -> str:
 
 
 def _create(
-    identifier: str, fields: Iterable[T.StructField], partitioning: Iterable[str], about: str
+    identifier: str, fields: Iterable[T.StructField], partitioning: Iterable[str], comment: str
 ) -> str:
     lines = [f"  {_column(field)}" for field in fields]
     terms = ", ".join(_partition(text) for text in partitioning)
@@ -80,23 +80,23 @@ def _create(
         + ",\n".join(lines)
         + "\n)\nUSING iceberg\n"
         + (f"PARTITIONED BY ({terms})\n" if terms else "")
-        + f"COMMENT {_literal(about)}\nTBLPROPERTIES ({properties})"
+        + f"COMMENT {_literal(comment)}\nTBLPROPERTIES ({properties})"
     )
 
 
 def _partition(text: str) -> str:
-    found = term(text)
-    if found is None:
+    parsed = term(text)
+    if parsed is None:
         raise ContractError(
             where=f"partition term {text}",
             expected="a column, or years, months, days, hours or bucket(column, N)",
             found="something else",
             next_step="Correct `partitioning` in the contract.",
         )
-    column = _quoted(found.column)
-    if found.function is None:
+    column = _quoted(parsed.column)
+    if parsed.function is None:
         return column
-    return f"{found.function}({f'{found.buckets}, ' if found.buckets else ''}{column})"
+    return f"{parsed.function}({f'{parsed.buckets}, ' if parsed.buckets else ''}{column})"
 
 
 def _quoted(name: str) -> str:

@@ -1,6 +1,6 @@
 """A file against the Open Data Contract Standard itself, with the standard's own model.
 
-Promise: what the standard would drop in silence (a mistyped `classification`) is a problem here.
+Promise: what the standard would silently drop (a mistyped `classification`) is a problem here.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from contracts.yaml_reading.problem_report import Report
 from contracts.yaml_reading.yaml_section import Section
 
 VERSIONS = ("v3.1.0", "v3.2.0")
-"""The versions of the standard whose places we read."""
+"""The versions of the standard that we read."""
 
 CREDENTIALS = ("password", "passwd", "secret", "token", "credential", "private_key", "access_key")
 
 
 def check_standard(document: Mapping[str, object], report: Report) -> None:
-    """Note everything in which the document departs from the standard."""
+    """Report everything in which the document departs from the standard."""
     root = Section(document, "", report)
     if root.text("apiVersion") not in (*VERSIONS, ""):
         root.problem("apiVersion", "unknown version of the standard", f"known: {VERSIONS[0]}")
@@ -43,19 +43,19 @@ def _check_keys(section: Section, model: type[BaseModel]) -> None:
     fields = {info.alias or name: info for name, info in model.model_fields.items()}
     section.only(fields)
     for key, info in fields.items():
-        found = section.value.get(key)
+        value = section.value.get(key)
         for listed, nested in _models(info.annotation):
-            if listed and isinstance(found, list):
-                for position, item in enumerate(found):
+            if listed and isinstance(value, list):
+                for position, item in enumerate(value):
                     if isinstance(item, dict):
                         path = f"{section.at(key)}[{position}]"
                         _check_keys(Section(item, path, section.report), nested)
-            elif not listed and isinstance(found, dict):
-                _check_keys(Section(found, section.at(key), section.report), nested)
+            elif not listed and isinstance(value, dict):
+                _check_keys(Section(value, section.at(key), section.report), nested)
 
 
 def _models(annotation: object, listed: bool = False) -> Iterator[tuple[bool, type[BaseModel]]]:
-    """The models an annotation may hold, each with whether it comes in a list."""
+    """The models in an annotation, each with whether it is in a list."""
     inside_list = listed or typing.get_origin(annotation) is list
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         yield listed, annotation
@@ -64,7 +64,7 @@ def _models(annotation: object, listed: bool = False) -> Iterator[tuple[bool, ty
 
 
 def _check_credentials(root: Section) -> None:
-    """A contract names a connection; how to reach it is the affair of a block."""
+    """Report credentials: a contract names a connection, a block has its credentials."""
     servers = root.value.get("servers")
     for path, key in _keys(servers, root.at("servers")):
         if any(word in key.lower() for word in CREDENTIALS):
@@ -82,7 +82,7 @@ def _keys(value: object, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _path(document: object, steps: tuple[int | str, ...]) -> str:
-    """A pydantic location as a key path; the names of union members in it are left out."""
+    """A pydantic location as a key path; without the names of union members."""
     path, here = "", document
     for step in steps:
         if isinstance(step, int):

@@ -17,7 +17,7 @@ _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_$]*$")
 def check_rule(
     section: Section, check: Check, rule: Rule, columns: Mapping[str, SourceColumn]
 ) -> None:
-    """Note what does not fit. `section` is the check's implementation, `columns` the source's."""
+    """Report what does not fit. `section` is the check's implementation, `columns` the source's."""
     for position, name in enumerate(check.columns):
         if name not in columns:
             path = f"{section.at('columns')}[{position}]"

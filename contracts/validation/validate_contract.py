@@ -1,6 +1,6 @@
 """What has to agree between the parts of a contract, beyond each part being well formed.
 
-Promise: a contract that passes can be compiled and run; whatever it names is there, has a type
+Promise: a contract that passes can be compiled and run; everything it names exists and has a type
 that fits, and nothing sensitive reaches the table unprotected.
 """
 
@@ -25,7 +25,7 @@ NEEDED = ("sequence", "valid_from", "valid_to", "is_current")
 def check_consistency(
     contract: Contract, extension: Section, properties: tuple[Section, ...]
 ) -> None:
-    """Note every contradiction. `properties` are the sections of `contract.columns`, in order."""
+    """Report every contradiction. `properties` are the sections of `contract.columns`, in order."""
     source, history = extension.child("source"), extension.child("history")
     if source is None or history is None:
         return
@@ -43,15 +43,15 @@ def check_consistency(
 
 
 def _check_names(contract: Contract, source: Section, properties: tuple[Section, ...]) -> None:
-    seen: set[str] = set()
+    names: set[str] = set()
     reserved = reserved_among((column.name for column in contract.columns), stored=True)
     for column, section in zip(contract.columns, properties, strict=True):
         name = column.name.lower()
-        if name and name in seen:
+        if name and name in names:
             section.problem("name", f"{column.name} occurs twice")
         if (by := reserved.get(column.name)) is not None:
             section.problem("name", f"{column.name} is reserved by {by}", "give it another name")
-        seen.add(name)
+        names.add(name)
     counts = Counter(column.name.lower() for column in contract.source.columns if column.name)
     for name in sorted(name for name, count in counts.items() if count > 1):
         source.problem("columns", f"{name} occurs twice")
@@ -64,7 +64,7 @@ def _check_names(contract: Contract, source: Section, properties: tuple[Section,
 
 
 def _check_source(contract: Contract, section: Section) -> None:
-    """Everything that reads the source names columns that the source has."""
+    """The settings of the source name columns that the source has."""
     origin = contract.source
     kinds = {column.name: column.type for column in origin.columns}
     for key, names in (
@@ -73,27 +73,29 @@ def _check_source(contract: Contract, section: Section) -> None:
         ("partition_column", (origin.partition_column,) if origin.partition_column else ()),
     ):
         for name in names:
-            _known(section, key, name, kinds, "the source")
+            _check_known(section, key, name, kinds, "the source")
     for key, conditions in (("membership", origin.membership), ("ignore", origin.ignore)):
         for position, condition in enumerate(conditions):
             if condition.column:
-                _known(section, f"{key}[{position}].column", condition.column, kinds, "the source")
+                _check_known(
+                    section, f"{key}[{position}].column", condition.column, kinds, "the source"
+                )
     _check_sequence(contract, section, kinds)
 
 
 def _check_sequence(contract: Contract, section: Section, kinds: dict[str, str]) -> None:
     origin = contract.source
-    found = [kinds[name] for name in origin.sequence if kinds.get(name)]
+    types = [kinds[name] for name in origin.sequence if kinds.get(name)]
     if not origin.sequence and not section.report.knows(section.at("sequence")):
         section.problem("sequence", "needs at least one column")
-    if len(set(found)) > 1:
-        section.problem("sequence", f"columns of one type; found {', '.join(sorted(set(found)))}")
-    if any(kind in ("string", "boolean", "binary") for kind in found):
+    if len(set(types)) > 1:
+        section.problem("sequence", f"columns of one type; found {', '.join(sorted(set(types)))}")
+    if any(kind in ("string", "boolean", "binary") for kind in types):
         section.problem("sequence", "must be points in time or numbers")
 
 
 def _check_kind(contract: Contract, source: Section, history: Section) -> None:
-    """What the contract says besides agrees with what the source's rows are."""
+    """The other settings of the contract agree with the kind of the source's rows."""
     kind = contract.source.kind
     if source.report.knows(source.at("kind")):
         return
@@ -134,7 +136,7 @@ def _check_load(contract: Contract, source: Section, history: Section) -> None:
         source.problem("watermark", "an incremental load needs a watermark")
 
 
-def _known(section: Section, key: str, name: str, known: dict[str, str], owner: str) -> None:
+def _check_known(section: Section, key: str, name: str, known: dict[str, str], owner: str) -> None:
     if name not in known:
         section.problem(key, f"{owner} has no column {name}", did_you_mean(name, known))
 
@@ -151,14 +153,14 @@ def _check_key_and_tracked(contract: Contract, section: Section) -> None:
         ("first_valid_from", single),
     ):
         for name in names:
-            _known(section, key, name, kinds, "the target")
+            _check_known(section, key, name, kinds, "the target")
             if name in columns and _generated(columns[name]):
                 section.problem(key, f"{name} is generated, not read from the source")
     for key, names in (("key", contract.key), ("tracked", history.tracked)):
         if not names and not section.report.knows(section.at(key)):
             section.problem(key, "needs at least one column")
-    apart = {*contract.key, *history.tie_breaker, *single}
-    for name in sorted(apart & set(history.tracked)):
+    untrackable = {*contract.key, *history.tie_breaker, *single}
+    for name in sorted(untrackable & set(history.tracked)):
         section.problem("tracked", f"{name} identifies, orders or dates; it can't be tracked too")
     _check_key(contract, section)
 
@@ -190,7 +192,7 @@ def _check_generated(contract: Contract, extension: Section) -> None:
 
 
 def _check_dating(contract: Contract, section: Section) -> None:
-    """What dates versions has the type of their start: of a log, that of the sequence."""
+    """The dating columns have the type of a version's start: for a log, that of the sequence."""
     by = "valid_from" if contract.source.is_state else "sequence"
     dating = contract.generated(by)
     if dating is None or not dating.type:
@@ -206,7 +208,7 @@ def _check_dating(contract: Contract, section: Section) -> None:
 def _check_primary_key(
     contract: Contract, history: Section, properties: tuple[Section, ...]
 ) -> None:
-    """The standard's primaryKey says what is unique; a business key is not, in a history."""
+    """The standard's primaryKey marks unique columns; a business key is not unique in a history."""
     flagged = {
         column.name
         for column, section in zip(contract.columns, properties, strict=True)

@@ -41,7 +41,7 @@ _NULL_SAFE = ("literal", "decode", "trim_or_default", "default_if_null")
 
 
 def check_mapping(contract: Contract, properties: tuple[Section, ...]) -> None:
-    """Note what does not fit. `properties` are the sections of `contract.columns`, in order."""
+    """Report what does not fit. `properties` are the sections of `contract.columns`, in order."""
     sources = {column.name: column for column in contract.source.columns}
     for column, section in zip(contract.columns, properties, strict=True):
         signature = TRANSFORMATIONS.get(column.transformation.name)
@@ -139,7 +139,7 @@ _WITH_FRACTION = ("float", "double")
 def _check_nulls(
     contract: Contract, column: Column, section: Section, used: list[SourceColumn]
 ) -> None:
-    """A required column is never given a null, because checks keep such rows out."""
+    """A required column never gets a null, because checks refuse such rows."""
     name = column.transformation.name
     if name in _NULL_SAFE:
         return
@@ -151,8 +151,8 @@ def _check_nulls(
     present = [not c.nullable or ("required", c.name) in refusing for c in used]
     if name == "trim":
         present = [
-            there and ("not_blank", c.name) in refusing
-            for there, c in zip(present, used, strict=True)
+            not_null and ("not_blank", c.name) in refusing
+            for not_null, c in zip(present, used, strict=True)
         ]
     if name == "round_within" or not any(present):
         section.problem(

@@ -13,22 +13,22 @@ from contracts.yaml_reading.yaml_section import Section
 def check_partitioning(
     section: Section, partitioning: tuple[str, ...], kinds: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Note what is wrong with the terms; returns the columns they name. `kinds`: their types."""
+    """Report problems of the terms; return the columns they name. `kinds`: their types."""
     columns = []
     for position, text in enumerate(partitioning):
         path = f"{section.at('partitioning')}[{position}]"
-        found = term(text)
-        if found is None:
+        parsed = term(text)
+        if parsed is None:
             hint = "a column, years(c), months(c), days(c), hours(c) or bucket(c, N)"
             section.report.add(path, "is no partition term", hint)
-        elif found.column not in kinds:
-            hint = did_you_mean(found.column, kinds)
-            section.report.add(path, f"the table has no column {found.column}", hint)
+        elif parsed.column not in kinds:
+            hint = did_you_mean(parsed.column, kinds)
+            section.report.add(path, f"the table has no column {parsed.column}", hint)
         else:
-            columns.append(found.column)
-            kind = kinds[found.column]
-            if found.function in TIME_TRANSFORMS and kind and not is_temporal(kind):
-                section.report.add(path, f"{found.function} needs a date; the column is {kind}")
-            if found.function == "hours" and kind == "date":
+            columns.append(parsed.column)
+            kind = kinds[parsed.column]
+            if parsed.function in TIME_TRANSFORMS and kind and not is_temporal(kind):
+                section.report.add(path, f"{parsed.function} needs a date; the column is {kind}")
+            if parsed.function == "hours" and kind == "date":
                 section.report.add(path, "a date has no hours", "use days")
     return tuple(columns)

@@ -7,13 +7,13 @@ from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.yaml_reading.yaml_section import Section
 
 SENSITIVE = (Classification.CONFIDENTIAL, Classification.RESTRICTED)
-"""From here on a column has to be protected."""
+"""A column of these classifications has to be protected."""
 
 _PROTECTION = "customProperties.strandline.protection"
 
 
 def check_protection(contract: Contract, properties: tuple[Section, ...]) -> None:
-    """Note what is unprotected or wrongly protected.
+    """Report what is unprotected or wrongly protected.
 
     `properties` are the sections of `contract.columns`, in order.
     """
@@ -42,12 +42,12 @@ def check_protection(contract: Contract, properties: tuple[Section, ...]) -> Non
 def _check_bare(column: Column, section: Section, sensitive: set[str]) -> None:
     leaking = sorted(sensitive & set(column.sources))
     if column.classification in SENSITIVE:
-        found = f"the column is {column.classification} and not protected"
+        problem = f"the column is {column.classification} and not protected"
     elif leaking:
-        found = f"made of {', '.join(leaking)}, which the source classifies as sensitive"
+        problem = f"made of {', '.join(leaking)}, which the source classifies as sensitive"
     else:
         return
-    section.problem(_PROTECTION, found, "encrypt, pseudonymise or mask it")
+    section.problem(_PROTECTION, problem, "encrypt, pseudonymise or mask it")
 
 
 def _check_comparable(contract: Contract, properties: tuple[Section, ...]) -> None:

@@ -1,6 +1,6 @@
-"""What is wrong with a contract file: every problem with its place, collected and never raised.
+"""The problems of a contract file, each with its path, collected and never raised.
 
-Promise: readers go on after a problem, so that one look at a file shows all of them.
+Promise: readers continue after a problem, so that reading a file once shows all of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Problem:
             `schema[0].properties[3].customProperties.strandline.transformation`; empty for the
             file as a whole.
         message: What is wrong.
-        suggestion: What would be right; empty when nothing better can be said.
+        suggestion: What would be right; empty when there is no suggestion.
     """
 
     file: str
@@ -29,27 +29,27 @@ class Problem:
     suggestion: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.path}: " if self.path else ""
+        prefix = f"{self.path}: " if self.path else ""
         hint = f" ({self.suggestion})" if self.suggestion else ""
-        return f"{place}{self.message}{hint}"
+        return f"{prefix}{self.message}{hint}"
 
 
 @dataclass(slots=True)
 class Report:
-    """The problems of one file in the order they were found; a repeated one is kept once."""
+    """The problems of one file in order; a repeated one is kept once."""
 
     file: str
-    found: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
     def add(self, path: str, message: str, suggestion: str = "") -> None:
-        """Note a problem."""
+        """Add a problem."""
         problem = Problem(self.file, path, message, suggestion)
-        if problem not in self.found:
-            self.found.append(problem)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def knows(self, path: str) -> bool:
-        """Whether a problem was found at exactly this place."""
-        return any(problem.path == path for problem in self.found)
+        """Whether there is a problem at exactly this path."""
+        return any(problem.path == path for problem in self.problems)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 """Text to plain values: YAML without duplicate keys, aliases, tags or surprises.
 
-Promise: whatever the text, the outcome is a tree of dict, list, str, int, float, bool and None, or
+Promise: whatever the text, the result is a tree of dict, list, str, int, float, bool and None, or
 a problem with line and column.
 """
 
@@ -21,7 +21,7 @@ _NO_TAG = "tags are not used here"
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses what a reader of the file would overlook."""
+    """A safe loader that refuses constructs that a reader of the file would overlook."""
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
         """Refuse aliases (they can refer to themselves) and explicit tags."""
@@ -34,19 +34,19 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, object]:
         """Refuse a key that occurs twice: plain YAML would silently keep the last."""
-        seen: set[object] = set()
+        names: set[object] = set()
         for key, _ in node.value:
             name = self.construct_object(key, deep=True)
             if not isinstance(name, Hashable):
                 raise ConstructorError(None, None, "a key has to be a word", key.start_mark)
-            if name in seen:
+            if name in names:
                 raise ConstructorError(None, None, f"the key {name} occurs twice", key.start_mark)
-            seen.add(name)
+            names.add(name)
         mapping: dict[Hashable, object] = super().construct_mapping(node, deep=deep)
         return mapping
 
 
-# Times stay text, as they were written; what needs one reads it with its own rules.
+# Times stay text, as written; the code that needs one parses it by its own rules.
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:timestamp"]
     for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -58,7 +58,7 @@ def parse(
 ) -> dict[str, object] | None:
     """The document's top level, or None and a problem in the report.
 
-    `start` is how such a file begins, for who wrote something else.
+    `start` is how such a file begins, for the suggestion.
     """
     try:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - derives from the safe loader
@@ -81,5 +81,5 @@ def _refused(message: str, event: yaml.Event) -> ComposerError:
 
 def _described(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{place}{error.problem or error.context or 'not YAML'}"
+    position = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{position}{error.problem or error.context or 'not YAML'}"

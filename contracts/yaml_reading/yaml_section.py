@@ -1,6 +1,6 @@
-"""One mapping of a contract file, read key by key with types checked and places known.
+"""One mapping of a contract file, read key by key with types checked and paths tracked.
 
-Promise: a reader always gets a value of the type it asked for; what was wrong is in the report.
+Promise: a reader always gets a value of the requested type; problems are in the report.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contracts.model import Scalar
 from contracts.yaml_reading.problem_report import Report, did_you_mean
 
 NAMESPACE = "strandline"
-"""The name of the custom property under which lies what the standard has no place for."""
+"""The name of the custom property for everything that is not in the standard."""
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -36,26 +36,26 @@ class Section:
         return f"{self.path}.{key}" if self.path else key
 
     def problem(self, key: str, message: str, suggestion: str = "") -> None:
-        """Note a problem with a key."""
+        """Report a problem with a key."""
         self.report.add(self.at(key), message, suggestion)
 
     def only(self, known: Collection[str]) -> None:
-        """Note every key that is not known."""
+        """Report every key that is not known."""
         for key in self.value:
             if key not in known:
                 self.problem(str(key), "unknown key", did_you_mean(str(key), known))
 
     def has(self, key: str) -> bool:
-        """Whether the key is there with a value."""
+        """Whether the key has a value that is not null."""
         return self.value.get(key) is not None
 
     def text(self, key: str, *, default: str | None = None) -> str:
         """A text that is not blank; "" after a problem."""
-        found = self.value.get(key)
-        if found is None and default is not None:
+        value = self.value.get(key)
+        if value is None and default is not None:
             return default
-        if isinstance(found, str) and found.strip():
-            return found
+        if isinstance(value, str) and value.strip():
+            return value
         self._refuse(key, "text")
         return ""
 
@@ -63,12 +63,12 @@ class Section:
         self, key: str, *, default: int | None = None, low: int = 0, high: int | None = None
     ) -> int:
         """A whole number between `low` and `high`."""
-        found = self.value.get(key)
-        if found is None and default is not None:
+        value = self.value.get(key)
+        if value is None and default is not None:
             return default
-        if isinstance(found, int) and not isinstance(found, bool):
-            if low <= found and (high is None or found <= high):
-                return found
+        if isinstance(value, int) and not isinstance(value, bool):
+            if low <= value and (high is None or value <= high):
+                return value
             bound = f"at least {low}" if high is None else f"between {low} and {high}"
             self.problem(key, f"must be {bound}")
         else:
@@ -79,12 +79,12 @@ class Section:
         self, key: str, *, default: float | None = None, low: float = 0, high: float = math.inf
     ) -> float:
         """A number between `low` and `high`."""
-        found = self.value.get(key)
-        if found is None and default is not None:
+        value = self.value.get(key)
+        if value is None and default is not None:
             return default
-        if is_number(found):
-            if low <= found <= high:
-                return float(found)
+        if is_number(value):
+            if low <= value <= high:
+                return float(value)
             bound = f"at least {low}" if math.isinf(high) else f"between {low} and {high}"
             self.problem(key, f"must be {bound}")
         else:
@@ -93,11 +93,11 @@ class Section:
 
     def flag(self, key: str, *, default: bool) -> bool:
         """True or false."""
-        found = self.value.get(key)
-        if found is None:
+        value = self.value.get(key)
+        if value is None:
             return default
-        if isinstance(found, bool):
-            return found
+        if isinstance(value, bool):
+            return value
         self._refuse(key, "true or false")
         return default
 
@@ -105,59 +105,59 @@ class Section:
         self, key: str, kind: type[_Choice], *, default: _Choice | None = None
     ) -> _Choice | None:
         """One word of an enumeration; None after a problem."""
-        found = self.value.get(key)
-        if found is None and default is not None:
+        value = self.value.get(key)
+        if value is None and default is not None:
             return default
         words = [str(member) for member in kind]
-        if isinstance(found, str) and found in words:
-            return kind(found)
-        if isinstance(found, str):
-            self.problem(key, f"unknown word {found}", did_you_mean(found, words))
+        if isinstance(value, str) and value in words:
+            return kind(value)
+        if isinstance(value, str):
+            self.problem(key, f"unknown word {value}", did_you_mean(value, words))
         else:
             self._refuse(key, f"one of {', '.join(words)}")
         return default
 
     def texts(self, key: str, *, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
         """A list of distinct texts."""
-        found = self.value.get(key)
-        if found is None and default is not None:
+        value = self.value.get(key)
+        if value is None and default is not None:
             return default
-        if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             self._refuse(key, "a list of names")
             return default or ()
-        for name in sorted({item for item in found if found.count(item) > 1}):
+        for name in sorted({item for item in value if value.count(item) > 1}):
             self.problem(key, f"{name} occurs twice")
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(value))
 
     def scalars(self, key: str) -> tuple[Scalar, ...]:
         """A list of single values, empty when the key is absent."""
-        found = self.value.get(key)
-        if found is None:
+        value = self.value.get(key)
+        if value is None:
             return ()
-        if isinstance(found, list) and all(is_scalar(item) for item in found):
-            return tuple(found)
+        if isinstance(value, list) and all(is_scalar(item) for item in value):
+            return tuple(value)
         self._refuse(key, "a list of single values")
         return ()
 
     def child(self, key: str, *, required: bool = False) -> Section | None:
         """A mapping below this one."""
-        found = self.value.get(key)
-        if isinstance(found, dict):
-            return Section(found, self.at(key), self.report)
-        if found is not None or required:
+        value = self.value.get(key)
+        if isinstance(value, dict):
+            return Section(value, self.at(key), self.report)
+        if value is not None or required:
             self._refuse(key, "a mapping")
         return None
 
     def children(self, key: str, *, required: bool = False) -> tuple[Section, ...]:
-        """A list of mappings below this one; items of another kind are noted and left out."""
-        found = self.value.get(key)
-        if found is None and not required:
+        """A list of mappings below this one; other items are reported and skipped."""
+        value = self.value.get(key)
+        if value is None and not required:
             return ()
-        if not isinstance(found, list) or (required and not found):
+        if not isinstance(value, list) or (required and not value):
             self._refuse(key, "a list with at least one entry" if required else "a list")
             return ()
         sections = []
-        for position, item in enumerate(found):
+        for position, item in enumerate(value):
             path = f"{self.at(key)}[{position}]"
             if isinstance(item, dict):
                 sections.append(Section(item, path, self.report))
@@ -166,7 +166,7 @@ class Section:
         return tuple(sections)
 
     def extension(self, *, required: bool = False) -> Section | None:
-        """What lies under our own name among the section's `customProperties`."""
+        """The mapping under our own name among the section's `customProperties`."""
         mine = []
         for entry in self.children("customProperties"):
             name = entry.value.get("property")
@@ -181,9 +181,9 @@ class Section:
             if required:
                 self.report.add(path, "is missing")
             return None
-        found = mine[0].value.get("value")
-        if isinstance(found, dict):
-            return Section(found, path, self.report)
+        value = mine[0].value.get("value")
+        if isinstance(value, dict):
+            return Section(value, path, self.report)
         self.report.add(path, "must have a mapping as its value")
         return None
 

@@ -1,7 +1,7 @@
-"""Bringing a Prefect server's automations to what the alert file says.
+"""Makes a Prefect server's automations agree with the alert file.
 
-Promise: applied again, nothing changes and every id stays. Automations that lost their alert go;
-those of others, even of the same name, are never touched.
+Promise: applying again changes nothing and keeps every id. Automations whose alert is no longer in
+the file are removed; those that no alert file made, even of the same name, are never touched.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NO_BLOCK = uuid4()
 
 
 class Change(StrEnum):
-    """What became, or would become, of an automation."""
+    """What was done, or would be done, to an automation."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -47,7 +47,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """One automation and what became of it; `id` is None where it is not there yet, or no more."""
+    """One automation and what was done to it; `id` is None where it does not exist (any more)."""
 
     name: str
     change: Change
@@ -58,16 +58,16 @@ def apply_alerts(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, .
     """Make blocks and automations agree with the file.
 
     Raises:
-        SettingsError: Somebody else's automation has the name of one of ours.
+        SettingsError: An automation that no alert file made has the name of one of ours.
     """
-    there, known = _all(client), _block_ids(client)
-    _refuse_taken(there, file)
-    file = with_kept(file, known)
-    blocks = _saved_blocks(file, known)
+    existing, block_ids = _all_automations(client), _block_ids(client)
+    _refuse_taken(existing, file)
+    file = with_kept(file, block_ids)
+    blocks = _saved_blocks(file, block_ids)
     wanted = list(automations(file, lambda channel, severity: blocks[channel, severity], _pages()))
-    outcomes = [_upsert(client, each, there) for each in wanted]
+    outcomes = [_upsert(client, each, existing) for each in wanted]
     kept = {each.id for each in outcomes}
-    for extra in ours(there):
+    for extra in ours(existing):
         if extra.id not in kept:
             client.delete_automation(extra.id)
             outcomes.append(Applied(extra.name, Change.REMOVED, None))
@@ -80,24 +80,24 @@ def apply_alerts(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, .
 
 
 def differences(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, ...]:
-    """What `apply` would do; nothing is changed.
+    """What `apply_alerts` would do; changes nothing.
 
     Raises:
-        SettingsError: Somebody else's automation has the name of one of ours.
+        SettingsError: An automation that no alert file made has the name of one of ours.
     """
-    there, known = _all(client), _block_ids(client)
-    _refuse_taken(there, file)
-    file = with_kept(file, known)
+    existing, block_ids = _all_automations(client), _block_ids(client)
+    _refuse_taken(existing, file)
+    file = with_kept(file, block_ids)
 
     def block(channel: str, severity: Severity) -> UUID:
-        return known.get(document_name(channel, severity), _NO_BLOCK)
+        return block_ids.get(document_name(channel, severity), _NO_BLOCK)
 
     wanted = list(automations(file, block, _pages()))
-    found = {each.name: each for each in reversed(ours(there))}
-    outcomes = [_compared(each, found.get(each.name)) for each in wanted]
+    by_name = {each.name: each for each in reversed(ours(existing))}
+    outcomes = [_compared(each, by_name.get(each.name)) for each in wanted]
     kept = {each.id for each in outcomes}
-    gone = (each for each in ours(there) if each.id not in kept)
-    return (*outcomes, *(Applied(each.name, Change.REMOVED, each.id) for each in gone))
+    removed = (each for each in ours(existing) if each.id not in kept)
+    return (*outcomes, *(Applied(each.name, Change.REMOVED, each.id) for each in removed))
 
 
 def _pages() -> str:
@@ -105,46 +105,46 @@ def _pages() -> str:
 
 
 def known_to(client: SyncPrefectClient, file: AlertFile) -> AlertFile:
-    """The file with the channels that the server knows from elsewhere; see `with_kept`."""
+    """The file with the channels whose blocks the server already has; see `with_kept`."""
     return with_kept(file, _block_ids(client))
 
 
-def with_kept(file: AlertFile, known: Mapping[str, UUID]) -> AlertFile:
-    """The file, with channels that are not set up here and whose blocks the server has already.
+def with_kept(file: AlertFile, block_ids: Mapping[str, UUID]) -> AlertFile:
+    """The file, with channels that are not set up here but whose blocks the server already has.
 
-    So a machine that lacks the secrets does not take channels away that another one set up.
+    So a machine that lacks the secrets does not remove channels that another machine set up.
     """
     kept = frozenset(
         (channel, severity)
         for channel in file.off
         for severity in Severity
-        if document_name(channel, severity) in known
+        if document_name(channel, severity) in block_ids
     )
     return file.model_copy(update={"kept": kept})
 
 
-def ours(there: list[Automation]) -> list[Automation]:
-    """Those that an alert file made."""
-    return [each for each in there if TAG in each.tags]
+def ours(existing: list[Automation]) -> list[Automation]:
+    """The automations that an alert file made."""
+    return [each for each in existing if TAG in each.tags]
 
 
-def _all(client: SyncPrefectClient) -> list[Automation]:
-    found: list[Automation] = []
+def _all_automations(client: SyncPrefectClient) -> list[Automation]:
+    existing: list[Automation] = []
     while True:
         response = client.request(
             "POST",
             "/automations/filter",
-            json={"sort": "NAME_ASC", "limit": _PAGE, "offset": len(found)},
+            json={"sort": "NAME_ASC", "limit": _PAGE, "offset": len(existing)},
         )
         page = [Automation.model_validate(each) for each in response.json()]
-        found += page
+        existing += page
         if len(page) < _PAGE:
-            return found
+            return existing
 
 
-def _refuse_taken(there: list[Automation], file: AlertFile) -> None:
+def _refuse_taken(existing: list[Automation], file: AlertFile) -> None:
     mine = {automation_name(name) for name in file.alerts}
-    taken = sorted(each.name for each in there if each.name in mine and TAG not in each.tags)
+    taken = sorted(each.name for each in existing if each.name in mine and TAG not in each.tags)
     if taken:
         raise SettingsError(
             where="the automations of the Prefect server",
@@ -154,25 +154,27 @@ def _refuse_taken(there: list[Automation], file: AlertFile) -> None:
         )
 
 
-def _upsert(client: SyncPrefectClient, wanted: AutomationCore, there: list[Automation]) -> Applied:
-    found = next((each for each in ours(there) if each.name == wanted.name), None)
-    outcome = _compared(wanted, found)
+def _upsert(
+    client: SyncPrefectClient, wanted: AutomationCore, existing: list[Automation]
+) -> Applied:
+    current = next((each for each in ours(existing) if each.name == wanted.name), None)
+    outcome = _compared(wanted, current)
     if outcome.change is Change.CREATED:
         return Applied(wanted.name, Change.CREATED, client.create_automation(wanted))
-    if outcome.change is Change.UPDATED and found is not None:
-        client.update_automation(found.id, wanted)
+    if outcome.change is Change.UPDATED and current is not None:
+        client.update_automation(current.id, wanted)
     return outcome
 
 
-def _compared(wanted: AutomationCore, found: Automation | None) -> Applied:
-    if found is None:
+def _compared(wanted: AutomationCore, current: Automation | None) -> Applied:
+    if current is None:
         return Applied(wanted.name, Change.CREATED, None)
-    same = _plain(wanted) == _plain(found)
-    return Applied(wanted.name, Change.UNCHANGED if same else Change.UPDATED, found.id)
+    same = _plain(wanted) == _plain(current)
+    return Applied(wanted.name, Change.UNCHANGED if same else Change.UPDATED, current.id)
 
 
 def _plain(automation: AutomationCore) -> Any:
-    """An automation without the ids that the server gives its triggers, lists of words in order."""
+    """An automation without the ids that the server gives its triggers, lists of texts sorted."""
     return _ordered(automation.model_dump(mode="json", include=_COMPARED))
 
 
@@ -180,14 +182,16 @@ def _ordered(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _ordered(each) for key, each in value.items() if key != "id"}
     if isinstance(value, list):
-        every = [_ordered(each) for each in value]
-        words = [each for each in every if isinstance(each, str)]
-        return sorted(words) if len(words) == len(every) else every
+        values = [_ordered(each) for each in value]
+        texts = [each for each in values if isinstance(each, str)]
+        return sorted(texts) if len(texts) == len(values) else values
     return value
 
 
-def _saved_blocks(file: AlertFile, known: Mapping[str, UUID]) -> dict[tuple[str, Severity], UUID]:
-    """The blocks of all channels that some alert goes to, saved; saving again keeps the id."""
+def _saved_blocks(
+    file: AlertFile, block_ids: Mapping[str, UUID]
+) -> dict[tuple[str, Severity], UUID]:
+    """Save the block of each channel that an alert is routed to; saving again keeps the id."""
     used = {
         (channel, alert.severity)
         for alert in file.alerts.values()
@@ -196,7 +200,7 @@ def _saved_blocks(file: AlertFile, known: Mapping[str, UUID]) -> dict[tuple[str,
     return {
         key: _saved(block_of(file.channels[key[0]], key[1]), document_name(*key))
         if key[0] in file.channels
-        else known[document_name(*key)]
+        else block_ids[document_name(*key)]
         for key in sorted(used)
     }
 
@@ -207,7 +211,7 @@ def _saved(block: Block, name: str) -> UUID:
 
 
 def _block_ids(client: SyncPrefectClient) -> dict[str, UUID]:
-    found = client.request(
+    documents = client.request(
         "POST",
         "/block_documents/filter",
         json={
@@ -217,7 +221,7 @@ def _block_ids(client: SyncPrefectClient) -> dict[str, UUID]:
             "limit": _PAGE,
         },
     ).json()
-    return {each["name"]: UUID(each["id"]) for each in found if each["name"]}
+    return {each["name"]: UUID(each["id"]) for each in documents if each["name"]}
 
 
 def _remove_blocks(client: SyncPrefectClient, kept: set[str]) -> None:
@@ -227,7 +231,7 @@ def _remove_blocks(client: SyncPrefectClient, kept: set[str]) -> None:
 
 
 def _watch(alert: Alert) -> None:
-    """A table that was never loaded is waited for too, from now on."""
+    """Start the wait for each table of a stale alert now, even if it was never loaded."""
     if not isinstance(alert, TableStale):
         return
     for target in alert.tables:

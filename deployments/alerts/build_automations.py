@@ -1,4 +1,4 @@
-"""Alerts as Prefect automations: what each waits for, and what it then does.
+"""Alerts as Prefect automations: the trigger and the actions of each.
 
 Every trigger has two branches: the alert's own, and a test event that names the alert. So a test
 goes through the automation itself, its messages and its blocks.
@@ -51,21 +51,21 @@ _ENDS = ("Completed", "Failed", "TimedOut", "Crashed", "Cancelled", "Suspended",
 _OVER = {f"{_RUN}{state}" for state in _ENDS}
 _HEARTBEAT = f"{_RUN}heartbeat"
 _ONE_END = timedelta(minutes=5)
-"""For how long a further end of a run is the same one: worker and server may both tell it."""
+"""How long a further end of a run counts as the same: worker and server may both report it."""
 
 
 def silenced(file: AlertFile) -> tuple[str, ...]:
-    """Alerts that nobody would hear of: none of their channels is set up."""
+    """Alerts that reach no receiver: none of their channels is set up."""
     return tuple(name for name, alert in file.alerts.items() if not file.routed(alert))
 
 
 def automations(file: AlertFile, block: BlockOf, pages: str) -> Iterator[AutomationCore]:
     """The automations of a file.
 
-    `block` is asked for each channel that an alert goes to; `pages` is the address that messages
-    link to.
+    `block` is called for each channel that an alert is routed to; `pages` is the address that
+    messages link to.
 
-    An alert that nobody would hear of has none. A zombie is ended all the same.
+    An alert without a channel gets no automation. A zombie is ended all the same.
     """
     for name, alert in file.alerts.items():
         if isinstance(alert, Zombie):
@@ -88,13 +88,13 @@ def automations(file: AlertFile, block: BlockOf, pages: str) -> Iterator[Automat
             enabled=alert.enabled,
             tags=[names.TAG],
             trigger=CompoundTrigger(
-                require="any", within=None, triggers=[_trigger(alert), _test_of(name)]
+                require="any", within=None, triggers=[_trigger(alert), _test_trigger(name)]
             ),
             actions=actions,
         )
 
 
-def _test_of(name: str) -> EventTrigger:
+def _test_trigger(name: str) -> EventTrigger:
     return EventTrigger(
         expect={names.ALERT_TEST},
         match={names.ID: names.alert_resource(name)},
@@ -104,9 +104,9 @@ def _test_of(name: str) -> EventTrigger:
 
 
 def _ending_zombies(name: str, alert: Zombie) -> AutomationCore:
-    """Ends a silent run; that it was ended is what the alert itself waits for.
+    """The automation that ends a silent run; the alert itself waits for that end.
 
-    A run that ended in time can't be ended again, so that a late heartbeat alarms nobody.
+    A run that ended in time can't be ended again, so that a late heartbeat raises no alert.
     """
     return AutomationCore(
         name=f"{names.automation_name(name)}, the end of the run",
@@ -139,21 +139,21 @@ def _flows(flows: Iterable[str]) -> dict[str, str | list[str]]:
 
 @singledispatch
 def _trigger(alert: Alert) -> TriggerTypes:
-    """What an alert waits for."""
-    # A kind that only the model knows; tests/shape/test_kinds.py asks for each of them.
+    """The trigger of an alert."""
+    # A kind that has no trigger here; tests/shape/test_kinds.py checks each kind.
     message = f"no trigger for {type(alert).__name__}"
     raise NotImplementedError(message)
 
 
 @_trigger.register
 def _run_failed(alert: RunFailed) -> TriggerTypes:
-    """Any failure but those that alerts of their own tell of."""
-    elsewhere = either(
+    """Any failure except those that have alerts of their own."""
+    excluded = either(
         *(f"{EXCEPTION}{kind.__name__}: " for kind in (QualityGateError, SourceUnavailableError))
     )
     return EventTrigger(
         expect={f"{_RUN}Failed", f"{_RUN}TimedOut"},
-        match={names.ID: f"{_RUN}*", "prefect.state-message": f"!{elsewhere}*"},
+        match={names.ID: f"{_RUN}*", "prefect.state-message": f"!{excluded}*"},
         match_related=_flows(alert.flows),
         for_each={names.ID},
         posture=Posture.Reactive,
@@ -230,7 +230,7 @@ def _too_long(alert: RunTooLong) -> TriggerTypes:
 
 @_trigger.register
 def _stale(alert: TableStale) -> TriggerTypes:
-    """Every load starts the wait anew, and so does being watched for the first time."""
+    """Each load restarts the wait, and so does the event that first watches the table."""
     loads = {names.TABLE_PUBLISHED}
     if alert.unless == "loaded":
         loads |= {names.TABLE_UNCHANGED}
@@ -259,9 +259,9 @@ def _zombie(alert: Zombie) -> TriggerTypes:
 
 
 def either(*prefixes: str) -> str:
-    """One pattern for texts that begin with any of the prefixes, as far as the shortest goes.
+    """One pattern for texts that begin with any of the prefixes, up to the shortest's length.
 
-    A label can exclude one pattern only. Each place takes any of the prefixes' letters there.
+    A label can exclude one pattern only. Each position matches any prefix's letter there.
     """
     return "".join(
         letters.pop() if len(letters) == 1 else f"[{''.join(sorted(letters))}]"

@@ -1,7 +1,7 @@
-"""The words of each alert, as templates that the Prefect server fills in.
+"""The message of each alert, as templates that the Prefect server renders.
 
 Promise: a message has the numbers, a link and the next command, and no text that could quote a
-cell: what an error says is passed on only where the error is one of Strandline's own, whose
+cell: it includes the text of an error only where the error is one of Strandline's own, whose
 messages carry no value.
 """
 
@@ -38,15 +38,15 @@ class Message:
 
 
 def message_of(name: str, alert: Alert, pages: str) -> Message:
-    """The message of an alert; a test of it says that it is one.
+    """The message of an alert; a test message says that it is a test.
 
-    `pages` is the address of the server's pages: the server itself may not know under which name
-    others reach it.
+    `pages` is the address of the server's pages: the server itself may not know the name under
+    which clients reach it.
     """
-    subject, lines = _said(alert)
+    subject, lines = _subject_and_lines(alert)
     test = f"event.event == '{names.ALERT_TEST}'"
     head = f"{{% set pages = '{pages.rstrip('/')}' %}}{{% if {test} %}}"
-    tested = (
+    test_lines = (
         "Nothing happened: somebody typed `strandline alerts test`.",
         f"If it had been real, {name} would have told you here.",
     )
@@ -54,11 +54,11 @@ def message_of(name: str, alert: Alert, pages: str) -> Message:
         f"Alert: {name}, {{{{ pages }}}}/automations/automation/{{{{ automation.id }}}}",
         "Event: {{ event.id }}",
     )
-    said = f"{_joined(tested)}{{% else %}}{_joined(lines)}{{% endif %}}"
+    text = f"{_joined(test_lines)}{{% else %}}{_joined(lines)}{{% endif %}}"
     return Message(
         subject=f"{{% if {test} %}}TEST: {name} ({alert.severity}){{% else %}}"
         f"{alert.severity}: {subject}{{% endif %}}",
-        body=f"{head}{_joined((said, *origin))}",
+        body=f"{head}{_joined((text, *origin))}",
     )
 
 
@@ -76,7 +76,7 @@ _TIMES = (
 )
 _OWN = ", ".join(f"'{kind}'" for kind in OWN_ERRORS)
 _ENDINGS = " or ".join(f"told.startswith('{words}')" for words in ENDINGS)
-# `contracts.alerts.failure_reasons.sendable` in the server's language.
+# `contracts.alerts.failure_reasons.sendable` as a template.
 _REASON = (
     f"{{% set told = flow_run.state.message|string|replace('{EXCEPTION}', '', 1) %}}"
     "{% set kind = told.split(':')[0] %}"
@@ -87,19 +87,19 @@ _REASON = (
 
 
 @singledispatch
-def _said(alert: Alert) -> tuple[str, tuple[str, ...]]:
+def _subject_and_lines(alert: Alert) -> tuple[str, tuple[str, ...]]:
     """The subject, and the lines of the body."""
-    # A kind that only the model knows; tests/shape/test_kinds.py asks for each of them.
+    # A kind that has no message here; tests/shape/test_kinds.py checks each kind.
     message = f"no words for {type(alert).__name__}"
     raise NotImplementedError(message)
 
 
-@_said.register
+@_subject_and_lines.register
 def _run_failed(_: RunFailed) -> tuple[str, tuple[str, ...]]:
     return f"{_RUN}, failed", (_REASON, _TIMES, _LINK, _LOGS)
 
 
-@_said.register
+@_subject_and_lines.register
 def _run_crashed(_: RunCrashed) -> tuple[str, tuple[str, ...]]:
     return f"{_RUN}, crashed", (
         _REASON,
@@ -110,7 +110,7 @@ def _run_crashed(_: RunCrashed) -> tuple[str, tuple[str, ...]]:
     )
 
 
-@_said.register
+@_subject_and_lines.register
 def _quality(_: QualityBelowThreshold) -> tuple[str, tuple[str, ...]]:
     return "{{ event.resource.name }}: a batch scored below its threshold", (
         (
@@ -126,7 +126,7 @@ def _quality(_: QualityBelowThreshold) -> tuple[str, tuple[str, ...]]:
     )
 
 
-@_said.register
+@_subject_and_lines.register
 def _burst(alert: AnomalyBurst) -> tuple[str, tuple[str, ...]]:
     return "{{ event.resource.name }}: a burst of anomalies", (
         f"{alert.times} times within {words(alert.within)} rows of this table failed a check.",
@@ -139,7 +139,7 @@ def _burst(alert: AnomalyBurst) -> tuple[str, tuple[str, ...]]:
     )
 
 
-@_said.register
+@_subject_and_lines.register
 def _circuit(_: CircuitOpen) -> tuple[str, tuple[str, ...]]:
     return "{{ event.resource.name }}: the source does not answer", (
         (
@@ -151,7 +151,7 @@ def _circuit(_: CircuitOpen) -> tuple[str, tuple[str, ...]]:
     )
 
 
-@_said.register
+@_subject_and_lines.register
 def _too_long(alert: RunTooLong) -> tuple[str, tuple[str, ...]]:
     what, since = {
         "running": ("still running", "It began to run"),
@@ -170,7 +170,7 @@ def _too_long(alert: RunTooLong) -> tuple[str, tuple[str, ...]]:
     )
 
 
-@_said.register
+@_subject_and_lines.register
 def _stale(alert: TableStale) -> tuple[str, tuple[str, ...]]:
     counts = "published" if alert.unless == "published" else "loaded"
     return f"{{{{ event.resource.name }}}}: not {counts} for {words(alert.after)}", (
@@ -189,7 +189,7 @@ def _stale(alert: TableStale) -> tuple[str, tuple[str, ...]]:
     )
 
 
-@_said.register
+@_subject_and_lines.register
 def _zombie(alert: Zombie) -> tuple[str, tuple[str, ...]]:
     return f"{_RUN}, gave no sign of life for {words(alert.silent)}", (
         (

@@ -1,7 +1,6 @@
-"""Proving that alerts arrive: a marked event for each, through the server to every channel.
+"""Tests that alerts arrive: a marked event for each, through the server to every channel.
 
-Promise: an alert counts as proven only when the server says of each of its actions that it was
-carried out.
+Promise: an alert counts as proven only when the server reports each of its actions as executed.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ from contracts.alerts.alert_model import AlertFile
 __all__ = ["AlertTrial", "try_alerts"]
 
 _ENDS = ("prefect.automation.action.executed", "prefect.automation.action.failed")
-_BETWEEN_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 _NO_RESULT = "no result from the server in time"
-_FROM_HERE = "Sent by strandline alerts test itself: the server did not say that it sent its own."
+_DIRECT_BODY = "Sent by strandline alerts test itself: the server did not say that it sent its own."
 
 
 @dataclass(frozen=True, slots=True)
 class AlertTrial:
     """How the test of an alert went in one channel.
 
-    `seconds` is from telling the server to its word that the message was sent; None: it never was.
-    `reason` is empty where all is well.
+    `seconds` is from the test event until the server reports the message as sent; None: it never
+    did. `reason` is empty on success.
     """
 
     alert: str
@@ -45,8 +44,8 @@ class AlertTrial:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
-    """A test event: its id, and when it was told."""
+class _TestEvent:
+    """A test event: its id, and when it was emitted."""
 
     id: str
     at: datetime
@@ -59,7 +58,7 @@ def try_alerts(
     *,
     seconds: float,
 ) -> tuple[AlertTrial, ...]:
-    """Send a test event for each alert that has an automation, and wait for what comes of it.
+    """Send a test event for each alert that has an automation, and wait for the results.
 
     Args:
         client: The server.
@@ -68,45 +67,45 @@ def try_alerts(
         seconds: How long to wait, for all of them together.
     """
     began = datetime.now(UTC)
-    sent = {name: _told(name) for name in automations}
+    tests = {name: _emit_test_event(name) for name in automations}
     results: dict[tuple[str, int], Mapping[str, Any]] = {}
     wanted = {
-        (name, place)
+        (name, index)
         for name in automations
-        for place, _ in enumerate(file.routed(file.alerts[name]))
+        for index, _ in enumerate(file.routed(file.alerts[name]))
     }
-    until = time.monotonic() + seconds
-    while wanted - set(results) and time.monotonic() < until:
-        time.sleep(_BETWEEN_SECONDS)
-        for event in _ended(client, list(automations.values()), began):
-            name = _of_which(event, sent)
+    deadline = time.monotonic() + seconds
+    while wanted - set(results) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+        for event in _action_events(client, list(automations.values()), began):
+            name = _alert_of(event, tests)
             if name is not None:
                 results[name, event["payload"]["action_index"]] = event
     trials = [
-        _judged(file, name, place, sent[name], results.get((name, place)))
-        for name, place in sorted(wanted)
+        _trial(file, name, index, tests[name], results.get((name, index)))
+        for name, index in sorted(wanted)
     ]
     silent = {each.channel: each.alert for each in trials if each.reason == _NO_RESULT}
-    why = {channel: _why(file, channel, name) for channel, name in silent.items()}
+    reasons = {channel: _direct_result(file, channel, name) for channel, name in silent.items()}
     return tuple(
-        replace(each, reason=f"{_NO_RESULT}; {why[each.channel]}")
+        replace(each, reason=f"{_NO_RESULT}; {reasons[each.channel]}")
         if each.reason == _NO_RESULT
         else each
         for each in trials
     )
 
 
-def _told(name: str) -> _Sent:
+def _emit_test_event(name: str) -> _TestEvent:
     event = emit_event(
         names.ALERT_TEST,
         resource={names.ID: names.alert_resource(name), names.NAME: name},
         payload={"test": True},
     )
     now = datetime.now(UTC)
-    return _Sent(str(event.id) if event else "", now)
+    return _TestEvent(str(event.id) if event else "", now)
 
 
-def _ended(
+def _action_events(
     client: SyncPrefectClient, automations: Sequence[UUID], since: datetime
 ) -> list[dict[str, Any]]:
     response = client.request(
@@ -121,30 +120,30 @@ def _ended(
             "limit": 50,
         },
     ).json()
-    found: list[dict[str, Any]] = list(response["events"])
+    events: list[dict[str, Any]] = list(response["events"])
     while response.get("next_page"):
         query = dict(parse_qsl(urlsplit(response["next_page"]).query))
         response = client.request("GET", "/events/filter/next", params=query).json()
-        found += response["events"]
-    return found
+        events += response["events"]
+    return events
 
 
-def _of_which(event: Mapping[str, Any], sent: Mapping[str, _Sent]) -> str | None:
-    """The alert whose test led to this event."""
+def _alert_of(event: Mapping[str, Any], tests: Mapping[str, _TestEvent]) -> str | None:
+    """The alert whose test caused this event."""
     related = {each[names.ID] for each in event["related"]}
     return next(
-        (name for name, each in sent.items() if f"prefect.event.{each.id}" in related), None
+        (name for name, each in tests.items() if f"prefect.event.{each.id}" in related), None
     )
 
 
-def _judged(
-    file: AlertFile, name: str, place: int, sent: _Sent, event: Mapping[str, Any] | None
+def _trial(
+    file: AlertFile, name: str, index: int, test: _TestEvent, event: Mapping[str, Any] | None
 ) -> AlertTrial:
     alert = file.alerts[name]
-    channel = file.routed(alert)[place]
+    channel = file.routed(alert)[index]
     if event is None:
         return AlertTrial(name, channel, None, _NO_RESULT)
-    took = (datetime.fromisoformat(event["occurred"]) - sent.at).total_seconds()
+    took = (datetime.fromisoformat(event["occurred"]) - test.at).total_seconds()
     if event["event"] == _ENDS[0]:
         return AlertTrial(name, channel, round(max(took, 0.0), 1))
     payload = event["payload"]
@@ -152,13 +151,13 @@ def _judged(
     return AlertTrial(name, channel, None, ": ".join([payload["reason"], *log[-1:]]))
 
 
-def _why(file: AlertFile, channel: str, name: str) -> str:
-    """The server says nothing of an action that it will try again: the channel is asked itself."""
+def _direct_result(file: AlertFile, channel: str, name: str) -> str:
+    """Send to the channel directly: the server reports no action that it will try again."""
     if channel not in file.channels:
         return f"{file.off[channel]} here, so that it can't be tried from here"
     block = block_of(file.channels[channel], file.alerts[name].severity)
     try:
-        send(block, subject=f"TEST: {channel}", body=_FROM_HERE)
+        send(block, subject=f"TEST: {channel}", body=_DIRECT_BODY)
     except NotificationError as error:
         return f"from here: {''.join(error.log.strip().splitlines()[-1:]) or 'refused'}"
     except Exception as error:  # noqa: BLE001 - any library's error is the answer
@@ -167,7 +166,7 @@ def _why(file: AlertFile, channel: str, name: str) -> str:
 
 
 def _plain(error: Exception) -> str:
-    """The kind of an error and the answer's status; its text may hold an address with a token."""
+    """The type of an error and the HTTP status; its text may hold an address with a token."""
     response = getattr(error, "response", None)
     status = f" {response.status_code}" if response is not None else ""
     return f"{type(error).__name__}{status}"

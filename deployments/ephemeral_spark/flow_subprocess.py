@@ -1,4 +1,4 @@
-"""The process in which a flow runs beside its cluster, once it is there."""
+"""The process in which a flow runs beside its cluster, once the cluster is up."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from deployments.ephemeral_spark.clusters.cluster_processes import end_group
 
 __all__ = ["FlowProcess"]
 
-_PAUSE = 0.5
-_SECONDS_FOR_REST = 2.0
+_POLL_SECONDS = 0.5
+_GRACE_SECONDS = 2.0
 
 
 class FlowProcess:
-    """Told by Prefect which process it started; that leads a group of its own."""
+    """The process that Prefect started for the flow; it leads a process group of its own."""
 
     def __init__(self) -> None:
         self._pid: int | None = None
-        self._there = anyio.Event()
+        self._started = anyio.Event()
 
     def started(self, value: int | None = None) -> None:
-        """Take note of the process: Prefect calls it as it would an anyio TaskStatus."""
+        """Store the process's id: Prefect calls this as it would an anyio TaskStatus."""
         self._pid = value
-        self._there.set()
+        self._started.set()
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the flow's process and those that it started, such as Spark's driver."""
@@ -35,24 +35,24 @@ class FlowProcess:
             end_group(self._pid, number)
 
     def drop(self) -> None:
-        """End the process without letting it explain: Prefect then reports a crash for it.
+        """End the process before it can report a state: Prefect then reports a crash for it.
 
-        On SIGTERM the engine would raise in the middle of a call to Spark, and what Spark makes of
-        that would be reported as the flow's own failure.
+        On SIGTERM the engine would raise in the middle of a call to Spark, and the error that
+        follows in Spark would be reported as the flow's own failure.
         """
         if self._pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGUSR1)
 
     async def end_rest(self) -> None:
-        """Once the flow's process is gone, end what it left behind.
+        """Once the flow's process has ended, end the processes that it started.
 
         Prefect waits until the flow's output is closed, and an orphaned driver may keep it open.
         """
-        await self._there.wait()
+        await self._started.wait()
         while self._pid is not None and _runs(self._pid):  # noqa: ASYNC110 - of another process
-            await anyio.sleep(_PAUSE)
-        await anyio.sleep(_SECONDS_FOR_REST)
+            await anyio.sleep(_POLL_SECONDS)
+        await anyio.sleep(_GRACE_SECONDS)
         self.signal(signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""What a work pool of type ephemeral-spark asks for: its form, and a run's configuration."""
+"""The variables of a work pool of type ephemeral-spark: its form, and a run's configuration."""
 
 from __future__ import annotations
 
@@ -87,18 +87,18 @@ class EphemeralSparkVariables(_Fields, ProcessVariables):
 class EphemeralSparkConfiguration(_Fields, ProcessJobConfiguration):
     """One flow run's configuration."""
 
-    _asked: dict[str, str | None] = PrivateAttr(default_factory=dict)
+    _configured_env: dict[str, str | None] = PrivateAttr(default_factory=dict)
 
     def prepare_for_flow_run(self, *arguments: Any, **options: Any) -> None:
-        """Complete it for a flow run; Prefect adds this process's environment."""
-        self._asked = dict(self.env)
+        """Complete the configuration for a flow run; Prefect adds this process's environment."""
+        self._configured_env = dict(self.env)
         super().prepare_for_flow_run(*arguments, **options)
 
     def environment_elsewhere(self) -> dict[str, str]:
-        """What a flow on another machine finds in its environment.
+        """The environment of a flow on another machine.
 
-        That is what the work pool and the deployment say, and how the Prefect server is reached;
-        settings that name files of this machine are left out.
+        It has the variables of the work pool and the deployment, and the settings for reaching the
+        Prefect server; settings that name files of this machine are omitted.
         """
         settings = {
             name: text
@@ -108,7 +108,9 @@ class EphemeralSparkConfiguration(_Fields, ProcessJobConfiguration):
             and not name.endswith(("_HOME", "_PATH"))
         }
         return {
-            name: text for name, text in {**settings, **self._asked}.items() if text is not None
+            name: text
+            for name, text in {**settings, **self._configured_env}.items()
+            if text is not None
         }
 
     def job_settings(self) -> JobSettings:
@@ -142,13 +144,13 @@ class EphemeralSparkConfiguration(_Fields, ProcessJobConfiguration):
         )
 
     def access(self) -> Access:
-        """Where AWS is, and as whom it is called; may ask AWS to assume a role."""
+        """The region, endpoint and credentials of AWS; may call AWS to assume a role."""
         block = self.aws_credentials
         if block is None:
             return Access()
         session = block.get_boto3_session()
-        found = session.get_credentials()
-        keys = None if found is None else found.get_frozen_credentials()
+        credentials = session.get_credentials()
+        keys = None if credentials is None else credentials.get_frozen_credentials()
         return Access(
             region=session.region_name,
             endpoint=block.aws_client_parameters.endpoint_url,

@@ -2,9 +2,9 @@
 
 `prefect work-pool create NAME --type ephemeral-spark`, `prefect worker start --pool NAME`.
 
-Promise: the cluster is there when the flow starts and gone when the run is over, whichever way it
-ends and whoever is killed. A run whose flow, cluster or worker is lost ends as Crashed; one that
-was cancelled ends as Cancelled, in whatever phase it was.
+Promise: the cluster is up when the flow starts and removed when the run is over, however the run
+ends and whichever process is killed. A run whose flow, cluster or worker is lost ends as Crashed;
+a cancelled run ends as Cancelled, in every phase.
 """
 
 from __future__ import annotations
@@ -71,27 +71,27 @@ class EphemeralSparkWorker(ProcessWorker):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._leashes: dict[UUID, WatchdogPipe] = {}
+        self._pipes: dict[UUID, WatchdogPipe] = {}
         self._home = Path(get_current_settings().home)
-        self._scratch = WorkerTempDirectory(self._home)
+        self._temp_directory = WorkerTempDirectory(self._home)
 
     async def __aenter__(self) -> Self:
-        """Begin to work."""
-        # What Prefect keeps in temporary directories would outlive a killed worker.
-        tempfile.tempdir = str(self._scratch.make())
+        """Start the worker."""
+        # Prefect's temporary files would outlive a killed worker.
+        tempfile.tempdir = str(self._temp_directory.make())
         await super().__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Stop working."""
+        """Stop the worker."""
         try:
             await super().__aexit__(*exc_info)
         finally:
             tempfile.tempdir = None
-            self._scratch.remove()
+            self._temp_directory.remove()
 
     async def setup(self) -> None:
-        """Prepare the work; what an earlier worker left is ended meanwhile."""
+        """Set up the worker, and meanwhile end the clusters that earlier workers left."""
         await super().setup()
         if self._runs_task_group is not None:
             self._runs_task_group.start_soon(end_orphaned_clusters, self._home, self._logger)
@@ -102,13 +102,13 @@ class EphemeralSparkWorker(ProcessWorker):
         configuration: EphemeralSparkConfiguration,  # type: ignore[override]
         task_status: anyio.abc.TaskStatus[int] | None = None,
     ) -> ProcessWorkerResult:
-        """Start the run's cluster, have the flow run with it, and wait for the end."""
-        leash, log = self._leashes[flow_run.id], self.get_flow_run_logger(flow_run)
-        identifier = f"{socket.gethostname()}:{leash.token}"
+        """Start the run's cluster, run the flow with it, and wait for the end."""
+        pipe, log = self._pipes[flow_run.id], self.get_flow_run_logger(flow_run)
+        identifier = f"{socket.gethostname()}:{pipe.token}"
         if task_status is not None:
             # Now, so that a run can be cancelled while its cluster starts.
             task_status.started(identifier)  # type: ignore[arg-type]
-        ending = await self._run(flow_run, configuration, leash, log)
+        ending = await self._run(flow_run, configuration, pipe, log)
         await self._conclude(flow_run, ending)
         return ProcessWorkerResult(identifier=identifier, status_code=ending.status)
 
@@ -118,11 +118,11 @@ class EphemeralSparkWorker(ProcessWorker):
         configuration: EphemeralSparkConfiguration,  # type: ignore[override]
         grace_seconds: int = 30,
     ) -> None:
-        """End a run's cluster and its flow by telling its guardian.
+        """End a run's cluster and its flow by a signal to its watchdog.
 
         Raises:
-            InfrastructureNotAvailable: It is on another machine.
-            InfrastructureNotFound: It is gone.
+            InfrastructureNotAvailable: The cluster is on another machine.
+            InfrastructureNotFound: The cluster has ended.
         """
         del configuration, grace_seconds
         host, _, token = infrastructure_pid.rpartition(":")
@@ -130,51 +130,51 @@ class EphemeralSparkWorker(ProcessWorker):
             message = f"the cluster runs on {host}"
             raise InfrastructureNotAvailable(message)
         record = ClusterRecord.read(self._home / "ephemeral-spark" / token)
-        if record is None or not record.guardian.runs():
+        if record is None or not record.watchdog.runs():
             message = "the cluster is gone"
             raise InfrastructureNotFound(message)
-        os.kill(record.guardian.pid, signal.SIGTERM)
+        os.kill(record.watchdog.pid, signal.SIGTERM)
 
     async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
-        # From before the run is claimed until it is over, somebody must outlive this worker.
+        # The watchdog must outlive this worker, from before the run is claimed until it is over.
         environment = get_current_settings().to_environment_variables(exclude_unset=True)
         try:
-            leash = await WatchdogPipe.open(self._home, str(flow_run.id), environment)
+            pipe = await WatchdogPipe.open(self._home, str(flow_run.id), environment)
         except (StrandlineError, OSError):
             self._logger.exception("A run's guardian did not start; the run stays scheduled")
             return False
-        self._leashes[flow_run.id] = leash
+        self._pipes[flow_run.id] = pipe
         claimed = False
         try:
             claimed = await super()._propose_pending_state(flow_run)
         finally:
             if not claimed:
-                del self._leashes[flow_run.id]
+                del self._pipes[flow_run.id]
                 with anyio.CancelScope(shield=True):
-                    await leash.end()
+                    await pipe.end()
         return claimed
 
     async def _submit_run_and_capture_errors(
         self, flow_run: FlowRun, task_status: Any = None
     ) -> Any:
-        leash = self._leashes[flow_run.id]
+        pipe = self._pipes[flow_run.id]
         try:
             result = await super()._submit_run_and_capture_errors(flow_run, task_status)
         except BaseException:
-            # The worker is being stopped: its guardian says so to the run, and ends the cluster.
+            # The worker is being stopped: the watchdog reports the run and ends the cluster.
             with anyio.CancelScope(shield=True):
-                await leash.let_go()
+                await pipe.let_go()
             raise
         else:
             with anyio.CancelScope(shield=True):
-                # Where the worker lost track of the run, its guardian sees to the state.
-                await (leash.let_go() if isinstance(result, Exception) else leash.end())
+                # Where the worker lost track of the run, the watchdog sets the run's state.
+                await (pipe.let_go() if isinstance(result, Exception) else pipe.end())
             return result
         finally:
-            del self._leashes[flow_run.id]
+            del self._pipes[flow_run.id]
 
     async def _submit_adhoc_run(self, *arguments: Any, **options: Any) -> None:
-        # As Prefect's own workers say what they can't do; its callers know the type.
+        # Prefect's own workers raise this type for what they can't do; its callers expect it.
         message = "a pool of ephemeral Spark clusters runs deployments, not flows without one"
         raise NotImplementedError(message)
 
@@ -182,44 +182,44 @@ class EphemeralSparkWorker(ProcessWorker):
         self,
         flow_run: FlowRun,
         configuration: EphemeralSparkConfiguration,
-        leash: WatchdogPipe,
+        pipe: WatchdogPipe,
         log: PrefectLogAdapter,
     ) -> Ending:
         cluster: Cluster | None = None
-        refusal: StrandlineError | None = None
+        failure: StrandlineError | None = None
         with anyio.CancelScope() as starting:
             async with anyio.create_task_group() as watches:
                 watches.start_soon(self._when_cancelled, flow_run, starting.cancel)
                 try:
-                    cluster = await self._cluster(flow_run, configuration, leash, log)
-                    found = await cluster.start()
-                    configuration.env |= _joined(found, configuration.env)
+                    cluster = await self._cluster(flow_run, configuration, pipe, log)
+                    environment = await cluster.start()
+                    configuration.env |= _merged_environment(environment, configuration.env)
                 except StrandlineError as error:
-                    refusal = error
+                    failure = error
                 watches.cancel_scope.cancel()
-        if refusal is not None:
-            return Ending(1, str(refusal))
+        if failure is not None:
+            return Ending(1, str(failure))
         if starting.cancelled_caught or cluster is None:
             if cluster is not None:
                 with anyio.CancelScope(shield=True):
                     await cluster.cancel()
             return Ending(0, "the run was cancelled while its cluster started")
         if cluster.carries_flow:
-            return await self._inside(cluster, flow_run, log)
-        return await self._beside(cluster, flow_run, configuration, log)
+            return await self._run_inside(cluster, flow_run, log)
+        return await self._run_beside(cluster, flow_run, configuration, log)
 
     async def _cluster(
         self,
         flow_run: FlowRun,
         configuration: EphemeralSparkConfiguration,
-        leash: WatchdogPipe,
+        pipe: WatchdogPipe,
         log: PrefectLogAdapter,
     ) -> Cluster:
         if configuration.backend == "emr-serverless":
             settings = configuration.job_settings()
             access = await anyio.to_thread.run_sync(configuration.access)
             return EmrServerlessCluster(
-                leash,
+                pipe,
                 settings,
                 access,
                 flow_run=str(flow_run.id),
@@ -227,7 +227,7 @@ class EphemeralSparkWorker(ProcessWorker):
                 log=log,
             )
         if configuration.working_dir is None:
-            configuration.working_dir = leash.directory / "flow"
+            configuration.working_dir = pipe.directory / "flow"
             configuration.working_dir.mkdir()
         shape = ClusterShape(
             java_home=str(await anyio.to_thread.run_sync(find_java)),
@@ -236,9 +236,9 @@ class EphemeralSparkWorker(ProcessWorker):
             memory=configuration.memory_per_worker,
             secret=secrets.token_hex(32),
         )
-        return StandaloneCluster(leash, shape, configuration.start_seconds, log)
+        return StandaloneCluster(pipe, shape, configuration.start_seconds, log)
 
-    async def _beside(
+    async def _run_beside(
         self,
         cluster: Cluster,
         flow_run: FlowRun,
@@ -248,7 +248,7 @@ class EphemeralSparkWorker(ProcessWorker):
         """Run the flow as a process beside its cluster."""
         flow = FlowProcess()
         async with anyio.create_task_group() as watches:
-            watches.start_soon(self._when_cancelled, flow_run, self._ending_soon(flow, watches))
+            watches.start_soon(self._when_cancelled, flow_run, self._kill_later(flow, watches))
             watches.start_soon(self._end_with_cluster, cluster, flow_run, flow, log)
             watches.start_soon(flow.end_rest)
             try:
@@ -260,13 +260,15 @@ class EphemeralSparkWorker(ProcessWorker):
             watches.cancel_scope.cancel()
         return ending
 
-    async def _inside(self, cluster: Cluster, flow_run: FlowRun, log: PrefectLogAdapter) -> Ending:
+    async def _run_inside(
+        self, cluster: Cluster, flow_run: FlowRun, log: PrefectLogAdapter
+    ) -> Ending:
         """Wait for the cluster in which the flow runs."""
 
         async def cancel() -> None:
             with anyio.move_on_after(_SECONDS_TO_END):
-                await self._until_final(flow_run)  # the flow may end itself, hooks and all
-            # First the state: what is killed in the job run might report itself as crashed.
+                await self._until_final(flow_run)  # the flow may end by itself and run its hooks
+            # The state comes first: what is killed in the job run might report a crash.
             await self._conclude(flow_run, Ending(0, "it was cancelled"))
             await cluster.cancel()
 
@@ -274,12 +276,12 @@ class EphemeralSparkWorker(ProcessWorker):
             watches.start_soon(self._when_cancelled, flow_run, lambda: watches.start_soon(cancel))
             ending = await cluster.ended()
             watches.cancel_scope.cancel()
-        for line in ending.said:
+        for line in ending.output:
             log.warning("%s", line)
         return ending
 
     async def _when_cancelled(self, flow_run: FlowRun, act: Callable[[], object]) -> None:
-        """Act once, when somebody asks for the run to be cancelled, or deletes it."""
+        """Call `act` once, when the run is cancelled or deleted."""
         while True:
             try:
                 state = await self._state(flow_run)
@@ -299,7 +301,7 @@ class EphemeralSparkWorker(ProcessWorker):
             state = await self._state(flow_run)
 
     async def _state(self, flow_run: FlowRun) -> State[Any] | None:
-        """The run's state; None while the server does not answer, which is no reason to end it.
+        """The run's state; None while the server does not answer, which does not end the run.
 
         Raises:
             ObjectNotFound: The run was deleted.
@@ -310,8 +312,8 @@ class EphemeralSparkWorker(ProcessWorker):
             self._logger.warning("The Prefect server did not answer: %s", type(error).__name__)
             return None
 
-    def _ending_soon(self, flow: FlowProcess, watches: anyio.abc.TaskGroup) -> Callable[[], object]:
-        """What is done about a cancelled run's process that Prefect's own ways don't end."""
+    def _kill_later(self, flow: FlowProcess, watches: anyio.abc.TaskGroup) -> Callable[[], object]:
+        """The action that kills a cancelled run's process if Prefect itself does not end it."""
 
         async def end() -> None:
             await anyio.sleep(_SECONDS_TO_END)
@@ -329,39 +331,41 @@ class EphemeralSparkWorker(ProcessWorker):
             state = await self._state(flow_run)
         if state is None or not state.is_final():
             log.error("The Spark cluster of this run was lost: %s", ending.reason)
-            for line in ending.said:
+            for line in ending.output:
                 log.warning("%s", line)
             flow.drop()
         await anyio.sleep(_SECONDS_TO_END)
         flow.signal(signal.SIGKILL)
 
     async def _conclude(self, flow_run: FlowRun, ending: Ending) -> None:
-        """See that a run that is over has a state that says so."""
+        """Give a run that is over a final state."""
         try:
-            found = await self.client.read_flow_run(flow_run.id)
+            current = await self.client.read_flow_run(flow_run.id)
         except ObjectNotFound:
             return
-        state = found.state
+        state = current.state
         if state is None or state.is_final():
             return
         if state.is_cancelling():
-            await self._mark_flow_run_as_cancelled(found, {"message": "Cancelled by the worker."})
+            await self._mark_flow_run_as_cancelled(current, {"message": "Cancelled by the worker."})
         elif state.is_running() or state.is_pending():
             await self._propose_crashed_state(
                 flow_run, f"The run did not end well: {ending.reason}."
             )
 
 
-def _joined(found: Mapping[str, str], asked: Mapping[str, str | None]) -> dict[str, str]:
-    """What tells a flow of its cluster, with what the pool asks for under the same names."""
-    joined = dict(found)
-    if asked.get("PYSPARK_SUBMIT_ARGS"):
-        ours = joined.get("PYSPARK_SUBMIT_ARGS", "").removesuffix("pyspark-shell")
-        joined["PYSPARK_SUBMIT_ARGS"] = f"{ours}{asked['PYSPARK_SUBMIT_ARGS']}"
-    if asked.get("SPARK_SUBMIT_OPTS"):
-        joined["SPARK_SUBMIT_OPTS"] = (
-            f"{joined.get('SPARK_SUBMIT_OPTS', '')} {asked['SPARK_SUBMIT_OPTS']}"
+def _merged_environment(
+    cluster: Mapping[str, str], configured: Mapping[str, str | None]
+) -> dict[str, str]:
+    """The cluster's variables for its flow, merged with the pool's variables of the same names."""
+    merged = dict(cluster)
+    if configured.get("PYSPARK_SUBMIT_ARGS"):
+        ours = merged.get("PYSPARK_SUBMIT_ARGS", "").removesuffix("pyspark-shell")
+        merged["PYSPARK_SUBMIT_ARGS"] = f"{ours}{configured['PYSPARK_SUBMIT_ARGS']}"
+    if configured.get("SPARK_SUBMIT_OPTS"):
+        merged["SPARK_SUBMIT_OPTS"] = (
+            f"{merged.get('SPARK_SUBMIT_OPTS', '')} {configured['SPARK_SUBMIT_OPTS']}"
         )
-    # First on its path: what sees to it that SIGTERM ends the flow.
-    path = (str(STARTUP), asked.get("PYTHONPATH"))
-    return {**joined, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+    # First on the path: the folder that makes SIGTERM end the flow.
+    path = (str(STARTUP), configured.get("PYTHONPATH"))
+    return {**merged, "PYTHONPATH": os.pathsep.join(filter(None, path))}

@@ -25,18 +25,18 @@ _PAGE = 200
 
 
 def mark_interrupted_runs(client: SyncPrefectClient, pools: Collection[str]) -> list[str]:
-    """Say of each run in progress in these pools, whose workers have ended, that it crashed.
+    """Mark each run in progress in these pools, whose workers have ended, as crashed.
 
     Returns:
         The names of the runs.
     """
-    found = client.read_flow_runs(
+    runs = client.read_flow_runs(
         work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=sorted(pools))),
         flow_run_filter=FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_IN_PROGRESS))
         ),
         limit=_PAGE,
     )
-    for run in found:
+    for run in runs:
         client.set_flow_run_state(run.id, Crashed(message="Its worker ended with the local stack."))
-    return [run.name for run in found]
+    return [run.name for run in runs]

@@ -1,8 +1,8 @@
-"""What Prefect's database asks of PostgreSQL and the embedded one lacks: the extension `pg_trgm`.
+"""A stand-in for the extension `pg_trgm`, which Prefect needs and the embedded PostgreSQL lacks.
 
 Prefect uses it for one thing: indexes that speed up searching names by a part of them. The
 stand-in has the operator class that these indexes name, and no operators in it. PostgreSQL keeps
-such an index and never reads it: a search by a part of a name reads the table, and finds the same.
+such an index and never reads it: a search by a part of a name reads the table, to the same result.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ default_version = 'stand-in'
 relocatable = true
 """
 
-# A GIN index asks the class which keys a value has. `void_in` is a function of PostgreSQL's own
-# that looks at no argument and returns nothing: no keys. The others are never called.
+# A GIN index calls the class for the keys of a value. `void_in` is a function of PostgreSQL's own
+# that ignores its arguments and returns nothing: no keys. The others are never called.
 _SCRIPT = """\
 CREATE FUNCTION gin_trgm_no_keys(text, internal, internal)
     RETURNS internal LANGUAGE internal IMMUTABLE AS 'void_in';
@@ -44,17 +44,17 @@ CREATE OPERATOR CLASS gin_trgm_ops FOR TYPE text USING gin AS
 
 
 def stand_in(postgres: EmbeddedPostgres, database: str) -> None:
-    """Make the extension `pg_trgm` in the database, if it has none: the real one if there is one.
+    """Create the extension `pg_trgm` unless the database has it: the real one where available.
 
     Args:
         postgres: A started server.
         database: One of its databases.
     """
     with psycopg.connect(postgres.dsn_of(database).get_secret_value()) as connection:
-        known = connection.execute(
+        available = connection.execute(
             "SELECT FROM pg_available_extensions WHERE name = 'pg_trgm'"
         ).fetchone()
-        if known is None:
+        if available is None:
             folder = _written(postgres.directory / "extensions")
             path = sql.Literal(f"$system:{folder}")
             connection.execute(sql.SQL("SET extension_control_path TO {}").format(path))
@@ -62,11 +62,11 @@ def stand_in(postgres: EmbeddedPostgres, database: str) -> None:
 
 
 def _written(folder: Path) -> Path:
-    """The extension's two files, where PostgreSQL looks for them below a folder of such a path."""
-    place = folder / "extension"
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (place / "pg_trgm.control").write_text(_CONTROL, encoding="utf-8")
-    (place / "pg_trgm--stand-in.sql").write_text(_SCRIPT, encoding="utf-8")
-    for each in (folder, place, *place.iterdir()):
+    """Write the extension's two files where PostgreSQL looks for them below the folder."""
+    target = folder / "extension"
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (target / "pg_trgm.control").write_text(_CONTROL, encoding="utf-8")
+    (target / "pg_trgm--stand-in.sql").write_text(_SCRIPT, encoding="utf-8")
+    for each in (folder, target, *target.iterdir()):
         give_to_account(each)
     return folder

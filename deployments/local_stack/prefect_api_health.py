@@ -1,4 +1,4 @@
-"""The stack's server as its clients see it: where it is, who may ask, and whether it is ready."""
+"""The stack's server for its clients: its address, its login, and whether it is ready."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = ["address", "as_client", "choose_port", "is_ready", "local_stack", "lo
 
 USUAL_PORTS = range(4200, 4300)
 """Prefect's own and those after it: none that a system gives to outgoing connections, which might
-take it while the server is away."""
+take it while the server is down."""
 _ANSWER_SECONDS = 5.0
 
 
 def address(port: int) -> str:
-    """The server's pages."""
+    """The address of the server's pages."""
     return f"http://{HOST}:{port}"
 
 
 def is_ready(port: int) -> bool:
-    """Whether a server answers there and reaches its database."""
+    """Whether a server answers on the port and reaches its database."""
     try:
         answer = httpx.get(f"{address(port)}/api/ready", timeout=_ANSWER_SECONDS)
     except httpx.HTTPError:
@@ -41,22 +41,22 @@ def is_ready(port: int) -> bool:
     return answer.status_code == httpx.codes.OK
 
 
-def choose_port(asked: int | None, former: int) -> int:
-    """The port that is asked for, else the former one, else the first free usual one, else any.
+def choose_port(requested: int | None, previous: int) -> int:
+    """The requested port, else the previous one, else the first free usual one, else any.
 
     Raises:
-        EnvironmentUnfitError: The port that is asked for is taken.
+        EnvironmentUnfitError: The requested port is taken.
     """
-    if asked is not None:
-        if _is_free(asked):
-            return asked
+    if requested is not None:
+        if _is_free(requested):
+            return requested
         raise EnvironmentUnfitError(
-            where=f"port {asked} of {HOST}",
+            where=f"port {requested} of {HOST}",
             expected="a free port for the Prefect server",
             found="one that another program uses",
             next_step="Choose another one, or none: a free one is found.",
         )
-    for port in chain([former] if former else [], USUAL_PORTS):
+    for port in chain([previous] if previous else [], USUAL_PORTS):
         if _is_free(port):
             return port
     with socket.socket() as probe:
@@ -64,33 +64,33 @@ def choose_port(asked: int | None, former: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def login(places: StackPaths) -> str:
-    """`user:password` of the server, made when there is none.
+def login(paths: StackPaths) -> str:
+    """`user:password` of the server, made when it has none.
 
-    Without one, every program of every user of this machine, and every page in a browser, could
+    Without a login, every program of every user of this machine, and every page in a browser, could
     read the blocks and have the worker run commands.
     """
-    if not places.login.exists():
-        write_private(places.login, f"strandline:{secrets.token_urlsafe(24)}")
-    return places.login.read_text(encoding="utf-8")
+    if not paths.login.exists():
+        write_private(paths.login, f"strandline:{secrets.token_urlsafe(24)}")
+    return paths.login.read_text(encoding="utf-8")
 
 
-def offer(places: StackPaths, port: int) -> None:
-    """Write down for shells what a client needs."""
+def offer(paths: StackPaths, port: int) -> None:
+    """Write a file by which shells get the settings of a client."""
     lines = {
         "PREFECT_API_URL": f"{address(port)}/api",
-        "PREFECT_API_AUTH_STRING": login(places),
+        "PREFECT_API_AUTH_STRING": login(paths),
     }
     text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in lines.items())
-    write_private(places.environment, text)
+    write_private(paths.environment, text)
 
 
 @contextmanager
-def as_client(places: StackPaths, port: int) -> Iterator[None]:
+def as_client(paths: StackPaths, port: int) -> Iterator[None]:
     """A context in which Prefect talks to this server."""
     settings = {
         PREFECT_API_URL: f"{address(port)}/api",
-        PREFECT_API_AUTH_STRING: login(places),
+        PREFECT_API_AUTH_STRING: login(paths),
     }
     with temporary_settings(settings):
         yield
@@ -103,12 +103,12 @@ def local_stack(state_directory: Path) -> Iterator[bool]:
     Yields:
         Whether it is the local stack.
     """
-    places = StackPaths.below(state_directory)
-    server = StackRecord.read(places.record).members.get("server")
+    paths = StackPaths.below(state_directory)
+    server = StackRecord.read(paths.record).members.get("server")
     if PREFECT_API_URL.value() or server is None or server.process() is None:
         yield False
         return
-    with as_client(places, StackRecord.read(places.record).port):
+    with as_client(paths, StackRecord.read(paths.record).port):
         yield True
 
 

@@ -1,7 +1,7 @@
 """Embedded PostgreSQL servers below a directory: the stack's own, and those that runs started.
 
-A run that is ended hard leaves the one it used running, with no user. Its process bears no mark: it
-has an environment of its own, and may serve others by now.
+A run that is killed leaves the server that it used running, with no user. The server's process has
+no mark: it has an environment of its own, and may serve others by now.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def stop_unused_databases(below: Path) -> list[str]:
     """End each server below the directory that no living process uses.
 
     Returns:
-        Where the ended ones lie, relative to `below`.
+        The directories of the ended servers, relative to `below`.
     """
     return [
         folder.relative_to(below).as_posix() for folder in sorted(_running(below)) if _ended(folder)
@@ -30,17 +30,17 @@ def stop_unused_databases(below: Path) -> list[str]:
 
 
 def _running(below: Path) -> set[Path]:
-    found = set()
+    folders = set()
     for process in psutil.process_iter():
         try:
-            line = process.cmdline()
+            command = process.cmdline()
         except (psutil.NoSuchProcess, psutil.AccessDenied):  # ended, or another user's
             continue
-        if line and Path(line[0]).name == "postgres" and "-D" in line[:-1]:
-            data = Path(line[line.index("-D") + 1])
+        if command and Path(command[0]).name == "postgres" and "-D" in command[:-1]:
+            data = Path(command[command.index("-D") + 1])
             if data.name == _DATA and data.is_relative_to(below):
-                found.add(data.parent)
-    return found
+                folders.add(data.parent)
+    return folders
 
 
 def _ended(folder: Path) -> bool:

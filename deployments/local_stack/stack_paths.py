@@ -1,4 +1,4 @@
-"""Where the local stack keeps its things: all below one directory, for its owner alone."""
+"""The files of the local stack: all below one directory, for its owner alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StackPaths:
 
     @classmethod
     def below(cls, state_directory: Path) -> StackPaths:
-        """Those of the stack of a state directory such as `.strandline`."""
+        """The paths of the stack of a state directory such as `.strandline`."""
         return cls(state_directory.expanduser().resolve() / "stack")
 
     @property
@@ -30,7 +30,7 @@ class StackPaths:
 
     @property
     def record(self) -> Path:
-        """Which processes the stack is made of."""
+        """The record of the stack's processes."""
         return self.root / "processes.json"
 
     @property
@@ -40,19 +40,19 @@ class StackPaths:
 
     @property
     def login(self) -> Path:
-        """What a client must say to the server; made with the stack."""
+        """The login of the server; made with the stack."""
         return self.root / "login"
 
     @property
     def environment(self) -> Path:
-        """What a shell reads to talk to the server."""
+        """The settings that a shell reads to connect to the server."""
         return self.root / "environment"
 
     @property
     def prefect_home(self) -> Path:
-        """Prefect's own directory, apart from the user's."""
+        """Prefect's own directory, separate from the user's."""
         return self.root / "prefect"
 
     def log(self, member: str) -> Path:
-        """What a process says."""
+        """The log of a member."""
         return self.root / f"{member}.log"

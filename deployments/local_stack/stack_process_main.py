@@ -2,9 +2,9 @@
 
 `python -m deployments.local_stack.stack_process_main server PORT`, or `worker POOL`.
 
-The process replaces itself by Prefect's server or worker. It keeps its number: what is written down
-of it, here and by the embedded PostgreSQL about its users, stays true until the server ends,
-however that ends.
+The process replaces itself by Prefect's server or worker and keeps its number. So the records of
+it, here and in the embedded PostgreSQL's list of users, stay true until the server ends, however
+it ends.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def main(kind: str, subject: str) -> None:
         _become(_worker(subject), {})
 
 
-def _database(places: StackPaths) -> Mapping[str, str]:
+def _database(paths: StackPaths) -> Mapping[str, str]:
     from urllib.parse import quote  # noqa: PLC0415 - a worker needs none of this
 
     from blocks.embedded_postgres import EmbeddedPostgres  # noqa: PLC0415
     from deployments.local_stack.pg_trgm_for_prefect import stand_in  # noqa: PLC0415
 
-    postgres = EmbeddedPostgres(places.postgres)
+    postgres = EmbeddedPostgres(paths.postgres)
     postgres.start()
     postgres.create_database(DATABASE)
     stand_in(postgres, DATABASE)
@@ -53,7 +53,7 @@ def _database(places: StackPaths) -> Mapping[str, str]:
 
 
 def _server(port: str) -> list[str]:
-    """Prefect's web application. `prefect server start` would stay in front of it, and when that is
+    """Prefect's web application. `prefect server start` would stay as its parent, and when that is
     killed, the application goes on.
     """
     return [
@@ -70,11 +70,11 @@ def _worker(pool: str) -> list[str]:
     ]
 
 
-def _become(module: list[str], more: Mapping[str, str]) -> None:
+def _become(module: list[str], variables: Mapping[str, str]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(  # noqa: S606 - our own arguments
-        sys.executable, [sys.executable, "-m", *module], {**os.environ, **more}
+        sys.executable, [sys.executable, "-m", *module], {**os.environ, **variables}
     )
 
 

@@ -1,8 +1,8 @@
 """The processes of a stack: recorded with their identities, and marked in their environment.
 
-Promise: a number that was given to another program meanwhile is never taken for a process of the
-stack. What a member started is found even when the member itself, or the record, is gone: each
-process inherits the mark.
+Promise: a process number that another program got meanwhile is never mistaken for a process of the
+stack. A process that a member started is found even when the member itself has ended or the record
+is missing: each process inherits the mark.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class StackRecord:
-    """What is written down of a stack.
+    """The record of a stack on disk.
 
     Attributes:
         port: The server's TCP port; 0 before there is one.
@@ -55,7 +55,7 @@ class StackRecord:
 
     @classmethod
     def read(cls, path: Path) -> StackRecord:
-        """The record; an empty one where nothing is written down, or by another release."""
+        """The record; an empty one where there is none, or one of another release."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             members = {
@@ -67,19 +67,19 @@ class StackRecord:
         return cls(content["port"], members)
 
     def write(self, path: Path) -> None:
-        """Write it down, replacing what was."""
+        """Write the record, replacing the previous one."""
         members = [
             {"name": each.name, "identity": str(each.identity)} for each in self.members.values()
         ]
         write_private(path, json.dumps({"port": self.port, "members": members}, indent=2))
 
     def with_member(self, member: Member) -> StackRecord:
-        """The record with a member more, or in the place of one of its name."""
+        """The record with the member added, or replacing one of its name."""
         return StackRecord(self.port, {**self.members, member.name: member})
 
 
 def launch(
-    places: StackPaths,
+    paths: StackPaths,
     name: str,
     arguments: Sequence[str],
     *,
@@ -89,17 +89,17 @@ def launch(
     """Start a member that outlives this process and its terminal.
 
     Args:
-        places: The stack's.
+        paths: The stack's paths.
         name: The member's name; its log is called after it.
-        arguments: Those of `deployments.local_stack.stack_process_main`.
+        arguments: The arguments of `deployments.local_stack.stack_process_main`.
         directory: Where it runs.
-        environment: All of its environment; the mark is added.
+        environment: Its whole environment; the mark is added.
     """
-    with open(places.log(name), "ab", opener=_private) as log:
+    with open(paths.log(name), "ab", opener=_private) as log:
         process = subprocess.Popen(  # noqa: S603 - our own arguments
             [sys.executable, "-m", "deployments.local_stack.stack_process_main", *arguments],
             cwd=directory,
-            env={**environment, MARK: str(places.root)},
+            env={**environment, MARK: str(paths.root)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -112,36 +112,36 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def marked(places: StackPaths) -> list[psutil.Process]:
-    """Every process of this stack that runs, whoever started it."""
-    found = []
+def marked(paths: StackPaths) -> list[psutil.Process]:
+    """Every running process of this stack, whichever process started it."""
+    processes = []
     for process in psutil.process_iter():
         try:
-            of_stack = process.environ().get(MARK) == str(places.root)
+            of_stack = process.environ().get(MARK) == str(paths.root)
             if of_stack and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+                processes.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):  # ended, or another user's
             continue
-    return found
+    return processes
 
 
-def end(processes: Iterable[psutil.Process], *, patience: float) -> list[psutil.Process]:
-    """End the processes; those that had to be killed after `patience` seconds are returned."""
-    asked = list(processes)
-    for process in asked:
-        _tell(process, kill=False)
-    _, late = psutil.wait_procs(asked, timeout=patience)
-    for process in late:
-        _tell(process, kill=True)
-    psutil.wait_procs(late, timeout=_KILLED_SECONDS)
-    return late
+def end(processes: Iterable[psutil.Process], *, timeout: float) -> list[psutil.Process]:
+    """End the processes; returns those that had to be killed after `timeout` seconds."""
+    running = list(processes)
+    for process in running:
+        _signal(process, kill=False)
+    _, killed = psutil.wait_procs(running, timeout=timeout)
+    for process in killed:
+        _signal(process, kill=True)
+    psutil.wait_procs(killed, timeout=_KILLED_SECONDS)
+    return killed
 
 
-def _tell(process: psutil.Process, *, kill: bool) -> None:
+def _signal(process: psutil.Process, *, kill: bool) -> None:
     try:
         if kill:
             process.kill()
         else:
             process.terminate()
-    except psutil.NoSuchProcess:  # it went first
+    except psutil.NoSuchProcess:  # it has already ended
         return

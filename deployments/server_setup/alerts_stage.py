@@ -1,4 +1,4 @@
-"""The alert file as one of the things that a server is to have."""
+"""The alert file's automations on the server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def apply_automations(_project: Project, client: SyncPrefectClient) -> Iterator[
     """Make the server's automations agree with the alert file, as `strandline alerts apply` does.
 
     Raises:
-        SettingsError: Somebody else's automation has the name of one of ours.
+        SettingsError: An automation that no alert file made has the name of one of ours.
     """
     for each in apply_alerts(client, load_alerts(alert_file())):
         state, note = _STATES[each.change]

@@ -1,6 +1,6 @@
 """The blocks of the block file on the server: their types and their documents.
 
-Promise: no value of a block is told, whether it is a secret or not.
+Promise: no value of a block is shown, whether it is a secret or not.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KIND = "block"
 
 
 def apply_blocks(project: Project, client: SyncPrefectClient) -> Iterator[Outcome]:
-    """Save the blocks of the block file; without one, see whether the run settings are there.
+    """Save the blocks of the block file; without one, check that the run settings exist.
 
     Raises:
         SettingsError: A block of the file is wrong.
@@ -41,9 +41,9 @@ def apply_blocks(project: Project, client: SyncPrefectClient) -> Iterator[Outcom
 
 def block_file(project: Project) -> Path:
     """The file that STRANDLINE_BLOCKS names, else that of the project's directory."""
-    named = os.environ.get(block_lookup.VARIABLE)
-    if named is not None:
-        return Path(named).expanduser()
+    configured = os.environ.get(block_lookup.VARIABLE)
+    if configured is not None:
+        return Path(configured).expanduser()
     return project.directory / block_lookup.DEFAULT_FILE
 
 
@@ -58,15 +58,15 @@ def _saved(client: SyncPrefectClient, name: str, block: Block) -> Outcome:
 def _stored(client: SyncPrefectClient, slug: str, name: str) -> dict[str, Any] | None:
     """The document with its secrets, for comparison alone; None where there is none."""
     try:
-        found = client.read_block_document_by_name(name, slug, include_secrets=True)
+        document = client.read_block_document_by_name(name, slug, include_secrets=True)
     except ObjectNotFound:
         return None
     return {
-        "id": str(found.id),
-        "data": found.data,
+        "id": str(document.id),
+        "data": document.data,
         "references": {
             field: reference["block_document"]["id"]
-            for field, reference in found.block_document_references.items()
+            for field, reference in document.block_document_references.items()
         },
     }
 
@@ -75,10 +75,10 @@ def _expected(project: Project, client: SyncPrefectClient, path: Path) -> Iterat
     slug = RunSettings.get_block_type_slug()
     names = {str(each.parameters.get("settings", "default")) for each in project.deployments}
     for name in sorted(names):
-        found = _stored(client, slug, name)
+        document = _stored(client, slug, name)
         label = f"{slug}/{name}"
-        if found is not None:
-            yield Outcome(_KIND, label, State.UNCHANGED, found["id"], "no block file here")
+        if document is not None:
+            yield Outcome(_KIND, label, State.UNCHANGED, document["id"], "no block file here")
         else:
             note = f"no block file {path}: write it and deploy again"
             yield Outcome(_KIND, label, State.MISSING, note=note)

@@ -18,22 +18,24 @@ __all__ = ["apply_concurrency_limits"]
 
 
 def apply_concurrency_limits(project: Project, client: SyncPrefectClient) -> Iterator[Outcome]:
-    """Make or change the limits that the project defines; slots in use are left alone."""
+    """Make or change the limits that the project defines; slots in use are not touched."""
     for name, wanted in project.limits.items():
         note = f"{wanted.limit} at once"
-        asked = (wanted.limit, wanted.slot_decay_per_second)
+        settings = (wanted.limit, wanted.slot_decay_per_second)
         try:
-            found = client.read_global_concurrency_limit_by_name(name)
+            current = client.read_global_concurrency_limit_by_name(name)
         except ObjectNotFound:
             made = client.create_global_concurrency_limit(
                 GlobalConcurrencyLimitCreate(
-                    name=name, limit=asked[0], slot_decay_per_second=asked[1]
+                    name=name, limit=settings[0], slot_decay_per_second=settings[1]
                 )
             )
             yield Outcome("concurrency limit", name, State.MADE, str(made), note)
             continue
-        state = State.of((found.limit, found.slot_decay_per_second), asked)
+        state = State.of((current.limit, current.slot_decay_per_second), settings)
         if state is State.CHANGED:
-            change = GlobalConcurrencyLimitUpdate(limit=asked[0], slot_decay_per_second=asked[1])
+            change = GlobalConcurrencyLimitUpdate(
+                limit=settings[0], slot_decay_per_second=settings[1]
+            )
             client.update_global_concurrency_limit(name, change)
-        yield Outcome("concurrency limit", name, state, str(found.id), note)
+        yield Outcome("concurrency limit", name, state, str(current.id), note)

@@ -13,4 +13,4 @@ CLOUD_ONLY: Mapping[str, str] = {
     "managed and push work pools": "a pool with a worker",
     "the page of asset lineage": "the ledger data_lineage",
 }
-"""By feature of Prefect Cloud: the substitute. Nothing of Strandline needs the former."""
+"""The substitute of each feature of Prefect Cloud. Strandline needs none of the features."""

@@ -1,4 +1,4 @@
-"""The Prefect server that is set up, and its failures in Strandline's words."""
+"""The Prefect server that is set up, and its failures as Strandline's errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOOK = "Look into the server's log."
 
 @contextmanager
 def connected() -> Iterator[SyncPrefectClient]:
-    """A client of the configured server; what it can't do is an error of ours.
+    """A client of the configured server; its failures become Strandline's errors.
 
     Raises:
         SettingsError: No server is configured, it does not answer, or it refuses.
@@ -48,7 +48,7 @@ def is_cloud(client: SyncPrefectClient) -> bool:
 
 
 def no_server() -> SettingsError:
-    """The error about having no server to talk to."""
+    """The error when no server is configured."""
     return SettingsError(
         where="Prefect",
         expected="a server to set up",

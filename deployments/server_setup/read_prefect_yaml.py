@@ -1,8 +1,8 @@
-"""What `prefect.yaml` asks of a server, beyond what Prefect reads in it by itself.
+"""What `prefect.yaml` defines for a server, beyond what Prefect reads in it by itself.
 
-Prefect drops what it does not know and skips what it can't read. Work pools and concurrency limits
-stand under `definitions`, which Prefect leaves alone; the entries of `deployments` are read to see
-afterwards that each of them is there.
+Prefect drops keys that it does not know and skips entries that it can't read. Work pools and
+concurrency limits are under `definitions`, which Prefect ignores; the entries of `deployments` are
+read to check afterwards that each of them exists.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _WorkPool(BaseModel):
 
 
 class WantedDeployment(BaseModel):
-    """The part of a deployment's entry that tells it from others, and where it runs."""
+    """The part of a deployment's entry that identifies it, and where it runs."""
 
     name: str
     entrypoint: str
@@ -61,7 +61,7 @@ class WantedDeployment(BaseModel):
 
     @property
     def identity(self) -> tuple[str, str]:
-        """Entry point and name: what a deployment on a server is known by."""
+        """Entry point and name, which identify a deployment on a server."""
         return self.entrypoint, self.name
 
 
@@ -71,7 +71,7 @@ class _Document(BaseModel):
 
 
 class Project(BaseModel):
-    """A `prefect.yaml` and the directory in which it lies.
+    """A `prefect.yaml` and its directory.
 
     Attributes:
         file: The file, absolute.
@@ -92,7 +92,7 @@ class Project(BaseModel):
         """Read the file.
 
         Raises:
-            SettingsError: It is missing, no YAML, lacks a part or names a pool that it does not
+            SettingsError: It is missing, is no YAML, lacks a part or names a pool that it does not
                 define.
         """
         where = file.absolute()

@@ -1,8 +1,8 @@
-"""What a server needs, stage by stage, from nothing to complete.
+"""The set-up of a server, stage by stage, from nothing to complete.
 
-A stage takes the project and a client, brings one kind of thing up to date, and tells what became
-of each. Doing all of them again changes nothing. What else a server is to have is one more line of
-`STAGES`.
+A stage takes the project and a client, brings one kind of object up to date, and reports the
+outcome of each. Repeating all of them changes nothing. A further kind of object is one more line
+of `STAGES`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STAGES: tuple[tuple[str, Stage], ...] = (
     ("deployments", apply_deployments),
     ("alerts", apply_automations),
 )
-"""The stages in their order: what is named by others comes before them."""
+"""The stages in their order: an object comes before the objects that name it."""
 
 
 def deploy(
@@ -39,7 +39,7 @@ def deploy(
     """Bring the server up to date; `begun` is called with each stage's name as it begins.
 
     Raises:
-        SettingsError: See the stages. Those before are done, and doing it again is safe.
+        SettingsError: See the stages. Those before are done, and repeating is safe.
     """
     for name, stage in STAGES:
         begun(name)

@@ -1,4 +1,4 @@
-"""What became of one thing that a server is to have: made, changed, unchanged, or amiss."""
+"""The outcome for one object on a server: made, changed, unchanged, left, or missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Outcome", "State"]
 
 
 class State(StrEnum):
-    """How a thing on the server compares with what is asked for, and what was done about it."""
+    """How an object on the server compares with the project, and what was done about it."""
 
     MADE = "made"
     CHANGED = "changed"
@@ -19,7 +19,7 @@ class State(StrEnum):
 
     @classmethod
     def of(cls, before: object | None, after: object) -> State:
-        """The state of a thing from what it was, None for nothing, and what it is now."""
+        """The state of an object from its values before, None if it is new, and its values now."""
         if before is None:
             return cls.MADE
         return cls.UNCHANGED if before == after else cls.CHANGED
@@ -27,15 +27,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One thing on the server.
+    """One object on the server.
 
     Attributes:
         kind: 'block', 'work pool', 'deployment', 'concurrency limit' and so on.
         name: Its name there.
-        state: What was done about it. `LEFT` is something that is no longer asked for and was not
-            touched, `MISSING` something that is needed and could not be made.
+        state: What was done about it. `LEFT` is an object that is no longer configured and was not
+            touched, `MISSING` an object that is needed and could not be made.
         id: The server's id of it; empty where there is none.
-        note: What to know or to do, in words.
+        note: A remark, or the next step, as text.
     """
 
     kind: str

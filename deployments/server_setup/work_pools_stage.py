@@ -1,6 +1,6 @@
 """The work pools of `prefect.yaml` on the server.
 
-Promise: a pool's job template is set when the pool is made, and then belongs to whoever changes it
+Promise: a pool's job template is set when the pool is made, and afterwards changed by users alone,
 on the server's page.
 """
 
@@ -31,29 +31,29 @@ def apply_work_pools(project: Project, client: SyncPrefectClient) -> Iterator[Ou
     """
     for name, wanted in project.pools.items():
         try:
-            found = client.read_work_pool(name)
+            current = client.read_work_pool(name)
         except ObjectNotFound:
             made = client.create_work_pool(_new(name, wanted))
             yield Outcome("work pool", name, State.MADE, str(made.id), wanted.type)
             continue
-        yield _brought_up_to_date(client, found, wanted)
+        yield _updated(client, current, wanted)
 
 
-def _brought_up_to_date(client: SyncPrefectClient, found: WorkPool, wanted: Pool) -> Outcome:
-    if found.type != wanted.type:
+def _updated(client: SyncPrefectClient, current: WorkPool, wanted: Pool) -> Outcome:
+    if current.type != wanted.type:
         raise SettingsError(
-            where=f"work pool {found.name}",
+            where=f"work pool {current.name}",
             expected=f"the type {wanted.type}",
-            found=f"the type {found.type}, which can't be changed",
+            found=f"the type {current.type}, which can't be changed",
             next_step=f"Name another pool in prefect.yaml, or remove that one: "
-            f"prefect work-pool delete {found.name}",
+            f"prefect work-pool delete {current.name}",
         )
-    asked = (wanted.description, wanted.concurrency_limit)
-    state = State.of((found.description, found.concurrency_limit), asked)
+    settings = (wanted.description, wanted.concurrency_limit)
+    state = State.of((current.description, current.concurrency_limit), settings)
     if state is State.CHANGED:
-        change = WorkPoolUpdate(description=asked[0], concurrency_limit=asked[1])
-        client.update_work_pool(found.name, change)
-    return Outcome("work pool", found.name, state, str(found.id), wanted.type)
+        change = WorkPoolUpdate(description=settings[0], concurrency_limit=settings[1])
+        client.update_work_pool(current.name, change)
+    return Outcome("work pool", current.name, state, str(current.id), wanted.type)
 
 
 def _new(name: str, wanted: Pool) -> WorkPoolCreate:
@@ -65,11 +65,11 @@ def _new(name: str, wanted: Pool) -> WorkPoolCreate:
             found=f"the type {wanted.type}",
             next_step="Correct the type in prefect.yaml, or install the package.",
         )
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "name": name,
         "type": wanted.type,
         "description": wanted.description,
         "concurrency_limit": wanted.concurrency_limit,
         "base_job_template": template,
     }
-    return WorkPoolCreate.model_validate(given)
+    return WorkPoolCreate.model_validate(fields)

@@ -62,7 +62,7 @@ def summary_markdown(summary: LoadSummary) -> str:
         ("deletes", report.deleted),
     )
     lines = "\n".join(f"| {label} | {count:,} |" for label, count in rows)
-    taken = (
+    read_as = (
         f"The contract does not say what its source is. It was read as {summary.source_kind}, as "
         f"{summary.taken_because}.\n\n"
         if summary.taken_because
@@ -73,7 +73,7 @@ def summary_markdown(summary: LoadSummary) -> str:
         f"Batch `{summary.batch_id}`, {summary.elapsed_seconds:.1f} s, "
         f"quality {score} (at least {verdict.threshold:.0%} wanted).\n\n"
         f"| | count |\n|---|---:|\n{lines}\n\n"
-        f"{taken}See the versions of one key: `strandline history {summary.contract} KEY`\n"
+        f"{read_as}See the versions of one key: `strandline history {summary.contract} KEY`\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Horizontal bars as an SVG image: what people would rather look at than read."""
+"""Horizontal bars as an SVG image."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _TITLE = 30
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: its label, its length in any unit, and its length as people read it."""
+    """One bar: its label, its length in any unit, and the text of its length."""
 
     label: str
     length: float
-    told: str
+    text: str
     colour: str = "#0b6e4f"
 
 
@@ -37,7 +37,7 @@ def bars(panels: Sequence[tuple[str, Sequence[Bar]]]) -> str:
                 f'<rect x="{_LABEL}" y="{top + 3}" width="{wide}" height="{_LINE - 6}" '
                 f'rx="2" fill="{bar.colour}"/>'
             )
-            parts.append(_text(_LABEL + wide + 6, middle, bar.told))
+            parts.append(_text(_LABEL + wide + 6, middle, bar.text))
             top += _LINE
         top += _LINE // 2
     width = _LABEL + _BARS + _FIGURE
@@ -49,7 +49,7 @@ def bars(panels: Sequence[tuple[str, Sequence[Bar]]]) -> str:
 
 
 def data_address(svg: str) -> str:
-    """The image as an address that holds it, for pages that can't fetch one."""
+    """The image as a data URL, for pages that can't fetch one."""
     return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
 
 

@@ -1,5 +1,5 @@
 """What is checked on the audit branch before it is published.
 
-Rules about versions, and the comparison of open versions with what a full read returned. Checks
-of source rows belong to `tasks.transforms.checks`.
+Rules about versions, and the comparison of open versions with the rows of a full read. Checks of
+source rows belong to `tasks.transforms.checks`.
 """

@@ -1,8 +1,8 @@
-"""The rules a history must keep, checked on a branch before anybody can read it.
+"""The rules a history must keep, checked on a branch before readers can see it.
 
-Looked at are the versions of the keys a batch touched: what the branch appended is read back from
-its files, what it left alone is as it was planned with, and what it removed is counted by the
-table itself.
+The audit covers the versions of the keys that a batch touched: appended ones are read back from the
+branch's files, unchanged ones are taken from the plan, and removed ones are counted in the table's
+metadata.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def audit_branch(spark: SparkSession, batch: Batch, evidence: AuditEvidence) -> 
     Raises:
         AuditError: A rule is broken; the message names the rules and how many rows break them.
     """
-    planned, growth = evidence.planned, evidence.growth
+    planned, changes = evidence.planned, evidence.changes
     broken = {
-        "rows_appended": abs(growth.appended - planned.appended),
-        "rows_removed": abs(growth.removed - planned.removed),
+        "rows_appended": abs(changes.appended - planned.appended),
+        "rows_removed": abs(changes.removed - planned.removed),
     }
     appended = (
-        spark.read.option("start-snapshot-id", str(growth.appended_after))
-        .option("end-snapshot-id", str(growth.head))
+        spark.read.option("start-snapshot-id", str(changes.appended_after))
+        .option("end-snapshot-id", str(changes.head))
         .table(batch.table)
     )
-    versions = appended.unionByName(_left_alone(planned, planned.settings))
+    versions = appended.unionByName(_unchanged_versions(planned, planned.settings))
     counts = broken_rules(
         versions,
         planned.settings,
@@ -51,7 +51,7 @@ def audit_branch(spark: SparkSession, batch: Batch, evidence: AuditEvidence) -> 
     )
     broken |= counts.collect()[0].asDict()
     if batch.opened is not None and evidence.is_newest_read:
-        head = spark.read.option("versionAsOf", str(growth.head)).table(batch.table)
+        head = spark.read.option("versionAsOf", str(changes.head)).table(batch.table)
         broken |= differences_from_source(head, batch.opened, planned.settings)
     broken = {rule: count for rule, count in broken.items() if count}
     if broken:
@@ -74,80 +74,80 @@ def broken_rules(
     """One row with how many rows break each rule.
 
     Args:
-        versions: Versions with all columns of the table; all of a key's, or a stretch of them.
+        versions: Versions with all columns of the table; all of a key's, or consecutive ones.
         settings: How the table is kept.
         columns: The event columns.
-        planned: The plan that led to them (`timeline.planned`), for the rules about events.
-        is_newest: They are what the latest read of the source found: each row that was accepted is
-            what the open version of its key says.
+        planned: The plan that led to them (`plan_versions`), for the rules about events.
+        is_newest: The batch is the latest read of the source: each accepted row must equal the open
+            version of its key.
 
     Returns:
         `one_current` (an open version beyond a key's first), `ends_after_start`, `overlap`,
         `flag_agrees` (the flag says open exactly when the end is open), `neighbours_differ`
-        (adjacent versions state the same) and `surrogate_unique`. With a plan also
+        (adjacent versions have equal content) and `surrogate_unique`. With a plan also
         `only_deletes_leave_gaps`, `upserts_stand` (each new upsert lies within a version that
-        states it) and `deletes_end` (no new delete lies within a version); of the latest read of
-        a source also `read_is_open` (a row that was read is stated by an open version).
+        shows it) and `deletes_end` (no new delete lies within a version); of the latest read of
+        a source also `read_is_open` (each row that was read is shown by an open version).
     """
-    line = _versions(versions, settings, columns)
+    timeline = _versions(versions, settings, columns)
     if planned is not None:
-        line = line.unionByName(_events(planned, settings, columns, is_newest=is_newest))
+        timeline = timeline.unionByName(_events(planned, settings, columns, is_newest=is_newest))
     is_version = F.col("__kind") == _VERSION
-    said, start, end = F.col("__content"), F.col("__effective_from"), F.col("__effective_to")
+    values, start, end = F.col("__content"), F.col("__effective_from"), F.col("__effective_to")
     version = F.when(is_version, F.struct("__content", "__known_values", "__effective_to"))
     opens = is_version & F.col("__current")
-    # One order answers everything: each further one would sort all rows again.
-    along = per(*_keys(settings)).orderBy("__effective_from", "__kind", "__effective_to")
-    earlier = along.rowsBetween(Window.unboundedPreceding, -1)
-    so_far = along.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    told = line.withColumns(
+    # All rules share one window order: each further one would sort all rows again.
+    ordered = per(*_keys(settings)).orderBy("__effective_from", "__kind", "__effective_to")
+    earlier = ordered.rowsBetween(Window.unboundedPreceding, -1)
+    up_to_now = ordered.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    rows = timeline.withColumns(
         {
-            "__opens_version": F.sum(opens.cast("int")).over(so_far),
+            "__opens_version": F.sum(opens.cast("int")).over(up_to_now),
             "__was": F.last(version, ignorenulls=True).over(earlier),
-            "__in": F.last(version, ignorenulls=True).over(so_far),
+            "__in": F.last(version, ignorenulls=True).over(up_to_now),
         }
     )
-    before, within = F.col("__was"), F.col("__in")
-    was_end = before["__effective_to"]
-    covered = within.isNotNull() & (
-        _is_open(within["__effective_to"], settings) | (within["__effective_to"] > start)
+    previous, containing = F.col("__was"), F.col("__in")
+    previous_end = previous["__effective_to"]
+    covered = containing.isNotNull() & (
+        _is_open(containing["__effective_to"], settings) | (containing["__effective_to"] > start)
     )
     deletes = F.col("__op") == DELETE
     closed = is_version & ~_is_open(end, settings)
-    follows = is_version & before.isNotNull()
-    adjoins = follows & ~_is_open(was_end, settings) & was_end.eqNullSafe(start)
+    follows = is_version & previous.isNotNull()
+    adjoins = follows & ~_is_open(previous_end, settings) & previous_end.eqNullSafe(start)
     rules = {
         "one_current": opens & (F.col("__opens_version") > 1),
         "ends_after_start": is_version & end.isNotNull() & (start >= end),
-        "overlap": follows & (was_end.isNull() | (was_end > start)),
+        "overlap": follows & (previous_end.isNull() | (previous_end > start)),
         "flag_agrees": is_version
         & (F.col("__current").isNull() | (F.col("__current") != _is_open(end, settings))),
         "neighbours_differ": follows
-        & was_end.eqNullSafe(start)
-        & said.eqNullSafe(before["__content"])
-        & F.col("__known_values").eqNullSafe(before["__known_values"]),
+        & previous_end.eqNullSafe(start)
+        & values.eqNullSafe(previous["__content"])
+        & F.col("__known_values").eqNullSafe(previous["__known_values"]),
     }
     sums = [count_of(rule).alias(name) for name, rule in rules.items()]
     if settings.surrogate_key is not None:
         number = F.when(is_version, F.col("__surrogate"))
         sums.append((count_of(is_version) - F.count_distinct(number)).alias("surrogate_unique"))
     if planned is not None:
-        # A closed version has a gap behind it, unless the next one begins where it ends.
+        # A closed version is followed by a gap, unless the next one begins where it ends.
         gaps = count_of(closed) - count_of(adjoins)
-        ended = ~is_version & deletes & within["__effective_to"].eqNullSafe(start)
-        fresh = ~is_version & F.col("__fresh")
-        states = covered & within["__content"].eqNullSafe(said)
-        states = states & _agrees(within["__known_values"], settings, columns)
+        ended = ~is_version & deletes & containing["__effective_to"].eqNullSafe(start)
+        new = ~is_version & F.col("__fresh")
+        is_shown = covered & containing["__content"].eqNullSafe(values)
+        is_shown = is_shown & _evolved_values_agree(containing["__known_values"], settings, columns)
         sums += [
             F.greatest(gaps - count_of(ended), F.lit(0)).alias("only_deletes_leave_gaps"),
-            count_of(fresh & (F.col("__op") == UPSERT) & ~states).alias("upserts_stand"),
-            count_of(fresh & deletes & covered).alias("deletes_end"),
+            count_of(new & (F.col("__op") == UPSERT) & ~is_shown).alias("upserts_stand"),
+            count_of(new & deletes & covered).alias("deletes_end"),
         ]
     if is_newest:
-        read = ~is_version & F.col("__fresh") & (F.col("__op") == UPSERT)
-        stands = F.coalesce(_is_open(within["__effective_to"], settings), F.lit(False))
-        sums.append(count_of(read & ~stands).alias("read_is_open"))
-    return told.agg(*sums)
+        observed = ~is_version & F.col("__fresh") & (F.col("__op") == UPSERT)
+        in_open_version = F.coalesce(_is_open(containing["__effective_to"], settings), F.lit(False))
+        sums.append(count_of(observed & ~in_open_version).alias("read_is_open"))
+    return rows.agg(*sums)
 
 
 def _keys(settings: HistorySettings) -> list[str]:
@@ -171,7 +171,7 @@ def _versions(
         named(settings.valid_from).alias("__effective_from"),
         named(settings.valid_to).alias("__effective_to"),
         named(settings.is_current).alias("__current"),
-        *_said(settings, columns, versions.schema),
+        *_compared_values(settings, columns, versions.schema),
         surrogate.cast("bigint").alias("__surrogate"),
         F.lit(None).cast("string").alias("__op"),
         F.lit(False).alias("__fresh"),
@@ -183,71 +183,79 @@ def _events(
 ) -> DataFrame:
     """The new upserts and all deletes of a plan, in the columns of `_versions`.
 
-    What the latest read found holds at the read, whatever its stamps say. Of an earlier read it
-    may be that a change which was seen later is dated before it, so that only what opened or ended
-    a version can be asked for.
+    The rows of the latest read hold at the read, whatever their stamps. A change that was observed
+    after an earlier read can be dated before that read, so of such a read only events that open or
+    end a version can be checked.
     """
-    op, fresh, schema = F.col("__op"), F.col("__new") > 0, planned.schema
-    sequence, kind = named(settings.sequence), schema[settings.sequence].dataType
-    upserts, at = fresh & (op == UPSERT), F.col("__effective_from")
+    op, is_new, schema = F.col("__op"), F.col("__new") > 0, planned.schema
+    sequence, sequence_type = named(settings.sequence), schema[settings.sequence].dataType
+    upserts, at = is_new & (op == UPSERT), F.col("__effective_from")
     if settings.stamp is not None:
         upserts = upserts & (F.lit(is_newest) | F.col("__boundary"))
         at = F.when(F.lit(is_newest) & (op == UPSERT), sequence).otherwise(at)
     deletes = op == DELETE
     if settings.stamp is not None:
-        # That a key was not there when it was read is no reason against an older stamp of it.
+        # The absence of a key from a read does not contradict an older stamp of the key.
         deletes = deletes & ~F.col("__deletes_nothing")
     return planned.where(deletes | upserts).select(
         *_named_keys(settings),
         F.lit(_EVENT).alias("__kind"),
         at.alias("__effective_from"),
-        F.lit(None).cast(kind).alias("__effective_to"),
+        F.lit(None).cast(sequence_type).alias("__effective_to"),
         F.lit(None).cast("boolean").alias("__current"),
-        *_said(settings, columns, schema),
+        *_compared_values(settings, columns, schema),
         F.lit(None).cast("bigint").alias("__surrogate"),
         op.alias("__op"),
-        fresh.alias("__fresh"),
+        is_new.alias("__fresh"),
     )
 
 
-def _said(
+def _compared_values(
     settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType
 ) -> list[Column]:
-    """What is compared: what every event knows, and what not every one does (l0, u0, ...)."""
-    told = [F.lit(0).alias("none")]
-    for at, each in enumerate(_learned(settings, columns)):
+    """The compared values: of columns that every event has, and of evolved ones (l0, u0, ...)."""
+    evolved = [F.lit(0).alias("none")]
+    for position, each in enumerate(_evolved_columns(settings, columns)):
         value = comparable(named(each.column), schema[each.column].dataType)
-        told += [value.alias(f"l{at}"), each.unknown(named(settings.sequence)).alias(f"u{at}")]
-    plain = content(settings.plain(settings.compared(columns)), schema)
-    return [plain.alias("__content"), F.struct(*told).alias("__known_values")]
+        evolved += [
+            value.alias(f"l{position}"),
+            each.unknown(named(settings.sequence)).alias(f"u{position}"),
+        ]
+    common = content(settings.plain(settings.compared(columns)), schema)
+    return [common.alias("__content"), F.struct(*evolved).alias("__known_values")]
 
 
-def _learned(settings: HistorySettings, columns: tuple[str, ...]) -> list[EvolvedColumn]:
+def _evolved_columns(settings: HistorySettings, columns: tuple[str, ...]) -> list[EvolvedColumn]:
     compared = settings.compared(columns)
     return [each for each in settings.partly_known(columns) if each.column in compared]
 
 
-def _agrees(told: Column, settings: HistorySettings, columns: tuple[str, ...]) -> Column:
-    """A version says of each learned column what the event says, if the event knows it."""
-    own, agrees = F.col("__known_values"), F.lit(True)
-    for at, _ in enumerate(_learned(settings, columns)):
-        agrees = agrees & (own[f"u{at}"] | own[f"l{at}"].eqNullSafe(told[f"l{at}"]))
+def _evolved_values_agree(
+    version_values: Column, settings: HistorySettings, columns: tuple[str, ...]
+) -> Column:
+    """Whether a version has the event's value in each evolved column that the event knows."""
+    event_values, agrees = F.col("__known_values"), F.lit(True)
+    for position, _ in enumerate(_evolved_columns(settings, columns)):
+        agrees = agrees & (
+            event_values[f"u{position}"]
+            | event_values[f"l{position}"].eqNullSafe(version_values[f"l{position}"])
+        )
     return agrees
 
 
-def _left_alone(planned: MergePlan, settings: HistorySettings) -> DataFrame:
-    """The versions that the plan was made with and that it does not touch, as the table's rows."""
-    main, latest = F.col("__version"), current_values(settings, planned.columns)
-    dates = {
-        settings.valid_from: main["valid_from"],
-        settings.valid_to: main["valid_to"],
-        settings.is_current: main["is_current"],
+def _unchanged_versions(planned: MergePlan, settings: HistorySettings) -> DataFrame:
+    """The stored versions in the plan that it does not change, as the table's rows."""
+    version, latest = F.col("__version"), current_values(settings, planned.columns)
+    interval = {
+        settings.valid_from: version["valid_from"],
+        settings.valid_to: version["valid_to"],
+        settings.is_current: version["is_current"],
     }
-    others = {name: main["other"][f"r{at}"] for at, name in enumerate(planned.extra)}
-    untouched = planned.rows.where(main.isNotNull() & F.col("__version_action").isNull())
+    others = {name: version["other"][f"r{at}"] for at, name in enumerate(planned.extra)}
+    untouched = planned.rows.where(version.isNotNull() & F.col("__version_action").isNull())
     return untouched.select(
         *[latest.get(name, named(name)).alias(name) for name in planned.columns],
-        *[each.alias(name) for name, each in (dates | others).items()],
+        *[each.alias(name) for name, each in (interval | others).items()],
     )
 
 

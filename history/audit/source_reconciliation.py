@@ -1,7 +1,7 @@
-"""What a full read must leave behind: the open versions are the source's rows, counted and summed.
+"""Reconciling open versions with a full read: they must be the source's rows, counted and summed.
 
-It is asked of the branch itself, before it is published, by numbers that the source's rows gave
-when they were read: neither the plan nor what was written has a say in them.
+The check reads the branch itself, before it is published. It compares it with numbers taken from
+the source's rows when they were read, which depend on neither the plan nor the written rows.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def value_digest(value: Column) -> Column:
 def differences_from_source(
     versions: DataFrame, expected: ExpectedOpenVersions, settings: HistorySettings
 ) -> Mapping[str, int]:
-    """By rule, how far the open ones of the versions are from what was read; 0 where they agree.
+    """By rule, how far the open versions are from the rows that were read; 0 where they agree.
 
-    `open_is_source`: by how many rows there are more or fewer. `open_says_source`: 1 where the
+    `open_is_source`: how many more or fewer rows there are. `open_says_source`: 1 where the
     numbers agree and the values do not.
     """
     opened = versions.where(named(settings.is_current))
@@ -36,8 +36,11 @@ def differences_from_source(
         keys = expected.apart.select(*[named(name) for name in settings.key])
         opened = opened.alias("o").join(keys.alias("a"), same("o", "a", settings.key), "left_anti")
     digest = F.lit(0) if expected.column is None else value_digest(named(expected.column))
-    sums = F.coalesce(F.sum(digest), F.lit(0)).alias("digest")
-    found = opened.agg(count_of(F.lit(True)).alias("rows"), sums).collect()[0]
-    rows = abs(int(found.rows) - expected.rows)
-    says = expected.column is not None and int(found.digest) != expected.digest
-    return {"open_is_source": rows, "open_says_source": int(says and not rows)}
+    total = F.coalesce(F.sum(digest), F.lit(0)).alias("digest")
+    totals = opened.agg(count_of(F.lit(True)).alias("rows"), total).collect()[0]
+    row_difference = abs(int(totals.rows) - expected.rows)
+    values_differ = expected.column is not None and int(totals.digest) != expected.digest
+    return {
+        "open_is_source": row_difference,
+        "open_says_source": int(values_differ and not row_difference),
+    }

@@ -1,4 +1,4 @@
-"""Branches of one load: written aside, published by moving main."""
+"""Branches of one load: written beside main, published by moving main."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _ATTEMPTS = 10
 
 
 def branch_of(table: str, branch: str) -> str:
-    """The identifier under which a branch is written."""
+    """The identifier by which a branch is written."""
     return f"{table}.branch_{branch}"
 
 
 def create(spark: SparkSession, table: str, branch: str, snapshot_id: int) -> None:
-    """Begin the branch at a snapshot, in place of one that an earlier try left."""
+    """Begin the branch at a snapshot; replaces one that an earlier attempt left."""
     alter(
         spark,
         f"ALTER TABLE {table} CREATE OR REPLACE BRANCH `{branch}` AS OF VERSION {snapshot_id}",
@@ -29,14 +29,14 @@ def create(spark: SparkSession, table: str, branch: str, snapshot_id: int) -> No
 
 
 def drop(spark: SparkSession, table: str, branch: str) -> None:
-    """Forget the branch; its unpublished files go with the next snapshot expiry."""
+    """Drop the branch; the next snapshot expiry removes its unpublished files."""
     alter(spark, f"ALTER TABLE {table} DROP BRANCH IF EXISTS `{branch}`")
 
 
 def alter(spark: SparkSession, statement: str) -> None:
-    """Change a branch or tag; anew where another writer changed the table's metadata meanwhile.
+    """Change a branch or tag; try again if another writer changed the table's metadata meanwhile.
 
-    Iceberg does so by itself for rows, but not for branches and tags.
+    Iceberg itself retries commits of rows, but not of branches and tags.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
@@ -59,20 +59,20 @@ def head(spark: SparkSession, table: str, branch: str) -> int:
 def fast_forward(spark: SparkSession, table: str, branch: str) -> int:
     """Move main to the branch's head, if main is where the branch began; returns that snapshot.
 
-    An answer that is lost on its way is no failure: whether main has moved is then looked up.
+    A lost response is no failure: the table's metadata then tells whether main has moved.
 
     Raises:
         CommitConflictError: Another writer published in between.
     """
-    catalog, _, rest = table.partition(".")
+    catalog, _, name = table.partition(".")
     try:
-        moved = spark.sql(f"CALL {catalog}.system.fast_forward('{rest}', 'main', '{branch}')")
+        moved = spark.sql(f"CALL {catalog}.system.fast_forward('{name}', 'main', '{branch}')")
         return int(moved.collect()[0].updated_ref)
     except (Py4JJavaError, PySparkException) as error:
         if (snapshot_id := _published_anyway(spark, table, branch)) is not None:
             return snapshot_id
-        text = str(error)
-        if "ancestor" not in text and "CommitFailed" not in text and "onflict" not in text:
+        message = str(error)
+        if "ancestor" not in message and "CommitFailed" not in message and "onflict" not in message:
             raise
         raise CommitConflictError(
             where=table,
@@ -83,7 +83,7 @@ def fast_forward(spark: SparkSession, table: str, branch: str) -> int:
 
 
 def _published_anyway(spark: SparkSession, table: str, branch: str) -> int | None:
-    """The branch's head, if it is main's or one of its ancestors; None also if nobody can tell."""
+    """The branch's head, if it is main's or one of its ancestors; None also if unreadable."""
     try:
         refs = spark.sql(f"SELECT name, snapshot_id FROM {table}.refs").collect()  # noqa: S608
         snapshots = spark.sql(f"SELECT snapshot_id, parent_id FROM {table}.snapshots").collect()  # noqa: S608
@@ -91,18 +91,18 @@ def _published_anyway(spark: SparkSession, table: str, branch: str) -> int | Non
         return None
     heads = {row.name: row.snapshot_id for row in refs}
     parents = {row.snapshot_id: row.parent_id for row in snapshots}
-    wanted, at = heads.get(branch), heads.get("main")
-    while at is not None and at != wanted:
-        at = parents.get(at)
-    return at
+    branch_head, ancestor = heads.get(branch), heads.get("main")
+    while ancestor is not None and ancestor != branch_head:
+        ancestor = parents.get(ancestor)
+    return ancestor
 
 
 @dataclass(frozen=True, slots=True)
 class BranchChanges:
-    """What a branch holds beyond the snapshot it began at, as the table itself counts it.
+    """What a branch adds to the snapshot it began at, from the counts in the table's metadata.
 
     Attributes:
-        head: The snapshot at the branch's end.
+        head: The newest snapshot of the branch.
         appended_after: The snapshot before the rows were appended.
         appended: Rows in the data files that were added.
         removed: Rows that were marked deleted.
@@ -120,26 +120,26 @@ class BranchChanges:
 
 def changes_on_branch(spark: SparkSession, table: str, branch: str, base: int) -> BranchChanges:
     """What was written on a branch that began at the snapshot `base`: at most two commits."""
-    end = head(spark, table, branch)
+    branch_head = head(spark, table, branch)
     rows = spark.sql(
         f"SELECT snapshot_id, parent_id, summary FROM {table}.snapshots "  # noqa: S608
-        f"WHERE snapshot_id IN ({end}, {base}) OR parent_id = {base}"
+        f"WHERE snapshot_id IN ({branch_head}, {base}) OR parent_id = {base}"
     ).collect()
-    found = {row.snapshot_id: row for row in rows}
-    before, after = found[base].summary, found[end].summary
-    written = [after]
-    if found[end].parent_id != base:
-        written.append(found[found[end].parent_id].summary)
+    snapshots = {row.snapshot_id: row for row in rows}
+    before, after = snapshots[base].summary, snapshots[branch_head].summary
+    summaries = [after]
+    if snapshots[branch_head].parent_id != base:
+        summaries.append(snapshots[snapshots[branch_head].parent_id].summary)
 
     def total(name: str) -> int:
         return int(after.get(name, "0")) - int(before.get(name, "0"))
 
     def added(name: str) -> int:
-        return sum(int(each.get(name, "0")) for each in written)
+        return sum(int(each.get(name, "0")) for each in summaries)
 
     return BranchChanges(
-        head=end,
-        appended_after=found[end].parent_id,
+        head=branch_head,
+        appended_after=snapshots[branch_head].parent_id,
         appended=total("total-records"),
         removed=total("total-position-deletes"),
         files=added("added-data-files") + added("added-delete-files"),
@@ -150,6 +150,6 @@ def changes_on_branch(spark: SparkSession, table: str, branch: str, base: int) -
 def append_rows(frame: DataFrame, target: str, properties: Mapping[str, str]) -> None:
     """Append rows to a table or branch with the properties in the snapshot's summary."""
     writer = frame.writeTo(target)
-    for name, text in properties.items():
-        writer = writer.option(f"snapshot-property.{name}", text)
+    for name, value in properties.items():
+        writer = writer.option(f"snapshot-property.{name}", value)
     writer.append()

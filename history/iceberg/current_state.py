@@ -37,9 +37,9 @@ KEPT_SNAPSHOT = "strandline.kept-snapshot-id"
 class CurrentState:
     """The published state of a history table, read from its own snapshots.
 
-    `properties` are the Strandline entries of the newest snapshot that has any; `rows` counts what
-    the data files hold, deleted rows included. `reads` are those that are known, by their instants;
-    unless `is_whole`, older snapshots have expired that may have known more.
+    `properties` are the Strandline entries of the newest snapshot that has any; `rows` counts the
+    rows in the data files, deleted rows included. `reads` are the recorded ones, by their instants;
+    unless `is_whole`, older snapshots have expired that may have recorded more.
     """
 
     snapshot_id: int
@@ -60,17 +60,17 @@ class CurrentState:
         return self.reads[-1] if self.reads else None
 
     def has_read_after(self, read: Read | None) -> bool:
-        """Whether a later read of the source is known than this one."""
+        """Whether the table has recorded a later read of the source than this one."""
         return read is not None and self.last_read is not None and self.last_read.at > read.at
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known yet: no version, and no event that was kept."""
+        """Whether the table has no version and no kept event yet."""
         return self.rows == 0 and self.kept_snapshot is None
 
     @property
     def kept_snapshot(self) -> int | None:
-        """The snapshot of the kept events that belongs to this state; None: none were kept."""
+        """The snapshot of the kept events that belongs to this state; None: there are none."""
         text = self.properties.get(KEPT_SNAPSHOT, "")
         return int(text) if text else None
 
@@ -81,72 +81,74 @@ def is_strandline_property(name: str) -> bool:
 
 
 def current_snapshot(spark: SparkSession, table: str) -> int | None:
-    """The snapshot that readers of the table see, asked without a job; None: there is none yet."""
-    return _current_of(_table_properties(spark, table))
+    """The snapshot that readers of the table see, read without a job; None: there is none yet."""
+    return _current_snapshot_of(_table_properties(spark, table))
 
 
 def current_state(spark: SparkSession, table: str) -> CurrentState | None:
     """The table's published state; None when it has no snapshot yet."""
-    told = _table_properties(spark, table)
-    current = _current_of(told)
+    properties = _table_properties(spark, table)
+    current = _current_snapshot_of(properties)
     if current is None:
         return None
     state = _STATES.get((table, current))
     if state is None:
         state = _read_state(spark, table, current)
         cache_state(table, state)
-    return replace(state, reads=sorted_reads((*unchanged_reads(told.get(READS)), *state.reads)))
+    return replace(
+        state, reads=sorted_reads((*unchanged_reads(properties.get(READS)), *state.reads))
+    )
 
 
 def remember_unchanged_read(spark: SparkSession, table: str, read: Read) -> None:
-    """Remember a read that changed nothing, without a snapshot."""
-    known = unchanged_reads(_table_properties(spark, table).get(READS))
-    text = unchanged_reads_property(known, read).replace("'", "\\'")
-    branches.alter(spark, f"ALTER TABLE {table} SET TBLPROPERTIES ('{READS}' = '{text}')")
+    """Record in the table's properties a read that changed nothing; makes no snapshot."""
+    reads = unchanged_reads(_table_properties(spark, table).get(READS))
+    value = unchanged_reads_property(reads, read).replace("'", "\\'")
+    branches.alter(spark, f"ALTER TABLE {table} SET TBLPROPERTIES ('{READS}' = '{value}')")
 
 
 def _table_properties(spark: SparkSession, table: str) -> dict[str, str]:
-    """What the table says of itself, asked without a job."""
+    """The table's properties, read without a job."""
     return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()}
 
 
-def _current_of(told: Mapping[str, str]) -> int | None:
-    text = told.get("current-snapshot-id", "none")
+def _current_snapshot_of(properties: Mapping[str, str]) -> int | None:
+    text = properties.get("current-snapshot-id", "none")
     return None if text == "none" else int(text)
 
 
 def cache_state(table: str, state: CurrentState) -> None:
-    """Keep a published state, so that the next load in this process need not read it again."""
-    with _KEEPING:
-        while len(_STATES) >= _MOST_STATES:
+    """Cache a published state, so that the next load in this process need not read it again."""
+    with _LOCK:
+        while len(_STATES) >= _MAX_STATES:
             del _STATES[next(iter(_STATES))]
         _STATES[table, state.snapshot_id] = state
 
 
-_MOST_STATES = 100
+_MAX_STATES = 100
 
 
-_KEEPING = threading.Lock()
+_LOCK = threading.Lock()
 
 
 _STATES: dict[tuple[str, int], CurrentState] = {}
-"""What was read of snapshots before: neither they nor what came before them ever changes."""
+"""States by table and snapshot: neither a snapshot nor its ancestors ever change."""
 
 
 def _read_state(spark: SparkSession, table: str, current: int) -> CurrentState:
-    found = spark.sql(f"SELECT snapshot_id, parent_id, summary FROM {table}.snapshots").collect()  # noqa: S608
-    snapshots = {row.snapshot_id: row for row in found}
+    rows = spark.sql(f"SELECT snapshot_id, parent_id, summary FROM {table}.snapshots").collect()  # noqa: S608
+    snapshots = {row.snapshot_id: row for row in rows}
     summaries = []
     ancestor = current
     while ancestor in snapshots:
         summaries.append(dict(snapshots[ancestor].summary or {}))
         ancestor = snapshots[ancestor].parent_id
     reads = [Read.from_json(summary[READ]) for summary in summaries if READ in summary]
-    ours = next((summary for summary in summaries if BATCH_ID in summary), {})
+    newest = next((summary for summary in summaries if BATCH_ID in summary), {})
     return CurrentState(
         snapshot_id=current,
         rows=int(summaries[0].get("total-records", 1)),
-        properties={name: text for name, text in ours.items() if is_strandline_property(name)},
+        properties={name: value for name, value in newest.items() if is_strandline_property(name)},
         batches=frozenset(summary[BATCH_ID] for summary in summaries if BATCH_ID in summary),
         reads=sorted_reads(reads),
         is_whole=ancestor is None,

@@ -1,8 +1,8 @@
 """The tables of one history: the versions, the kept events beside them, and what was published.
 
 The versions' table holds versions only, so any engine reads it without a filter. Events that show
-no version of their own lie in `<table>__kept_events`; the snapshot of it that belongs to a state
-of the versions is written in that state's snapshot summary, so publishing one publishes both.
+no version of their own are in `<table>__kept_events`; each state of the versions names the snapshot
+of it that belongs to it in its snapshot summary, so publishing one publishes both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PROPERTIES = {
     "write.delete.mode": "merge-on-read",
     "write.parquet.compression-codec": "zstd",
     "write.distribution-mode": "none",
-    # Small row groups: of a sorted file only those are read that a range of keys falls into.
+    # Small row groups: a reader of a sorted file skips those outside of its range of keys.
     "write.parquet.row-group-size-bytes": "16777216",
 }
 
@@ -45,16 +45,16 @@ def exists(spark: SparkSession, table: str) -> bool:
 
 def history_schema(events: T.StructType, settings: HistorySettings) -> T.StructType:
     """The versions' schema for events of the given schema."""
-    kept = settings.event_columns(events.fieldNames())
-    kind = events[settings.sequence].dataType
-    fields = [T.StructField(name, events[name].dataType) for name in kept]
+    stored = settings.event_columns(events.fieldNames())
+    sequence_type = events[settings.sequence].dataType
+    fields = [T.StructField(name, events[name].dataType) for name in stored]
     if settings.surrogate_key is not None:
         fields.insert(0, T.StructField(settings.surrogate_key, T.LongType()))
-    fields.append(T.StructField(settings.valid_from, kind))
-    fields.append(T.StructField(settings.valid_to, kind))
+    fields.append(T.StructField(settings.valid_from, sequence_type))
+    fields.append(T.StructField(settings.valid_to, sequence_type))
     fields.append(T.StructField(settings.is_current, T.BooleanType()))
-    stamps = [name for name in (settings.recorded_at, settings.changed_at) if name is not None]
-    fields.extend(T.StructField(name, T.TimestampType()) for name in stamps)
+    load_times = [name for name in (settings.recorded_at, settings.changed_at) if name is not None]
+    fields.extend(T.StructField(name, T.TimestampType()) for name in load_times)
     return T.StructType(fields)
 
 
@@ -63,18 +63,18 @@ def ensure_table(
 ) -> CurrentState:
     """Create the table if need be, with a first snapshot, and return its state.
 
-    Whether the events fit the table is a question of `evolution.evolve`.
+    `evolve_table` checks whether the events fit the table.
 
     Raises:
         SchemaDriftError: The catalog does not show the snapshot.
     """
     if not exists(spark, table):
-        wanted = history_schema(events, settings)
-        _create(spark.createDataFrame([], wanted), table, settings.partitioning)
+        schema = history_schema(events, settings)
+        _create(spark.createDataFrame([], schema), table, settings.partitioning)
     state = current_state(spark, table)
     if state is None:
         _sort(spark, table, settings)
-        # A branch needs a snapshot to start from, and two first loads need one to race for.
+        # A branch needs a snapshot to start from, and two first loads need one to conflict on.
         spark.createDataFrame([], spark.table(table).schema).writeTo(table).append()
         state = current_state(spark, table)
     if state is None:
@@ -90,9 +90,9 @@ def ensure_table(
 def ensure_kept(
     spark: SparkSession, table: str, events: T.StructType, settings: HistorySettings
 ) -> int:
-    """Create the kept events' table if need be; its first snapshot is returned."""
+    """Create the kept events' table if need be; returns its first snapshot."""
     name = kept_events(table)
-    # Columns may be dropped later, so none is required, whatever the batch that is first.
+    # Columns may be dropped later, so none is required, whatever the first batch has.
     events = T.StructType([T.StructField(f.name, f.dataType) for f in events.fields])
     if not exists(spark, name):
         _create(spark.createDataFrame([], events), name, ())
@@ -106,25 +106,25 @@ def ensure_kept(
 
 def _create(empty: DataFrame, table: str, partitioning: tuple[str, ...]) -> None:
     writer = empty.writeTo(table).using("iceberg")
-    for name, text in _PROPERTIES.items():
-        writer = writer.tableProperty(name, text)
+    for name, value in _PROPERTIES.items():
+        writer = writer.tableProperty(name, value)
     if partitioning:
         first, *others = [partition_term(term) for term in partitioning]
         writer = writer.partitionedBy(first, *others)
     try:
         writer.create()
     except (PySparkException, Py4JJavaError):
-        # Of two first loads at once, one finds that the other has made the table.
+        # Of two concurrent first loads, one finds that the other has created the table.
         if not exists(empty.sparkSession, table):
             raise
 
 
 def _sort(spark: SparkSession, table: str, settings: HistorySettings) -> None:
-    """Have every file written in the order of the key, so that a range of keys is a part of it."""
+    """Sort every new file by the key, so that a range of keys is one part of it."""
     keys = ", ".join(quoted(name) for name in settings.key)
     try:
         spark.sql(f"ALTER TABLE {table} WRITE LOCALLY ORDERED BY {keys}")
     except (PySparkException, Py4JJavaError):
-        # Another first load was faster, and has said the same or written already.
+        # Another first load was faster, and has set the same order or written already.
         if current_snapshot(spark, table) is None:
             spark.sql(f"ALTER TABLE {table} WRITE LOCALLY ORDERED BY {keys}")

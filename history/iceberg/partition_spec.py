@@ -11,8 +11,8 @@ from contracts.errors import SettingsError
 from history.spark.column_quoting_and_comparison import named, quoted
 
 _TERM = re.compile(r"^(?:(\w+)\()?\s*([^(),]+?)\s*(?:,\s*(\d+))?\s*\)?$")
-_SHOWN = re.compile(r"^(\w+)\((?:(\d+), )?(.+)\)$")
-_TIMES = ("years", "months", "days", "hours")
+_DESCRIBED = re.compile(r"^(\w+)\((?:(\d+), )?(.+)\)$")
+_TIME_TRANSFORMS = ("years", "months", "days", "hours")
 
 
 def partition_term(term: str) -> Column:
@@ -47,16 +47,18 @@ def of_table(spark: SparkSession, table: str) -> tuple[str, ...]:
     if "# Partitioning" in names:
         return tuple(_requoted(row.data_type) for row in rows[names.index("# Partitioning") + 1 :])
     if "# Partition Information" in names:
-        # Spark's own form where every term is a column, under a heading of its own.
+        # Spark uses this heading where every term is a column.
         return tuple(quoted(name) for name in names[names.index("# Partition Information") + 2 :])
     return ()
 
 
 def _parts(term: str) -> tuple[str | None, str, str | None]:
-    found = _TERM.match(term)
-    function, name, count = found.groups() if found else (None, term, None)
-    known = function is None or (function == "bucket" if count is not None else function in _TIMES)
-    if not known:
+    match = _TERM.match(term)
+    function, name, count = match.groups() if match else (None, term, None)
+    is_valid = function is None or (
+        function == "bucket" if count is not None else function in _TIME_TRANSFORMS
+    )
+    if not is_valid:
         raise SettingsError(
             where=f"partition term {term}",
             expected="a column, or years, months, days, hours or bucket(column, N)",
@@ -67,11 +69,11 @@ def _parts(term: str) -> tuple[str | None, str, str | None]:
 
 
 def _requoted(shown: str) -> str:
-    """A term as DESCRIBE shows it, the column quoted whether it has to be or not."""
-    found = _SHOWN.match(shown)
-    if found is None:
+    """A term as DESCRIBE shows it, with the column always quoted."""
+    match = _DESCRIBED.match(shown)
+    if match is None:
         return _quoted(shown)
-    function, count, column = found.groups()
+    function, count, column = match.groups()
     inner = _quoted(column)
     return f"{function}({inner})" if count is None else f"{function}({count}, {inner})"
 

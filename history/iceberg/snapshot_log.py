@@ -1,4 +1,4 @@
-"""What a table remembers of itself: snapshots, branches, tags, and which was current when."""
+"""The log of a table: its snapshots, branches and tags, and which snapshot was current when."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One snapshot: `batch` and `kept` are what its summary says, None for nothing."""
+    """One snapshot; `batch` and `kept` are from its summary, None where it has no such entry."""
 
     id: int
     parent: int | None
@@ -36,9 +36,9 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotLog:
-    """All that a table remembers of itself.
+    """The snapshots, branches and tags of a table.
 
-    `published` says when which snapshot became the current one, oldest first.
+    `published` lists when which snapshot became the current one, oldest first.
     """
 
     snapshots: Mapping[int, Snapshot]
@@ -47,18 +47,18 @@ class SnapshotLog:
 
     @property
     def head(self) -> int | None:
-        """What main points to."""
+        """The snapshot that main points to."""
         return next((ref.snapshot for ref in self.refs if ref.name == "main"), None)
 
-    def line(self, head: int | None) -> Iterator[Snapshot]:
-        """A snapshot and its ancestors, as far as they are still there, newest first."""
+    def ancestry(self, head: int | None) -> Iterator[Snapshot]:
+        """A snapshot and its ancestors that have not expired, newest first."""
         while head is not None and head in self.snapshots:
             yield self.snapshots[head]
             head = self.snapshots[head].parent
 
 
 def snapshot_log(spark: SparkSession, table: str) -> SnapshotLog:
-    """Read what the table remembers of itself, from its metadata alone."""
+    """Read the log of a table, from its metadata alone."""
     snapshots = spark.table(f"{table}.snapshots").select(
         "snapshot_id",
         "parent_id",
@@ -66,7 +66,7 @@ def snapshot_log(spark: SparkSession, table: str) -> SnapshotLog:
         F.col("summary")[BATCH_ID].alias("batch"),
         F.col("summary")[KEPT_SNAPSHOT].alias("kept"),
     )
-    log = spark.table(f"{table}.history").select(
+    history = spark.table(f"{table}.history").select(
         "snapshot_id", F.unix_micros("made_current_at").alias("at")
     )
     refs = spark.table(f"{table}.refs").select("name", "type", "snapshot_id")
@@ -82,7 +82,7 @@ def snapshot_log(spark: SparkSession, table: str) -> SnapshotLog:
             for row in snapshots.collect()
         },
         refs=tuple(Ref(row.name, row.type == "BRANCH", row.snapshot_id) for row in refs.collect()),
-        published=tuple(sorted((_moment(row["at"]), row.snapshot_id) for row in log.collect())),
+        published=tuple(sorted((_moment(row["at"]), row.snapshot_id) for row in history.collect())),
     )
 
 

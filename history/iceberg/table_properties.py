@@ -1,6 +1,6 @@
-"""What a history table says of itself in its properties: how it is kept, and since when.
+"""The properties in which a history table records how it is kept, and since when.
 
-The settings of a load are compared with it, so that a change of them is decided and not slipped in.
+A load compares its settings with them, so that no change of settings goes unnoticed.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ class TableProperties:
 
     Attributes:
         tracked: Columns whose change opens a version, dropped ones included.
-        carried: Columns that a version keeps of the event that opened it, dropped ones included.
+        carried: Columns that a version keeps from the event that opened it, dropped ones included.
         order: Key, sequence, tie-breaker and first start.
-        fingerprint: The column that is compared in the place of `covered`; None for none.
+        fingerprint: The column that is compared instead of `covered`; None for none.
         covered: The columns that the fingerprint is made of.
         partitioning: The terms that the settings named last.
-        learned: Columns that not every event knows.
-        kind: 'state' where the source is read as it is now, 'events' where it is a log of changes.
-        observed_since: An instant before the first read of a table that was loaded before it was
-            read as it is now.
+        evolved: Columns that were added or dropped, which some events do not have.
+        kind: 'state' for a source of current rows, 'events' for a log of changes.
+        observed_since: An instant before the first read of a state source, where the table was
+            loaded from events before.
     """
 
     tracked: tuple[str, ...]
@@ -53,13 +53,13 @@ class TableProperties:
     fingerprint: str | None
     covered: tuple[str, ...]
     partitioning: tuple[str, ...]
-    learned: tuple[EvolvedColumn, ...] = ()
+    evolved: tuple[EvolvedColumn, ...] = ()
     kind: str = EVENTS
     observed_since: datetime | None = None
 
     @classmethod
     def from_settings(cls, settings: HistorySettings, columns: Iterable[str]) -> TableProperties:
-        """As the settings say it of a table with these event columns."""
+        """The properties that these settings imply for a table with these event columns."""
         columns = tuple(columns)
         tracked = tuple(name for name in settings.tracking(columns) if name in columns)
         return cls(
@@ -76,82 +76,82 @@ class TableProperties:
     def from_properties(
         cls, properties: Mapping[str, str], adopted: TableProperties
     ) -> TableProperties:
-        """As the properties say it; what they do not say is `adopted`."""
+        """Parse the properties; `adopted` supplies those that are missing."""
 
-        def names(name: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
-            return _names(json.loads(properties[name])) if name in properties else otherwise
+        def parsed(name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+            return _names(json.loads(properties[name])) if name in properties else default
 
-        print_of = json.loads(properties[FINGERPRINT]) if FINGERPRINT in properties else None
-        column = print_of["column"] if print_of else None
+        fingerprint = json.loads(properties[FINGERPRINT]) if FINGERPRINT in properties else None
+        column = fingerprint["column"] if fingerprint else None
         since = properties.get(OBSERVED_SINCE)
-        # Dropped last: of a column that says both, a load broke off between the two.
-        learned = {
-            column: EvolvedColumn.from_json(column, text, dropped=prefix == DROPPED)
+        # Dropped last: a column has both where a load broke off between the two.
+        evolved = {
+            column: EvolvedColumn.from_json(column, value, dropped=prefix == DROPPED)
             for prefix in (ADDED, DROPPED)
-            for name, text in sorted(properties.items())
+            for name, value in sorted(properties.items())
             if name.startswith(prefix)
             for column in [unescaped(name.removeprefix(prefix))]
         }
         return cls(
-            tracked=names(TRACKED, adopted.tracked),
-            carried=names(CARRIED, adopted.carried),
-            order=names(ORDER, adopted.order),
-            fingerprint=(column and unescaped(column)) if print_of else adopted.fingerprint,
-            covered=_names(print_of["covers"]) if print_of else adopted.covered,
-            partitioning=names(PARTITIONING, adopted.partitioning),
-            learned=tuple(learned.values()),
+            tracked=parsed(TRACKED, adopted.tracked),
+            carried=parsed(CARRIED, adopted.carried),
+            order=parsed(ORDER, adopted.order),
+            fingerprint=(column and unescaped(column)) if fingerprint else adopted.fingerprint,
+            covered=_names(fingerprint["covers"]) if fingerprint else adopted.covered,
+            partitioning=parsed(PARTITIONING, adopted.partitioning),
+            evolved=tuple(evolved.values()),
             kind=properties.get(SOURCE_KIND, adopted.kind),
             observed_since=datetime.fromisoformat(since) if since else None,
         )
 
     @property
     def properties(self) -> dict[str, str]:
-        """All of it as table properties."""
+        """The table properties that `from_properties` parses."""
         lists = {
             TRACKED: self.tracked,
             CARRIED: self.carried,
             ORDER: self.order,
             PARTITIONING: self.partitioning,
         }
-        told = {
+        properties = {
             name: json.dumps([escaped(each) for each in names]) for name, names in lists.items()
         }
         column = self.fingerprint and escaped(self.fingerprint)
-        covers = {"column": column, "covers": [escaped(each) for each in self.covered]}
-        marks = {
+        fingerprint = {"column": column, "covers": [escaped(each) for each in self.covered]}
+        evolved = {
             (DROPPED if each.dropped else ADDED) + escaped(each.column): each.to_json
-            for each in self.learned
+            for each in self.evolved
         }
-        told |= {FINGERPRINT: json.dumps(covers), SOURCE_KIND: self.kind} | marks
+        properties |= {FINGERPRINT: json.dumps(fingerprint), SOURCE_KIND: self.kind} | evolved
         if self.observed_since is not None:
-            told[OBSERVED_SINCE] = self.observed_since.isoformat(timespec="microseconds")
-        return told
+            properties[OBSERVED_SINCE] = self.observed_since.isoformat(timespec="microseconds")
+        return properties
 
-    def with_evolved_columns(self, *more: EvolvedColumn) -> TableProperties:
-        """With these columns learned, in place of what was said of them before."""
-        new = {each.column for each in more}
-        return replace(self, learned=(*(e for e in self.learned if e.column not in new), *more))
+    def with_evolved_columns(self, *columns: EvolvedColumn) -> TableProperties:
+        """With these columns as evolved ones; they replace earlier entries of the same columns."""
+        new = {each.column for each in columns}
+        return replace(self, evolved=(*(e for e in self.evolved if e.column not in new), *columns))
 
 
 def ordering_columns(settings: HistorySettings) -> tuple[str, ...]:
-    """The columns that say which event is whose, and when."""
+    """The columns that identify, order and date events."""
     return (*settings.key, settings.sequence, *settings.tie_breaker, *settings.dated_by)
 
 
 def recorded_source_kind(spark: SparkSession, table: str) -> str | None:
-    """What the table says its source is, 'state' or 'events'; None: nothing yet."""
+    """The recorded kind of the table's source, 'state' or 'events'; None: not recorded yet."""
     return strandline_properties(spark, table).get(SOURCE_KIND)
 
 
 def strandline_properties(spark: SparkSession, table: str) -> dict[str, str]:
-    """The properties of the table that are Strandline's; asked without a job.
+    """The properties of the table that are Strandline's; read without a job.
 
     Raises:
-        EnvironmentUnfitError: Spark is set to hide one of them.
+        EnvironmentUnfitError: Spark's configuration hides one of them.
     """
     rows = spark.sql(f"SHOW TBLPROPERTIES {table}").collect()
-    told = {row.key: row.value for row in rows if row.key.startswith("strandline.")}
-    hidden = sorted(name for name, text in told.items() if HIDDEN in text)
+    properties = {row.key: row.value for row in rows if row.key.startswith("strandline.")}
+    hidden = sorted(name for name, value in properties.items() if HIDDEN in value)
     if hidden:
         raise EnvironmentUnfitError(
             where=table,
@@ -159,21 +159,24 @@ def strandline_properties(spark: SparkSession, table: str) -> dict[str, str]:
             found=f"hidden: {', '.join(hidden)}",
             next_step="Narrow `spark.redaction.regex` and `spark.sql.redaction.options.regex`.",
         )
-    return told
+    return properties
 
 
 def write_properties(
     spark: SparkSession, table: str, before: Mapping[str, str], after: TableProperties
 ) -> None:
-    """Make the table's properties those of `after`: new ones first, so none is ever missing."""
-    told = after.properties
-    changed = {name: text for name, text in told.items() if before.get(name) != text}
-    gone = [name for name in before if name.startswith((ADDED, DROPPED)) and name not in told]
+    """Set the table's properties to `after`: first sets, then unsets, so none is ever missing."""
+    wanted = after.properties
+    changed = {name: value for name, value in wanted.items() if before.get(name) != value}
+    evolved = (name for name in before if name.startswith((ADDED, DROPPED)))
+    obsolete = [name for name in evolved if name not in wanted]
     if changed:
-        pairs = ", ".join(f"{_text(name)} = {_text(text)}" for name, text in changed.items())
+        pairs = ", ".join(
+            f"{_sql_string(name)} = {_sql_string(value)}" for name, value in changed.items()
+        )
         branches.alter(spark, f"ALTER TABLE {table} SET TBLPROPERTIES ({pairs})")
-    if gone:
-        names = ", ".join(_text(name) for name in gone)
+    if obsolete:
+        names = ", ".join(_sql_string(name) for name in obsolete)
         branches.alter(spark, f"ALTER TABLE {table} UNSET TBLPROPERTIES IF EXISTS ({names})")
 
 
@@ -181,5 +184,5 @@ def _names(written_names: Iterable[str]) -> tuple[str, ...]:
     return tuple(unescaped(each) for each in written_names)
 
 
-def _text(value: str) -> str:
+def _sql_string(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

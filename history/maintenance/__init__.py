@@ -1,6 +1,6 @@
 """Compaction, snapshot expiry and orphan files of one history table.
 
-A history says the same before and after. Computing versions anew belongs to `history.restatement`.
+Maintenance changes no content. Computing versions anew belongs to `history.restatement`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which partitions of a table have too many small files or deleted rows, and rewriting those.
 
-The limits are those of Iceberg's own planner, looked at beforehand in the table's metadata: where
-no partition passed one, nothing is planned and no data file is opened.
+The limits are those of Iceberg's own planner, checked beforehand in the table's metadata: if no
+partition exceeds one, nothing is planned and no data file is opened.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from history.spark.column_quoting_and_comparison import quoted
 
 _MEGABYTE = 1024 * 1024
 _SMALL_MANIFEST = 4 * _MEGABYTE
-"""Half of what Iceberg aims at when it joins them."""
+"""Half of Iceberg's target size of a rewritten manifest."""
 _UNORDERED = (T.MapType, T.StructType, T.ArrayType, T.VariantType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactionLimits:
-    """From when on a partition's files are written anew.
+    """The limits beyond which a partition's files are rewritten.
 
     Attributes:
-        small_files: So many small or worn files of one partition are joined.
-        small_file_mb: A file below this size is small. A file above it is left alone, so that
-            what is rewritten stays in proportion to what was added.
+        small_files: This many small or worn files of one partition are joined.
+        small_file_mb: A file below this size is small. Larger files are not rewritten, so that the
+            rewritten data stays in proportion to the added data.
         delete_ratio: A file is worn when this share of its rows, in (0, 1], is deleted; one worn
             file is reason enough.
         target_file_mb: The size to write files in.
-        manifests: Manifests are joined when a table has more than so many small ones.
+        manifests: Manifests are joined when a table has more than this many small ones.
     """
 
     small_files: int = 5
@@ -46,7 +46,7 @@ class CompactionLimits:
 class Files:
     """The files of a snapshot: counts, and octets of data and deletes together.
 
-    `rewritable` are data files of partitions that passed a limit.
+    `rewritable` counts data files to rewrite, in partitions that exceed a limit.
     """
 
     data: int = 0
@@ -57,9 +57,9 @@ class Files:
 
 def files_of(spark: SparkSession, table: str, snapshot_id: int, limits: CompactionLimits) -> Files:
     """The files of a snapshot, from its manifests alone."""
-    found = spark.read.option("versionAsOf", str(snapshot_id)).table(f"{table}.files")
-    partition = F.to_json("partition") if "partition" in found.columns else F.lit("")
-    told = found.select(
+    metadata = spark.read.option("versionAsOf", str(snapshot_id)).table(f"{table}.files")
+    partition = F.to_json("partition") if "partition" in metadata.columns else F.lit("")
+    files = metadata.select(
         F.col("content"),
         partition.alias("partition"),
         F.col("file_path"),
@@ -67,11 +67,11 @@ def files_of(spark: SparkSession, table: str, snapshot_id: int, limits: Compacti
         F.col("record_count").alias("rows"),
         F.coalesce("content_size_in_bytes", "file_size_in_bytes").alias("octets"),
     )
-    deletes = told.where("content <> 0")
-    gone = deletes.groupBy(F.col("referenced_data_file").alias("file_path")).agg(
+    deletes = files.where("content <> 0")
+    deleted = deletes.groupBy(F.col("referenced_data_file").alias("file_path")).agg(
         F.sum("rows").alias("gone")
     )
-    data = told.where("content = 0").join(gone, "file_path", "left")
+    data = files.where("content = 0").join(deleted, "file_path", "left")
     worn = F.coalesce("gone", F.lit(0)) >= F.lit(limits.delete_ratio) * F.col("rows")
     worn = worn & (F.coalesce("gone", F.lit(0)) > 0)
     eligible = worn | (F.col("octets") < limits.small_file_mb * _MEGABYTE)
@@ -84,12 +84,12 @@ def files_of(spark: SparkSession, table: str, snapshot_id: int, limits: Compacti
         size.alias("size"),
     )
     many = F.col("eligible") >= max(limits.small_files, 2)
-    much = (F.col("eligible") > 1) & (F.col("size") > limits.target_file_mb * _MEGABYTE)
-    passed = (F.col("worn") > 0) | many | much
+    large = (F.col("eligible") > 1) & (F.col("size") > limits.target_file_mb * _MEGABYTE)
+    exceeds = (F.col("worn") > 0) | many | large
     totals = partitions.agg(
         F.coalesce(F.sum("data"), F.lit(0)).alias("data"),
         F.coalesce(F.sum("octets"), F.lit(0)).alias("octets"),
-        F.coalesce(F.sum(F.when(passed, F.col("eligible"))), F.lit(0)).alias("rewritable"),
+        F.coalesce(F.sum(F.when(exceeds, F.col("eligible"))), F.lit(0)).alias("rewritable"),
     )
     removed = deletes.agg(
         F.count("*").alias("deletes"), F.coalesce(F.sum("octets"), F.lit(0)).alias("removed")
@@ -105,24 +105,24 @@ def rewrite_data_files(
     order: Sequence[str],
     limits: CompactionLimits,
 ) -> int:
-    """Rewrite what passed a limit on the branch, sorted; returns how many data files are gone."""
-    catalog, _, rest = table.partition(".")
+    """Rewrite, sorted, the files beyond a limit on the branch; returns how many it replaced."""
+    catalog, _, table_name = table.partition(".")
     options = {
         "min-input-files": max(limits.small_files, 2),
         "min-file-size-bytes": limits.small_file_mb * _MEGABYTE,
         "target-file-size-bytes": limits.target_file_mb * _MEGABYTE,
         "delete-ratio-threshold": limits.delete_ratio,
     }
-    told = ", ".join(f"'{name}', '{value}'" for name, value in options.items())
+    option_pairs = ", ".join(f"'{name}', '{value}'" for name, value in options.items())
     strategy = ""
     if order:
         terms = ", ".join(f"{quoted(name)} ASC NULLS LAST" for name in order)
-        strategy = f"strategy => 'sort', sort_order => '{_text(terms)}', "
-    found = spark.sql(
-        f"CALL {catalog}.system.rewrite_data_files(table => '{rest}', {strategy}"
-        f"branch => '{branch}', options => map({told}))"
+        strategy = f"strategy => 'sort', sort_order => '{_escaped(terms)}', "
+    result = spark.sql(
+        f"CALL {catalog}.system.rewrite_data_files(table => '{table_name}', {strategy}"
+        f"branch => '{branch}', options => map({option_pairs}))"
     ).collect()[0]
-    return int(found.rewritten_data_files_count)
+    return int(result.rewritten_data_files_count)
 
 
 def sortable(schema: T.StructType, names: Sequence[str]) -> tuple[str, ...]:
@@ -131,15 +131,15 @@ def sortable(schema: T.StructType, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def small_manifests(spark: SparkSession, table: str) -> int:
-    """How many manifests of the current snapshot are too small to be left as they are."""
+    """How many manifests of the current snapshot are small enough to be joined."""
     return spark.table(f"{table}.manifests").where(F.col("length") < _SMALL_MANIFEST).count()
 
 
 def join_manifests(spark: SparkSession, table: str) -> None:
-    """Write the manifests of the current snapshot anew, by partition."""
-    catalog, _, rest = table.partition(".")
-    spark.sql(f"CALL {catalog}.system.rewrite_manifests(table => '{rest}')").collect()
+    """Rewrite the manifests of the current snapshot, by partition."""
+    catalog, _, table_name = table.partition(".")
+    spark.sql(f"CALL {catalog}.system.rewrite_manifests(table => '{table_name}')").collect()
 
 
-def _text(value: str) -> str:
+def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("'", "\\'")

@@ -1,7 +1,7 @@
-"""Files in a table's directory that no snapshot knows: of loads that ended halfway.
+"""Orphan files: files in a table's directory that no snapshot references, of broken-off loads.
 
-Looking for them lists the directory. That is left out where nothing was written since the last
-look, as far as snapshots tell.
+Finding them lists the directory. That is skipped if the snapshots show that nothing was written
+since the last search.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 LOOKED = "strandline.orphans-looked-for-at"
-"""The table property that says when files left over were last looked for."""
+"""The table property with the time of the last search for orphan files."""
 
 
 def is_due(spark: SparkSession, table: str, now: datetime, before: datetime) -> bool:
-    """Whether files may have been left over since the last look.
+    """Whether there may be new orphan files since the last search.
 
     Args:
         spark: The session.
         table: The table.
         now: The time from which ages are counted.
-        before: The age from which a file counts as left over.
+        before: Files older than this count as orphans.
     """
     row = spark.sql(f"SHOW TBLPROPERTIES {table} ('{LOOKED}')").collect()[0]
-    looked = _moment_of(row.value)
-    if looked is None:
+    last_search = _parsed_time(row.value)
+    if last_search is None:
         return True
-    # The last look spared what was young then; anything since is seen by its snapshot.
-    since = looked - (now - before)
+    # The last search skipped files that were young then; every later write has a snapshot.
+    since = last_search - (now - before)
     newest = spark.table(f"{table}.snapshots").agg(F.max(F.unix_micros("committed_at"))).collect()
     micros = newest[0][0]
     return micros is not None and timedelta(microseconds=micros) > since - _EPOCH
@@ -38,23 +38,23 @@ def is_due(spark: SparkSession, table: str, now: datetime, before: datetime) -> 
 def remove_orphan_files(
     spark: SparkSession, table: str, *, now: datetime, before: datetime, dry_run: bool
 ) -> int:
-    """Remove the table's files that no snapshot knows and that are older than `before`.
+    """Remove the table's files that no snapshot references and that are older than `before`.
 
     Returns:
         How many there were.
     """
-    catalog, _, rest = table.partition(".")
-    found = spark.sql(
-        f"CALL {catalog}.system.remove_orphan_files(table => '{rest}', "
+    catalog, _, name = table.partition(".")
+    files = spark.sql(
+        f"CALL {catalog}.system.remove_orphan_files(table => '{name}', "
         f"older_than => TIMESTAMP '{before.isoformat()}', dry_run => {str(dry_run).lower()})"
     ).collect()
     if not dry_run:
         spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('{LOOKED}' = '{now.isoformat()}')")
-    return len(found)
+    return len(files)
 
 
-def _moment_of(text: str) -> datetime | None:
-    """Where the property is not set, Spark answers with a sentence that says so."""
+def _parsed_time(text: str) -> datetime | None:
+    """The time in the property; None where it is not set, for which Spark returns a sentence."""
     try:
         return datetime.fromisoformat(text)
     except ValueError:

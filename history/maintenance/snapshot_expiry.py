@@ -1,4 +1,4 @@
-"""Which snapshots of a history may go, decided in plain values, and letting them go.
+"""Which snapshots of a history expire, decided in plain values, and expiring them.
 
 Promise: every state that was current at some moment of the last `keep_days` days stays readable,
 and so do the newest `keep_at_least` published batches, whatever their age.
@@ -21,11 +21,10 @@ class Retention:
     """How long published states stay readable.
 
     Attributes:
-        keep_days: Every moment of so many days back can be travelled to.
+        keep_days: Every state of the last so many days stays readable.
         keep_at_least: The newest published batches that stay however old they are, at least 1.
-        unfinished_hours: What no published state needs (branches, tags and files of loads that
-            never ended) is taken for left over after so many hours, at least 24. No load may
-            take longer.
+        unfinished_hours: Branches, tags and files of loads that never ended, which no published
+            state needs, are removed after so many hours, at least 24. No load may take longer.
     """
 
     keep_days: int = 7
@@ -33,7 +32,7 @@ class Retention:
     unfinished_hours: int = 72
 
     def __post_init__(self) -> None:
-        if self.keep_days < 0 or self.keep_at_least < 1 or self.unfinished_hours < _LEAST_HOURS:
+        if self.keep_days < 0 or self.keep_at_least < 1 or self.unfinished_hours < _MIN_HOURS:
             raise SettingsError(
                 where="the settings of upkeep",
                 expected="keep_days from 0, keep_at_least from 1, unfinished_hours from 24 on",
@@ -42,32 +41,32 @@ class Retention:
             )
 
 
-_LEAST_HOURS = 24
+_MIN_HOURS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """What Iceberg is to be told, and which snapshots will be gone then."""
+    """The arguments of Iceberg's `expire_snapshots`, and the snapshots that expire by them."""
 
     older_than: datetime
     retain_last: int
-    gone: tuple[int, ...]
+    expired: tuple[int, ...]
 
 
-def plan_expiry(past: SnapshotLog, retention: Retention, now: datetime) -> Expiry:
-    """Which snapshots of a history go, such that the promise above holds."""
+def plan_expiry(log: SnapshotLog, retention: Retention, now: datetime) -> Expiry:
+    """Which snapshots of a history expire, such that the promise above holds."""
     since = now - timedelta(days=retention.keep_days)
-    # What was current at the first moment to be kept may have been committed long before it.
-    held = [snapshot for at, snapshot in past.published if at <= since]
+    # The state that was current at `since` may have been committed long before it.
+    published = [snapshot for at, snapshot in log.published if at <= since]
     older_than = since
-    if held and held[-1] in past.snapshots:
-        older_than = min(since, past.snapshots[held[-1]].committed)
-    return _expiry(past, older_than, _retained(past, retention.keep_at_least))
+    if published and published[-1] in log.snapshots:
+        older_than = min(since, log.snapshots[published[-1]].committed)
+    return _expiry(log, older_than, _retained_count(log, retention.keep_at_least))
 
 
-def plan_release(past: SnapshotLog, before: datetime) -> Expiry:
-    """Which snapshots of the kept events go: those older than `before` that no ref holds."""
-    return _expiry(past, before, 1)
+def plan_release(log: SnapshotLog, before: datetime) -> Expiry:
+    """Which snapshots of the kept events expire: those before `before` without a branch or tag."""
+    return _expiry(log, before, 1)
 
 
 def unpinned_tags(kept: SnapshotLog, pinned: frozenset[int], before: datetime) -> tuple[str, ...]:
@@ -85,65 +84,65 @@ TAG = "kept_"
 """How the names of tags on the kept events begin."""
 
 
-def stale_branches(past: SnapshotLog, prefix: str, before: datetime) -> tuple[str, ...]:
-    """The branches of that prefix whose head is old: of loads that never ended."""
+def stale_branches(log: SnapshotLog, prefix: str, before: datetime) -> tuple[str, ...]:
+    """The branches with that prefix whose head is old: those of loads that never ended."""
     return tuple(
         ref.name
-        for ref in past.refs
-        if ref.is_branch and ref.name.startswith(prefix) and _is_old(past, ref.snapshot, before)
+        for ref in log.refs
+        if ref.is_branch and ref.name.startswith(prefix) and _is_old(log, ref.snapshot, before)
     )
 
 
 def expire_snapshots(spark: SparkSession, table: str, expiry: Expiry) -> int:
-    """Let snapshots go, with the files that only they had; returns how many files that were."""
-    if not expiry.gone:
+    """Expire snapshots, with the files that only they reference; returns how many files."""
+    if not expiry.expired:
         return 0
-    catalog, _, rest = table.partition(".")
-    found = spark.sql(
-        f"CALL {catalog}.system.expire_snapshots(table => '{rest}', "
+    catalog, _, name = table.partition(".")
+    file_counts = spark.sql(
+        f"CALL {catalog}.system.expire_snapshots(table => '{name}', "
         f"older_than => TIMESTAMP '{expiry.older_than.isoformat()}', "
         f"retain_last => {expiry.retain_last})"
     ).collect()[0]
-    return sum(count for count in found if count)
+    return sum(count for count in file_counts if count)
 
 
-def _retained(past: SnapshotLog, batches: int) -> int:
-    """How many snapshots back main has to reach for so many batches' states to be on it."""
-    seen: set[str] = set()
-    line = list(past.line(past.head))
-    for count, snapshot in enumerate(line, start=1):
+def _retained_count(log: SnapshotLog, batches: int) -> int:
+    """How many snapshots of main's ancestry contain the states of so many batches."""
+    batch_ids: set[str] = set()
+    ancestry = list(log.ancestry(log.head))
+    for count, snapshot in enumerate(ancestry, start=1):
         if snapshot.batch is not None:
-            seen.add(snapshot.batch)
-        if len(seen) == batches:
+            batch_ids.add(snapshot.batch)
+        if len(batch_ids) == batches:
             # The newest snapshot of a batch is its state; those before it were never published.
             return count
-    return max(len(line), 1)
+    return max(len(ancestry), 1)
 
 
-def _expiry(past: SnapshotLog, older_than: datetime, retain_last: int) -> Expiry:
-    kept = {ref.snapshot for ref in past.refs}
+def _expiry(log: SnapshotLog, older_than: datetime, retain_last: int) -> Expiry:
+    kept = {ref.snapshot for ref in log.refs}
     reachable = set(kept)
-    for ref in past.refs:
+    for ref in log.refs:
         if ref.is_branch:
-            line = list(past.line(ref.snapshot))
-            reachable.update(each.id for each in line)
-            kept.update(each.id for each in _kept_of(line, older_than, retain_last))
-    gone = [
+            ancestry = list(log.ancestry(ref.snapshot))
+            reachable.update(each.id for each in ancestry)
+            kept.update(each.id for each in _retained_of(ancestry, older_than, retain_last))
+    expired = [
         each.id
-        for each in past.snapshots.values()
+        for each in log.snapshots.values()
         if each.id not in kept and (each.id in reachable or each.committed < older_than)
     ]
-    return Expiry(older_than, retain_last, tuple(gone))
+    return Expiry(older_than, retain_last, tuple(expired))
 
 
-def _kept_of(
-    line: Sequence[Snapshot], older_than: datetime, retain_last: int
+def _retained_of(
+    ancestry: Sequence[Snapshot], older_than: datetime, retain_last: int
 ) -> Iterator[Snapshot]:
-    for position, snapshot in enumerate(line):
+    for position, snapshot in enumerate(ancestry):
         if position >= retain_last and snapshot.committed < older_than:
             return
         yield snapshot
 
 
-def _is_old(past: SnapshotLog, snapshot: int, before: datetime) -> bool:
-    return snapshot in past.snapshots and past.snapshots[snapshot].committed < before
+def _is_old(log: SnapshotLog, snapshot: int, before: datetime) -> bool:
+    return snapshot in log.snapshots and log.snapshots[snapshot].committed < before

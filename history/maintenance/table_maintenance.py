@@ -1,8 +1,8 @@
-"""Upkeep of one history in proportion to what changed: compaction, expiry, files left over.
+"""Upkeep of one history in proportion to what changed: compaction, expiry, orphan files.
 
-Promise: the history says afterwards what it said before, to readers and to the next load. What a
-load looks up in the newest snapshots (batch, watermark, greatest surrogate key, kept events) is
-carried on before anything expires. A table on which nothing changed costs reads of its metadata.
+Promise: upkeep changes nothing for readers and for the next load. The properties that a load reads
+from the newest snapshots (batch, watermark, greatest surrogate key, kept events) are carried over
+before anything expires. An unchanged table costs only reads of its metadata.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from history.model.history_settings import HistorySettings
 Announce = Callable[[str], None]
 
 STEPS = ("compact", "expire", "clean")
-"""What upkeep does, in its order."""
+"""The steps of upkeep, in order."""
 
 _BRANCH = audit_branch_name("upkeep")
 _AUDIT = audit_branch_name("")
@@ -52,9 +52,9 @@ _AUDIT = audit_branch_name("")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpkeepSettings:
-    """When files are rewritten, how long snapshots stay, and whether orphan files are looked for.
+    """When files are rewritten, how long snapshots stay, and whether orphan files are removed.
 
-    `orphans` lists the tables' directories, which on an object store is the dearest step.
+    `orphans` lists the tables' directories, which on an object store is the most expensive step.
     """
 
     compaction: CompactionLimits = field(default_factory=CompactionLimits)
@@ -76,9 +76,9 @@ class UpkeepReport:
         branches_dropped: Audit branches of loads that never ended.
         tags_dropped: Tags of kept events that no readable state needs any more.
         snapshots: How many snapshots both tables had.
-        snapshots_expired: How many of them went.
-        files_expired: Files of all kinds that went with them; 0 in a dry run, which can't tell.
-        orphans: Files that no snapshot knew, and that were removed.
+        snapshots_expired: How many of them expired.
+        files_expired: Files of all kinds removed with them; 0 in a dry run, which can't count them.
+        orphans: Files that no snapshot referenced, and that were removed.
     """
 
     table: str
@@ -96,7 +96,7 @@ class UpkeepReport:
 
     @property
     def did_something(self) -> bool:
-        """Whether anything was found to be done."""
+        """Whether upkeep had anything to do."""
         counts = (self.rewritten, self.branches_dropped, self.tags_dropped, self.orphans)
         return self.manifests or self.snapshots_expired > 0 or any(counts)
 
@@ -111,9 +111,9 @@ def upkeep(
     dry_run: bool = False,
     announce: Announce | None = None,
 ) -> UpkeepReport:
-    """Compact the history, let old snapshots go and remove what loads left over.
+    """Compact the history, expire old snapshots and remove the remains of broken-off loads.
 
-    A load that publishes meanwhile is never harmed: either it plans anew, or compaction gives way.
+    A load that publishes meanwhile is safe: either the load plans anew, or compaction fails.
 
     Args:
         spark: A session with the Iceberg extensions.
@@ -121,7 +121,7 @@ def upkeep(
         settings: How the history is kept; files are sorted by its key.
         now: The time from which ages are counted; timezone-aware.
         care: Limits and retention.
-        dry_run: Say what would be done, and change nothing.
+        dry_run: Report what would be done, and change nothing.
         announce: Called with each of `STEPS` when it is done.
 
     Raises:
@@ -135,17 +135,17 @@ def upkeep(
             found="no such table",
             next_step="Load it first.",
         )
-    visit = _Visit(spark, table, settings, care or UpkeepSettings(), now, dry_run=dry_run)
-    say = announce or (lambda _step: None)
+    run = _UpkeepRun(spark, table, settings, care or UpkeepSettings(), now, dry_run=dry_run)
+    notify = announce or (lambda _step: None)
     report = UpkeepReport(table=table, dry_run=dry_run)
-    for step, work in zip(STEPS, (_compacted, _expired, _cleaned), strict=True):
-        report = work(visit, report)
-        say(step)
+    for step, action in zip(STEPS, (_compact, _expire, _clean), strict=True):
+        report = action(run, report)
+        notify(step)
     return report
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class _UpkeepRun:
     spark: SparkSession
     table: str
     settings: HistorySettings
@@ -159,7 +159,7 @@ class _Visit:
 
     @property
     def before(self) -> datetime:
-        """What is older than this and belongs to no published state was left over."""
+        """Files, branches and tags before this that no published state needs are removed."""
         return self.now - timedelta(hours=self.care.retention.unfinished_hours)
 
     def files(self, table: str, snapshot_id: int | None) -> Files:
@@ -168,13 +168,13 @@ class _Visit:
         return files_of(self.spark, table, snapshot_id, self.care.compaction)
 
 
-def _compacted(visit: _Visit, report: UpkeepReport) -> UpkeepReport:
-    spark, table, limits = visit.spark, visit.table, visit.care.compaction
+def _compact(run: _UpkeepRun, report: UpkeepReport) -> UpkeepReport:
+    spark, table, limits = run.spark, run.table, run.care.compaction
     state = current_state(spark, table)
     if state is None:
         return report
-    versions = visit.files(table, state.snapshot_id)
-    kept = visit.files(visit.kept, state.kept_snapshot)
+    versions = run.files(table, state.snapshot_id)
+    kept = run.files(run.kept, state.kept_snapshot)
     report = replace(
         report,
         before=_sum(versions, kept),
@@ -182,57 +182,57 @@ def _compacted(visit: _Visit, report: UpkeepReport) -> UpkeepReport:
         rewritten=versions.rewritable + kept.rewritable,
         manifests=small_manifests(spark, table) > limits.manifests,
     )
-    if visit.dry_run:
+    if run.dry_run:
         return report
     if report.manifests:
         join_manifests(spark, table)
         state = current_state(spark, table) or state
-    if not report.rewritten and not _lacks_properties(visit, state):
+    if not report.rewritten and not _lacks_properties(run, state):
         return report
-    rewritten = _rewritten(visit, state, versions=versions, kept=kept)
+    rewritten = _rewrite_and_publish(run, state, versions=versions, kept=kept)
     state = current_state(spark, table) or state
-    after = _sum(
-        visit.files(table, state.snapshot_id), visit.files(visit.kept, state.kept_snapshot)
-    )
+    after = _sum(run.files(table, state.snapshot_id), run.files(run.kept, state.kept_snapshot))
     return replace(report, rewritten=rewritten, after=after)
 
 
-def _lacks_properties(visit: _Visit, state: CurrentState) -> bool:
-    """Whether the newest snapshot does not say itself what the next load has to know."""
+def _lacks_properties(run: _UpkeepRun, state: CurrentState) -> bool:
+    """Whether the newest snapshot lacks the properties that the next load reads."""
     if BATCH_ID not in state.properties:
         return False
-    head = snapshot_log(visit.spark, visit.table).snapshots[state.snapshot_id]
+    head = snapshot_log(run.spark, run.table).snapshots[state.snapshot_id]
     return head.batch is None
 
 
-def _rewritten(visit: _Visit, state: CurrentState, *, versions: Files, kept: Files) -> int:
-    """Rewrite on a branch, carry the properties on there, and publish both in one step."""
-    spark, table = visit.spark, visit.table
+def _rewrite_and_publish(
+    run: _UpkeepRun, state: CurrentState, *, versions: Files, kept: Files
+) -> int:
+    """Rewrite on a branch, append the properties there, and publish both in one step."""
+    spark, table = run.spark, run.table
     branches.create(spark, table, _BRANCH, state.snapshot_id)
     try:
         count = 0
         if versions.rewritable:
-            count += _rewrite(visit, table, _BRANCH, visit.settings.valid_from)
+            count += _rewrite(run, table, _BRANCH, run.settings.valid_from)
         properties = dict(state.properties)
         if kept.rewritable and state.kept_snapshot is not None:
-            pinned, more = _kept_rewritten(visit, state.kept_snapshot)
+            pinned, kept_count = _rewrite_kept_events(run, state.kept_snapshot)
             properties[KEPT_SNAPSHOT] = str(pinned)
-            count += more
+            count += kept_count
         if BATCH_ID in properties:
-            nothing = spark.table(table).limit(0)
-            branches.append_rows(nothing, branches.branch_of(table, _BRANCH), properties)
+            no_rows = spark.table(table).limit(0)
+            branches.append_rows(no_rows, branches.branch_of(table, _BRANCH), properties)
         branches.fast_forward(spark, table, _BRANCH)
     finally:
         branches.drop(spark, table, _BRANCH)
     return count
 
 
-def _kept_rewritten(visit: _Visit, snapshot_id: int) -> tuple[int, int]:
-    """The kept events' new snapshot, held by a tag, and how many of its files were rewritten."""
-    spark, kept = visit.spark, visit.kept
+def _rewrite_kept_events(run: _UpkeepRun, snapshot_id: int) -> tuple[int, int]:
+    """The kept events' new snapshot, kept by a tag, and how many of its files were rewritten."""
+    spark, kept = run.spark, run.kept
     branches.create(spark, kept, _BRANCH, snapshot_id)
     try:
-        count = _rewrite(visit, kept, _BRANCH, visit.settings.sequence)
+        count = _rewrite(run, kept, _BRANCH, run.settings.sequence)
         pinned = branches.head(spark, kept, _BRANCH)
         spark.sql(
             f"ALTER TABLE {kept} CREATE OR REPLACE TAG `{TAG}{pinned}` AS OF VERSION {pinned}"
@@ -242,58 +242,60 @@ def _kept_rewritten(visit: _Visit, snapshot_id: int) -> tuple[int, int]:
     return pinned, count
 
 
-def _rewrite(visit: _Visit, table: str, branch: str, last: str) -> int:
-    schema = visit.spark.table(table).schema
-    order = sortable(schema, (*visit.settings.key, last))
-    return rewrite_data_files(visit.spark, table, branch, order, visit.care.compaction)
+def _rewrite(run: _UpkeepRun, table: str, branch: str, last: str) -> int:
+    schema = run.spark.table(table).schema
+    order = sortable(schema, (*run.settings.key, last))
+    return rewrite_data_files(run.spark, table, branch, order, run.care.compaction)
 
 
-def _expired(visit: _Visit, report: UpkeepReport) -> UpkeepReport:
-    spark, table, retention = visit.spark, visit.table, visit.care.retention
-    past = snapshot_log(spark, table)
-    left = stale_branches(past, _AUDIT, visit.before)
-    past = _without(past, left)
-    expiry = plan_expiry(past, retention, visit.now)
+def _expire(run: _UpkeepRun, report: UpkeepReport) -> UpkeepReport:
+    spark, table, retention = run.spark, run.table, run.care.retention
+    log = snapshot_log(spark, table)
+    stale = stale_branches(log, _AUDIT, run.before)
+    log = _without_refs(log, stale)
+    expiry = plan_expiry(log, retention, run.now)
     pinned = frozenset(
         each.kept
-        for each in past.snapshots.values()
-        if each.kept is not None and each.id not in expiry.gone
+        for each in log.snapshots.values()
+        if each.kept is not None and each.id not in expiry.expired
     )
     report = replace(
         report,
-        branches_dropped=len(left),
-        snapshots=len(past.snapshots),
-        snapshots_expired=len(expiry.gone),
+        branches_dropped=len(stale),
+        snapshots=len(log.snapshots),
+        snapshots_expired=len(expiry.expired),
     )
-    if not visit.dry_run:
-        for name in left:
+    if not run.dry_run:
+        for name in stale:
             branches.drop(spark, table, name)
         report = replace(report, files_expired=expire_snapshots(spark, table, expiry))
-    return _released(visit, report, pinned) if exists(spark, visit.kept) else report
+    return _release_kept_events(run, report, pinned) if exists(spark, run.kept) else report
 
 
-def _released(visit: _Visit, report: UpkeepReport, pinned: frozenset[int]) -> UpkeepReport:
-    """Of the kept events, what no state of the history that stays readable needs."""
-    spark, kept = visit.spark, visit.kept
-    past = snapshot_log(spark, kept)
-    left = stale_branches(past, _AUDIT, visit.before)
-    tags = unpinned_tags(past, pinned, visit.before)
-    release = plan_release(_without(past, (*left, *tags)), visit.before)
-    # A pinned snapshot stays, whether its tag is there or not.
-    release = _sparing(release, pinned)
+def _release_kept_events(
+    run: _UpkeepRun, report: UpkeepReport, pinned: frozenset[int]
+) -> UpkeepReport:
+    """Expire snapshots of the kept events that no readable state of the history needs."""
+    spark, kept = run.spark, run.kept
+    log = snapshot_log(spark, kept)
+    stale = stale_branches(log, _AUDIT, run.before)
+    tags = unpinned_tags(log, pinned, run.before)
+    release = plan_release(_without_refs(log, (*stale, *tags)), run.before)
+    # A pinned snapshot stays, with or without a tag.
+    release = _without_pinned(release, pinned)
     report = replace(
         report,
-        branches_dropped=report.branches_dropped + len(left),
+        branches_dropped=report.branches_dropped + len(stale),
         tags_dropped=len(tags),
-        snapshots=report.snapshots + len(past.snapshots),
-        snapshots_expired=report.snapshots_expired + len(release.gone),
+        snapshots=report.snapshots + len(log.snapshots),
+        snapshots_expired=report.snapshots_expired + len(release.expired),
     )
-    if visit.dry_run:
+    if run.dry_run:
         return report
-    held = {ref.snapshot for ref in past.refs if not ref.is_branch}
-    for snapshot in sorted(pinned & past.snapshots.keys() - held):
+    tagged = {ref.snapshot for ref in log.refs if not ref.is_branch}
+    for snapshot in sorted(pinned & log.snapshots.keys() - tagged):
         spark.sql(f"ALTER TABLE {kept} CREATE TAG `{TAG}{snapshot}` AS OF VERSION {snapshot}")
-    for name in left:
+    for name in stale:
         branches.drop(spark, kept, name)
     for name in tags:
         spark.sql(f"ALTER TABLE {kept} DROP TAG IF EXISTS `{name}`")
@@ -301,24 +303,24 @@ def _released(visit: _Visit, report: UpkeepReport, pinned: frozenset[int]) -> Up
     return replace(report, files_expired=report.files_expired + removed)
 
 
-def _cleaned(visit: _Visit, report: UpkeepReport) -> UpkeepReport:
-    if not visit.care.orphans:
+def _clean(run: _UpkeepRun, report: UpkeepReport) -> UpkeepReport:
+    if not run.care.orphans:
         return report
     removed = 0
-    for table in (visit.table, visit.kept):
-        if exists(visit.spark, table) and is_due(visit.spark, table, visit.now, visit.before):
+    for table in (run.table, run.kept):
+        if exists(run.spark, table) and is_due(run.spark, table, run.now, run.before):
             removed += remove_orphan_files(
-                visit.spark, table, now=visit.now, before=visit.before, dry_run=visit.dry_run
+                run.spark, table, now=run.now, before=run.before, dry_run=run.dry_run
             )
     return replace(report, orphans=removed)
 
 
-def _without(past: SnapshotLog, names: tuple[str, ...]) -> SnapshotLog:
-    return replace(past, refs=tuple(ref for ref in past.refs if ref.name not in names))
+def _without_refs(log: SnapshotLog, names: tuple[str, ...]) -> SnapshotLog:
+    return replace(log, refs=tuple(ref for ref in log.refs if ref.name not in names))
 
 
-def _sparing(release: Expiry, pinned: frozenset[int]) -> Expiry:
-    return replace(release, gone=tuple(each for each in release.gone if each not in pinned))
+def _without_pinned(release: Expiry, pinned: frozenset[int]) -> Expiry:
+    return replace(release, expired=tuple(each for each in release.expired if each not in pinned))
 
 
 def _sum(one: Files, other: Files) -> Files:

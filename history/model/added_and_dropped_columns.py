@@ -1,9 +1,9 @@
-"""Columns that not every event knows: added when events were known already, or dropped.
+"""Columns whose values are unknown in some events: added when events existed already, or dropped.
 
-An event from before a column was added does not know it. Neither does any event that brings null
-once the column is dropped. What an event does not know differs from nothing and overwrites
-nothing: the last event of the key that knows counts. All of it is a function of the events and of
-a bound that the table records, never of when an event arrived.
+A column's value is unknown in an event from before the column was added, and in any event that
+brings null once the column is dropped. An unknown value differs from nothing and overwrites
+nothing: the last known value of the key counts. All of it is a function of the events and of a
+bound that the table records, never of when an event arrived.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from history.spark.column_quoting_and_comparison import named
 
 @dataclass(frozen=True, slots=True)
 class EvolvedColumn:
-    """A column that events may not know.
+    """A column whose value may be unknown in an event.
 
     Attributes:
         column: Its name.
         kind: The type of `upto`, as Spark writes it.
-        upto: The greatest sequence that was known when the column was added, as exact text: an
-            event up to it that brings null does not know the column. None: every event knows it.
-        dropped: Events no longer bring the column: whatever brings null does not know it.
+        upto: The greatest sequence in the table when the column was added, as exact text: null is
+            unknown in an event up to it. None: the column is known in every event.
+        dropped: Events no longer bring the column: null is always unknown.
     """
 
     column: str
@@ -35,7 +35,7 @@ class EvolvedColumn:
     dropped: bool = False
 
     def unknown(self, sequence: Column) -> Column:
-        """Whether the event of a row, or the version it shows, does not know the column."""
+        """Whether the column is unknown in the event of a row, or in the version it shows."""
         if self.dropped:
             return named(self.column).isNull()
         if self.upto is None:
@@ -48,7 +48,7 @@ class EvolvedColumn:
         return json.dumps({"type": self.kind, "value": self.upto})
 
     @classmethod
-    def from_json(cls, column: str, told: str, *, dropped: bool) -> EvolvedColumn:
-        """From the property that `told` is."""
-        bound = json.loads(told)
+    def from_json(cls, column: str, text: str, *, dropped: bool) -> EvolvedColumn:
+        """The column with the bound that a table property records."""
+        bound = json.loads(text)
         return cls(column, str(bound["type"]), bound["value"], dropped)

@@ -1,9 +1,9 @@
-"""Reads of a table as it is now: each is one look at the source, at one instant of its own clock.
+"""Reads of a state source: each reads the source once, at one instant of the source's own clock.
 
 A row that was read is an observation, and so is the absence of one in a full read. Of two
-observations of a key the one of the later read is the truth since. A row that says what its key's
-last observation said is not written down; that it was seen follows from the read alone, which is
-why the table knows its reads.
+observations of a key the one of the later read holds from then on. A row that equals its key's last
+observation is not stored; that it was observed follows from the read alone, which is why the table
+records its reads.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import named
 
 READ = "strandline.read"
-"""The entry of a snapshot's summary that says which read the batch was."""
+"""The entry of a snapshot's summary that records the read of the batch."""
 
 READS = "strandline.reads"
 """The table property that lists the reads since then that changed nothing."""
 
-_MOST_QUIET = 200
-"""How many of the reads that changed nothing a table remembers."""
+_MAX_UNCHANGED_READS = 200
+"""How many of the reads that changed nothing a table records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """One look at the source.
+    """One read of the source.
 
     Attributes:
-        at: The instant of the source's clock at which it was read, which is also its place among
-            the reads of the table; timezone-aware. No two reads have the same.
+        at: The instant of the source's clock at which it was read, which also orders the reads of
+            the table; timezone-aware. No two reads have the same.
         full: Every row of the source was read, so that a key without one is absent.
         low: Of a read that is not full: the rows whose stamp is at or after it, or null, were
             read. None: all rows that the source had.
-        closed: How many open keys it found absent.
+        closed: How many open keys were absent from it.
     """
 
     at: datetime
@@ -50,7 +50,7 @@ class Read:
 
     @property
     def to_json(self) -> str:
-        """The read as it stands in a snapshot's summary."""
+        """The read as text for a snapshot's summary."""
         return json.dumps(
             {
                 "at": _text(self.at),
@@ -61,15 +61,15 @@ class Read:
         )
 
     @classmethod
-    def from_json(cls, told: str) -> Read:
-        """The read that `told` tells of."""
-        found = json.loads(told)
-        low = found.get("low")
+    def from_json(cls, text: str) -> Read:
+        """The read that `to_json` wrote."""
+        values = json.loads(text)
+        low = values.get("low")
         return cls(
-            at=datetime.fromisoformat(found["at"]),
-            full=bool(found["full"]),
+            at=datetime.fromisoformat(values["at"]),
+            full=bool(values["full"]),
             low=None if low is None else datetime.fromisoformat(low),
-            closed=int(found.get("closed", 0)),
+            closed=int(values.get("closed", 0)),
         )
 
 
@@ -80,7 +80,7 @@ class ClosingLimit:
     Attributes:
         percent: The share of the open keys.
         rows: Up to this number any share may be closed.
-        at_most: So many were accepted by a person, whatever share they are.
+        at_most: The number that a person accepted, whatever share it is.
     """
 
     percent: float = 10.0
@@ -90,23 +90,23 @@ class ClosingLimit:
 
 def sorted_reads(reads: Iterable[Read]) -> tuple[Read, ...]:
     """The reads by their instants, each once."""
-    once = {read.at: read for read in reads}
-    return tuple(once[at] for at in sorted(once))
+    by_instant = {read.at: read for read in reads}
+    return tuple(by_instant[at] for at in sorted(by_instant))
 
 
-def unchanged_reads(told: str | None) -> tuple[Read, ...]:
-    """The reads that a table's property lists."""
-    return () if not told else tuple(Read.from_json(json.dumps(each)) for each in json.loads(told))
+def unchanged_reads(text: str | None) -> tuple[Read, ...]:
+    """The reads that the table property `READS` lists."""
+    return () if not text else tuple(Read.from_json(json.dumps(each)) for each in json.loads(text))
 
 
-def unchanged_reads_property(reads: Iterable[Read], more: Read) -> str:
-    """The property, with one read more; of too many the oldest are forgotten."""
-    kept = sorted_reads((*reads, more))[-_MOST_QUIET:]
-    return json.dumps([json.loads(read.to_json) for read in kept])
+def unchanged_reads_property(reads: Iterable[Read], added: Read) -> str:
+    """The property with one more read; of too many the oldest are dropped."""
+    newest = sorted_reads((*reads, added))[-_MAX_UNCHANGED_READS:]
+    return json.dumps([json.loads(read.to_json) for read in newest])
 
 
 def next_read_instant(at: datetime, last: datetime | None) -> datetime:
-    """Where a read at that instant has its place: after the table's last one, whatever the clock.
+    """The instant of a read taken at `at`: after the table's last one, whatever the clock.
 
     A source's clock may have been put back since; two reads may have fallen into one microsecond.
     """
@@ -132,28 +132,28 @@ def source_timestamp(settings: HistorySettings, schema: T.StructType) -> Column:
 
 
 def reads_covering(
-    reads: Iterable[Read], said: Column, stated: Column, is_present: Column
+    reads: Iterable[Read], is_observed: Column, stamp: Column, is_present: Column
 ) -> Column:
-    """The instants of the reads that saw an observation again, if it still held; ascending.
+    """The instants of the reads that observe the same again, if it still holds; ascending.
 
     Args:
         reads: Reads that were loaded.
-        said: Whether there is an observation at all; else the key was not there.
-        stated: The instant that its stamp names, or null.
-        is_present: Whether it is a row, and not the absence of one.
+        is_observed: Whether there is an observation at all; else the key was absent.
+        stamp: The instant that the observation's stamp names, or null.
+        is_present: Whether the observation is a row, and not the absence of one.
     """
     instants = []
     for read in sorted_reads(reads):
         row = F.lit(read.full)
         if not read.full:
-            row = F.lit(True) if read.low is None else stated.isNull() | (stated >= F.lit(read.low))
-        sees = F.when(said & is_present, row).otherwise(F.lit(read.full))
-        instants.append(F.when(sees, F.lit(read.at).cast("timestamp")))
+            row = F.lit(True) if read.low is None else stamp.isNull() | (stamp >= F.lit(read.low))
+        covers = F.when(is_observed & is_present, row).otherwise(F.lit(read.full))
+        instants.append(F.when(covers, F.lit(read.at).cast("timestamp")))
     return F.filter(F.array(*instants), lambda each: each.isNotNull())
 
 
 def with_closed(read: Read, closed: int) -> Read:
-    """The read, with how many keys it found absent."""
+    """The read, with how many keys were absent from it."""
     return replace(read, closed=closed)
 
 

@@ -1,4 +1,4 @@
-"""One batch on its way into one history table, said once for every step of the load."""
+"""One batch of one history table, described once for every step of the load."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from history.model.history_settings import HistorySettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What is loaded, whereto and how.
+    """What is loaded, into which table and how.
 
     Attributes:
         table: `catalog.namespace.name` of the history.
@@ -24,8 +24,8 @@ class Batch:
         time: When it was taken, for the time stamps; timezone-aware.
         quarantine: The table that refused rows are appended to.
         source: The source's name, for the quarantine.
-        read: Of a table that is read as it is now: the read that the batch is.
-        opened: What must be open once a full read is loaded; None: that is not asked.
+        read: Of a state source: the read that returned the batch.
+        opened: What must be open once a full read is loaded; None: not checked.
         watermark: How far the source has been read, as text. A load that moves it is published
             even if no version changes, so that the next one need not read the same again.
         closing: How many keys a full read may close; None: any number.
@@ -56,5 +56,5 @@ _PREFIX = "audit_"
 def audit_branch_name(batch_id: str) -> str:
     """The audit branch of a batch: letters, digits and underscores of ASCII, one for each id."""
     plain = re.sub(r"\W", "_", batch_id, flags=re.ASCII)
-    told = "" if plain == batch_id else f"_{sha256(batch_id.encode()).hexdigest()[:16]}"
-    return f"{_PREFIX}{plain}{told}"
+    suffix = "" if plain == batch_id else f"_{sha256(batch_id.encode()).hexdigest()[:16]}"
+    return f"{_PREFIX}{plain}{suffix}"

@@ -1,4 +1,4 @@
-"""What the rows of a full read were that must be open versions once it is loaded."""
+"""Count and digest of the rows of a full read that must be open versions once it is loaded."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pyspark.sql import DataFrame
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedOpenVersions:
-    """What the rows of a full read were that must be open versions now.
+    """Count and digest of the rows of a full read that must be open versions now.
 
     Attributes:
-        rows: How many of them there were.
-        digest: The sum of `digest_of` their values of `column`.
-        column: One that says what their tracked columns say; None: rows are only counted.
-        apart: Keys whose rows said nothing (refused, ignored): what was open of them still is.
+        rows: How many of them there are.
+        digest: The sum of `digest_of` over their values of `column`.
+        column: A column that stands for their tracked columns; None: rows are only counted.
+        apart: Keys whose rows were refused or ignored: what was open of them still is.
     """
 
     rows: int

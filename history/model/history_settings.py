@@ -18,23 +18,23 @@ class HistorySettings:
     Attributes:
         key: Columns that together identify a record; any types but maps, never null.
         sequence: The column that orders the changes of a key (timestamp, date or number).
-        stamp: Of a table that is read as it is now: the column in which the source says since when
-            a row is as it is; it may be null. The sequence is then the instant of the read, which
+        stamp: Of a state source: the column in which the source states since when a row is as it
+            is; it may be null. The sequence is then the instant of the read, which
             a load fills from `Read.at`, and a version starts at its stamp only where that lies
             between the start of the version it replaces and the read.
         tracked: Columns whose change opens a version (type 2). None: every attribute. The other
             attributes are overwritten within their version (type 1).
-        fingerprint: A column that changes exactly when a tracked column does. It is compared in
-            their place, which lets tracked columns hold random tokens.
+        fingerprint: A column that changes exactly when a tracked column does. It is compared
+            instead of them, which lets tracked columns hold random tokens.
         carried: Attributes that are neither compared nor overwritten: a version keeps those of
             the event that opened it (batch id, load time, row score).
-        operation: A column saying 'upsert' or 'delete'; None: every event is an upsert.
+        operation: A column with 'upsert' or 'delete'; None: every event is an upsert.
         tie_breaker: Columns that decide between events of one key and one sequence; the greatest
             wins. Without them, differing events of one instant are all refused.
         first_valid_from: A column that dates the first version of a key when it lies before the
             sequence.
-        remember_unchanged: Keep events that open no version, so that an event arriving later can
-            still take its place before them. Switch off only where nothing can arrive late.
+        remember_unchanged: Keep events that open no version, so that a late event can still be put
+            before them. Switch off only where nothing can arrive late.
         valid_from: Name of the interval's inclusive start.
         valid_to: Name of the interval's exclusive end.
         is_current: Name of the flag of open versions.
@@ -45,11 +45,12 @@ class HistorySettings:
         partitioning: Iceberg partition terms; where they change, new files follow them.
         key_ranges: Leave out the files that can't hold a key of the batch. The batch's least and
             greatest key go into queries as literals, and so into plans and event logs: switch it
-            off where a key must not be seen there.
-        learned: Columns that not every event knows. A load reads them from the table itself.
-        observed_since: Of a table that was not always read as it is now: an instant before its
-            first read. What is older was seen at its stamp, or then at the latest. A load reads it
+            off where a key must not appear there.
+        learned: Added and dropped columns, which are unknown in some events. A load reads them
             from the table itself.
+        observed_since: Of a table whose source was not always read as a state: an instant before
+            its first read. What is older was observed at its stamp, or at that instant at the
+            latest. A load reads it from the table itself.
     """
 
     key: tuple[str, ...]
@@ -87,7 +88,7 @@ class HistorySettings:
 
     @property
     def interval(self) -> tuple[str, ...]:
-        """The columns that say when a version holds: its start, its end and the flag."""
+        """The columns of a version's interval: its start, its end and the flag."""
         return (self.valid_from, self.valid_to, self.is_current)
 
     @property
@@ -101,9 +102,9 @@ class HistorySettings:
 
     def attributes(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns that are neither key, order nor operation."""
-        taken = {*self.key, self.sequence, *self.tie_breaker, self.operation, self.first_valid_from}
-        taken.add(self.stamp)
-        return tuple(name for name in columns if name not in taken)
+        others = {*self.key, self.sequence, *self.tie_breaker, self.operation}
+        others |= {self.first_valid_from, self.stamp}
+        return tuple(name for name in columns if name not in others)
 
     def tracking(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns whose change opens a version, by their own names."""
@@ -115,13 +116,13 @@ class HistorySettings:
     def compared(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns whose change opens a version, as they are compared.
 
-        A fingerprint covers the columns it was first made of; those learned since stand beside it.
+        A fingerprint covers the columns it was first made of; those added since are compared too.
         """
         tracking = self.tracking(columns)
         if self.fingerprint is None:
             return tracking
-        beside = (each.column for each in self.learned if each.column in tracking)
-        return (self.fingerprint, *beside)
+        evolved = (each.column for each in self.learned if each.column in tracking)
+        return (self.fingerprint, *evolved)
 
     def overwritten(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The type-1 columns: attributes that are neither tracked, carried nor the fingerprint."""
@@ -131,20 +132,20 @@ class HistorySettings:
         return tuple(name for name in self.attributes(columns) if name not in kept)
 
     def shown(self, columns: Sequence[str]) -> tuple[str, ...]:
-        """The columns in which a version shows what a later event of it says."""
+        """The columns in which a version shows the values of its later events."""
         compared, overwritten = self.compared(columns), self.overwritten(columns)
-        learned = (each.column for each in self.learned if each.column in compared)
-        return (*overwritten, *learned)
+        evolved = (each.column for each in self.learned if each.column in compared)
+        return (*overwritten, *evolved)
 
     def partly_known(self, columns: Sequence[str]) -> tuple[EvolvedColumn, ...]:
-        """The learned columns that are compared or overwritten."""
+        """The added and dropped columns that are compared or overwritten."""
         shown = {*self.shown(columns)}
         return tuple(each for each in self.learned if each.column in shown)
 
     def plain(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Of the named columns, those that every event knows."""
-        learned = {each.column for each in self.learned}
-        return tuple(name for name in names if name not in learned)
+        """Of the named columns, those that are known in every event."""
+        evolved = {each.column for each in self.learned}
+        return tuple(name for name in names if name not in evolved)
 
     def check(self, columns: Sequence[str], where: str) -> None:
         """Refuse settings that do not fit the columns of the events.
@@ -153,7 +154,7 @@ class HistorySettings:
             SettingsError: A named column is missing, named twice or reserved.
         """
         for setting in fields(self):
-            if setting.name in _NOT_OF_EVENTS:
+            if setting.name in _NOT_EVENT_COLUMNS:
                 continue
             value = getattr(self, setting.name)
             names = (value,) if isinstance(value, str) else value
@@ -178,15 +179,15 @@ class HistorySettings:
             )
 
     def _clashing(self, columns: Sequence[str]) -> list[str]:
-        """The names of columns that can't be had, whatever their case."""
+        """The column names that are not allowed, whatever their case."""
         filled = {name.lower() for name in self.filled}
         stored = (*self.event_columns(columns), *self.filled)
-        taken = {*reserved_among(stored, stored=True)}
-        taken |= {name for name in columns if name.lower() in {*filled, "__op"}}
-        return sorted(taken)
+        clashing = {*reserved_among(stored, stored=True)}
+        clashing |= {name for name in columns if name.lower() in {*filled, "__op"}}
+        return sorted(clashing)
 
 
-_NOT_OF_EVENTS = frozenset(
+_NOT_EVENT_COLUMNS = frozenset(
     {
         *("valid_from", "valid_to", "is_current", "surrogate_key", "recorded_at", "changed_at"),
         "learned",

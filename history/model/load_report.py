@@ -17,23 +17,23 @@ class LoadReport:
         batch_id: The batch these counts belong to.
         snapshot_id: The table's snapshot after the load; None only if there never was one.
         published: Whether the load changed the table (False: an empty difference or a replay).
-        events: Distinct events that were accepted and not known before.
+        events: Distinct accepted events that are new to the table.
         opened: Versions added to the table.
         closed: Versions that were open before the load and are closed after it.
         deleted: Delete events among the new ones.
-        unchanged: New events that state what the version before them states already.
-        late: New events that lie before the latest known event of their key.
-        repeated: Events that the table knew already, or that occur twice in the batch.
+        unchanged: New events that equal the version before them.
+        late: New events before the latest known event of their key.
+        repeated: Events that the table had already, or that occur twice in the batch.
         superseded: Events that lost their instant to one with a greater tie-breaker.
         withdrawn: Published versions that were taken back: another event of their instant
             contradicts the one they came from, and nothing decides between them.
         refused: Rows that were not accepted, by reason.
         surrogate_high_water: The greatest surrogate key in use after the load.
-        replayed: The batch had been published before, and these are its counts of then.
-        attempts: How often the load was planned (more than 1: another writer came first).
-        files_read: Data files with open versions that might have held a key of the batch.
-        bytes_read: Their size: what was read is at most this, and less by the columns and row
-            groups that were left out.
+        replayed: The batch was published before, and these are its counts from then.
+        attempts: How often the load was planned (more than 1: another writer published first).
+        files_read: Data files with open versions that might contain a key of the batch.
+        bytes_read: Their size: at most this was read, less the columns and row groups that were
+            skipped.
         files_written: Data and delete files of the history that the load wrote.
         bytes_written: Their size.
     """
@@ -61,13 +61,13 @@ class LoadReport:
 
     def counts(self) -> dict[str, object]:
         """What the batch did, without what identifies it: the numbers worth keeping."""
-        told = asdict(self)
-        for name in _NO_COUNTS:
-            del told[name]
-        return told
+        counts = asdict(self)
+        for name in _NOT_COUNTS:
+            del counts[name]
+        return counts
 
 
-_NO_COUNTS = (
+_NOT_COUNTS = (
     *("batch_id", "snapshot_id", "published", "surrogate_high_water", "replayed", "attempts"),
     *("files_read", "bytes_read", "files_written", "bytes_written"),
 )

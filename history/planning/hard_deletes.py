@@ -1,8 +1,8 @@
-"""Keys that a full read no longer carries: finding them, and a limit to how many may be closed.
+"""Open keys that a full read does not return: finding them, and a limit of how many may be closed.
 
-A source shows less than it holds more often than it loses most of its rows: a partition was
-detached, a table was emptied to be filled again, a backup was restored. So a read that would close
-far more than usual stops, with the keys kept as evidence, until a person accepts it.
+A source shows less than it has more often than it loses most of its rows: a partition was detached,
+a table was emptied to be filled again, a backup was restored. So a read that would close far more
+than usual stops, with the keys kept as evidence, until a person accepts it.
 """
 
 from __future__ import annotations
@@ -23,47 +23,52 @@ MASS_CLOSING = "mass_closing"
 """The reason under which the keys that would have been closed are kept."""
 
 MOST_KEPT = 10_000
-"""How many of them are."""
+"""How many of them are kept."""
 
 _USUAL_READS, _USUAL_ROWS, _USUAL_TIMES = 5, 1_000, 10
 
 
 def missing_keys(
-    known: StoredVersions, settings: HistorySettings, seen: DataFrame, read: Read, *, is_late: bool
+    stored: StoredVersions,
+    settings: HistorySettings,
+    returned: DataFrame,
+    read: Read,
+    *,
+    is_late: bool,
 ) -> DataFrame:
-    """The keys that were there at the read by all that is known, and that it did not find.
+    """The keys that were open at the read by the stored events, and that it did not return.
 
     Args:
-        known: What is published.
+        stored: The published versions and kept events.
         settings: How the table is kept.
-        seen: The keys that the read found, whatever became of their rows.
+        returned: The keys that the read returned, whatever became of their rows.
         read: The read.
-        is_late: A later one was loaded before it: the open versions do not say what was there.
+        is_late: A later one was loaded before it: the open versions are not those of its instant.
     """
     keys = [named(name) for name in settings.key]
     if is_late:
-        kind = known.main.schema[settings.sequence].dataType
-        wanted = (*keys, named(settings.sequence), F.col("__op"), F.col("__origin"))
-        line = known.main.select(*wanted)
-        if known.kept is not None:
-            line = line.unionByName(known.kept.select(*wanted))
-        there = keys_present_at(line, settings, F.lit(read.at).cast(kind), kind=kind)
+        kind = stored.main.schema[settings.sequence].dataType
+        columns = (*keys, named(settings.sequence), F.col("__op"), F.col("__origin"))
+        timeline = stored.main.select(*columns)
+        if stored.kept is not None:
+            timeline = timeline.unionByName(stored.kept.select(*columns))
+        open_keys = keys_present_at(timeline, settings, F.lit(read.at).cast(kind), kind=kind)
     else:
-        there = known.current.select(*keys)
-    found = seen.select(*keys)
-    return there.alias("t").join(found.alias("s"), same("t", "s", settings.key), "left_anti")
+        open_keys = stored.current.select(*keys)
+    present = returned.select(*keys)
+    return open_keys.alias("t").join(present.alias("s"), same("t", "s", settings.key), "left_anti")
 
 
 def why_too_many(
     closed: int, open_keys: int, limit: ClosingLimit, reads: Iterable[Read]
 ) -> str | None:
-    """Why so many must not be closed without asking; None: they may.
+    """Why so many must not be closed unless a person accepts it; None: they may.
 
     Args:
-        closed: How many keys the read did not find.
-        open_keys: How many there were.
+        closed: How many open keys the read did not return.
+        open_keys: How many open keys there are.
         limit: What the table allows.
-        reads: Earlier reads, which say what is usual.
+        reads: Earlier reads, which show what is usual.
     """
     if closed <= max(limit.rows, limit.at_most or 0):
         return None

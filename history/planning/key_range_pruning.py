@@ -1,7 +1,7 @@
-"""Which part of a table a batch can reach: between its least and its greatest key.
+"""The key range of a batch, by which files are left out: from its least to its greatest key.
 
-Files of the table are sorted by the key, so what lies outside is not read. Where keys are changed
-all over the table that is little; where they lie together it is nearly everything.
+Files of the table are sorted by the key, so those outside the range are not read. Where keys change
+all over the table these are few; where they lie together these are nearly all.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ORDERED = (*_WHOLE_NUMBERS, T.StringType, T.DateType, T.DecimalType)
 class KeyRange:
     """A range of the first key column.
 
-    `least` and `greatest` are both None where nothing is known: the whole table is within reach.
+    `least` and `greatest` are both None where there are no bounds: every key is in the range.
     """
 
     column: str
@@ -34,24 +34,24 @@ class KeyRange:
 
     @property
     def is_bounded(self) -> bool:
-        """Whether anything lies out of reach."""
+        """Whether some keys are outside the range."""
         return self.least is not None
 
     def contains(self, key: Column) -> Column:
-        """Whether a key lies within reach, as a filter that Iceberg compares with file bounds."""
+        """Whether a key is in the range, as a filter that Iceberg compares with file bounds."""
         if not self.is_bounded:
             return F.lit(True)
         return (key >= F.lit(self.least)) & (key <= F.lit(self.greatest))
 
     def filter(self, frame: DataFrame) -> DataFrame:
-        """The rows of a table within reach."""
+        """The rows of a table with keys in the range."""
         return frame.where(self.contains(named(self.column))) if self.is_bounded else frame
 
 
 def key_bounds(
     settings: HistorySettings, schema: T.StructType, accepted: Column
 ) -> dict[str, Column]:
-    """The aggregates over a batch that `found` makes its reach of; none where no range can help."""
+    """The aggregates over a batch that `key_range` is made of; none where no range can help."""
     first = settings.key[0]
     if not settings.key_ranges or not isinstance(schema[first].dataType, _ORDERED):
         return {}
@@ -60,25 +60,26 @@ def key_bounds(
 
 
 def key_range(settings: HistorySettings, counts: Mapping[str, Any]) -> KeyRange:
-    """The reach of the batch that the aggregates were taken of."""
+    """The key range of the batch, from the aggregates of `key_bounds`."""
     return KeyRange(settings.key[0], counts.get("least"), counts.get("greatest"))
 
 
 def files_in_range(
-    spark: SparkSession, table: str, snapshot_id: int, reach: KeyRange, settings: HistorySettings
+    spark: SparkSession, table: str, snapshot_id: int, keys: KeyRange, settings: HistorySettings
 ) -> tuple[int, int]:
     """How many data files with open versions a batch can't rule out, and their bytes."""
     files = spark.read.option("versionAsOf", str(snapshot_id)).table(f"{table}.data_files")
-    wanted = F.lit(True)
+    condition = F.lit(True)
     kind = files.schema["partition"].dataType if "partition" in files.columns else None
     if isinstance(kind, T.StructType) and settings.is_current in kind.fieldNames():
-        # A file from before or after the table was partitioned like this says null.
-        wanted = ~F.col("partition").getField(settings.is_current).eqNullSafe(F.lit(False))
-    if reach.is_bounded:
-        bounds = F.col("readable_metrics").getField(reach.column)
+        # It is null for files written while the table was not partitioned like this.
+        condition = ~F.col("partition").getField(settings.is_current).eqNullSafe(F.lit(False))
+    if keys.is_bounded:
+        bounds = F.col("readable_metrics").getField(keys.column)
         low, high = bounds.getField("lower_bound"), bounds.getField("upper_bound")
-        beyond = (low > F.lit(reach.greatest)) | (high < F.lit(reach.least))
-        wanted = wanted & ~F.coalesce(beyond, F.lit(False))
+        outside = (low > F.lit(keys.greatest)) | (high < F.lit(keys.least))
+        condition = condition & ~F.coalesce(outside, F.lit(False))
     size = F.coalesce(F.sum("file_size_in_bytes"), F.lit(0))
-    row = files.where(wanted).agg(F.count(F.lit(1)).alias("files"), size.alias("size")).collect()[0]
+    totals = files.where(condition).agg(F.count(F.lit(1)).alias("files"), size.alias("size"))
+    row = totals.collect()[0]
     return int(row.files), int(row["size"])

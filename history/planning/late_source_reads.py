@@ -1,7 +1,7 @@
-"""What reads saw without its being written: that a key was still as its last observation said.
+"""Observations that are not stored: reads in which a key was still as last observed.
 
-Needed only where a read is loaded after a later one. Between them lie the reads that saw the key
-unchanged; the late one must not speak for the time after them.
+Needed only where a read is loaded after a later one. Between them lie the reads that observed the
+key unchanged; the late read must not change the time after them.
 """
 
 from __future__ import annotations
@@ -20,37 +20,39 @@ from history.spark.column_quoting_and_comparison import named, per
 
 
 def add_unchanged_observations(
-    line: DataFrame, settings: HistorySettings, reads: Iterable[Read]
+    timeline: DataFrame, settings: HistorySettings, reads: Iterable[Read]
 ) -> DataFrame:
-    """The line with what was seen again after each new event, at the first read that saw it.
+    """Adds what was observed again after each new event, at the first read that observed it.
 
     Args:
-        line: New, kept and stored events of keys: event columns, `__op`, `__origin`, `__version`.
+        timeline: New, kept and stored events of keys: event columns, `__op`, `__origin` and
+            `__version`.
         settings: How the table is kept.
         reads: The reads that were loaded.
     """
-    columns = [name for name in line.columns if not name.startswith("__")]
+    columns = [name for name in timeline.columns if not name.startswith("__")]
     sequence, is_new = named(settings.sequence), F.col("__origin") == NEW
-    told = [named(name).alias(f"c{at}") for at, name in enumerate(columns)]
+    values = [named(name).alias(f"c{at}") for at, name in enumerate(columns)]
     event = F.struct(
-        F.col("__op").alias("op"), source_timestamp(settings, line.schema).alias("at"), *told
+        F.col("__op").alias("op"), source_timestamp(settings, timeline.schema).alias("at"), *values
     )
-    counts = ~is_new & (F.col("__op") != CONTESTED)
-    # Of one instant a kept event says what its version may no longer show.
+    is_observation = ~is_new & (F.col("__op") != CONTESTED)
+    is_contested = ~is_new & ~is_observation
+    # Of one instant the kept event counts: its version may show a later event's values.
     order = per(*settings.key).orderBy(sequence, is_new, F.col("__origin") == KEPT)
     before = order.rowsBetween(Window.unboundedPreceding, -1)
     after = order.rowsBetween(1, Window.unboundedFollowing)
-    placed = line.withColumns(
+    new = timeline.withColumns(
         {
-            "__content": F.last(F.when(counts, event), ignorenulls=True).over(before),
-            "__next": F.first(F.when(counts, sequence), ignorenulls=True).over(after),
-            # Reads that found rows which contradict each other did not see it again.
-            "__contested_at": F.collect_list(F.when(~is_new & ~counts, sequence)).over(after),
+            "__content": F.last(F.when(is_observation, event), ignorenulls=True).over(before),
+            "__next": F.first(F.when(is_observation, sequence), ignorenulls=True).over(after),
+            # Reads with contradicting rows of the key did not observe it again.
+            "__contested_at": F.collect_list(F.when(is_contested, sequence)).over(after),
         }
     ).where(is_new)
-    said = F.col("__content")
-    is_row = F.coalesce(said["op"] == UPSERT, F.lit(False))
-    instants = reads_covering(reads, said.isNotNull(), said["at"], is_row)
+    last = F.col("__content")
+    is_row = F.coalesce(last["op"] == UPSERT, F.lit(False))
+    instants = reads_covering(reads, last.isNotNull(), last["at"], is_row)
     later = F.filter(
         instants,
         lambda at: (
@@ -59,32 +61,32 @@ def add_unchanged_observations(
             & ~F.array_contains(F.col("__contested_at"), at)
         ),
     )
-    found = placed.withColumn("__seen_at", F.get(later, F.lit(0)))
-    found = found.where(F.col("__seen_at").isNotNull())
-    values = [
-        _observed_again(name, said[f"c{at}"], settings).alias(name)
+    repeated = new.withColumn("__seen_at", F.get(later, F.lit(0)))
+    repeated = repeated.where(F.col("__seen_at").isNotNull())
+    observed = [
+        _observed_again(name, last[f"c{at}"], settings).alias(name)
         for at, name in enumerate(columns)
     ]
-    nothing = F.lit(None).cast(line.schema["__version"].dataType)
-    again = found.select(
-        *values,
-        F.coalesce(said["op"], F.lit(DELETE)).alias("__op"),
+    no_version = F.lit(None).cast(timeline.schema["__version"].dataType)
+    again = repeated.select(
+        *observed,
+        F.coalesce(last["op"], F.lit(DELETE)).alias("__op"),
         F.lit(NEW).alias("__origin"),
-        nothing.alias("__version"),
+        no_version.alias("__version"),
     )
-    return line.unionByName(again)
+    return timeline.unionByName(again)
 
 
 def keys_present_at(
-    line: DataFrame, settings: HistorySettings, at: Column, *, kind: T.DataType
+    timeline: DataFrame, settings: HistorySettings, at: Column, *, kind: T.DataType
 ) -> DataFrame:
-    """The keys that were there at an instant, by all that is known of each: stored events only."""
+    """The keys that were open at an instant, by the stored events up to it."""
     sequence = named(settings.sequence)
     order = F.struct(sequence.cast(kind), F.col("__origin") == KEPT)
-    known = line.where((F.col("__op") != CONTESTED) & (sequence <= at))
+    events = timeline.where((F.col("__op") != CONTESTED) & (sequence <= at))
     last = F.max_by("__op", order).alias("__last")
     keys = [named(name) for name in settings.key]
-    return known.groupBy(*keys).agg(last).where(F.col("__last") == UPSERT).select(*keys)
+    return events.groupBy(*keys).agg(last).where(F.col("__last") == UPSERT).select(*keys)
 
 
 def _observed_again(name: str, value: Column, settings: HistorySettings) -> Column:

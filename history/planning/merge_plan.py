@@ -1,7 +1,7 @@
-"""Which stored rows a batch concerns, and what it would change: reading, but no writing.
+"""Which stored rows a batch affects, and what it would change: reading, but no writing.
 
-Keys whose new events are all newer than everything known of them need their open version only. Of
-the others no version is read that ended before the earliest event that comes late.
+Keys whose new events are all newer than everything stored of them need their open version only. Of
+the others no version is read that ended before the earliest late event.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from history.spark.column_quoting_and_comparison import (
 
 @dataclass(frozen=True, slots=True)
 class MergePlan:
-    """A plan, held, with what was counted of it.
+    """A checkpoint of a plan, with its counts.
 
-    `columns` are the event columns, `extra` the table's others but the dates, `reach` is where the
-    keys lie, `settings` are those it was made with, learned columns included. `surplus` are stored
-    rows of touched instants beyond one: a sound table has none.
+    `columns` are the event columns, `extra` the table's others but the interval, `reach` is the key
+    range of the batch, `settings` are those the plan was made with, evolved columns included.
+    `surplus` are stored rows of touched instants beyond one: a sound table has none.
     """
 
     rows: DataFrame
@@ -54,7 +54,7 @@ class MergePlan:
 
     @property
     def removed(self) -> int:
-        """Stored rows that the plan takes away, those it writes anew included."""
+        """Stored rows that the plan deletes, those it writes anew included."""
         names = ("action_update", "action_remove", "action_replace")
         return sum(self.counts[name] for name in names) + self.surplus
 
@@ -75,25 +75,26 @@ class MergePlan:
 
 
 def plan_timeline(
-    line: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
+    timeline: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
 ) -> DataFrame:
-    """The plan of a line: one row an instant with its actions (`timeline.planned`)."""
-    winners = only_candidates(line.rows, columns)
-    if line.crowded:
-        contests = rank_candidates(with_shared_instant(line.rows), settings, columns)
-        winners = winners.unionByName(winning_candidates(contests, settings, columns))
+    """The plan of a timeline: one row an instant with its actions (`plan_versions`)."""
+    winners = only_candidates(timeline.rows, columns)
+    if timeline.crowded:
+        ranked = rank_candidates(with_shared_instant(timeline.rows), settings, columns)
+        winners = winners.unionByName(winning_candidates(ranked, settings, columns))
     return plan_versions(winners, settings, columns)
 
 
 def conflicting_events(
-    line: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
+    timeline: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
 ) -> DataFrame:
-    """Of a line's events, those that have to be refused: nothing decides between them."""
-    return undecided_candidates(rank_candidates(with_shared_instant(line.rows), settings, columns))
+    """Of a timeline's events, those that are refused: no tie-breaker decides between them."""
+    shared = with_shared_instant(timeline.rows)
+    return undecided_candidates(rank_candidates(shared, settings, columns))
 
 
 def plan_counts(settings: HistorySettings) -> Mapping[str, Column]:
-    """What is counted of a plan while it is made."""
+    """The aggregates over a plan, by name."""
     action, keep, new = F.col("__version_action"), F.col("__kept_event_action"), F.col("__new") > 0
     main = F.col("__version")
     touched = action.isin("update", "remove", "replace")

@@ -1,9 +1,9 @@
-"""The pure heart: from the known and the new events of some keys to what has to change.
+"""From the stored and the new events of some keys to what has to change; pure functions.
 
-Events of a key are laid on one line. At each instant one event counts: the one with the greatest
-tie-breaker; equal ones are one; differing ones that nothing decides between contest the instant
-and none of them counts. An upsert that differs from the event before it opens a version, which
-ends where the next version or a delete begins. Nothing here depends on when an event arrived.
+The events of a key form one timeline. At each instant one event counts: the one with the greatest
+tie-breaker; equal ones are one; differing ones that no tie-breaker decides between contest the
+instant and none of them counts. An upsert that differs from the event before it opens a version,
+which ends where the next version or a delete begins. Nothing here depends on when an event arrived.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from history.spark.column_quoting_and_comparison import content, named, numbered
 NEW, KEPT, MAIN = 0, 1, 2
 """`__origin` of a row: of this batch, a kept event, a version of the table."""
 
-
 ALONE = "__unique_instant"
 
-_CARRIED = (
+_PLAN_COLUMNS = (
     "__op",
     "__effective_from",
     "__boundary",
@@ -41,14 +40,13 @@ _CARRIED = (
 def mark_unique_instants(events: DataFrame, settings: HistorySettings) -> DataFrame:
     """The events with `__unique_instant`: no other event of their key has their instant.
 
-    Almost all are, and an event that is alone has its instant without a contest. Looking at
-    neighbours on the line of a key costs far less than a contest at every instant.
+    That holds of almost all events, and such an event wins its instant unranked. Comparing
+    neighbours on the timeline of a key costs far less than ranking events at every instant.
     """
     sequence = named(settings.sequence)
-    line = per(*settings.key).orderBy(sequence)
-    shared = F.lag(sequence).over(line).eqNullSafe(sequence) | F.lead(sequence).over(
-        line
-    ).eqNullSafe(sequence)
+    timeline = per(*settings.key).orderBy(sequence)
+    previous, following = F.lag(sequence).over(timeline), F.lead(sequence).over(timeline)
+    shared = previous.eqNullSafe(sequence) | following.eqNullSafe(sequence)
     return events.withColumn(ALONE, ~shared)
 
 
@@ -60,31 +58,31 @@ def with_shared_instant(events: DataFrame) -> DataFrame:
 def rank_candidates(
     events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
 ) -> DataFrame:
-    """The events of each instant in the order in which they may claim it.
+    """Rank the events of each instant: the first one wins it, unless it is contested.
 
     Args:
         events: Rows of the event columns, `__op`, `__origin`, `__key_has_late` (their key has
             events that arrive after newer ones), `__arrives_late` (this is one) and `__version`:
-            what is stored of a version beside its event (`stored_versions`), null for other rows.
+            what is stored of a version besides its event (`stored_versions`), null for other rows.
         settings: How the table is kept.
         columns: The event columns.
 
     Returns:
-        The rows with `__rank`, `__tied` (as strong as the first), `__same` (says what the first
-        says) and `__contested` (nothing decides between the strongest).
+        The rows with `__rank`, `__tied` (has the tie-breaker of the first), `__same` (equals the
+        first) and `__contested` (no tie-breaker decides between the tied ones).
     """
     schema = events.schema
     upsert = F.col("__op") == UPSERT
     tracked = settings.plain(settings.compared(columns))
-    said = F.struct(
+    event = F.struct(
         F.col("__op").alias("op"),
         F.when(upsert, content(tracked, schema)).alias("tracked"),
         F.when(upsert, content(_overwritten_columns(settings, columns), schema)).alias("rest"),
         F.when(upsert, content(settings.dated_by, schema)).alias("first"),
     )
     instant = per(*settings.key, settings.sequence)
-    everyone = whole(instant)
-    # A contested mark outranks the events it condemns; stored rows outrank equal new ones, and a
+    whole_instant = whole(instant)
+    # A contested mark outranks the events that contest; stored rows outrank equal new ones, and a
     # kept event its version's row, whose type-1 values may already be a later event's.
     rank = instant.orderBy(
         *[named(name).desc_nulls_last() for name in settings.tie_breaker],
@@ -92,32 +90,32 @@ def rank_candidates(
         F.when(F.col("__origin") == KEPT, 0).when(F.col("__origin") == MAIN, 1).otherwise(2),
     )
     shadowed = (F.col("__origin") == MAIN) & F.col("__kept")
-    laid = (
-        events.withColumns({"__content": said, "__ties": content(settings.tie_breaker, schema)})
-        .withColumn("__kept", F.max(F.col("__origin") == KEPT).over(everyone))
+    ranked = (
+        events.withColumns({"__content": event, "__ties": content(settings.tie_breaker, schema)})
+        .withColumn("__kept", F.max(F.col("__origin") == KEPT).over(whole_instant))
         .withColumn("__rank", F.row_number().over(rank))
         .withColumn("__top", F.first(F.struct("__content", "__ties")).over(whole(rank)))
         .withColumn("__tied", F.col("__ties").eqNullSafe(F.col("__top")["__ties"]) & ~shadowed)
         .withColumn("__same", F.col("__content").eqNullSafe(F.col("__top")["__content"]))
     )
-    laid = values_of_added_columns.mark_agreement(laid, settings, columns, whole(rank))
-    contest = F.max(F.col("__tied") & ~F.col("__same")).over(everyone)
-    return laid.withColumn("__contest", contest).withColumn(
+    ranked = values_of_added_columns.mark_agreement(ranked, settings, columns, whole(rank))
+    contest = F.max(F.col("__tied") & ~F.col("__same")).over(whole_instant)
+    return ranked.withColumn("__contest", contest).withColumn(
         "__contested",
         F.col("__contest") | (F.col("__top")["__content"]["op"] == CONTESTED),
     )
 
 
 def undecided_candidates(events: DataFrame) -> DataFrame:
-    """Of ranked events, those that have to be refused: the strongest of contested instants."""
+    """Of ranked events, those that are refused: the tied ones of contested instants."""
     claims = F.col("__tied") & (F.col("__op") != CONTESTED)
     return events.where(F.col("__contested") & claims)
 
 
 def only_candidates(events: DataFrame, columns: tuple[str, ...]) -> DataFrame:
-    """Of marked events, those that are alone, in the shape of `decided`."""
+    """Of marked events, those with a unique instant, in the shape of `winning_candidates`."""
     is_new = F.col("__origin") == NEW
-    none = F.lit(0)
+    zero = F.lit(0)
     return events.where(F.col(ALONE)).select(
         *[named(name) for name in columns],
         F.col("__op"),
@@ -127,54 +125,57 @@ def only_candidates(events: DataFrame, columns: tuple[str, ...]) -> DataFrame:
         (F.col("__origin") == KEPT).alias("__kept"),
         F.lit(False).alias("__replaced"),
         F.lit(False).alias("__filled"),
-        none.cast("bigint").alias("__refused"),
+        zero.cast("bigint").alias("__refused"),
         is_new.cast("int").alias("__new"),
-        none.cast("bigint").alias("__superseded"),
+        zero.cast("bigint").alias("__superseded"),
     )
 
 
 def winning_candidates(
     events: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
 ) -> DataFrame:
-    """One row an instant: the event that counts there, from ranked events.
+    """One row an instant: the event that counts at it, from ranked events.
 
     Returns:
         The winner's row, its `__op` being 'contested' where none can win, with `__version` of the
         instant's version if there is one, `__kept` (the instant has a kept event), `__replaced`
-        (a stored row lost the instant), `__filled` (its row has values of learned columns that
-        only an equal event knew) and the counts `__new`, `__superseded`, `__refused` of new events.
+        (a stored row lost the instant), `__filled` (its row has values of evolved columns that
+        were known in an equal event only) and the counts `__new`, `__superseded`, `__refused` of
+        new events.
     """
-    everyone = whole(per(*settings.key, settings.sequence))
+    whole_instant = whole(per(*settings.key, settings.sequence))
     is_new = F.col("__origin") == NEW
     agrees = F.col("__tied") & F.col("__same") & ~F.col("__contested")
-    first = events.withColumns(
+    winners = events.withColumns(
         {
-            "__version": F.first("__version", ignorenulls=True).over(everyone),
-            "__arrives_late": F.max("__arrives_late").over(everyone),
-            "__stored": F.max(~is_new & agrees).over(everyone),
-            "__had": F.max(~is_new & (F.col("__op") != CONTESTED)).over(everyone),
-            "__claims": F.sum((is_new & F.col("__tied")).cast("int")).over(everyone),
-            "__superseded": F.sum((is_new & ~F.col("__tied")).cast("int")).over(everyone),
+            "__version": F.first("__version", ignorenulls=True).over(whole_instant),
+            "__arrives_late": F.max("__arrives_late").over(whole_instant),
+            "__stored": F.max(~is_new & agrees).over(whole_instant),
+            "__had": F.max(~is_new & (F.col("__op") != CONTESTED)).over(whole_instant),
+            "__claims": F.sum((is_new & F.col("__tied")).cast("int")).over(whole_instant),
+            "__superseded": F.sum((is_new & ~F.col("__tied")).cast("int")).over(whole_instant),
         }
     ).where(F.col("__rank") == 1)
     contested, claims = F.col("__contested"), F.col("__claims")
-    values, filled = values_of_added_columns.merge_known_values(settings, columns, unless=contested)
-    fresh = F.when(contested | (F.col("__stored") & ~filled) | (claims == 0), 0).otherwise(1)
-    return first.select(
+    values, filled = values_of_added_columns.merge_known_values(
+        settings, columns, contested=contested
+    )
+    new = F.when(contested | (F.col("__stored") & ~filled) | (claims == 0), 0).otherwise(1)
+    return winners.select(
         *[values.get(name, named(name)).alias(name) for name in columns],
         F.when(contested, F.lit(CONTESTED)).otherwise(F.col("__op")).alias("__op"),
         F.col("__version"),
         F.col("__key_has_late"),
         F.col("__arrives_late"),
         F.col("__kept"),
-        # A mark that is confirmed replaces nothing; one that is overruled does.
+        # A contested mark replaces nothing if it is confirmed, and does if it is overruled.
         (
             (F.col("__had") & ~F.col("__stored"))
             | (F.col("__kept") & ~contested & ~F.col("__stored"))
         ).alias("__replaced"),
         filled.alias("__filled"),
         F.when(contested, claims).otherwise(0).alias("__refused"),
-        fresh.alias("__new"),
+        new.alias("__new"),
         F.col("__superseded"),
     )
 
@@ -182,58 +183,60 @@ def winning_candidates(
 def plan_versions(
     instants: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
 ) -> DataFrame:
-    """What each instant is in the history that should be, and what that means for the tables.
+    """What each instant becomes in the history, and which actions on the tables that takes.
 
     Returns:
-        Of `decided` the event columns, `__op`, `__version`, `__arrives_late` and the counts, and
-        beside them `valid_from`, `valid_to`, `is_current` under the settings' names,
+        Of `winning_candidates` the event columns, `__op`, `__version`, `__arrives_late` and the
+        counts, and besides `valid_from`, `valid_to`, `is_current` under the settings' names,
         `__effective_from` (since when the event's change holds; of one that changes nothing, its
-        sequence), `__boundary` (it opens or ends a version), `__deletes_nothing` (a delete of what
-        was not there), `__current_values` (the type-1 values the version shows), `__unchanged`, and
-        the actions: `__version_action` on the history table ('add', 'update', 'remove', 'replace')
-        and `__kept_event_action` on the kept events ('add', 'remove', 'replace'), null for nothing.
+        sequence), `__boundary` (it opens or ends a version), `__deletes_nothing` (a delete without
+        an open version), `__current_values` (the type-1 values the version shows), `__unchanged`,
+        and the actions: `__version_action` on the history table ('add', 'update', 'remove',
+        'replace') and `__kept_event_action` on the kept events ('add', 'remove', 'replace'), null
+        for nothing.
     """
     schema = instants.schema
     sequence = named(settings.sequence)
-    line = per(*settings.key, "__is_decided").orderBy(sequence)
-    edges = per(*settings.key, "__is_decided", "__boundary").orderBy(sequence)
+    timeline = per(*settings.key, "__is_decided").orderBy(sequence)
+    boundaries = per(*settings.key, "__is_decided", "__boundary").orderBy(sequence)
     upsert = F.col("__op") == UPSERT
     tracked = settings.plain(settings.compared(columns))
-    told = (
+    plan = (
         instants.withColumn("__is_decided", F.col("__op") != CONTESTED)
         .withColumn("__tracked", F.when(upsert, content(tracked, schema)))
-        .withColumn("__previous_operation", F.lag("__op").over(line))
-        .withColumn("__was", F.lag("__tracked").over(line))
+        .withColumn("__previous_operation", F.lag("__op").over(timeline))
+        .withColumn("__was", F.lag("__tracked").over(timeline))
     )
-    told = values_of_added_columns.add_last_known_values(told, settings, columns, line)
+    plan = values_of_added_columns.add_last_known_values(plan, settings, columns, timeline)
     differs = F.col("__previous_operation").isNull() | (F.col("__previous_operation") == DELETE)
     differs = differs | ~F.col("__tracked").eqNullSafe(F.col("__was"))
     if settings.learned:
-        differs = differs | values_of_added_columns.known_value_changed(told, settings, columns)
+        differs = differs | values_of_added_columns.known_value_changed(plan, settings, columns)
     opens = F.col("__is_decided") & upsert & differs
-    edge = opens | (F.col("__op") == DELETE)
-    told = (
-        told.withColumn("__opens_version", opens)
-        .withColumn("__boundary", edge)
+    boundary = opens | (F.col("__op") == DELETE)
+    plan = (
+        plan.withColumn("__opens_version", opens)
+        .withColumn("__boundary", boundary)
         .withColumn(
             "__deletes_nothing",
             ~F.col("__previous_operation").eqNullSafe(UPSERT) & (F.col("__op") == DELETE),
         )
-        .withColumn("__version_group", F.sum(F.col("__boundary").cast("int")).over(line))
+        .withColumn("__version_group", F.sum(F.col("__boundary").cast("int")).over(timeline))
     )
     if settings.stamp is None:
-        told = told.withColumn("__effective_from", sequence)
+        plan = plan.withColumn("__effective_from", sequence)
     else:
-        told = valid_from.add_effective_from(told, settings, schema, edges=edges)
-    stretch = whole(per(*settings.key, "__is_decided", "__version_group").orderBy(sequence))
-    # A version ends at the next edge; what lies between edges has no end of its own.
-    told = told.withColumn(
-        "__effective_to", F.when(F.col("__boundary"), F.lead("__effective_from").over(edges))
+        plan = valid_from.add_effective_from(plan, settings, schema, boundaries=boundaries)
+    group = whole(per(*settings.key, "__is_decided", "__version_group").orderBy(sequence))
+    # A version ends at the next boundary; an event between boundaries has no end of its own.
+    plan = plan.withColumn(
+        "__effective_to", F.when(F.col("__boundary"), F.lead("__effective_from").over(boundaries))
     )
-    told = told.withColumns(_current_values(settings, columns, schema, stretch))
-    told = told.withColumn("__repeats_previous", _repeats_previous(told, settings, columns, line))
+    plan = plan.withColumns(_current_values(settings, columns, schema, group))
+    repeats = _repeats_previous(plan, settings, columns, timeline)
+    plan = plan.withColumn("__repeats_previous", repeats)
     current = F.col("__effective_to").isNull()
-    told = told.withColumns(
+    plan = plan.withColumns(
         {
             settings.valid_from: _valid_from(settings),
             settings.valid_to: F.when(current, _open_end(settings, schema)).otherwise(
@@ -241,38 +244,38 @@ def plan_versions(
             ),
             settings.is_current: current,
             "__unchanged": F.col("__is_decided") & upsert & ~F.col("__opens_version"),
-            # Seen again as it was: the read says so, and no row has to.
+            # Observed again unchanged: the read records it, and no row has to.
             "__new": F.when(_is_unchanged_observation(settings), F.lit(0)).otherwise(
                 F.col("__new")
             ),
         }
     )
-    # The rows are held as they are returned, so nothing goes on that only led here.
-    return told.select(
+    # The rows are checkpointed as returned, so intermediate columns are dropped here.
+    return plan.select(
         *[named(name) for name in (*columns, *settings.interval)],
-        *[F.col(name) for name in _CARRIED],
+        *[F.col(name) for name in _PLAN_COLUMNS],
         _version_action(settings, columns).alias("__version_action"),
         _kept_event_action(settings, columns, schema).alias("__kept_event_action"),
     )
 
 
 def _repeats_previous(
-    told: DataFrame, settings: HistorySettings, columns: tuple[str, ...], line: WindowSpec
+    plan: DataFrame, settings: HistorySettings, columns: tuple[str, ...], timeline: WindowSpec
 ) -> Column:
-    """Whether an event says no more than the one before it, of columns that open no version."""
+    """Whether an event adds nothing to the one before it, in columns that open no version."""
     if settings.remember_unchanged and settings.stamp is None:
         return F.lit(False)
-    schema = told.schema
+    schema = plan.schema
     names = _overwritten_columns(settings, columns)
     if settings.stamp is not None:
         names = (*names, *settings.dated_by)
-    said = content(names, schema)
-    repeats = said.eqNullSafe(F.lag(said).over(line))
-    return repeats & ~values_of_added_columns.adds_known_value(told, settings, columns)
+    values = content(names, schema)
+    repeats = values.eqNullSafe(F.lag(values).over(timeline))
+    return repeats & ~values_of_added_columns.adds_known_value(plan, settings, columns)
 
 
 def _is_unchanged_observation(settings: HistorySettings) -> Column:
-    """Whether an observation says what its key's last one said, and is not stored."""
+    """Whether an observation equals its key's last one, and is not stored."""
     if settings.stamp is None:
         return F.lit(False)
     is_stored = F.col("__kept") | F.col("__version").isNotNull()
@@ -304,21 +307,21 @@ def _overwritten_columns(settings: HistorySettings, columns: tuple[str, ...]) ->
 
 
 def _current_values(
-    settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType, stretch: WindowSpec
+    settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType, group: WindowSpec
 ) -> dict[str, Column]:
     """The values that a version shows of its events (`__current_values`), and comparable ones."""
     if settings.learned:
-        latest, latest_said = values_of_added_columns.current_known_values(
-            settings, columns, schema, stretch
+        values, comparable = values_of_added_columns.current_known_values(
+            settings, columns, schema, group
         )
-        return {"__current_values": latest, "__current_content": latest_said}
+        return {"__current_values": values, "__current_content": comparable}
     overwritten = settings.overwritten(columns)
     if not overwritten:
         return {"__current_values": F.lit(None), "__current_content": F.lit(None)}
-    rest, said = numbered(overwritten), content(overwritten, schema)
+    values, comparable = numbered(overwritten), content(overwritten, schema)
     return {
-        "__current_values": F.last(rest).over(stretch),
-        "__current_content": F.last(said).over(stretch),
+        "__current_values": F.last(values).over(group),
+        "__current_content": F.last(comparable).over(group),
     }
 
 
@@ -328,7 +331,7 @@ def _open_end(settings: HistorySettings, schema: T.StructType) -> Column:
 
 
 def _valid_from(settings: HistorySettings) -> Column:
-    """The version's start. Known versions of keys without late events keep theirs: the events
+    """The version's start. Stored versions of keys without late events keep theirs: the events
     before them were not read.
     """
     start = F.col("__effective_from")
@@ -336,8 +339,8 @@ def _valid_from(settings: HistorySettings) -> Column:
         start = F.when(
             F.col("__previous_operation").isNull(), first_valid_from(start, settings)
         ).otherwise(start)
-    known = F.col("__version").isNotNull() & ~F.col("__key_has_late")
-    return F.when(known, F.col("__version")["valid_from"]).otherwise(start)
+    keeps = F.col("__version").isNotNull() & ~F.col("__key_has_late")
+    return F.when(keeps, F.col("__version")["valid_from"]).otherwise(start)
 
 
 def _version_action(settings: HistorySettings, columns: tuple[str, ...]) -> Column:
@@ -367,11 +370,11 @@ def _kept_event_action(
     if settings.stamp is not None:
         hidden = hidden & ~_is_unchanged_observation(settings)
     if not settings.remember_unchanged:
-        # One that changes type-1 values says something: the version shows them from then on.
+        # One that changes type-1 values is kept: the version shows them from then on.
         hidden = hidden & ~(F.col("__unchanged") & F.col("__repeats_previous"))
     if settings.shown(columns):
-        said = content(settings.shown(columns), schema)
-        shows_other = ~said.eqNullSafe(F.col("__current_content"))
+        own = content(settings.shown(columns), schema)
+        shows_other = ~own.eqNullSafe(F.col("__current_content"))
         hidden = hidden | (F.col("__opens_version") & shows_other)
     keep = (
         F.when(F.col("__kept") & F.col("__replaced") & hidden, F.lit("replace"))
@@ -380,6 +383,6 @@ def _kept_event_action(
     )
     if not settings.learned:
         return keep
-    # A kept event that turns out to know more is written anew with it, or shown by its version.
-    fuller = F.when(hidden, F.lit("replace")).otherwise(F.lit("remove"))
-    return F.when(F.col("__kept") & F.col("__filled"), fuller).otherwise(keep)
+    # A kept event that gains known values is written anew with them, or shown by its version.
+    filled = F.when(hidden, F.lit("replace")).otherwise(F.lit("remove"))
+    return F.when(F.col("__kept") & F.col("__filled"), filled).otherwise(keep)

@@ -27,12 +27,12 @@ from history.spark.column_quoting_and_comparison import (
 )
 
 BROADCAST_LIMIT = 1_000_000
-"""Keys up to this number are sent to every executor; more are shuffled with the table."""
+"""Keys up to this number are broadcast; more are shuffled with the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredVersions:
-    """What is published of a history, as a batch looks at it.
+    """The published tables of a history, as frames that a plan is made of.
 
     Attributes:
         main: The versions.
@@ -66,13 +66,13 @@ def stored_versions(
     Returns:
         Versions with the event columns, `__op`, `__origin` and `__version`: `valid_from`,
         `valid_to`, `is_current`, `rest` (the values of `settings.shown`, comparable) and `other`
-        (`Stored.extra`, named r0, r1, ...). Kept events likewise, without `__version`.
+        (`StoredVersions.extra`, named r0, r1, ...). Kept events likewise, without `__version`.
     """
     settings = batch.settings
     main = read_in_current_columns(spark, batch.table, state.snapshot_id, schema, settings)
     extra = tuple(name for name in main.columns if name not in {*columns, *settings.interval})
     kind = schema[settings.sequence].dataType
-    told = F.struct(
+    version = F.struct(
         named(settings.valid_from).cast(kind).alias("valid_from"),
         named(settings.valid_to).cast(kind).alias("valid_to"),
         named(settings.is_current).alias("is_current"),
@@ -81,7 +81,7 @@ def stored_versions(
     )
     events = [named(name) for name in columns]
     origin, operation = F.lit(MAIN).alias("__origin"), F.lit(UPSERT).alias("__op")
-    shape = (*events, operation, told.alias("__version"), origin)
+    shape = (*events, operation, version.alias("__version"), origin)
     versions = main.select(*shape)
     current = main.where(named(settings.is_current)).select(*shape)
     kept = None
@@ -93,7 +93,7 @@ def stored_versions(
 
 
 def broadcast_if_small(keys: DataFrame, count: int) -> DataFrame:
-    """The keys, sent to every executor where there are not too many."""
+    """The keys, broadcast unless there are too many."""
     return F.broadcast(keys) if count <= BROADCAST_LIMIT else keys
 
 
@@ -112,9 +112,9 @@ def rows_of_keys(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -
 
 
 def stored_rows_of_batch(frame: DataFrame, keys: DataFrame, settings: HistorySettings) -> DataFrame:
-    """Stored rows of the keys; `__not_before_batch`: an event of the batch is not newer."""
+    """Stored rows of the keys; `__not_before_batch`: some event of the batch is not newer."""
     both = frame.alias("f").join(keys.alias("k"), same("f", "k", settings.key), "inner")
-    met = F.col(f"f.{quoted(settings.sequence)}") >= F.col("k.__first")
+    not_before = F.col(f"f.{quoted(settings.sequence)}") >= F.col("k.__first")
     if settings.stamp is not None and "__version" in frame.columns:
-        met = met | (F.col("f.__version")["valid_from"] >= F.col("k.__first"))
-    return both.select("f.*", met.alias("__not_before_batch"))
+        not_before = not_before | (F.col("f.__version")["valid_from"] >= F.col("k.__first"))
+    return both.select("f.*", not_before.alias("__not_before_batch"))

@@ -1,7 +1,7 @@
-"""Reading a history: what holds, what held at a moment, and what differs between two readings.
+"""Reading a history: the open versions, and those that were valid at a moment.
 
-Intervals are half-open: a version holds from its start (included) to its end (excluded); the
-newest version of a key has no end, whether that is stored as null or as a far day.
+Intervals are half-open: a version is valid from its start (included) to its end (excluded); an open
+version has no end, whether that is stored as null or as a far day.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import named
 
 Moment = datetime | date | int | float | Decimal
-"""A value of the sequence's type: a point on the line along which versions follow each other."""
+"""A value of the sequence's type: a point on the timeline of a key's versions."""
 
 
 def current(frame: DataFrame, settings: HistorySettings) -> DataFrame:
-    """The open versions: at most one a key."""
+    """The open versions: at most one per key."""
     return frame.where(named(settings.is_current))
 
 
 def as_of(frame: DataFrame, settings: HistorySettings, moment: Moment) -> DataFrame:
-    """The versions that held at the moment: at most one a key."""
+    """The versions that were valid at the moment: at most one per key."""
     return frame.where(holds_at(settings, moment))
 
 
 def holds_at(settings: HistorySettings, moment: Moment) -> Column:
-    """Whether a version held at the moment."""
+    """Whether a version was valid at the moment."""
     at = F.lit(moment)
-    open_ended = named(settings.is_current)
-    return (named(settings.valid_from) <= at) & (open_ended | (at < named(settings.valid_to)))
+    is_open = named(settings.is_current)
+    return (named(settings.valid_from) <= at) & (is_open | (at < named(settings.valid_to)))

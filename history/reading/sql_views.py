@@ -1,6 +1,6 @@
-"""Views over a history for whoever asks in SQL: what holds, and what held at a moment.
+"""Views over a history for SQL users: the open versions, and those valid at a moment.
 
-`<table>_current` lies in the catalog, where the catalog keeps views. A view takes no parameter, so
+`<table>_current` is in the catalog, if the catalog supports views. A view takes no parameter, so
 `<name>_as_of` is a view of one session that reads the session variable `moment`.
 """
 
@@ -14,16 +14,16 @@ from pyspark.sql import SparkSession
 from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import quoted
 
-_MADE_OF = "strandline.made-of"
+_QUERY_DIGEST = "strandline.made-of"
 
 
 def current_view(table: str) -> str:
-    """The identifier of the view of what holds."""
+    """The identifier of the view of open versions."""
     return f"{table}_current"
 
 
 def as_of_view(table: str) -> str:
-    """The name of the session's view of what held at `moment`: the table's name without a place."""
+    """The name of the session's view of versions at `moment`: the table's name, unqualified."""
     return f"{table.rpartition('.')[2].strip('`')}_as_of"
 
 
@@ -34,18 +34,18 @@ def create_views(spark: SparkSession, table: str, settings: HistorySettings) -> 
     wrong or broken once a column of the table is dropped.
 
     Returns:
-        Whether the catalog keeps views. If not, nothing was created.
+        Whether the catalog supports views. If not, nothing was created.
     """
     view = current_view(table)
     columns = ", ".join(quoted(name) for name in spark.table(table).columns)
     query = f"SELECT {columns} FROM {table} WHERE {quoted(settings.is_current)}"  # noqa: S608
-    made_of = hashlib.sha256(query.encode()).hexdigest()[:16]
-    if _made_of(spark, view) == made_of:
+    digest = hashlib.sha256(query.encode()).hexdigest()[:16]
+    if _query_digest(spark, view) == digest:
         return True
     try:
         spark.sql(
             f"CREATE OR REPLACE VIEW {view} COMMENT 'The open versions of {table}' "
-            f"TBLPROPERTIES ('{_MADE_OF}' = '{made_of}') AS {query}"
+            f"TBLPROPERTIES ('{_QUERY_DIGEST}' = '{digest}') AS {query}"
         )
     except UnsupportedOperationException:
         return False
@@ -65,10 +65,10 @@ def open_as_of(spark: SparkSession, table: str, settings: HistorySettings) -> st
     Returns:
         The view's name.
     """
-    kind = spark.table(table).schema[settings.valid_from].dataType.simpleString()
+    type_name = spark.table(table).schema[settings.valid_from].dataType.simpleString()
     start, end = quoted(settings.valid_from), quoted(settings.valid_to)
     view = as_of_view(table)
-    spark.sql(f"DECLARE OR REPLACE VARIABLE moment {kind}")
+    spark.sql(f"DECLARE OR REPLACE VARIABLE moment {type_name}")
     spark.sql(
         f"CREATE OR REPLACE TEMPORARY VIEW {quoted(view)} AS SELECT * FROM {table} "  # noqa: S608
         f"WHERE {start} <= session.moment "
@@ -77,16 +77,16 @@ def open_as_of(spark: SparkSession, table: str, settings: HistorySettings) -> st
     return view
 
 
-def _made_of(spark: SparkSession, view: str) -> str | None:
-    """What the view was made of; None: there is no such view, or it is not ours."""
-    place, _, name = view.rpartition(".")
+def _query_digest(spark: SparkSession, view: str) -> str | None:
+    """The digest of the view's query; None: no such view, or Strandline did not create it."""
+    namespace, _, name = view.rpartition(".")
     try:
-        there = spark.sql(f"SHOW VIEWS IN {place} LIKE '{name.strip('`')}'").where(
+        views = spark.sql(f"SHOW VIEWS IN {namespace} LIKE '{name.strip('`')}'").where(
             "NOT isTemporary"
         )
-        if not there.limit(1).collect():
+        if not views.limit(1).collect():
             return None
-        row = spark.sql(f"SHOW TBLPROPERTIES {view} ('{_MADE_OF}')").collect()[0]
+        row = spark.sql(f"SHOW TBLPROPERTIES {view} ('{_QUERY_DIGEST}')").collect()[0]
     except (AnalysisException, UnsupportedOperationException):
         return None
     return str(row.value)

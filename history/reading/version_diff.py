@@ -1,4 +1,4 @@
-"""What became of versions between two states of a history, or between two moments of one."""
+"""How versions differ between two states of a history, or between two moments of one state."""
 
 from __future__ import annotations
 
@@ -18,83 +18,89 @@ CHANGES = (APPEARED, CLOSED, CHANGED, VANISHED)
 
 
 CHANGE = "__change"
-"""The column that says what became of a version."""
+"""The column with the kind of change of a version."""
 
 
 def difference(before: DataFrame, after: DataFrame, settings: HistorySettings) -> DataFrame:
-    """What became of the versions between two published states of a history.
+    """How the versions differ between two published states of a history.
 
-    A version is known by its key and its sequence. Rows that are the same in both frames may be
-    left out of both.
+    Key and sequence identify a version. Rows that are the same in both frames may be left out of
+    both.
 
     Args:
-        before: Versions of the earlier state; a column that they lack is null, and a type that was
-            widened since is as in the later state.
+        before: Versions of the earlier state; a column that they lack becomes null, and a type that
+            was widened since becomes that of the later state.
         after: Versions of the later state.
         settings: How the history is kept.
 
     Returns:
         One row for each version that differs: the key, the interval and the flag as they are in
-        the later state (in the earlier one for a version that is gone), and `__change`:
-        'appeared', 'closed' (it was open and is not), 'vanished' (a later load took it back), or
+        the later state (in the earlier one for a version that vanished), and `__change`:
+        'appeared', 'closed' (it was open and is not), 'vanished' (a later load removed it), or
         'changed' (anything else: its end moved, it was opened again, a value was overwritten).
-        Time stamps of the loads alone make no difference.
+        Changes of the load time columns alone are ignored.
     """
-    before, columns = _as_later(before, after), after.columns
+    before, columns = _in_later_columns(before, after), after.columns
     if settings.stamp is not None:
-        # Versions from before the table was read as it is now are told apart by their stamps.
-        seen = F.coalesce(named(settings.sequence), named(settings.stamp))
-        before, after = (each.withColumn(settings.sequence, seen) for each in (before, after))
+        # Versions from before the first read of a state source are identified by their stamps.
+        sequence = F.coalesce(named(settings.sequence), named(settings.stamp))
+        before, after = (each.withColumn(settings.sequence, sequence) for each in (before, after))
     identity = (*settings.key, settings.sequence)
-    stamps = {settings.recorded_at, settings.changed_at}
-    told = [name for name in columns if name not in {*identity, *stamps}]
-    matched = _matched(
-        _said(before, identity, told, settings), _said(after, identity, told, settings), identity
+    load_times = {settings.recorded_at, settings.changed_at}
+    compared = [name for name in columns if name not in {*identity, *load_times}]
+    matched = _joined(
+        _with_content(before, identity, compared, settings),
+        _with_content(after, identity, compared, settings),
+        identity,
     )
-    was, now = F.col("b.__shown"), F.col("a.__shown")
+    earlier, later = F.col("b.__shown"), F.col("a.__shown")
     change = (
-        F.when(was.isNull(), APPEARED)
-        .when(now.isNull(), VANISHED)
-        .when(was["is_current"] & ~now["is_current"], CLOSED)
+        F.when(earlier.isNull(), APPEARED)
+        .when(later.isNull(), VANISHED)
+        .when(earlier["is_current"] & ~later["is_current"], CLOSED)
         .otherwise(CHANGED)
     )
     differs = ~F.col("b.__content").eqNullSafe(F.col("a.__content"))
-    return _told(matched.where(differs), settings, change)
+    return _report(matched.where(differs), settings, change)
 
 
 def held_difference(
     versions: DataFrame, settings: HistorySettings, earlier: Moment, later: Moment
 ) -> DataFrame:
-    """What held at one moment against what held at another, in one state of the history.
+    """How the valid versions differ between two moments, in one state of the history.
 
     Returns:
-        One row for each key that differs, shaped as by `difference`: 'appeared' (nothing held at
-        the earlier moment), 'vanished' (nothing holds at the later one), or 'changed' (another
-        version holds, and it says something else).
+        One row for each key that differs, in the columns of `difference`: 'appeared' (no version
+        was valid at the earlier moment), 'vanished' (none is at the later one), or 'changed'
+        (another version is valid, and its content differs).
     """
-    then, now = holds_at(settings, earlier), holds_at(settings, later)
-    # A version that held at both moments makes no difference, and most do.
-    part = versions.withColumns({"__then": then, "__now": now}).where("__then <> __now")
+    at_earlier, at_later = holds_at(settings, earlier), holds_at(settings, later)
+    # Most versions are valid at both moments, and those make no difference.
+    candidates = versions.withColumns({"__then": at_earlier, "__now": at_later}).where(
+        "__then <> __now"
+    )
     columns = [name for name in versions.columns if name not in settings.filled]
-    told = [*settings.compared(columns), *settings.overwritten(columns)]
-    before = _said(part.where("__then"), settings.key, told, settings)
-    after = _said(part.where("__now"), settings.key, told, settings)
-    matched = _matched(before, after, settings.key)
-    was, is_now = F.col("b.__shown"), F.col("a.__shown")
+    compared = [*settings.compared(columns), *settings.overwritten(columns)]
+    before = _with_content(candidates.where("__then"), settings.key, compared, settings)
+    after = _with_content(candidates.where("__now"), settings.key, compared, settings)
+    matched = _joined(before, after, settings.key)
+    shown_before, shown_after = F.col("b.__shown"), F.col("a.__shown")
     change = (
-        F.when(was.isNull(), APPEARED).when(is_now.isNull(), VANISHED).otherwise(F.lit(CHANGED))
+        F.when(shown_before.isNull(), APPEARED)
+        .when(shown_after.isNull(), VANISHED)
+        .otherwise(F.lit(CHANGED))
     )
     differs = ~F.col("b.__content").eqNullSafe(F.col("a.__content"))
-    return _told(matched.where(differs), settings, change)
+    return _report(matched.where(differs), settings, change)
 
 
-def _as_later(before: DataFrame, after: DataFrame) -> DataFrame:
-    had, wanted = before.schema, after.schema
-    names = had.fieldNames()
+def _in_later_columns(before: DataFrame, after: DataFrame) -> DataFrame:
+    stored, wanted = before.schema, after.schema
+    names = stored.fieldNames()
     return before.select(
         *[
             named(field.name)
-            if field.name in names and had[field.name].dataType == field.dataType
+            if field.name in names and stored[field.name].dataType == field.dataType
             else (named(field.name) if field.name in names else F.lit(None))
             .cast(field.dataType)
             .alias(field.name)
@@ -103,25 +109,25 @@ def _as_later(before: DataFrame, after: DataFrame) -> DataFrame:
     )
 
 
-def _said(
-    frame: DataFrame, identity: Sequence[str], told: Sequence[str], settings: HistorySettings
+def _with_content(
+    frame: DataFrame, identity: Sequence[str], columns: Sequence[str], settings: HistorySettings
 ) -> DataFrame:
     shown = F.struct(
         named(settings.valid_from).alias("valid_from"),
         named(settings.valid_to).alias("valid_to"),
         named(settings.is_current).alias("is_current"),
     )
-    said = content(told, frame.schema)
+    values = content(columns, frame.schema)
     return frame.select(
-        *[named(name) for name in identity], shown.alias("__shown"), said.alias("__content")
+        *[named(name) for name in identity], shown.alias("__shown"), values.alias("__content")
     )
 
 
-def _matched(before: DataFrame, after: DataFrame, identity: Sequence[str]) -> DataFrame:
+def _joined(before: DataFrame, after: DataFrame, identity: Sequence[str]) -> DataFrame:
     return before.alias("b").join(after.alias("a"), same("b", "a", identity), "full_outer")
 
 
-def _told(matched: DataFrame, settings: HistorySettings, change: Column) -> DataFrame:
+def _report(matched: DataFrame, settings: HistorySettings, change: Column) -> DataFrame:
     keys = [
         F.coalesce(F.col(f"a.{quoted(name)}"), F.col(f"b.{quoted(name)}")).alias(name)
         for name in settings.key

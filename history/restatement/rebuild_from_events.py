@@ -1,8 +1,8 @@
-"""Recomputing versions from their events: what others broke is mended, other settings take hold.
+"""Recomputing versions from their events: repairs broken rows and applies changed settings.
 
 The events of a key are its versions, each an upsert at its sequence, and its kept events. The
-history is a function of them and of the settings, so it can be computed anew at any time. What
-differs is planned, written on a branch, audited and published as a load is.
+history is a function of them and of the settings, so it can be computed anew at any time. The
+differences are planned, written on a branch, audited and published like a load.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ Announce = Callable[[str], None]
 PREFIX = "rebuild-"
 """How the batch ids of rebuilds begin."""
 
-_OF_A_BATCH = frozenset({BATCH_ID, DIGEST, READ, REPORT, "strandline.pipeline"})
-"""Entries of a snapshot's summary that tell of its own batch, and not of the table.
+_BATCH_ENTRIES = frozenset({BATCH_ID, DIGEST, READ, REPORT, "strandline.pipeline"})
+"""Entries of a snapshot's summary that describe its own batch, and not the table.
 
-The last one is what a pipeline says of its run: carried on, it would be recorded as another one.
+The last one describes a pipeline's run: carried over, it would be recorded as another run.
 """
 
 
@@ -72,18 +72,18 @@ class RebuildReport:
 
     Attributes:
         batch_id: Names the rebuild in the snapshot's summary.
-        snapshot_id: The published snapshot; before that the one that published would be.
+        snapshot_id: The published snapshot; before publishing the one to publish.
         published: Whether anything differed.
         instants: Instants of the chosen keys that have an event.
-        versions: Rows that were stored of them.
+        versions: Stored rows of these instants.
         added: Versions that were missing.
         changed: Versions with another interval, flag or value than their events imply.
         removed: Versions that the events do not imply.
-        surplus: Rows beyond one that were stored of a version.
+        surplus: Stored rows of a version beyond the first.
         kept: Changes of the kept events.
-        refused: Events by the reason for which they went to quarantine.
+        refused: Quarantined events, by reason.
         surrogate_high_water: The greatest surrogate key in use afterwards.
-        attempts: How often it was planned (more than 1: another writer came first).
+        attempts: How often it was planned (more than 1: another writer published first).
     """
 
     batch_id: str
@@ -103,10 +103,9 @@ class RebuildReport:
 
 @dataclass(frozen=True, slots=True)
 class RebuildResult:
-    """A rebuild on its branch: as any batch's, with counts of its own.
+    """A rebuild on its branch: the write result of a batch, with counts of its own.
 
-    `tracking` are the settings that the table has to say it is kept by from now on; None: those
-    that it says already.
+    `tracking` are the settings to record in the table's properties; None: the recorded ones stay.
     """
 
     written: WriteResult
@@ -141,14 +140,14 @@ def rebuild(
 ) -> RebuildReport:
     """Recompute the versions of some keys from their events, and publish what differs.
 
-    A sound table that is kept by the same settings stays as it is: no snapshot is published.
+    A sound table that is kept by the same settings does not change: no snapshot is published.
 
     Args:
         spark: A session with the Iceberg extensions; writers side by side need one each.
         table: `catalog.namespace.name` of the history.
         settings: How the history is to be kept; they may differ from those it was loaded by.
         time: When it is rebuilt, for the batch's name and the time stamps; timezone-aware.
-        scope: Which keys; None: all of them.
+        scope: The keys to rebuild; None: all of them.
         quarantine: The table that refused events are appended to; default `<table>__quarantine`.
         attempts: How often to plan anew when other writers publish first.
         announce: Called with 'written', 'audited', 'published' as the rebuild proceeds.
@@ -159,67 +158,69 @@ def rebuild(
             of other tracked columns.
         SchemaDriftError: The table lacks columns that the settings name.
         AuditError: The result broke a rule; nothing was published.
-        CommitConflictError: Other writers came first `attempts` times.
+        CommitConflictError: Other writers published first `attempts` times.
     """
     batch = batch_of(table, settings, time=time, quarantine=quarantine)
-    say = announce or (lambda _step: None)
+    notify = announce or (lambda _step: None)
     for attempt in range(1, attempts + 1):
         rebuilt = write_rebuild(spark, batch, scope or RebuildScope())
-        say("written")
+        notify("written")
         audit_changes(spark, batch, rebuilt.written)
-        say("audited")
+        notify("audited")
         try:
             snapshot = publish_rebuild(spark, batch, rebuilt)
         except CommitConflictError:
             if attempt == attempts:
                 raise
             continue
-        say("published")
+        notify("published")
         return replace(rebuilt.report, snapshot_id=snapshot, attempts=attempt)
     message = "at least one attempt returns or raises"
     raise AssertionError(message)
 
 
 def write_rebuild(spark: SparkSession, batch: Batch, scope: RebuildScope) -> RebuildResult:
-    """Plan the rebuild against what is published, and write it aside.
+    """Plan the rebuild against the published state, and write it to a branch.
 
-    Nothing that readers see has changed afterwards. The branch's head is `report.snapshot_id`, and
+    This changes nothing that readers see. The branch's head is `report.snapshot_id`, and
     `history.reading.published_snapshots.changed_rows` compares it with the published state.
-    `audit_changes` and `publish_changes` go on from here; for arguments and errors see `rebuild`.
+    Next come `audit_changes` and `publish_rebuild`; for arguments and errors see `rebuild`.
     """
     columns, schema = _event_columns(spark, batch)
     everything = scope.keys is None and scope.since is None
-    settings, restates = settings_for_rebuild(
+    settings, tracks_others = settings_for_rebuild(
         spark, batch.table, batch.settings, everything=everything
     )
     batch = replace(batch, settings=settings)
     state = ensure_table(spark, batch.table, schema, settings)
     if batch.id in state.batches:
-        nothing = LoadReport(batch.id, state.snapshot_id, published=False)
-        return _rebuilt(replace(nothing, surrogate_high_water=state.high_water))
-    known = stored_versions(spark, batch, state, columns, schema)
-    known = replace(known, main=_identified(known.main, settings))
+        unchanged = LoadReport(batch.id, state.snapshot_id, published=False)
+        return _result(replace(unchanged, surrogate_high_water=state.high_water))
+    stored = stored_versions(spark, batch, state, columns, schema)
+    stored = replace(stored, main=_with_key_and_sequence(stored.main, settings))
     with unpersisting():
-        keys, within = _chosen(scope, known, schema, settings)
-        line = _whole(known, keys, within, settings, columns)
-        planned = _planned(line, known, within, settings, columns)
+        keys, key_range = _chosen_keys(scope, stored, schema, settings)
+        timeline = _timeline_of_keys(stored, keys, key_range, settings, columns)
+        planned = _plan(timeline, stored, key_range, settings, columns)
         report = _load_report(batch, state, planned)
         if planned.counts["condemned"]:
-            lost = checkpoint(
-                undecided_events(line, settings, columns), {"rows": F.count(F.lit(1))}
+            undecided = checkpoint(
+                undecided_events(timeline, settings, columns), {"rows": F.count(F.lit(1))}
             )
-            report = replace(report, refused={conflict_reason(settings): lost.counts["rows"]})
-            quarantine_events(spark, batch, lost.rows, columns)
-    tracking = settings if restates else None
+            report = replace(report, refused={conflict_reason(settings): undecided.counts["rows"]})
+            quarantine_events(spark, batch, undecided.rows, columns)
+    tracking = settings if tracks_others else None
     if not report.published:
         unpersist(planned.rows)
-        return replace(_rebuilt(report, planned), tracking=tracking)
-    written = write_plan_to_branch(spark, _carrying(batch, state), planned, state, report)
-    return replace(_rebuilt(written.report, planned, written), tracking=tracking)
+        return replace(_result(report, planned), tracking=tracking)
+    written = write_plan_to_branch(
+        spark, _with_carried_properties(batch, state), planned, state, report
+    )
+    return replace(_result(written.report, planned, written), tracking=tracking)
 
 
 def publish_rebuild(spark: SparkSession, batch: Batch, rebuilt: RebuildResult) -> int | None:
-    """Publish what a rebuild wrote, and let the table say what is tracked from now on.
+    """Publish a written rebuild, and record the tracked columns in the table's properties.
 
     Returns:
         The published snapshot.
@@ -235,7 +236,7 @@ def publish_rebuild(spark: SparkSession, batch: Batch, rebuilt: RebuildResult) -
 
 
 def _event_columns(spark: SparkSession, batch: Batch) -> tuple[tuple[str, ...], T.StructType]:
-    """The columns of the table that events bring, and their types."""
+    """The event columns of the table, and their types."""
     settings = batch.settings
     if not exists(spark, batch.table):
         raise NotFoundError(
@@ -252,61 +253,63 @@ def _event_columns(spark: SparkSession, batch: Batch) -> tuple[tuple[str, ...], 
     return columns, T.StructType(fields)
 
 
-def _identified(versions: DataFrame, settings: HistorySettings) -> DataFrame:
-    """Only rows that have a key and a sequence are events; others are not looked at."""
-    known = F.lit(True)
+def _with_key_and_sequence(versions: DataFrame, settings: HistorySettings) -> DataFrame:
+    """The rows that have a key and a sequence; others are no events and are ignored."""
+    is_identified = F.lit(True)
     for name in (*settings.key, settings.sequence):
-        known = known & named(name).isNotNull()
-    return versions.where(known)
+        is_identified = is_identified & named(name).isNotNull()
+    return versions.where(is_identified)
 
 
-def _chosen(
-    scope: RebuildScope, known: StoredVersions, schema: T.StructType, settings: HistorySettings
+def _chosen_keys(
+    scope: RebuildScope, stored: StoredVersions, schema: T.StructType, settings: HistorySettings
 ) -> tuple[DataFrame | None, KeyRange]:
-    """The keys, held, and where they lie; None: all keys, everywhere."""
-    keys = scope.keys_of(known, settings)
+    """The checkpointed keys and their range; None and an unbounded range: all keys."""
+    keys = scope.keys_of(stored, settings)
     if keys is None:
         return None, KeyRange(settings.key[0])
-    asked: dict[str, Column] = {
+    counts: dict[str, Column] = {
         "rows": F.count(F.lit(1)),
         **key_range_pruning.key_bounds(settings, schema, F.lit(True)),
     }
-    found = checkpoint(keys, asked)
-    return broadcast_if_small(found.rows, int(found.counts["rows"])), key_range_pruning.key_range(
-        settings, found.counts
+    chosen = checkpoint(keys, counts)
+    return broadcast_if_small(chosen.rows, int(chosen.counts["rows"])), key_range_pruning.key_range(
+        settings, chosen.counts
     )
 
 
-def _whole(
-    known: StoredVersions,
+def _timeline_of_keys(
+    stored: StoredVersions,
     keys: DataFrame | None,
-    within: KeyRange,
+    key_range: KeyRange,
     settings: HistorySettings,
     columns: tuple[str, ...],
 ) -> EventTimeline:
-    """All versions and kept events of the keys on one line: each key as if it had late events."""
+    """All versions and kept events of the keys on one timeline, as if each key had late events."""
 
-    def theirs(frame: DataFrame) -> DataFrame:
-        return frame if keys is None else rows_of_keys(within.filter(frame), keys, settings)
+    def of_keys(frame: DataFrame) -> DataFrame:
+        return frame if keys is None else rows_of_keys(key_range.filter(frame), keys, settings)
 
-    rows = one_row_per_version(theirs(known.main), settings, columns)
-    if known.kept is not None:
-        rows = rows.unionByName(theirs(known.kept), allowMissingColumns=True)
+    rows = one_row_per_version(of_keys(stored.main), settings, columns)
+    if stored.kept is not None:
+        rows = rows.unionByName(of_keys(stored.kept), allowMissingColumns=True)
     flags = {"__key_has_late": F.lit(True), "__arrives_late": F.lit(False)}
     return checkpoint_timeline(mark_unique_instants(rows.withColumns(flags), settings))
 
 
-def _planned(
-    line: EventTimeline,
-    known: StoredVersions,
-    within: KeyRange,
+def _plan(
+    timeline: EventTimeline,
+    stored: StoredVersions,
+    key_range: KeyRange,
     settings: HistorySettings,
     columns: tuple[str, ...],
 ) -> MergePlan:
-    plan = with_repairs(plan_timeline(line, settings, columns), settings, columns)
-    found = checkpoint(plan, rebuild_counts(settings), lasting=True)
-    surplus = int(found.counts["surplus"])
-    return MergePlan(found.rows, found.counts, columns, known.extra, within, settings, surplus)
+    plan = with_repairs(plan_timeline(timeline, settings, columns), settings, columns)
+    computed = checkpoint(plan, rebuild_counts(settings), lasting=True)
+    surplus = int(computed.counts["surplus"])
+    return MergePlan(
+        computed.rows, computed.counts, columns, stored.extra, key_range, settings, surplus
+    )
 
 
 def _load_report(batch: Batch, state: CurrentState, planned: MergePlan) -> LoadReport:
@@ -320,25 +323,25 @@ def _load_report(batch: Batch, state: CurrentState, planned: MergePlan) -> LoadR
     )
 
 
-def _carrying(batch: Batch, state: CurrentState) -> Batch:
-    """The batch with what later loads look up in the newest snapshot, as it was."""
-    told = {
-        name: text
-        for name, text in state.properties.items()
-        if is_strandline_property(name) and name not in _OF_A_BATCH
+def _with_carried_properties(batch: Batch, state: CurrentState) -> Batch:
+    """The batch with the properties that later loads read from the newest snapshot, unchanged."""
+    carried = {
+        name: value
+        for name, value in state.properties.items()
+        if is_strandline_property(name) and name not in _BATCH_ENTRIES
     }
     watermark = state.properties.get(WATERMARK)
-    return replace(batch, watermark=watermark, properties={**told, **batch.properties})
+    return replace(batch, watermark=watermark, properties={**carried, **batch.properties})
 
 
-def _rebuilt(
+def _result(
     report: LoadReport, planned: MergePlan | None = None, written: WriteResult | None = None
 ) -> RebuildResult:
     counts = {} if planned is None else planned.counts
     head = report.snapshot_id
     if written is not None and written.evidence is not None:
-        head = written.evidence.growth.head
-    told = RebuildReport(
+        head = written.evidence.changes.head
+    rebuild_report = RebuildReport(
         batch_id=report.batch_id,
         snapshot_id=head,
         published=report.published,
@@ -352,4 +355,4 @@ def _rebuilt(
         refused=report.refused,
         surrogate_high_water=report.surrogate_high_water,
     )
-    return RebuildResult(written or WriteResult(report), told)
+    return RebuildResult(written or WriteResult(report), rebuild_report)

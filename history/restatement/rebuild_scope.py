@@ -1,4 +1,4 @@
-"""Which keys of a history are rebuilt: some, those with something since a moment, or all."""
+"""Which keys of a history are rebuilt: some, those with changes since a moment, or all."""
 
 from __future__ import annotations
 
@@ -36,34 +36,34 @@ class RebuildScope:
                 next_step="Leave out one of them.",
             )
 
-    def keys_of(self, known: StoredVersions, settings: HistorySettings) -> DataFrame | None:
+    def keys_of(self, stored: StoredVersions, settings: HistorySettings) -> DataFrame | None:
         """The distinct keys that are rebuilt; None: all of them. Nothing is computed yet.
 
-        A condition sees the key columns only, so that it takes or leaves a key as a whole.
+        A condition sees the key columns only, so that it selects whole keys.
         """
         if isinstance(self.keys, Column):
-            # Of a frame with a name Spark does not look for the columns that lie beneath it.
-            return _keys(known, settings).alias("keys").where(self.keys)
+            # With an alias, Spark does not resolve columns of the underlying frame.
+            return _keys(stored, settings).alias("keys").where(self.keys)
         if self.keys is not None:
             return self.keys.select(*[named(name) for name in settings.key]).distinct()
         if self.since is not None:
-            return _keys(known, settings, self.since)
+            return _keys(stored, settings, self.since)
         return None
 
 
 def _keys(
-    known: StoredVersions, settings: HistorySettings, since: Moment | None = None
+    stored: StoredVersions, settings: HistorySettings, since: Moment | None = None
 ) -> DataFrame:
     keys = [named(name) for name in settings.key]
-    versions, kept = known.main, known.kept
+    versions, kept = stored.main, stored.kept
     if since is not None:
         at = F.lit(since)
         start, end = F.col("__version")["valid_from"], F.col("__version")["valid_to"]
         if settings.open_end is not None:
             end = F.when(end != F.lit(settings.open_end), end)
         sequence = named(settings.sequence)
-        # A null end is not later than anything: a version that is open since long is no reason.
+        # A null end compares as not later: a version opened long ago does not select its key.
         versions = versions.where((sequence >= at) | (start >= at) | (end >= at))
         kept = None if kept is None else kept.where(sequence >= at)
-    found = versions.select(*keys)
-    return (found if kept is None else found.unionByName(kept.select(*keys))).distinct()
+    selected = versions.select(*keys)
+    return (selected if kept is None else selected.unionByName(kept.select(*keys))).distinct()

@@ -1,4 +1,4 @@
-"""Types that become wider without a value of them changing: what Iceberg alters in place."""
+"""The type changes that Iceberg makes in place: wider types that keep every value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pyspark.sql import types as T
 
 
 def same_type(one: T.DataType, other: T.DataType) -> bool:
-    """Equal but for nullability, which Iceberg tables loosen."""
+    """Whether the types are equal, ignoring nullability, which Iceberg tables loosen."""
     return one.simpleString() == other.simpleString()
 
 

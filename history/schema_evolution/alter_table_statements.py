@@ -1,4 +1,4 @@
-"""What changes of a table's columns, and changing it: metadata alone, no file is rewritten."""
+"""Changes of a table's columns, as ALTER statements: metadata alone, no file is rewritten."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from history.spark.column_quoting_and_comparison import quoted
 
 @dataclass(frozen=True, slots=True)
 class ColumnChanges:
-    """Columns that a table should have, and those that may be null from now on.
+    """Columns to add, columns to widen, and required columns that may be null from now on.
 
-    `wider` are fields in their new types. Each is changed only where a table has not got it yet,
-    so that a change that broke off is made good by making it again.
+    `wider` are fields in their new types. Each is changed only where a table does not have it yet,
+    so that repeating a change completes one that broke off.
     """
 
     added: tuple[T.StructField, ...] = ()
@@ -33,19 +33,19 @@ class ColumnChanges:
     def between(
         cls, have: T.StructType, wanted: T.StructType, loosened: tuple[str, ...]
     ) -> ColumnChanges:
-        """From the columns that a table has to those it should have."""
-        kinds = {field.name: field.dataType for field in have.fields}
+        """The changes from the columns that a table has to those it should have."""
+        types = {field.name: field.dataType for field in have.fields}
         return cls(
-            added=tuple(f for f in wanted.fields if f.name not in kinds),
+            added=tuple(f for f in wanted.fields if f.name not in types),
             wider=tuple(
-                f for f in wanted.fields if f.name in kinds and can_widen(kinds[f.name], f.dataType)
+                f for f in wanted.fields if f.name in types and can_widen(types[f.name], f.dataType)
             ),
             loosened=loosened,
         )
 
 
 def alter_table(spark: SparkSession, table: str, alteration: ColumnChanges) -> None:
-    """Alter the table where it differs; the kept events have no dates and may lack columns."""
+    """Alter the table where it differs; the kept events have no interval and may lack columns."""
     have = {field.name: field for field in spark.table(table).schema.fields}
     for name in alteration.loosened:
         if name in have and not have[name].nullable:
@@ -56,7 +56,7 @@ def alter_table(spark: SparkSession, table: str, alteration: ColumnChanges) -> N
             _alter(spark, table, f"ALTER COLUMN {quoted(field.name)} TYPE {kind}")
     new = [field for field in alteration.added if field.name not in have]
     if new:
-        # All at once: a table never shows some of a batch's columns.
+        # All in one statement: a table never shows only some of a batch's columns.
         _alter(spark, table, f"ADD COLUMNS ({', '.join(map(_declared, new))})")
 
 
@@ -65,9 +65,9 @@ def _alter(spark: SparkSession, table: str, change: str) -> None:
 
 
 def _declared(field: T.StructField) -> str:
-    told = field.metadata.get("comment", "").replace("\\", "\\\\").replace("'", "\\'")
-    about = f" COMMENT '{told}'" if told else ""
-    return f"{quoted(field.name)} {_sql_type(field.dataType)}{about}"
+    comment = field.metadata.get("comment", "").replace("\\", "\\\\").replace("'", "\\'")
+    clause = f" COMMENT '{comment}'" if comment else ""
+    return f"{quoted(field.name)} {_sql_type(field.dataType)}{clause}"
 
 
 def _sql_type(kind: T.DataType) -> str:

@@ -1,7 +1,7 @@
 """A history table whose columns, types, tracked columns or partitioning change.
 
 Each change is decided before anything is written, and then made in the metadata alone. A load that
-breaks off between the change and its rows leaves a table that the next load goes on with.
+breaks off between the change and its rows leaves a table that the next load can use.
 """
 
 from __future__ import annotations
@@ -43,31 +43,31 @@ _BEFORE_READS = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """How the table is kept from now on.
+    """How the table is kept once it is evolved.
 
     Attributes:
         events: The event columns in the table's types: those of the batch, then dropped ones.
-        settings: Those of the load, with what the table knows of learned and dropped columns.
+        settings: Those of the load, with the table's records of added and dropped columns.
     """
 
     events: T.StructType
     settings: HistorySettings
 
     def aligned(self, events: DataFrame) -> DataFrame:
-        """Events in the table's types, null in what they no longer bring; other columns stay."""
-        have = {field.name: field.dataType for field in events.schema.fields}
-        told = {
-            field.name: named(field.name) if field.name in have else F.lit(None)
+        """Events in the table's types, null in columns that they lack; other columns stay."""
+        types = {field.name: field.dataType for field in events.schema.fields}
+        columns = {
+            field.name: named(field.name) if field.name in types else F.lit(None)
             for field in self.events.fields
-            if have.get(field.name) != field.dataType
+            if types.get(field.name) != field.dataType
         }
-        cast = {name: told[name].cast(self.events[name].dataType) for name in told}
+        cast = {name: columns[name].cast(self.events[name].dataType) for name in columns}
         return events.withColumns(cast) if cast else events
 
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """A table as it is: its schema and Strandline's properties."""
+    """A table's schema and its Strandline properties."""
 
     schema: T.StructType
     properties: Mapping[str, str]
@@ -75,21 +75,21 @@ class TableState:
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange:
-    """What a batch changes of a table, without the bounds of the columns it learns.
+    """What a batch changes of a table, without the bounds of evolved columns.
 
     Attributes:
-        kept: How the table is kept, but for bounds that are yet to be found.
-        recorded: What the table says of itself afterwards, without them.
-        alteration: What changes of its columns.
-        learns: Columns that get a new bound.
+        layout: How the table is kept, without bounds that are not computed yet.
+        recorded: The table's properties after the change, without those bounds.
+        alteration: The changes of its columns.
+        adds: Columns that are new or come back, and get a new bound.
         drops: Columns that are dropped from now on.
         repartitioned: Whether the settings name another partitioning than before.
     """
 
-    kept: TableLayout
+    layout: TableLayout
     recorded: TableProperties
     alteration: ColumnChanges
-    learns: tuple[str, ...] = ()
+    adds: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
     repartitioned: bool = False
 
@@ -102,31 +102,31 @@ def evolve_table(
     state: CurrentState,
     read: Read | None = None,
 ) -> TableLayout:
-    """Bring the table to the events' columns, or refuse; changes no row.
+    """Alter the table to the events' columns, or refuse; changes no row.
 
     Args:
         spark: The session to alter with.
         table: The history; it exists and has a snapshot.
         events: The event columns of the batch.
         settings: How the load wants the table kept.
-        state: What is published, for the bounds of new columns.
-        read: The read that is loaded, if the table is read as it is now.
+        state: The published state, for the bounds of new columns.
+        read: The read that is loaded, if the source is a state source.
 
     Raises:
         SchemaDriftError: A column can't change like that.
-        SettingsError: The settings say otherwise than the table what opens a version.
+        SettingsError: The settings track other columns than the table, or another fingerprint.
         CommitConflictError: Other writers keep changing the table's columns.
     """
     for attempt in range(1, _ATTEMPTS + 1):
-        found = _table_state(spark, table)
-        decision = schema_change(table, events, settings, found, read)
-        if not _is_due(decision, found):
+        current = _table_state(spark, table)
+        change = schema_change(table, events, settings, current, read)
+        if not _is_due(change, current):
             break
         try:
-            _apply(spark, table, found, decision, state)
+            _apply(spark, table, current, change, state)
         except (PySparkException, Py4JJavaError):
-            # Another writer that evolves the table at once may have done the same, or more.
-            if attempt == _ATTEMPTS or _table_state(spark, table) == found:
+            # Another writer may have made the same change at the same time, or more.
+            if attempt == _ATTEMPTS or _table_state(spark, table) == current:
                 raise
     else:
         raise CommitConflictError(
@@ -135,77 +135,77 @@ def evolve_table(
             found="that other writers change them time and again",
             next_step="See which loads write to this table, and with which columns.",
         )
-    return decision.kept
+    return change.layout
 
 
 def schema_change(
     table: str,
     events: T.StructType,
     settings: HistorySettings,
-    found: TableState,
+    current: TableState,
     read: Read | None = None,
 ) -> SchemaChange:
-    """What a batch of these columns changes of a table as it was found; asks and writes nothing.
+    """What a batch of these columns changes of a table in this state; reads and writes nothing.
 
     Raises:
         SchemaDriftError: A column can't change like that.
-        SettingsError: The settings say otherwise than the table what opens a version.
+        SettingsError: The settings track other columns than the table, or another fingerprint.
     """
-    have = T.StructType([f for f in found.schema.fields if f.name not in settings.filled])
-    told = TableProperties.from_properties(
-        found.properties, TableProperties.from_settings(settings, have.fieldNames())
+    have = T.StructType([f for f in current.schema.fields if f.name not in settings.filled])
+    recorded = TableProperties.from_properties(
+        current.properties, TableProperties.from_settings(settings, have.fieldNames())
     )
-    check_columns(table, events, settings, found.schema, told)
-    check_tracking(table, events, settings, have, told)
+    check_columns(table, events, settings, current.schema, recorded)
+    check_tracking(table, events, settings, have, recorded)
     added = [f for f in events.fields if f.name not in have.fieldNames()]
     dropped = [f for f in have.fields if f.name not in events.fieldNames()]
-    marked = {each.column for each in told.learned if each.dropped}
-    drops = tuple(f.name for f in dropped if f.name not in marked)
-    back = tuple(name for name in events.fieldNames() if name in marked)
+    recorded_drops = {each.column for each in recorded.evolved if each.dropped}
+    drops = tuple(f.name for f in dropped if f.name not in recorded_drops)
+    restored = tuple(name for name in events.fieldNames() if name in recorded_drops)
     new = {field.name for field in added}
     after = replace(
-        told,
+        recorded,
         tracked=(
-            *(name for name in told.tracked if name not in new),
+            *(name for name in recorded.tracked if name not in new),
             *(name for name in settings.tracking(events.fieldNames()) if name in new),
         ),
         carried=(
             *settings.carried,
-            *(f.name for f in dropped if f.name in told.carried),
+            *(f.name for f in dropped if f.name in recorded.carried),
         ),
-        order=tuple(dict.fromkeys((*told.order, *ordering_columns(settings)))),
+        order=tuple(dict.fromkeys((*recorded.order, *ordering_columns(settings)))),
         kind=EVENTS if settings.stamp is None else STATE,
-        observed_since=told.observed_since,
+        observed_since=recorded.observed_since,
     )
     if begins_reads(settings.sequence, settings, have.fieldNames()) and settings.sequence in new:
-        # What is there already was seen before this read, by nobody knows which one.
+        # The stored rows were observed before this read; it is not recorded by which one.
         after = replace(after, observed_since=None if read is None else read.at - _BEFORE_READS)
-    unlearned = (*settings.carried, settings.sequence)
-    learns = tuple(n for n in (*(f.name for f in added), *back) if n not in unlearned)
+    unbounded = (*settings.carried, settings.sequence)
+    adds = tuple(n for n in (*(f.name for f in added), *restored) if n not in unbounded)
     types = [
         T.StructField(f.name, merged_type(f, have), metadata=f.metadata) for f in events.fields
     ]
-    whole = T.StructType([*types, *(T.StructField(f.name, f.dataType) for f in dropped)])
+    merged = T.StructType([*types, *(T.StructField(f.name, f.dataType) for f in dropped)])
     return SchemaChange(
-        kept=TableLayout(whole, _settings_of_table(settings, after, whole)),
+        layout=TableLayout(merged, _settings_of_table(settings, after, merged)),
         recorded=after,
-        alteration=_alteration(whole, settings, found.schema, tuple(f.name for f in dropped)),
-        learns=learns,
+        alteration=_alteration(merged, settings, current.schema, tuple(f.name for f in dropped)),
+        adds=adds,
         drops=drops,
-        repartitioned=told.partitioning != settings.partitioning,
+        repartitioned=recorded.partitioning != settings.partitioning,
     )
 
 
 def settings_of_table(
     spark: SparkSession, table: str, settings: HistorySettings
 ) -> HistorySettings:
-    """The settings with what the table knows of learned and dropped columns, for readers of it."""
-    found = _table_state(spark, table)
-    have = T.StructType([f for f in found.schema.fields if f.name not in settings.filled])
-    told = TableProperties.from_properties(
-        found.properties, TableProperties.from_settings(settings, have.fieldNames())
+    """The settings with the table's records of added and dropped columns, for readers of it."""
+    current = _table_state(spark, table)
+    have = T.StructType([f for f in current.schema.fields if f.name not in settings.filled])
+    recorded = TableProperties.from_properties(
+        current.properties, TableProperties.from_settings(settings, have.fieldNames())
     )
-    return _settings_of_table(settings, told, have)
+    return _settings_of_table(settings, recorded, have)
 
 
 def preview_schema_change(
@@ -213,7 +213,7 @@ def preview_schema_change(
 ) -> SchemaChange:
     """What a load of events with these columns would change of the table; changes nothing.
 
-    For arguments and errors see `evolve`.
+    For arguments and errors see `evolve_table`.
     """
     return schema_change(table, events, settings, _table_state(spark, table))
 
@@ -221,46 +221,46 @@ def preview_schema_change(
 def settings_for_rebuild(
     spark: SparkSession, table: str, settings: HistorySettings, *, everything: bool
 ) -> tuple[HistorySettings, bool]:
-    """The settings of a rebuild as `as_kept` has them, and whether they track other columns.
+    """The settings of a rebuild, as from `settings_of_table`, and whether they track other columns.
 
     Args:
-        spark: The session to ask with.
+        spark: The session to read with.
         table: The history.
         settings: How it is to be kept.
         everything: All keys are rebuilt.
 
     Raises:
-        SettingsError: The table has fingerprints of other columns, or keys would be left out that
-            other tracked columns concern too.
+        SettingsError: The table has fingerprints of other columns, or other columns are tracked
+            and not all keys are rebuilt.
     """
-    found = _table_state(spark, table)
-    have = T.StructType([f for f in found.schema.fields if f.name not in settings.filled])
-    told = TableProperties.from_properties(
-        found.properties, TableProperties.from_settings(settings, have.fieldNames())
+    current = _table_state(spark, table)
+    have = T.StructType([f for f in current.schema.fields if f.name not in settings.filled])
+    recorded = TableProperties.from_properties(
+        current.properties, TableProperties.from_settings(settings, have.fieldNames())
     )
-    check_rebuild(table, settings, have.fieldNames(), told, everything=everything)
-    kept = _settings_of_table(settings, told, have)
-    return kept, bool({*told.tracked} ^ {*kept.tracking(have.fieldNames())})
+    check_rebuild(table, settings, have.fieldNames(), recorded, everything=everything)
+    merged = _settings_of_table(settings, recorded, have)
+    return merged, bool({*recorded.tracked} ^ {*merged.tracking(have.fieldNames())})
 
 
 def record_tracked(
     spark: SparkSession, table: str, settings: HistorySettings, columns: tuple[str, ...]
 ) -> None:
-    """Record what the settings track as what the table is made by: it was built anew with them.
+    """Record the tracked columns of the settings in a table that was rebuilt with them.
 
     Args:
         spark: The session to alter with.
         table: The history.
-        settings: How it was built.
+        settings: Those it was rebuilt with.
         columns: The event columns.
     """
     before = table_properties.strandline_properties(spark, table)
-    told = TableProperties.from_settings(settings, columns)
-    learned = TableProperties.from_properties(before, told).learned
-    beside = {each.column for each in learned}
-    covers = tuple(name for name in told.covered if name not in beside)
+    recorded = TableProperties.from_settings(settings, columns)
+    evolved = TableProperties.from_properties(before, recorded).evolved
+    evolved_names = {each.column for each in evolved}
+    covered = tuple(name for name in recorded.covered if name not in evolved_names)
     table_properties.write_properties(
-        spark, table, before, replace(told, covered=covers, learned=learned)
+        spark, table, before, replace(recorded, covered=covered, evolved=evolved)
     )
 
 
@@ -270,73 +270,75 @@ def _table_state(spark: SparkSession, table: str) -> TableState:
     )
 
 
-def _is_due(decision: SchemaChange, found: TableState) -> bool:
-    changes = decision.learns or decision.drops or decision.repartitioned
-    if changes or not decision.alteration.is_empty:
+def _is_due(change: SchemaChange, current: TableState) -> bool:
+    has_changes = change.adds or change.drops or change.repartitioned
+    if has_changes or not change.alteration.is_empty:
         return True
-    told = decision.recorded.properties
-    marks = (table_properties.ADDED, table_properties.DROPPED)
-    stale = [name for name in found.properties if name.startswith(marks) and name not in told]
-    return bool(stale) or not told.items() <= found.properties.items()
+    recorded = change.recorded.properties
+    prefixes = (table_properties.ADDED, table_properties.DROPPED)
+    stored = [name for name in current.properties if name.startswith(prefixes)]
+    is_stale = any(name not in recorded for name in stored)
+    return is_stale or not recorded.items() <= current.properties.items()
 
 
 def _apply(
-    spark: SparkSession, table: str, found: TableState, decision: SchemaChange, state: CurrentState
+    spark: SparkSession, table: str, current: TableState, change: SchemaChange, state: CurrentState
 ) -> None:
-    """Bounds first: a column that is there without its bound would look known to every event."""
-    after = decision.recorded
-    if decision.learns or decision.drops:
-        after = after.with_evolved_columns(*_bounds(spark, table, decision, state))
+    """Make a change: bounds first, since without one a column counts as known to every event."""
+    after = change.recorded
+    if change.adds or change.drops:
+        after = after.with_evolved_columns(*_bounds(spark, table, change, state))
     partitioning = after.partitioning
-    table_properties.write_properties(spark, table, found.properties, after)
+    table_properties.write_properties(spark, table, current.properties, after)
     kept = kept_events(table)
-    if not decision.alteration.is_empty and exists(spark, kept):
-        alter_table(spark, kept, decision.alteration)
-    alter_table(spark, table, decision.alteration)
-    if decision.repartitioned:
-        wanted = decision.kept.settings.partitioning
+    if not change.alteration.is_empty and exists(spark, kept):
+        alter_table(spark, kept, change.alteration)
+    alter_table(spark, table, change.alteration)
+    if change.repartitioned:
+        wanted = change.layout.settings.partitioning
         _repartition(spark, table, partitioning, wanted)
         now = table_properties.strandline_properties(spark, table)
         table_properties.write_properties(spark, table, now, replace(after, partitioning=wanted))
 
 
 def _bounds(
-    spark: SparkSession, table: str, decision: SchemaChange, state: CurrentState
+    spark: SparkSession, table: str, change: SchemaChange, state: CurrentState
 ) -> tuple[EvolvedColumn, ...]:
-    events, sequence = decision.kept.events, decision.kept.settings.sequence
-    settings = decision.kept.settings
-    known = [read_in_current_columns(spark, table, state.snapshot_id, events, settings)]
+    events, sequence = change.layout.events, change.layout.settings.sequence
+    settings = change.layout.settings
+    frames = [read_in_current_columns(spark, table, state.snapshot_id, events, settings)]
     if state.kept_snapshot is not None:
         kept = kept_events(table)
-        known.append(read_in_current_columns(spark, kept, state.kept_snapshot, events, settings))
-    kind = events[sequence].dataType
-    upto, name = greatest_sequence(known, sequence, kind), kind.simpleString()
+        frames.append(read_in_current_columns(spark, kept, state.kept_snapshot, events, settings))
+    sequence_type = events[sequence].dataType
+    bound = greatest_sequence(frames, sequence, sequence_type)
+    type_name = sequence_type.simpleString()
     return (
-        *(EvolvedColumn(column, name, upto) for column in decision.learns),
-        *(EvolvedColumn(column, name, upto, dropped=True) for column in decision.drops),
+        *(EvolvedColumn(column, type_name, bound) for column in change.adds),
+        *(EvolvedColumn(column, type_name, bound, dropped=True) for column in change.drops),
     )
 
 
 def _settings_of_table(
-    settings: HistorySettings, told: TableProperties, events: T.StructType
+    settings: HistorySettings, recorded: TableProperties, events: T.StructType
 ) -> HistorySettings:
     names = events.fieldNames()
-    dropped = [each.column for each in told.learned if each.dropped]
-    gone = [name for name in names if name in dropped]
+    recorded_drops = [each.column for each in recorded.evolved if each.dropped]
+    dropped = [name for name in names if name in recorded_drops]
     tracked = settings.tracked
     if tracked is not None:
-        tracked = (*tracked, *(n for n in gone if n in told.tracked and n not in tracked))
+        tracked = (*tracked, *(n for n in dropped if n in recorded.tracked and n not in tracked))
     carried = (
         *settings.carried,
-        *(n for n in gone if n in told.carried and n not in settings.carried),
+        *(n for n in dropped if n in recorded.carried and n not in settings.carried),
     )
-    learned = tuple(each for each in told.learned if each.column in names)
+    evolved = tuple(each for each in recorded.evolved if each.column in names)
     return replace(
         settings,
         tracked=tracked,
         carried=carried,
-        learned=learned,
-        observed_since=told.observed_since,
+        learned=evolved,
+        observed_since=recorded.observed_since,
     )
 
 
@@ -359,25 +361,25 @@ def _repartition(
 ) -> None:
     """Drop the terms that the settings named before, and add those they name now.
 
-    Terms that somebody else has given the table stay.
+    Terms that others have added to the table stay.
     """
-    there = partition_spec.of_table(spark, table)
+    existing = partition_spec.of_table(spark, table)
     old, new = ([partition_spec.as_sql(term) for term in terms] for terms in (before, wanted))
     for term in old:
-        if term not in new and term in there:
+        if term not in new and term in existing:
             branches.alter(spark, f"ALTER TABLE {table} DROP PARTITION FIELD {term}")
     for term in new:
-        if term not in there:
+        if term not in existing:
             branches.alter(spark, f"ALTER TABLE {table} ADD PARTITION FIELD {term}")
 
 
 def greatest_sequence(frames: list[DataFrame], sequence: str, kind: T.DataType) -> str | None:
     """The greatest sequence in the frames, as exact text that casts back; None: no rows."""
-    each = [frame.select(named(sequence).cast(kind).alias("at")) for frame in frames]
-    together = reduce(DataFrame.unionByName, each).agg(F.max("at").alias("at"))
-    row = together.select(F.col("at").isNull().alias("none"), as_json([F.col("at")]).alias("text"))
-    found = row.collect()[0]
-    if found.none:
+    sequences = [frame.select(named(sequence).cast(kind).alias("at")) for frame in frames]
+    greatest = reduce(DataFrame.unionByName, sequences).agg(F.max("at").alias("at"))
+    row = greatest.select(F.col("at").isNull().alias("none"), as_json([F.col("at")]).alias("text"))
+    result = row.collect()[0]
+    if result.none:
         return None
-    # Numbers keep their digits: JSON's own are not turned into floats.
-    return str(json.loads(found.text, parse_int=str, parse_float=str, parse_constant=str)["at"])
+    # Numbers are parsed as text, so that they keep all their digits.
+    return str(json.loads(result.text, parse_int=str, parse_float=str, parse_constant=str)["at"])

@@ -1,4 +1,4 @@
-"""Whether events fit a history table: what it may become by them, and what is refused."""
+"""Whether events fit a history table: which changes of it are allowed, and which are refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNTOUCHED = "Nothing was written."
 
 
 def merged_type(field: T.StructField, have: T.StructType) -> T.DataType:
-    """The type in which the table keeps an event's column: the wider of both."""
+    """The type in which the table stores an event's column: the wider of both."""
     if field.name not in have.fieldNames():
         return field.dataType
     return wider_type(have[field.name].dataType, field.dataType) or field.dataType
@@ -26,28 +26,28 @@ def check_columns(
     events: T.StructType,
     settings: HistorySettings,
     schema: T.StructType,
-    told: TableProperties,
+    recorded: TableProperties,
 ) -> None:
-    """Refuse columns that the table can't come to have, or can't do without.
+    """Refuse columns that the table can't add, widen or do without.
 
     Args:
         table: The history, for the error.
         events: The event columns.
         settings: How the load wants the table kept.
         schema: The table's columns.
-        told: What the table says of itself.
+        recorded: How the table is kept, from its properties.
 
     Raises:
-        SchemaDriftError: All that is refused, with both types where a type is.
+        SchemaDriftError: Lists every refused column, with both types where the type is refused.
     """
     have = {field.name: field.dataType for field in schema.fields}
     filled = {*settings.filled}
     added = [name for name in events.fieldNames() if name not in have]
     dropped = [name for name in have if name not in {*events.fieldNames(), *filled}]
     problems = [
-        *_of_types(events, settings, have),
-        *_of_added(added, have, settings),
-        *_of_dropped(dropped, told),
+        *_type_problems(events, settings, have),
+        *_problems_of_added(added, have, settings),
+        *_problems_of_dropped(dropped, recorded),
     ]
     problems += [f"{name}: a column the load fills is missing" for name in filled - have.keys()]
     if problems:
@@ -65,25 +65,28 @@ def check_tracking(
     events: T.StructType,
     settings: HistorySettings,
     have: T.StructType,
-    told: TableProperties,
+    recorded: TableProperties,
 ) -> None:
-    """Refuse settings under which the versions that are there would be other ones.
+    """Refuse settings under which the stored versions would be different.
 
     For arguments see `check_columns`; `have` are the table's columns without those a load fills.
 
     Raises:
         SettingsError: Another set of tracked columns, or another fingerprint.
     """
-    shared = {*events.fieldNames()} & {*have.fieldNames()}
-    changed = ({*told.tracked} ^ {*settings.tracking(events.fieldNames())}) & shared
-    what = f"a change of {', '.join(sorted(changed))}" if changed else ""
-    if settings.fingerprint != told.fingerprint:
-        what = f"the fingerprint {settings.fingerprint} in the place of {told.fingerprint}"
-    if what:
+    common = {*events.fieldNames()} & {*have.fieldNames()}
+    changed = ({*recorded.tracked} ^ {*settings.tracking(events.fieldNames())}) & common
+    difference = f"a change of {', '.join(sorted(changed))}" if changed else ""
+    if settings.fingerprint != recorded.fingerprint:
+        difference = (
+            f"the fingerprint {settings.fingerprint} in the place of {recorded.fingerprint}"
+        )
+    if difference:
         raise SettingsError(
             where=table,
-            expected=f"the tracked columns that the versions were made by: {list(told.tracked)}",
-            found=what,
+            expected="the tracked columns that the versions were made by: "
+            f"{list(recorded.tracked)}",
+            found=difference,
             next_step=f"Run `strandline rebuild {table}`, or undo the change. {_UNTOUCHED}",
         )
 
@@ -92,24 +95,25 @@ def check_rebuild(
     table: str,
     settings: HistorySettings,
     columns: Sequence[str],
-    told: TableProperties,
+    recorded: TableProperties,
     *,
     everything: bool,
 ) -> None:
-    """Refuse a rebuild by other tracked columns where they can't take hold of the whole table.
+    """Refuse a rebuild by other tracked columns where it can't apply to the whole table.
 
     Raises:
         SettingsError: The fingerprints are made of other columns, or some keys are left out.
     """
-    dropped = {each.column for each in told.learned if each.dropped}
-    changed = ({*told.tracked} ^ {*settings.tracking(columns)}) - dropped
+    dropped = {each.column for each in recorded.evolved if each.dropped}
+    changed = ({*recorded.tracked} ^ {*settings.tracking(columns)}) - dropped
     names = ", ".join(sorted(changed))
-    if (settings.fingerprint or told.fingerprint) and (
-        changed or settings.fingerprint != told.fingerprint
+    if (settings.fingerprint or recorded.fingerprint) and (
+        changed or settings.fingerprint != recorded.fingerprint
     ):
         raise SettingsError(
             where=table,
-            expected=f"the tracked columns that the fingerprints are made of: {list(told.covered)}",
+            expected="the tracked columns that the fingerprints are made of: "
+            f"{list(recorded.covered)}",
             found=f"a change of {names}" if names else f"the fingerprint {settings.fingerprint}",
             next_step="Restore `tracked`, or load a new table from the source: the tracked columns "
             "are inside the fingerprint, so a rebuild can mend structure only.",
@@ -123,38 +127,38 @@ def check_rebuild(
         )
 
 
-def _of_types(
+def _type_problems(
     events: T.StructType, settings: HistorySettings, have: dict[str, T.DataType]
 ) -> list[str]:
-    kinds = {field.name: field.dataType for field in events.fields}
+    types = {field.name: field.dataType for field in events.fields}
     sequence = settings.sequence
     if sequence in have:
-        kind = wider_type(have[sequence], kinds[sequence]) or kinds[sequence]
-        kinds |= {settings.valid_from: kind, settings.valid_to: kind}
+        kind = wider_type(have[sequence], types[sequence]) or types[sequence]
+        types |= {settings.valid_from: kind, settings.valid_to: kind}
     fixed: dict[str | None, T.DataType] = {
         settings.is_current: T.BooleanType(),
         settings.surrogate_key: T.LongType(),
         settings.recorded_at: T.TimestampType(),
         settings.changed_at: T.TimestampType(),
     }
-    same = [n for n, kind in fixed.items() if n in have and not same_type(have[n], kind)]
-    told = [f"{name}: {have[name].simpleString()} in the table" for name in same if name]
-    return told + [
+    wrong = [n for n, kind in fixed.items() if n in have and not same_type(have[n], kind)]
+    problems = [f"{name}: {have[name].simpleString()} in the table" for name in wrong if name]
+    return problems + [
         f"{name}: {have[name].simpleString()} in the table, {kind.simpleString()} in the events"
-        for name, kind in kinds.items()
+        for name, kind in types.items()
         if name in have and wider_type(have[name], kind) is None
     ]
 
 
-def _of_added(
+def _problems_of_added(
     added: list[str], have: dict[str, T.DataType], settings: HistorySettings
 ) -> list[str]:
     lower = {name.lower(): name for name in have}
-    told = [
+    problems = [
         f"{name}: the table has {lower[name.lower()]}" for name in added if name.lower() in lower
     ]
     order = ordering_columns(settings)
-    return told + [
+    return problems + [
         f"{name}: new, and the settings order or identify events by it"
         for name in added
         if name in order and not begins_reads(name, settings, have)
@@ -162,13 +166,13 @@ def _of_added(
 
 
 def begins_reads(name: str, settings: HistorySettings, have: Collection[str]) -> bool:
-    """Whether a new column is when rows were read, of a table that was ordered by stamps so far."""
+    """Whether a new column is the read instant, in a table that was ordered by stamps so far."""
     return name == settings.sequence and settings.stamp is not None and settings.stamp in have
 
 
-def _of_dropped(dropped: list[str], told: TableProperties) -> list[str]:
-    why = dict.fromkeys(told.covered, "the fingerprint is made of it")
-    why |= dict.fromkeys(told.order, "it orders or identifies the events")
-    if told.fingerprint is not None:
-        why[told.fingerprint] = "versions are compared by it"
+def _problems_of_dropped(dropped: list[str], recorded: TableProperties) -> list[str]:
+    why = dict.fromkeys(recorded.covered, "the fingerprint is made of it")
+    why |= dict.fromkeys(recorded.order, "it orders or identifies the events")
+    if recorded.fingerprint is not None:
+        why[recorded.fingerprint] = "versions are compared by it"
     return [f"{name}: the events lack it, and {why[name]}" for name in dropped if name in why]

@@ -1,4 +1,4 @@
-"""Holding rows: computed once, kept without the plan that made them, and counted on the way."""
+"""Rows computed once, kept without the plan that made them, and counted on the way."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, Observation
 
-_checkpoints: ContextVar[list[DataFrame] | None] = ContextVar("passing", default=None)
+_checkpoints: ContextVar[list[DataFrame] | None] = ContextVar("checkpoints", default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Rows that are computed, and what was counted of them meanwhile."""
+    """Rows that are computed, and the aggregates over them."""
 
     rows: DataFrame
     counts: Mapping[str, Any]
@@ -28,18 +28,18 @@ def checkpoint(
 
     A cached frame keeps its plan, and every statement built on it is compared with all of that
     plan again: for small batches that takes longer than anything else. Spark frees the rows when
-    its garbage collector finds that nothing refers to them, which may be late: see `passing`.
+    its garbage collector finds that nothing refers to them, which may be late: see `unpersisting`.
 
     Args:
         frame: What is computed now, by one job.
         counts: Aggregates by name; they cost no job of their own.
-        lasting: Whether the rows outlast the `passing` they are held in, until they are `let_go`.
+        lasting: Whether the rows outlast the `unpersisting` block, until `unpersist` frees them.
     """
-    found = _checkpoint(frame, counts or {})
-    rows = _checkpoints.get()
-    if rows is not None and not lasting:
-        rows.append(found.rows)
-    return found
+    result = _checkpoint(frame, counts or {})
+    frames = _checkpoints.get()
+    if frames is not None and not lasting:
+        frames.append(result.rows)
+    return result
 
 
 def aggregated(frame: DataFrame, counts: Mapping[str, Column]) -> Checkpoint:
@@ -49,19 +49,19 @@ def aggregated(frame: DataFrame, counts: Mapping[str, Column]) -> Checkpoint:
 
 @contextmanager
 def unpersisting() -> Iterator[None]:
-    """What is held within is let go at the end."""
-    rows: list[DataFrame] = []
-    token = _checkpoints.set(rows)
+    """Free the rows of the block's checkpoints when it ends, unless they are lasting."""
+    frames: list[DataFrame] = []
+    token = _checkpoints.set(frames)
     try:
         yield
     finally:
         _checkpoints.reset(token)
-        for each in rows:
-            unpersist(each)
+        for frame in frames:
+            unpersist(frame)
 
 
 def unpersist(rows: DataFrame) -> None:
-    """Free held rows, which can't be read afterwards. Over Spark Connect its server frees them."""
+    """Free a checkpoint's rows, which can't be read afterwards. Spark Connect frees its own."""
     if not _over_connect(rows):
         checkpoint = rows._jdf.queryExecution().logical()  # noqa: SLF001 - Python has no name for it
         checkpoint.rdd().unpersist(False)
@@ -71,7 +71,7 @@ def _checkpoint(frame: DataFrame, counts: Mapping[str, Column]) -> Checkpoint:
     if not counts:
         return Checkpoint(frame.localCheckpoint(eager=True), {})
     if _over_connect(frame):
-        # Over Spark Connect a checkpoint tells nothing of what was observed.
+        # Over Spark Connect a checkpoint does not return what was observed.
         return aggregated(frame.localCheckpoint(eager=True), counts)
     observation = Observation()
     rows = frame.observe(observation, *_named(counts)).localCheckpoint(eager=True)

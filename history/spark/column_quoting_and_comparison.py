@@ -15,7 +15,7 @@ def quoted(name: str) -> str:
 
 
 def named(name: str) -> Column:
-    """The column of exactly that name; dots in it do not reach into a struct."""
+    """The column of exactly that name; dots in it do not select a struct's field."""
     return F.col(quoted(name))
 
 
@@ -55,7 +55,7 @@ def _has_map(kind: T.DataType) -> bool:
 
 
 def storable(kind: T.DataType) -> T.DataType:
-    """The type as an Iceberg table has it: there is none smaller than int."""
+    """The type as an Iceberg table has it: no integer type is smaller than int."""
     if isinstance(kind, T.ByteType | T.ShortType):
         return T.IntegerType()
     if isinstance(kind, T.ArrayType):
@@ -98,7 +98,7 @@ def same(left: str, right: str, names: Iterable[str]) -> Column:
 
 
 def count_of(condition: Column) -> Column:
-    """The aggregate that counts the rows of which the condition holds."""
+    """The aggregate that counts the rows for which the condition holds."""
     return F.count(F.when(condition, 1))
 
 
@@ -117,9 +117,9 @@ _EXACT = {
 
 
 def as_json(parts: Iterable[Column]) -> Column:
-    """One JSON object of the named parts, nulls included, moments in UTC to the microsecond.
+    """One JSON object of the named parts, nulls included, timestamps in UTC to the microsecond.
 
-    Spark writes milliseconds unless told otherwise, which makes different moments one.
+    By default Spark writes milliseconds, which makes different timestamps equal.
     """
     return F.to_json(F.struct(*parts), dict(_EXACT))
 
@@ -127,13 +127,13 @@ def as_json(parts: Iterable[Column]) -> Column:
 def as_text(value: Column, kind: T.DataType) -> Column:
     """A value of an ordered type as text that `from_text` makes the same value of."""
     if isinstance(kind, T.TimestampType):
-        # Written as a local time it would be two moments in the hour that a clock repeats.
+        # A local time would be ambiguous in the hour that a clock repeats.
         return F.unix_micros(value).cast("string")
     return value.cast("string")
 
 
 def from_text(text: str, kind: T.DataType) -> Column:
-    """The literal value that `as_text` told."""
+    """The literal value that `as_text` wrote as text."""
     if isinstance(kind, T.TimestampType):
         return F.timestamp_micros(F.lit(int(text)))
     return F.lit(text).cast(kind)

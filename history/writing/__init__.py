@@ -1,4 +1,4 @@
 """Writing a merge plan to branches of the history's tables, and refused rows to the quarantine.
 
-The only room that writes rows. What to write is decided in `history.planning`.
+The only package that writes rows; `history.planning` decides what to write.
 """

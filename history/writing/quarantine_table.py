@@ -1,7 +1,7 @@
-"""Refused rows as rows of a quarantine table: what, why and when, each refused row once.
+"""The quarantine table: refused rows with reasons and time, each refused row once.
 
-One table serves every history. `row` is the event as JSON in the form it came in, so a pipeline
-that protects columns before it calls the engine has them protected here too.
+One table serves every history. `row` is the event as JSON, with the values it was loaded with: a
+pipeline that protects columns before it calls the engine has them protected here too.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ def refused_rows(
     refused_at: datetime,
 ) -> DataFrame:
     """Refused events (event columns, `__op` and `__reasons`) in the quarantine's columns."""
-    # What the event says, without the carried columns: they differ when it is sent again.
-    told = {*settings.key, *settings.tie_breaker, *settings.compared(columns)}
-    told |= {*settings.overwritten(columns), *settings.dated_by}
+    # The digest excludes the carried columns: they differ when the source sends an event again.
+    names = {*settings.key, *settings.tie_breaker, *settings.compared(columns)}
+    names |= {*settings.overwritten(columns), *settings.dated_by}
     if settings.stamp is None:
-        # A row that is refused at each read is the same row.
-        told.add(settings.sequence)
+        # A row that each read refuses is the same row.
+        names.add(settings.sequence)
     schema = refused.schema
     digested = [
         comparable(named(name), schema[name].dataType).alias(name)
         for name in columns
-        if name in told
+        if name in names
     ]
     operation = [F.col("__op").alias(settings.operation)] if settings.operation else []
     return refused.select(
@@ -73,12 +73,12 @@ def refused_rows(
 
 
 def append_to_quarantine(spark: SparkSession, rows: DataFrame, name: str) -> None:
-    """Append the rows that the quarantine does not hold already; creates it if need be."""
+    """Append the rows that are not in the quarantine yet; creates the table if need be."""
     if not exists(spark, name):
         empty = spark.createDataFrame([], QUARANTINE_SCHEMA)
         empty.writeTo(name).using("iceberg").tableProperty("format-version", "3").create()
-    held = spark.table(name).where(F.col("released_at").isNull())
-    once = rows.dropDuplicates(["target_table", "row_digest"])
-    fresh = once.join(held, ["target_table", "row_digest"], "left_anti")
+    quarantined = spark.table(name).where(F.col("released_at").isNull())
+    distinct = rows.dropDuplicates(["target_table", "row_digest"])
+    new = distinct.join(quarantined, ["target_table", "row_digest"], "left_anti")
     columns = [F.col(quoted(field.name)) for field in QUARANTINE_SCHEMA.fields]
-    fresh.select(*columns).writeTo(name).append()
+    new.select(*columns).writeTo(name).append()

@@ -1,4 +1,4 @@
-"""Writing a plan to the audit branches: what is replaced is deleted, what holds is appended.
+"""Writing a plan to the audit branches: stored rows that change are deleted, new rows appended.
 
 The rows that change were read when the plan was made, so deleting them reads their keys only. Two
 commits on a branch are one change for readers.
@@ -42,23 +42,23 @@ def write_kept(
     """Write the kept events' changes on their own branch; returns the snapshot to pin."""
     if not planned.keeps:
         return state.kept_snapshot
-    settings, counts, keep = planned.settings, planned.counts, F.col("__kept_event_action")
-    rows = planned.rows.where(keep.isNotNull()).select(
-        *[named(name) for name in planned.columns], F.col("__op"), keep
+    settings, counts, action = planned.settings, planned.counts, F.col("__kept_event_action")
+    rows = planned.rows.where(action.isNotNull()).select(
+        *[named(name) for name in planned.columns], F.col("__op"), action
     )
     table = kept_events(batch.table)
     base = ensure_kept(spark, batch.table, rows.drop("__kept_event_action").schema, settings)
     branches.create(spark, table, batch.branch, state.kept_snapshot or base)
     target = branches.branch_of(table, batch.branch)
-    gone = counts["keep_replace"] + counts["keep_remove"]
-    if gone:
-        view = _view(batch, rows.where(keep.isin("replace", "remove")), "kept")
-        _delete(spark, target, _Deletion(view, gone, _instant(settings), planned.reach))
+    deleted = counts["keep_replace"] + counts["keep_remove"]
+    if deleted:
+        view = _view(batch, rows.where(action.isin("replace", "remove")), "kept")
+        _delete(spark, target, _Deletion(view, deleted, _same_instant(settings), planned.reach))
     if counts["keep_add"] + counts["keep_replace"]:
-        added = rows.where(keep.isin("add", "replace")).drop("__kept_event_action")
+        added = rows.where(action.isin("add", "replace")).drop("__kept_event_action")
         branches.append_rows(_clustered_by_key(added, planned.keeps, settings), target, {})
     pinned = branches.head(spark, table, batch.branch)
-    # The tag keeps the snapshot readable however the branches end; it is pinned by main below.
+    # The tag keeps the snapshot readable without its branch; main's summary pins it later.
     branches.alter(
         spark, f"ALTER TABLE {table} CREATE OR REPLACE TAG `kept_{pinned}` AS OF VERSION {pinned}"
     )
@@ -67,7 +67,7 @@ def write_kept(
 
 
 def snapshot_summary(batch: Batch, high_water: int, kept: int | None) -> dict[str, str]:
-    """What the snapshot of a batch says of it: `kept` is the kept events' snapshot it pins."""
+    """The entries of a batch in its snapshot's summary; `kept` is the kept events' snapshot."""
     watermark = {} if batch.watermark is None else {WATERMARK: batch.watermark}
     read = {} if batch.read is None else {READ: batch.read.to_json}
     return {
@@ -90,92 +90,94 @@ def write_versions(
 ) -> None:
     """Write the versions' changes on the audit branch, with the batch in the summary.
 
-    `numbered` is the plan with its surrogate keys, `properties` the `summary`; the rest as for
-    `write_kept`.
+    `numbered` is the plan with its surrogate keys, `properties` the `snapshot_summary`; the other
+    arguments are those of `write_kept`.
     """
     settings, action = planned.settings, F.col("__version_action")
     branches.create(spark, batch.table, batch.branch, state.snapshot_id)
     target = branches.branch_of(batch.table, batch.branch)
     if planned.removed:
-        touched = planned.rows.where(action.isin("update", "remove", "replace"))
-        view = _view(batch, touched, "plan")
-        on = _instant(settings)
+        replaced = planned.rows.where(action.isin("update", "remove", "replace"))
+        view = _view(batch, replaced, "plan")
+        on = _same_instant(settings)
         if not planned.counts["touched_closed"]:
-            # A key has one open version: its key alone says which, and no other column is read.
-            on = f"{_same(settings.key)} AND t.{quoted(settings.is_current)}"
+            # A key has one open version, so its key alone identifies it: no other column is read.
+            on = f"{_same_values(settings.key)} AND t.{quoted(settings.is_current)}"
         _delete(spark, target, _Deletion(view, planned.removed, on, planned.reach))
     rows = numbered.plan.where(action.isin("add", "replace", "update"))
-    shaped = _versions(batch, rows, planned)
+    versions = _versions(batch, rows, planned)
     # An empty append carries the summary when only kept events or the watermark changed.
-    branches.append_rows(_clustered_by_key(shaped, planned.appended, settings), target, properties)
+    branches.append_rows(
+        _clustered_by_key(versions, planned.appended, settings), target, properties
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Deletion:
-    """Rows to delete: those that agree with a view's in `on`, `count` of them at most."""
+    """Rows to delete: those that match a view's rows by the condition `on`, at most `count`."""
 
     view: str
     count: int
     on: str
-    reach: KeyRange
+    key_range: KeyRange
 
 
 def _delete(spark: SparkSession, target: str, deletion: _Deletion) -> None:
     hint = "/*+ BROADCAST(v) */" if deletion.count <= BROADCAST_LIMIT else ""
     source = f"(SELECT {hint} * FROM {deletion.view} v)"  # noqa: S608
-    on, reach, arguments = deletion.on, deletion.reach, {}
-    if reach.is_bounded:
-        on += f" AND t.{quoted(reach.column)} BETWEEN :least AND :greatest"
-        arguments = {"least": reach.least, "greatest": reach.greatest}
+    on, key_range, arguments = deletion.on, deletion.key_range, {}
+    if key_range.is_bounded:
+        on += f" AND t.{quoted(key_range.column)} BETWEEN :least AND :greatest"
+        arguments = {"least": key_range.least, "greatest": key_range.greatest}
     try:
         spark.sql(
             f"MERGE INTO {target} t USING {source} s ON {on} WHEN MATCHED THEN DELETE",
             args=arguments,
         )
     finally:
-        # The view would hold the plan's rows for as long as the session lives.
+        # The view would keep the plan's rows until the session ends.
         spark.catalog.dropTempView(deletion.view)
 
 
-def _instant(settings: HistorySettings) -> str:
-    seen = f"{sequence_sql(settings, 't.')} = s.{quoted(settings.sequence)}"
-    return f"{_same(settings.key)} AND {seen}"
+def _same_instant(settings: HistorySettings) -> str:
+    same_sequence = f"{sequence_sql(settings, 't.')} = s.{quoted(settings.sequence)}"
+    return f"{_same_values(settings.key)} AND {same_sequence}"
 
 
-def _same(names: tuple[str, ...]) -> str:
+def _same_values(names: tuple[str, ...]) -> str:
     return " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in names)
 
 
 def _versions(batch: Batch, rows: DataFrame, planned: MergePlan) -> DataFrame:
-    """The rows of the table that a plan's versions are: new ones, and known ones with new dates."""
+    """The table rows of a plan's versions: new ones, and stored ones with a new interval."""
     settings = planned.settings
-    renewed = F.col("__version_action") == "update"
+    is_update = F.col("__version_action") == "update"
     latest = current_values(settings, planned.columns)
-    now = F.lit(batch.time).cast("timestamp")
-    fresh: dict[str | None, Column] = {
+    batch_time = F.lit(batch.time).cast("timestamp")
+    new_values: dict[str | None, Column] = {
         settings.surrogate_key: F.col("__number"),
-        settings.recorded_at: now,
+        settings.recorded_at: batch_time,
     }
-    others = []
+    extra = []
     for position, name in enumerate(planned.extra):
-        was = F.col("__version")["other"][f"r{position}"]
+        stored = F.col("__version")["other"][f"r{position}"]
         if name == settings.changed_at:
-            others.append(now.alias(name))
-        elif name in fresh:
-            others.append(F.when(renewed, was).otherwise(fresh[name]).alias(name))
+            extra.append(batch_time.alias(name))
+        elif name in new_values:
+            extra.append(F.when(is_update, stored).otherwise(new_values[name]).alias(name))
         else:
-            others.append(F.when(renewed, was).alias(name))
+            extra.append(F.when(is_update, stored).alias(name))
     return rows.select(
         *[latest.get(name, named(name)).alias(name) for name in planned.columns],
         *[named(name) for name in settings.interval],
-        *others,
+        *extra,
     )
 
 
 def _clustered_by_key(rows: DataFrame, count: int, settings: HistorySettings) -> DataFrame:
-    """The rows in as many files as they deserve, each with a stretch of keys of its own.
+    """The rows in one file; many rows in several files, each with its own range of keys.
 
-    The table's sort order does the rest, so that what a later batch can't reach is left out.
+    With the table's sort order, a later batch skips files outside of its key range.
     """
     if count <= _SMALL:
         return rows.coalesce(1)

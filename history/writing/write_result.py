@@ -1,4 +1,4 @@
-"""A batch that lies on its audit branch, and what there is to check it by."""
+"""A batch on its audit branch, with the evidence to audit it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from history.planning.merge_plan import MergePlan
 
 @dataclass(frozen=True, slots=True)
 class AuditEvidence:
-    """What a branch was meant to become, and what the table says it became.
+    """The plan of a branch, and the changes on it by the table's own counts.
 
-    `state` is what will be published once main has moved to the branch's head. `is_newest_read`:
-    the batch is a read of the source, and none that came later is known.
+    `state` is the published state once main has moved to the branch's head. `is_newest_read`:
+    the batch is a read of the source, and the table has recorded no later one.
     """
 
     planned: MergePlan
-    growth: BranchChanges
+    changes: BranchChanges
     state: CurrentState
     is_newest_read: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What publishing a batch will have done, with the evidence an audit needs.
+    """The report of a batch that is ready to publish, with the evidence that an audit needs.
 
     Without evidence there was nothing to write, and the report is final.
     """

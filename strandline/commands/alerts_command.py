@@ -1,4 +1,4 @@
-"""`strandline alerts`: bring a server's automations to the alert file, list them, prove them."""
+"""`strandline alerts`: apply the alert file to a server's automations, list and test alerts."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ def apply(*, file: File = None, dry_run: DryRun = False, json: AsJson = False) -
     screen = CommandOutput.of(as_json=json)
     alerts = load_alerts(file or alert_file())
     with screen.waiting("Asking the server"):
-        from deployments.alerts import apply_automations as bringing
+        from deployments.alerts import apply_automations
     with _server() as client:
-        bring = bringing.differences if dry_run else bringing.apply_alerts
-        outcomes = bring(client, alerts)
-        alerts = bringing.known_to(client, alerts)
+        change = apply_automations.differences if dry_run else apply_automations.apply_alerts
+        outcomes = change(client, alerts)
+        alerts = apply_automations.known_to(client, alerts)
     data = {
         "dry_run": dry_run,
         "automations": [
             {"name": each.name, "change": str(each.change), "id": each.id and str(each.id)}
             for each in outcomes
         ],
-        **_reach(alerts),
+        **_channel_data(alerts),
     }
     screen.answer(
         data,
@@ -117,7 +117,7 @@ def list_alerts(*, file: File = None, json: AsJson = False) -> None:
             }
             for name, alert in alerts.alerts.items()
         ],
-        **_reach(alerts),
+        **_channel_data(alerts),
     }
     screen.answer(data, text_table(_ALERTS, rows, width=screen.out.width), *_remarks(alerts))
 
@@ -129,15 +129,15 @@ def prove(*names: Names, file: File = None, wait: Wait = 60, json: AsJson = Fals
     alerts = load_alerts(file or alert_file())
     _refuse_unknown(names, alerts)
     with screen.waiting("Waiting for the server to send"):
-        from deployments.alerts import apply_automations as bringing
+        from deployments.alerts import apply_automations
         from deployments.alerts.send_test_alerts import try_alerts
 
         with _server() as client:
-            alerts = bringing.known_to(client, alerts)
-            ready = _ready(bringing.differences(client, alerts), names, alerts)
+            alerts = apply_automations.known_to(client, alerts)
+            ready = _ready(apply_automations.differences(client, alerts), names, alerts)
             trials = try_alerts(client, alerts, ready, seconds=wait)
     failed = [each for each in trials if each.seconds is None]
-    data = {"failed": len(failed), "trials": trials, **_reach(alerts)}
+    data = {"failed": len(failed), "trials": trials, **_channel_data(alerts)}
     total = many(len(trials), "message")
     summary = (
         Text(f"{len(failed)} of {total} did not arrive", "bold red")
@@ -168,46 +168,49 @@ def _server() -> SyncPrefectClient:
 
 
 def _on_the_server(alerts: AlertFile) -> tuple[dict[str, str], AlertFile]:
-    """What the server has of each alert, where there is a server."""
+    """Whether the server has each alert, where there is a server."""
     from prefect.settings import PREFECT_API_URL
 
     if not PREFECT_API_URL.value():
         return {}, alerts
-    from deployments.alerts import apply_automations as bringing
+    from deployments.alerts import apply_automations
 
-    said = {"created": "no", "updated": "differs", "unchanged": "yes"}
+    labels = {"created": "no", "updated": "differs", "unchanged": "yes"}
     with _server() as client:
-        found = {each.name: str(each.change) for each in bringing.differences(client, alerts)}
-        alerts = bringing.known_to(client, alerts)
-    named = {name: found.get(automation_name(name)) for name in alerts.alerts}
-    return {name: said.get(change or "", "no") for name, change in named.items()}, alerts
+        outcomes = apply_automations.differences(client, alerts)
+        alerts = apply_automations.known_to(client, alerts)
+    changes = {each.name: str(each.change) for each in outcomes}
+    by_alert = {name: changes.get(automation_name(name)) for name in alerts.alerts}
+    return {name: labels.get(change or "", "no") for name, change in by_alert.items()}, alerts
 
 
 def _ready(outcomes: Sequence[Applied], names: Sequence[str], alerts: AlertFile) -> dict[str, UUID]:
-    """The automations to be tried; one that is not as the file says proves nothing."""
+    """The automations to test; one that differs from the alert file proves nothing."""
     by_name = {each.name: each for each in outcomes}
-    asked = names or [name for name, alert in alerts.alerts.items() if alerts.routed(alert)]
-    found = {name: by_name.get(automation_name(name)) for name in asked}
-    silent = [name for name, each in found.items() if each is None]
-    if silent or not found:
+    requested = names or [name for name, alert in alerts.alerts.items() if alerts.routed(alert)]
+    automations = {name: by_name.get(automation_name(name)) for name in requested}
+    silent = [name for name, each in automations.items() if each is None]
+    if silent or not automations:
         raise SettingsError(
             where=f"the channels of {', '.join(silent) or 'the alert file'}",
             expected="at least one that is set up",
             found="; ".join(f"{name}: {why}" for name, why in alerts.off.items()) or "none",
             next_step="Set the variables, then strandline alerts apply.",
         )
-    odd = [name for name, each in found.items() if each and str(each.change) != "unchanged"]
-    if odd:
+    outdated = [
+        name for name, each in automations.items() if each and str(each.change) != "unchanged"
+    ]
+    if outdated:
         raise SettingsError(
             where="the automations of the Prefect server",
             expected="those that the alert file says",
-            found=f"others, or none, for {', '.join(odd)}",
+            found=f"others, or none, for {', '.join(outdated)}",
             next_step="strandline alerts apply",
         )
-    disabled = [name for name in asked if not alerts.alerts[name].enabled]
+    disabled = [name for name in requested if not alerts.alerts[name].enabled]
     return {
         name: each.id
-        for name, each in found.items()
+        for name, each in automations.items()
         if each is not None and each.id is not None and name not in disabled
     }
 
@@ -224,25 +227,25 @@ def _refuse_unknown(names: Sequence[str], alerts: AlertFile) -> None:
 
 
 def _condition(alert: Alert) -> str:
-    """What an alert waits for: its kind, and what of it is not as it is without a word."""
-    told = []
+    """What an alert waits for: its kind, and its options that differ from their defaults."""
+    options = []
     for name, info in type(alert).model_fields.items():
         value = getattr(alert, name)
         if name in {"severity", "enabled", "when"} or value == info.default:
             continue
         plain = words(value) if isinstance(value, timedelta) else value
         listed = ", ".join(plain) if isinstance(plain, tuple) else plain
-        told.append(f"{name.replace('_', ' ')} {listed}")
-    return f"{alert.when}: {', '.join(told)}" if told else alert.when
+        options.append(f"{name.replace('_', ' ')} {listed}")
+    return f"{alert.when}: {', '.join(options)}" if options else alert.when
 
 
-def _reach(alerts: AlertFile) -> dict[str, object]:
+def _channel_data(alerts: AlertFile) -> dict[str, object]:
     silent = [name for name, alert in alerts.alerts.items() if not alerts.routed(alert)]
     return {"channels_off": alerts.off, "silent": silent}
 
 
 def _remarks(alerts: AlertFile) -> list[RenderableType]:
-    """What is not as complete as it could be."""
+    """The channels that are off, and the alerts without a channel."""
     kept = {channel for channel, _ in alerts.kept}
     lines: list[RenderableType] = [
         Text(
@@ -265,11 +268,11 @@ def _applied(each: Applied) -> tuple[Text, Text, str]:
 
 
 def _trial(each: AlertTrial) -> tuple[Text, str, Text, str, str]:
-    sent = each.seconds is not None
+    arrived = each.seconds is not None
     return (
         Text(each.alert, "bold"),
         each.channel,
-        Text("sent", "green") if sent else Text("failed", "bold red"),
+        Text("sent", "green") if arrived else Text("failed", "bold red"),
         f"{each.seconds:.1f} s" if each.seconds is not None else NOTHING,
         each.reason,
     )

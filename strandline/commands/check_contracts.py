@@ -1,6 +1,6 @@
 """Every problem of every contract file under some paths.
 
-Promise: a file that can't be read is a problem like any other; nothing ends the list early.
+Promise: an unreadable file is a problem like any other; nothing ends the list early.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from contracts.validation.notices import notices
 from contracts.yaml_reading.problem_report import Problem
 
 SHIPPED = (TABLES, LEDGERS)
-"""The folders of the contracts that come along."""
+"""The folders of the contracts that Strandline ships."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """One file and what is wrong with it; `target` is the table of a contract without problems.
 
-    `notices` are what it should say and need not: it is loaded without.
+    `notices` are entries that it should have and need not: it loads without them.
     """
 
     path: Path
@@ -32,7 +32,7 @@ class Checked:
 
 
 def check_paths(paths: Iterable[Path]) -> list[Checked]:
-    """The outcome of each file; of folders, each `*.yaml` file in them."""
+    """The outcome of each file, and of each `*.yaml` file in a folder."""
     checked = [each for path in paths for each in _under(path)]
     owners: dict[str, list[Path]] = {}
     for each in checked:
@@ -41,7 +41,7 @@ def check_paths(paths: Iterable[Path]) -> list[Checked]:
     return [
         each
         if each.target is None
-        else replace(each, problems=_shared(each, owners[each.target.lower()]))
+        else replace(each, problems=_shared_target(each, owners[each.target.lower()]))
         for each in checked
     ]
 
@@ -61,24 +61,24 @@ def _check(path: Path) -> Checked:
         contract = load_contract(path)
         return Checked(path, target=contract.target, notices=notices(contract, path.name))
     except ContractError as error:
-        refusal = error
+        unreadable = error
     try:
         # None for a ledger: it is no contract of a table, and nothing is wrong with it.
         return Checked(path, problems(path))
     except ContractError:
-        unread = f"can't be read: {refusal.found}"
-        return Checked(path, (Problem(path.name, "", unread, refusal.next_step),))
+        message = f"can't be read: {unreadable.found}"
+        return Checked(path, (Problem(path.name, "", message, unreadable.next_step),))
 
 
-def _shared(checked: Checked, owners: Sequence[Path]) -> tuple[Problem, ...]:
+def _shared_target(checked: Checked, owners: Sequence[Path]) -> tuple[Problem, ...]:
     """Two contracts would take turns in rewriting one table."""
     others = ", ".join(path.name for path in owners if path != checked.path)
     if not others:
         return ()
-    found = Problem(
+    problem = Problem(
         checked.path.name,
         "schema[0].physicalName",
         f"{others} has this target",
         "one contract per table: rename one, or remove it",
     )
-    return (found,)
+    return (problem,)

@@ -1,6 +1,7 @@
-"""The commands that work on the lakehouse, as they are typed.
+"""The commands that work on the lakehouse, with their arguments.
 
-What answers them loads Spark and Prefect, which takes seconds: it is imported when a command runs.
+Their implementations load Spark and Prefect, which takes seconds: a command imports its own when
+it runs.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ Held = Annotated[
 WithKeys = Annotated[
     bool, Parameter(negative="", help="Name the keys too, as they are kept, up to --limit.")
 ]
-Cared = Annotated[str, Parameter(help="Contracts, or their target tables; none for all.")]
+ContractNames = Annotated[str, Parameter(help="Contracts, or their target tables; none for all.")]
 DryRun = Annotated[bool, Parameter(negative="", help="Say what would be done, change nothing.")]
 Keys = Annotated[
     tuple[str, ...],
@@ -151,8 +152,8 @@ def verify(
     screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands import verify_command
-    asked = verify_command.VerifyOptions(repair=repair, limit=limit, closing_limit=closing_limit)
-    return verify_command.verify(screen, table, asked, settings=settings)
+    options = verify_command.VerifyOptions(repair=repair, limit=limit, closing_limit=closing_limit)
+    return verify_command.verify(screen, table, options, settings=settings)
 
 
 def history(
@@ -227,12 +228,12 @@ def diff(
     screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands import diff_command
-    asked = diff_command.DiffOptions(since, until, held)
-    diff_command.diff(screen, table, asked, keys=keys, limit=limit, settings=settings)
+    options = diff_command.DiffOptions(since, until, held)
+    diff_command.diff(screen, table, options, keys=keys, limit=limit, settings=settings)
 
 
 def upkeep(
-    *contracts: Cared,
+    *contracts: ContractNames,
     dry_run: DryRun = False,
     settings: Settings = "default",
     verbose: Verbose = False,
@@ -262,8 +263,8 @@ def rebuild(  # noqa: PLR0913 - one option each
     screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands import rebuild_command
-    asked = rebuild_command.RebuildOptions(keys, where, since, everything=everything)
-    return rebuild_command.rebuild(screen, table, asked, show=show, yes=yes, settings=settings)
+    options = rebuild_command.RebuildOptions(keys, where, since, everything=everything)
+    return rebuild_command.rebuild(screen, table, options, show=show, yes=yes, settings=settings)
 
 
 def deploy(*, file: ProjectFile = _PROJECT, state: State = _STATE, json: AsJson = False) -> int:

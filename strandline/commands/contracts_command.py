@@ -57,20 +57,26 @@ def check(*paths: Paths, settings: OfSettings = None, json: AsJson = False) -> i
     configured = () if settings is None else (_folder(None, settings),)
     checked = check_paths((*paths, *configured) or SHIPPED)
     broken = [each for each in checked if each.problems]
-    found = sum(len(each.problems) for each in broken)
-    asked = sum(len(each.notices) for each in checked)
-    data = {"problems": found, "notices": asked, "files": [_told(each) for each in checked]}
+    problems = sum(len(each.problems) for each in broken)
+    notices = sum(len(each.notices) for each in checked)
+    data = {
+        "problems": problems,
+        "notices": notices,
+        "files": [_file_data(each) for each in checked],
+    }
     parts = [line for each in broken for line in _problem_lines(each.path, each.problems)]
-    noted = [each for each in checked if each.notices]
-    parts += [line for each in noted for line in _problem_lines(each.path, each.notices)]
+    with_notices = [each for each in checked if each.notices]
+    parts += [line for each in with_notices for line in _problem_lines(each.path, each.notices)]
     total = many(len(checked), "contract")
-    if found:
-        parts.append(Text(f"{many(found, 'problem')} in {len(broken)} of {total}", "bold red"))
+    if problems:
+        parts.append(Text(f"{many(problems, 'problem')} in {len(broken)} of {total}", "bold red"))
     else:
-        said = f"{total}, no problems"
-        parts.append(Text(f"{said}, {many(asked, 'notice')}" if asked else said, style="green"))
+        summary = f"{total}, no problems"
+        parts.append(
+            Text(f"{summary}, {many(notices, 'notice')}" if notices else summary, style="green")
+        )
     screen.answer(data, *parts)
-    return ContractError.exit_code if found else 0
+    return ContractError.exit_code if problems else 0
 
 
 @app.command(name="list")
@@ -117,7 +123,7 @@ def show(
     ] = False,
 ) -> None:
     """Show a contract as a data dictionary."""
-    # Types alone need Spark's Python part, which `check` and `list` do without.
+    # Only column types need PySpark, which `check` and `list` do without.
     from contracts.schemas.data_dictionary import data_dictionary
 
     screen = CommandOutput.of()
@@ -134,7 +140,7 @@ def _folder(folder: Path | None, settings: str | None) -> Path:
         return folder
     if settings is None:
         return TABLES
-    # Blocks are Prefect's, which takes seconds to load: only where it was asked for.
+    # Blocks need Prefect, which takes seconds to load: only with --settings.
     from blocks.lookup import block_lookup
 
     return block_lookup.settings(settings).contracts_directory or TABLES
@@ -162,7 +168,7 @@ def _dictionary(contract: Contract, *, width: int) -> list[RenderableType]:
     return [title, origin, about, text_table(_COLUMNS, rows, width=width)]
 
 
-def _told(checked: Checked) -> dict[str, object]:
+def _file_data(checked: Checked) -> dict[str, object]:
     return {
         "file": str(checked.path),
         "problems": [_problem_data(each) for each in checked.problems],

@@ -1,4 +1,4 @@
-"""`strandline deploy`: bring a Prefect server from nothing to complete, and tell what was done."""
+"""`strandline deploy`: set up a Prefect server from nothing, and print what was done."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def deploy_all(screen: CommandOutput, file: Path, state_directory: Path) -> int:
     outcomes: list[Outcome] = []
     with local_stack(state_directory), connected() as client, screen.waiting("") as status:
 
-        def begun(stage: str) -> None:
+        def show_stage(stage: str) -> None:
             if status is not None and not screen.as_json:
                 status.update(stage)
 
         url, cloud = str(PREFECT_API_URL.value()), is_cloud(client)
-        outcomes += deploy(project, client, begun)
+        outcomes += deploy(project, client, show_stage)
     data = {"server": url, "cloud": cloud, "outcomes": outcomes, "cloud_only": CLOUD_ONLY}
     screen.answer(data, *_page(outcomes, url, cloud=cloud, width=screen.out.width))
     return 78 if any(each.state is State.MISSING for each in outcomes) else 0
@@ -67,10 +67,10 @@ def _page(
         for each in outcomes
     ]
     counts = Counter(each.state for each in outcomes)
-    told = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
+    summary = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
     parts: list[RenderableType] = [
         text_table(_HEADINGS, rows, width=width),
-        Text(f"{many(len(outcomes), 'thing')} on {url}: {told}", "bold"),
+        Text(f"{many(len(outcomes), 'thing')} on {url}: {summary}", "bold"),
     ]
     if not cloud:
         parts += [

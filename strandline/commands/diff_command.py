@@ -1,6 +1,6 @@
-"""`strandline diff`: what became of the versions between two published states or two moments.
+"""`strandline diff`: how versions changed between two published states or two moments.
 
-Counts first; keys only where they are asked for.
+Counts first; keys only on request.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.run.spark_error_mapping import map_spark_errors
 
 _COUNTS = (Heading("versions", number=True), Heading("what became of them"))
-_SAYS = {
+_LABELS = {
     "appeared": "appeared",
     "closed": "were open and are closed",
     "changed": "changed: another end, opened again, or a value overwritten",
     "vanished": "vanished: a later load took them back",
 }
-_HELD = {
+_HELD_LABELS = {
     "appeared": "nothing held then, something does now",
     "changed": "another version holds, and says something else",
     "vanished": "something held then, nothing does now",
@@ -56,7 +56,7 @@ _HELD = {
 
 @dataclass(frozen=True, slots=True)
 class DiffOptions:
-    """What was typed: two published states, or two moments of which the history tells (`held`)."""
+    """The options: two published states, or two moments of the history (`held`)."""
 
     since: str | None
     until: str | None
@@ -65,7 +65,7 @@ class DiffOptions:
 
 @dataclass(frozen=True, slots=True)
 class OnBranch:
-    """A state that is written aside and not published."""
+    """A state on a branch that is not published."""
 
     snapshot_id: int
     batch_id: str
@@ -83,9 +83,9 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Counts by what became of versions, and some of them (None: not asked for).
+    """Counts by change, and some of the versions (None: not requested).
 
-    `ends` are the two sides: what was compared with what.
+    `ends` are the two sides of the comparison.
     """
 
     contract: str
@@ -96,42 +96,48 @@ class Difference:
 
 
 def diff(
-    screen: CommandOutput, table: str, asked: DiffOptions, *, keys: bool, limit: int, settings: str
+    screen: CommandOutput,
+    table: str,
+    options: DiffOptions,
+    *,
+    keys: bool,
+    limit: int,
+    settings: str,
 ) -> None:
     """What differs between two published states, or between what held at two moments."""
-    _check(asked)
-    where = block_lookup.settings(settings)
-    contract = contract_of(table, where)
+    _check(options)
+    run_settings = block_lookup.settings(settings)
+    contract = contract_of(table, run_settings)
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lakehouse(where)
+        lake = open_lakehouse(run_settings)
         with map_spark_errors(contract.name, "diff"):
             contract = lake.as_loaded(contract)
-            compare = _of_states if asked.held is None else _of_moments
-            ends, found = compare(lake, contract, asked)
-            told = read_difference(found, contract, keys=keys, limit=limit)
-    answer = Difference(contract.name, lake.target(contract), ends, *told)
-    says = _SAYS if asked.held is None else _HELD
-    screen.answer(answer, *difference_page(answer, says, width=screen.out.width))
+            compare = _of_states if options.held is None else _of_moments
+            ends, differing = compare(lake, contract, options)
+            counts, versions = read_difference(differing, contract, keys=keys, limit=limit)
+    answer = Difference(contract.name, lake.target(contract), ends, counts, versions)
+    labels = _LABELS if options.held is None else _HELD_LABELS
+    screen.answer(answer, *difference_page(answer, labels, width=screen.out.width))
 
 
 def difference_page(
-    found: Difference,
-    says: dict[str, str],
+    result: Difference,
+    labels: dict[str, str],
     *,
     width: int,
     options: tuple[str, str] = ("--keys", "--limit"),
 ) -> list[RenderableType]:
-    """The two sides, the counts, then the versions that were asked for.
+    """The two sides, the counts, then the requested versions.
 
     `options` are those of the command that name the keys, and more of them.
     """
-    sides = [(label, _side(end)) for label, end in zip(("from", "to"), found.ends, strict=True)]
-    parts: list[RenderableType] = [Text(found.table, "bold"), facts(sides)]
-    if not any(found.counts.values()):
+    sides = [(label, _side(end)) for label, end in zip(("from", "to"), result.ends, strict=True)]
+    parts: list[RenderableType] = [Text(result.table, "bold"), facts(sides)]
+    if not any(result.counts.values()):
         return [*parts, Text("no version differs")]
-    counts = [(count(number), says[name]) for name, number in found.counts.items() if number]
+    counts = [(count(number), labels[name]) for name, number in result.counts.items() if number]
     parts.append(text_table(_COUNTS, counts, width=width))
-    if found.versions is None:
+    if result.versions is None:
         return [*parts, Text(f"{options[0]} names them", "dim")]
     headings = (Heading("change"), Heading("key"), Heading("from (UTC)"), Heading("to (UTC)"))
     rows = [
@@ -141,16 +147,16 @@ def difference_page(
             moment(each.start),
             "open" if each.end is None else moment(each.end),
         )
-        for each in found.versions
+        for each in result.versions
     ]
     parts.append(text_table(headings, rows, width=width))
-    if len(rows) < sum(found.counts.values()):
+    if len(rows) < sum(result.counts.values()):
         parts.append(Text(f"{len(rows):,} are shown; {options[1]} shows more", "dim"))
     return parts
 
 
-def _check(asked: DiffOptions) -> None:
-    if asked.held is not None and (asked.since, asked.until) != (None, None):
+def _check(options: DiffOptions) -> None:
+    if options.held is not None and (options.since, options.until) != (None, None):
         raise UsageError(
             where="strandline diff",
             expected="--from and --to (published states), or --held (moments the history tells of)",
@@ -160,14 +166,16 @@ def _check(asked: DiffOptions) -> None:
 
 
 def _of_states(
-    lake: Lakehouse, contract: Contract, asked: DiffOptions
+    lake: Lakehouse, contract: Contract, options: DiffOptions
 ) -> tuple[tuple[object, object], DataFrame]:
     lake.versions(contract)
     table = lake.target(contract)
-    known = published_states(lake.spark, table)
-    later = known[-1] if asked.until is None else _state(known, asked.until, table)
+    states = published_states(lake.spark, table)
+    later = states[-1] if options.until is None else _state(states, options.until, table)
     earlier = (
-        state_before(known, later) if asked.since is None else _state(known, asked.since, table)
+        state_before(states, later)
+        if options.since is None
+        else _state(states, options.since, table)
     )
     settings = history_settings(contract)
     if earlier is None:
@@ -177,12 +185,12 @@ def _of_states(
     return (earlier, later), difference(*frames, settings)
 
 
-def _state(known: Sequence[PublishedState], text: str, table: str) -> PublishedState:
-    return state_named(known, text) or state_at(known, moment_of(text), where=table)
+def _state(states: Sequence[PublishedState], text: str, table: str) -> PublishedState:
+    return state_named(states, text) or state_at(states, moment_of(text), where=table)
 
 
 def _of_moments(
-    lake: Lakehouse, contract: Contract, asked: DiffOptions
+    lake: Lakehouse, contract: Contract, options: DiffOptions
 ) -> tuple[tuple[object, object], DataFrame]:
     versions = lake.versions(contract)
     settings = settings_of_table(lake.spark, lake.target(contract), history_settings(contract))
@@ -194,36 +202,36 @@ def _of_moments(
             found="one whose versions are ordered by numbers",
             next_step="Compare published states: --from and --to.",
         )
-    earlier, later = (_typed(text, kind) for text in asked.held or ())
+    earlier, later = (_parsed(text, kind) for text in options.held or ())
     return (earlier, later), held_difference(versions, settings, earlier, later)
 
 
-def _typed(text: str, kind: T.DataType) -> date:
-    found = moment_of(text)
-    return found.date() if isinstance(kind, T.DateType) else found
+def _parsed(text: str, kind: T.DataType) -> date:
+    parsed = moment_of(text)
+    return parsed.date() if isinstance(kind, T.DateType) else parsed
 
 
 def read_difference(
-    found: DataFrame, contract: Contract, *, keys: bool, limit: int
+    differing: DataFrame, contract: Contract, *, keys: bool, limit: int
 ) -> tuple[dict[str, int], tuple[Changed, ...] | None]:
     """Of the rows of `history.reading.version_diff.difference` the counts and some rows."""
     settings = history_settings(contract)
-    # Compared once, whatever is asked of it: counts, then keys.
-    held = found.localCheckpoint(eager=True)
-    counted = {row[CHANGE]: row["count"] for row in held.groupBy(CHANGE).count().collect()}
+    # Compared once, for the counts and the keys.
+    checkpoint = differing.localCheckpoint(eager=True)
+    counted = {row[CHANGE]: row["count"] for row in checkpoint.groupBy(CHANGE).count().collect()}
     counts = {name: counted.get(name, 0) for name in CHANGES}
     if not keys:
         return counts, None
     rows = (
-        held.orderBy(*[named(name) for name in settings.key], named(settings.valid_from))
+        checkpoint.orderBy(*[named(name) for name in settings.key], named(settings.valid_from))
         .limit(limit)
-        .select(CHANGE, *_told(settings, held.schema))
+        .select(CHANGE, *_columns(settings, checkpoint.schema))
         .collect()
     )
-    return counts, tuple(_changed(row, settings, held.schema) for row in rows)
+    return counts, tuple(_changed(row, settings, checkpoint.schema) for row in rows)
 
 
-def _told(settings: HistorySettings, schema: T.StructType) -> list[Column]:
+def _columns(settings: HistorySettings, schema: T.StructType) -> list[Column]:
     names = (*settings.key, settings.valid_from, settings.valid_to)
     shown = [readable(named(name), schema[name].dataType) for name in names]
     return [*shown, named(settings.is_current)]

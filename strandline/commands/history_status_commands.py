@@ -1,4 +1,4 @@
-"""What the lakehouse says to `strandline history`, `status`, `runs` and `quarantine`."""
+"""The answers of the lakehouse to `strandline history`, `status`, `runs` and `quarantine`."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ _ALL = 1_000_000
 def history(
     screen: CommandOutput, table: str, key: str, *, as_of: str | None, limit: int, settings: str
 ) -> None:
-    """The versions of one key on a time line."""
+    """The versions of one key on a timeline."""
     moment = None if as_of is None else moment_of(as_of)
-    where = block_lookup.settings(settings)
-    contract = contract_of(table, where)
-    wanted = key_values(key, contract)
+    run_settings = block_lookup.settings(settings)
+    contract = contract_of(table, run_settings)
+    values = key_values(key, contract)
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lakehouse(where)
+        lake = open_lakehouse(run_settings)
         with map_spark_errors(contract.name, "history"):
             contract = lake.as_loaded(contract)
             versions = lake.versions(contract)
-            found = read_key(
+            key_history = read_key(
                 versions,
-                lake.stored_key(contract, versions, wanted),
+                lake.stored_key(contract, versions, values),
                 contract,
                 table=lake.target(contract),
                 limit=limit if moment is None else _ALL,
             )
-    if not found.versions:
-        raise _unknown(contract, found)
-    shown = found if moment is None else at_moment(found, moment)
+    if not key_history.versions:
+        raise _key_not_found(contract, key_history)
+    shown = key_history if moment is None else at_moment(key_history, moment)
     screen.answer(
         history_data(shown),
         version_chart(
@@ -63,43 +63,43 @@ def history(
     )
 
 
-def at_moment(found: KeyHistory, moment: datetime) -> KeyHistory:
+def at_moment(key_history: KeyHistory, moment: datetime) -> KeyHistory:
     """The history with only the version that held at the moment.
 
     Raises:
-        NotFoundError: None did.
+        NotFoundError: No version held then.
         UsageError: The versions of the table are ordered by numbers, not by time.
     """
-    first = found.versions[0].start
-    mark: Moment = moment
+    first = key_history.versions[0].start
+    instant: Moment = moment
     if not is_temporal(first):
         raise UsageError(
-            where=f"--as-of of {found.contract}",
+            where=f"--as-of of {key_history.contract}",
             expected="a table whose versions are ordered by time",
             found="one whose versions are ordered by numbers",
             next_step="Leave out --as-of.",
         )
     if is_day(first):
-        mark = moment.date()
-    held = tuple(version for version in found.versions if version.holds_at(mark))
-    if not held:
+        instant = moment.date()
+    versions = tuple(version for version in key_history.versions if version.holds_at(instant))
+    if not versions:
         raise NotFoundError(
-            where=found.table,
+            where=key_history.table,
             expected="a version of this key that held at that moment",
             found="none: the record was not there yet, or was deleted",
             next_step="Leave out --as-of to see all versions.",
         )
-    newest = found.versions[-1]
-    return replace(found, versions=held, later=held[-1] is not newest)
+    newest = key_history.versions[-1]
+    return replace(key_history, versions=versions, later=versions[-1] is not newest)
 
 
-def history_data(found: KeyHistory) -> dict[str, object]:
+def history_data(key_history: KeyHistory) -> dict[str, object]:
     """The history in plain values, for `--json`."""
     return {
-        "contract": found.contract,
-        "table": found.table,
-        "key": found.key,
-        "earlier_left_out": found.earlier,
+        "contract": key_history.contract,
+        "table": key_history.table,
+        "key": key_history.key,
+        "earlier_left_out": key_history.earlier,
         "versions": [
             {
                 "from": each.start,
@@ -108,63 +108,63 @@ def history_data(found: KeyHistory) -> dict[str, object]:
                 "values": each.values,
                 "record": each.record,
             }
-            for each in found.versions
+            for each in key_history.versions
         ],
     }
 
 
 def status(screen: CommandOutput, *, settings: str) -> None:
-    """Where each table stands: versions, last load, watermark, quality."""
-    where = block_lookup.settings(settings)
+    """The status of each table: versions, last load, watermark, quality."""
+    run_settings = block_lookup.settings(settings)
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lakehouse(where)
+        lake = open_lakehouse(run_settings)
         contracts = lake.contracts()
         with map_spark_errors(settings, "status"):
             ledger = lake.ledger("run_metrics")
             last = read_last_runs(ledger) if ledger is not None else {}
-            found = [
+            statuses = [
                 read_status(lake.spark, each, lake.target(each), last.get(lake.target(each)))
                 for each in contracts.values()
             ]
-    screen.answer({"tables": found}, status_page(found, width=screen.out.width))
+    screen.answer({"tables": statuses}, status_page(statuses, width=screen.out.width))
 
 
 def runs(screen: CommandOutput, contract: str | None, *, limit: int, settings: str) -> None:
     """How the last loads went, newest first."""
-    where = block_lookup.settings(settings)
-    name = None if contract is None else contract_of(contract, where).name
+    run_settings = block_lookup.settings(settings)
+    name = None if contract is None else contract_of(contract, run_settings).name
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lakehouse(where)
+        lake = open_lakehouse(run_settings)
         with map_spark_errors(name or settings, "runs"):
             ledger = lake.ledger("run_metrics")
-            found = read_runs(ledger, contract=name, limit=limit) if ledger is not None else []
-    if not found:
+            newest = read_runs(ledger, contract=name, limit=limit) if ledger is not None else []
+    if not newest:
         screen.answer({"runs": []}, Text(f"no runs so far; strandline run {name or 'CONTRACT'}"))
         return
-    screen.answer({"runs": found}, runs_page(found, width=screen.out.width))
+    screen.answer({"runs": newest}, runs_page(newest, width=screen.out.width))
 
 
 def quarantine(screen: CommandOutput, table: str, *, limit: int, rows: bool, settings: str) -> None:
     """Which rows were refused, and why: counts by reason, then the newest rows."""
-    where = block_lookup.settings(settings)
-    contract = contract_of(table, where)
+    run_settings = block_lookup.settings(settings)
+    contract = contract_of(table, run_settings)
     with screen.waiting("Opening the lakehouse"):
-        lake = open_lakehouse(where)
+        lake = open_lakehouse(run_settings)
         with map_spark_errors(contract.name, "quarantine"):
-            found = _held(lake, contract, limit=limit, rows=rows)
-    screen.answer(found, *quarantine_page(found, width=screen.out.width))
+            refused = _read_quarantine(lake, contract, limit=limit, rows=rows)
+    screen.answer(refused, *quarantine_page(refused, width=screen.out.width))
 
 
-def _held(lake: Lakehouse, contract: Contract, *, limit: int, rows: bool) -> Quarantine:
+def _read_quarantine(lake: Lakehouse, contract: Contract, *, limit: int, rows: bool) -> Quarantine:
     ledger, table = lake.ledger("quarantine"), lake.target(contract)
     if ledger is None:
         return Quarantine(contract.name, table, held=0)
     return read_quarantine(ledger, contract, table, limit=limit, rows=rows)
 
 
-def _unknown(contract: Contract, found: KeyHistory) -> NotFoundError:
+def _key_not_found(contract: Contract, key_history: KeyHistory) -> NotFoundError:
     return NotFoundError(
-        where=found.table,
+        where=key_history.table,
         expected=f"a version with this {' and '.join(contract.key)}",
         found="none; values are compared exactly, upper and lower case included",
         next_step=f"Correct the key: strandline history {contract.name} {example(contract)}",

@@ -1,8 +1,8 @@
 """`strandline rebuild`: recompute versions from their events, show what differs, and publish it.
 
-Promise: without a yes nothing is published, and what was written aside is dropped. The table is
-held from the first look to the last, so what was shown is what is published; where a writer on
-another machine comes first, it is planned, shown and asked anew.
+Promise: without a yes nothing is published, and the branch is dropped. The table is locked from
+start to end, so what was shown is what is published; where a writer on another machine commits
+first, the rebuild is planned, shown and confirmed anew.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from tasks.run.spark_error_mapping import map_spark_errors
 
 PUBLISHED, UNCHANGED, DROPPED = "published", "unchanged", "dropped"
 NOT_AGREED = 65
-"""The exit code where something differs and nobody said yes: it has to be looked at."""
+"""The exit code where something differs and was not confirmed: it needs attention."""
 
 _ATTEMPTS = 5
-_SAYS = {
+_LABELS = {
     "appeared": "appear: they were missing",
     "closed": "were open and are closed",
     "changed": "change: another end, opened again, or a value",
@@ -50,7 +50,7 @@ _SAYS = {
 
 @dataclass(frozen=True, slots=True)
 class RebuildOptions:
-    """Which keys were asked for: by exactly one of these."""
+    """The keys to rebuild, given by exactly one of these."""
 
     keys: tuple[str, ...] = ()
     where: str | None = None
@@ -60,7 +60,7 @@ class RebuildOptions:
 
 @dataclass(frozen=True, slots=True)
 class RebuildAnswer:
-    """How a rebuild ended. `state` is 'published', 'unchanged' or 'dropped' (nobody agreed)."""
+    """How a rebuild ended. `state` is 'published', 'unchanged' or 'dropped' (not confirmed)."""
 
     contract: str
     table: str
@@ -70,46 +70,52 @@ class RebuildAnswer:
 
 
 def rebuild(
-    screen: CommandOutput, table: str, asked: RebuildOptions, *, show: int, yes: bool, settings: str
+    screen: CommandOutput,
+    table: str,
+    options: RebuildOptions,
+    *,
+    show: int,
+    yes: bool,
+    settings: str,
 ) -> int:
-    """Rebuild what was asked for; the exit code is 0, or 65 where a difference was dropped."""
-    _check(asked)
-    where = block_lookup.settings(settings)
-    contract = contract_of(table, where)
-    batch = rebuild_batch(contract, where, now=datetime.now(UTC))
-    with table_lock(where.state_directory, batch.table, run_id=batch.id):
+    """Rebuild the requested keys; the exit code is 0, or 65 where a difference was dropped."""
+    _check(options)
+    run_settings = block_lookup.settings(settings)
+    contract = contract_of(table, run_settings)
+    batch = rebuild_batch(contract, run_settings, now=datetime.now(UTC))
+    with table_lock(run_settings.state_directory, batch.table, run_id=batch.id):
         with screen.waiting("Opening the lakehouse"):
-            lake = open_lakehouse(where, shared=False)
+            lake = open_lakehouse(run_settings, shared=False)
             with map_spark_errors(contract.name, "rebuild"):
                 lake.versions(contract)
                 contract = lake.as_loaded(contract)
                 batch = replace(batch, settings=history_settings(contract))
-                scope = _scope(lake, contract, asked)
+                scope = _scope(lake, contract, options)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                answer = _once(screen, lake, contract, _Wanted(batch, scope, show, yes=yes))
+                answer = _attempt(screen, lake, contract, _Request(batch, scope, show, yes=yes))
             except CommitConflictError:
                 if attempt == _ATTEMPTS:
                     raise
                 screen.log("another writer published first; planned anew")
             else:
                 break
-    return _tell(screen, answer)
+    return _print_answer(screen, answer)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Request:
     batch: Batch
     scope: RebuildScope
     show: int
     yes: bool
 
 
-def _once(
-    screen: CommandOutput, lake: Lakehouse, contract: Contract, wanted: _Wanted
+def _attempt(
+    screen: CommandOutput, lake: Lakehouse, contract: Contract, request: _Request
 ) -> RebuildAnswer:
-    batch = wanted.batch
-    with drafted(lake.spark, contract, lake.settings, batch, wanted.scope) as rebuilt:
+    batch = request.batch
+    with drafted(lake.spark, contract, lake.settings, batch, request.scope) as rebuilt:
         report = rebuilt.report
         if not report.instants:
             raise NotFoundError(
@@ -123,55 +129,60 @@ def _once(
                 publish_rebuild(lake.spark, batch, rebuilt)
             return RebuildAnswer(contract.name, batch.table, UNCHANGED, report)
         with map_spark_errors(contract.name, "rebuild"):
-            found = _difference(lake, contract, rebuilt, show=wanted.show)
+            result = _difference(lake, contract, rebuilt, show=request.show)
         page = difference_page(
-            found, _SAYS, width=screen.out.width, options=("--show N", "a greater --show")
+            result, _LABELS, width=screen.out.width, options=("--show N", "a greater --show")
         )
         if not screen.as_json:
-            screen.answer(None, *page, *_beyond(report))
-        if not wanted.yes and not _agreed(screen):
-            return RebuildAnswer(contract.name, batch.table, DROPPED, report, found)
+            screen.answer(None, *page, *_other_changes(report))
+        if not request.yes and not _agreed(screen):
+            return RebuildAnswer(contract.name, batch.table, DROPPED, report, result)
         with map_spark_errors(contract.name, "rebuild", publishes=True):
             publish_rebuild(lake.spark, batch, rebuilt)
-        return RebuildAnswer(contract.name, batch.table, PUBLISHED, report, found)
+        return RebuildAnswer(contract.name, batch.table, PUBLISHED, report, result)
 
 
-def _check(asked: RebuildOptions) -> None:
-    given = (bool(asked.keys), asked.where is not None, asked.since is not None, asked.everything)
-    if sum(given) != 1:
+def _check(options: RebuildOptions) -> None:
+    selected = (
+        bool(options.keys),
+        options.where is not None,
+        options.since is not None,
+        options.everything,
+    )
+    if sum(selected) != 1:
         raise UsageError(
             where="strandline rebuild",
             expected="one of --keys, --where, --since and --all",
-            found="none of them" if not any(given) else "several of them",
+            found="none of them" if not any(selected) else "several of them",
             next_step="strandline rebuild --help",
         )
 
 
-def _scope(lake: Lakehouse, contract: Contract, asked: RebuildOptions) -> RebuildScope:
+def _scope(lake: Lakehouse, contract: Contract, options: RebuildOptions) -> RebuildScope:
     versions = lake.versions(contract)
-    if asked.keys:
-        typed = [key_values(text, contract) for text in asked.keys]
-        return RebuildScope(keys=lake.stored_keys(contract, versions, typed))
-    if asked.where is not None:
-        return RebuildScope(keys=_condition(versions, asked.where, contract))
-    if asked.since is not None:
+    if options.keys:
+        keys = [key_values(text, contract) for text in options.keys]
+        return RebuildScope(keys=lake.stored_keys(contract, versions, keys))
+    if options.where is not None:
+        return RebuildScope(keys=_condition(versions, options.where, contract))
+    if options.since is not None:
         return RebuildScope(
-            since=instant_of(asked.since, history_settings(contract).sequence, contract)
+            since=instant_of(options.since, history_settings(contract).sequence, contract)
         )
     return RebuildScope()
 
 
 def _condition(versions: DataFrame, text: str, contract: Contract) -> Column:
-    # Of a mere selection Spark would look for the other columns beneath it.
+    # Below a plain select Spark would also resolve the columns that it leaves out.
     keys = versions.sparkSession.createDataFrame(
         [], T.StructType([versions.schema[name] for name in contract.key])
     )
     try:
         condition = F.expr(text)
-        # Over Spark Connect nothing is resolved before somebody asks for it.
+        # Spark Connect resolves nothing before its result is needed.
         _ = keys.where(condition).schema
     except PySparkException:
-        # Spark's own words would repeat the condition, and with it perhaps a key.
+        # Spark's own message would repeat the condition, and with it perhaps a key.
         raise UsageError(
             where="--where",
             expected=f"a SQL condition over {', '.join(contract.key)} alone",
@@ -187,24 +198,25 @@ def _difference(
     table, report = lake.target(contract), rebuilt.report
     now, head = published_states(lake.spark, table)[-1], report.snapshot_id or 0
     frames = changed_rows(lake.spark, table, now.snapshot_id, head)
-    found = difference(*frames, history_settings(contract))
-    told = read_difference(found, contract, keys=show > 0, limit=show)
-    return Difference(contract.name, table, (now, OnBranch(head, report.batch_id)), *told)
+    differing = difference(*frames, history_settings(contract))
+    counts, versions = read_difference(differing, contract, keys=show > 0, limit=show)
+    ends = (now, OnBranch(head, report.batch_id))
+    return Difference(contract.name, table, ends, counts, versions)
 
 
-def _beyond(report: RebuildReport) -> list[Text]:
-    """What a difference of versions does not show."""
-    told = []
+def _other_changes(report: RebuildReport) -> list[Text]:
+    """Changes that a difference of versions does not show."""
+    parts = []
     if report.surplus:
-        told.append(f"{many(report.surplus, 'row')} stored more than once")
+        parts.append(f"{many(report.surplus, 'row')} stored more than once")
     if report.kept:
-        told.append(f"{many(report.kept, 'change')} of the kept events")
-    told += [f"{many(rows, 'event')} refused ({name})" for name, rows in report.refused.items()]
-    return [Text(f"besides: {', '.join(told)}")] if told else []
+        parts.append(f"{many(report.kept, 'change')} of the kept events")
+    parts += [f"{many(rows, 'event')} refused ({name})" for name, rows in report.refused.items()]
+    return [Text(f"besides: {', '.join(parts)}")] if parts else []
 
 
 def _agreed(screen: CommandOutput) -> bool:
-    """Whether somebody at a terminal says yes; where nobody can, the answer is no."""
+    """Whether the user says yes at a terminal; without a terminal the answer is no."""
     if screen.as_json or not (sys.stdin.isatty() and screen.err.is_terminal):
         return False
     try:
@@ -214,20 +226,20 @@ def _agreed(screen: CommandOutput) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def _tell(screen: CommandOutput, answer: RebuildAnswer) -> int:
+def _print_answer(screen: CommandOutput, answer: RebuildAnswer) -> int:
     report = answer.report
-    looked = f"{many(report.instants, 'event')}, {many(report.versions, 'version')}"
-    says = {
-        UNCHANGED: f"unchanged: {looked}, all as the events imply",
-        PUBLISHED: f"published as {report.batch_id}: {looked}",
+    counts = f"{many(report.instants, 'event')}, {many(report.versions, 'version')}"
+    messages = {
+        UNCHANGED: f"unchanged: {counts}, all as the events imply",
+        PUBLISHED: f"published as {report.batch_id}: {counts}",
         DROPPED: "not published, and dropped; --yes publishes without asking",
     }
-    following = {
+    next_steps = {
         UNCHANGED: (),
         PUBLISHED: (f"strandline diff {answer.contract} --keys",),
         DROPPED: (),
     }
-    lines = [Text(says[answer.state], "bold")]
-    lines += [Text.assemble(("next: ", "dim"), (each, "bold")) for each in following[answer.state]]
+    lines = [Text(messages[answer.state], "bold")]
+    lines += [Text.assemble(("next: ", "dim"), (each, "bold")) for each in next_steps[answer.state]]
     screen.answer(answer, *lines)
     return NOT_AGREED if answer.state == DROPPED else 0

@@ -1,4 +1,4 @@
-"""`strandline run`: load contracts, and show how it goes.
+"""`strandline run`: load contracts, and show the progress.
 
 Progress and errors go to standard error, the summary to standard output.
 """
@@ -35,23 +35,23 @@ def load(
     verbose: bool,
     closing_limit: int | None = None,
 ) -> int:
-    """Load the contracts and tell how it went; the exit code is that of the first failure.
+    """Load the contracts and print how it went; the exit code is that of the first failure.
 
     `verbose` leaves the terminal to Prefect's own log; `closing_limit` accepts that a full read
-    closes so many keys of each table.
+    closes at most so many keys of each table.
     """
     names = contracts_to_load(contracts, settings)
     with _watched(screen, names, quiet=verbose), listening(_stop_if_interrupted):
         start_temporary_server()
-        outcomes = _loaded(names, settings, closing_limit)
+        outcomes = _load_all(names, settings, closing_limit)
     failed = [each.error for each in outcomes if each.error is not None]
     if failed:
         end_on_interrupt()
-    _tell(screen, outcomes, settings)
+    _print_outcomes(screen, outcomes, settings)
     return failed[0].exit_code if failed else 0
 
 
-def _loaded(
+def _load_all(
     names: Sequence[str], settings: str, closing_limit: int | None
 ) -> tuple[TableOutcome, ...]:
     """How each load ended; one alone is a flow of its own."""
@@ -68,7 +68,7 @@ def _loaded(
 
 
 def _stop_if_interrupted(_progress: Progress) -> None:
-    """Spark tells an interruption as a failure of its own, which a step would try again after."""
+    """Spark reports an interruption as its own failure, after which a step would retry."""
     end_on_interrupt()
 
 
@@ -76,26 +76,26 @@ def _stop_if_interrupted(_progress: Progress) -> None:
 def _watched(screen: CommandOutput, names: Sequence[str], *, quiet: bool) -> Iterator[None]:
     """Show the steps meanwhile: drawn on a terminal, a line per finished step elsewhere.
 
-    With Prefect's own lines on the same terminal (`quiet`) nothing is drawn over them.
+    With Prefect's own log on the same terminal (`quiet`) nothing is drawn over it.
     """
     if not screen.err.is_terminal or quiet:
-        board = ProgressDisplay(names, time.monotonic, screen.log)
-        with listening(board):
+        display = ProgressDisplay(names, time.monotonic, screen.log)
+        with listening(display):
             yield
         return
-    board = ProgressDisplay(names, time.monotonic)
-    live = Live(board, console=screen.err, refresh_per_second=8, redirect_stdout=False)
-    with live, listening(board):
+    display = ProgressDisplay(names, time.monotonic)
+    live = Live(display, console=screen.err, refresh_per_second=8, redirect_stdout=False)
+    with live, listening(display):
         try:
             yield
         finally:
-            board.close()
+            display.close()
 
 
-def _tell(screen: CommandOutput, outcomes: Sequence[TableOutcome], settings: str) -> None:
+def _print_outcomes(screen: CommandOutput, outcomes: Sequence[TableOutcome], settings: str) -> None:
     summaries = [each.summary for each in outcomes if each.summary is not None]
-    where = block_lookup.settings(settings)
-    contracts = {each.contract: contract_of(each.contract, where) for each in summaries}
+    run_settings = block_lookup.settings(settings)
+    contracts = {each.contract: contract_of(each.contract, run_settings) for each in summaries}
     data = {"loads": [_outcome_data(each) for each in outcomes]}
     screen.answer(data, *load_page(summaries, contracts, width=screen.out.width))
     for error, names in _failures(outcomes):
@@ -105,11 +105,11 @@ def _tell(screen: CommandOutput, outcomes: Sequence[TableOutcome], settings: str
 
 def _failures(outcomes: Sequence[TableOutcome]) -> list[tuple[StrandlineError, str]]:
     """Each error once, with the contracts that it stopped: one database stops all of its tables."""
-    found: dict[str, tuple[StrandlineError, list[str]]] = {}
+    failures: dict[str, tuple[StrandlineError, list[str]]] = {}
     for each in outcomes:
         if each.error is not None:
-            found.setdefault(str(each.error), (each.error, []))[1].append(each.contract)
-    return [(error, ", ".join(names)) for error, names in found.values()]
+            failures.setdefault(str(each.error), (each.error, []))[1].append(each.contract)
+    return [(error, ", ".join(names)) for error, names in failures.values()]
 
 
 def _outcome_data(outcome: TableOutcome) -> dict[str, object]:

@@ -1,8 +1,8 @@
-"""Prefect's temporary server, kept alive while an interrupted run says goodbye to it.
+"""Prefect's temporary server, kept alive while an interrupted run reports to it.
 
 Ctrl-C reaches every process of the terminal. A server that ends at once leaves the run waiting,
-for minutes, to report that it was interrupted; so it is started deaf to Ctrl-C and is ended, as
-always, when this process ends.
+for minutes, to report that it was interrupted; so the server starts with Ctrl-C blocked and ends,
+as always, when this process ends.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def start_temporary_server() -> None:
 
 
 def _start() -> None:
-    # Automations of a database that a lasting server used too would act until this process ends,
-    # or half act. Runs without a lasting server alert by a hook.
+    # If a permanent server used this database too, its automations would act, or half act, until
+    # this process ends. Runs without a permanent server alert by a hook.
     os.environ.setdefault("PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED", "false")
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     SubprocessASGIServer().start()

@@ -22,27 +22,27 @@ USUAL_STATE = Path(".strandline")
 
 
 def start(screen: CommandOutput, file: Path, state_directory: Path, port: int | None) -> None:
-    """Start what does not run yet, and say where to look."""
-    places = StackPaths.below(state_directory)
-    standing = up(Project.read(file), places, port=port, doing=_steps(screen))
+    """Start what does not run yet, and print where to look."""
+    paths = StackPaths.below(state_directory)
+    stack = up(Project.read(file), paths, port=port, doing=_steps(screen))
     data = {
-        "url": standing.url,
-        "environment": str(places.environment),
-        "started": standing.started,
-        "members": standing.members,
-        "crashed": standing.crashed,
+        "url": stack.url,
+        "environment": str(paths.environment),
+        "started": stack.started,
+        "members": stack.members,
+        "crashed": stack.crashed,
     }
-    screen.answer(data, *_standing(standing, places, state_directory))
+    screen.answer(data, *_up_page(stack, paths, state_directory))
 
 
 def stop(screen: CommandOutput, state_directory: Path) -> None:
-    """End all of it, and say what was ended."""
+    """End all of it, and print what was ended."""
     ended = down(StackPaths.below(state_directory), _steps(screen))
-    screen.answer(ended, *_ended(ended))
+    screen.answer(ended, *_down_page(ended))
 
 
 def _steps(screen: CommandOutput) -> Callable[[str], AbstractContextManager[object]]:
-    """Each step is shown while it goes on, and is a line with its seconds when it is done."""
+    """Show each step while it runs, and print a line with its seconds when it is done."""
 
     @contextmanager
     def step(text: str) -> Iterator[None]:
@@ -54,29 +54,27 @@ def _steps(screen: CommandOutput) -> Callable[[str], AbstractContextManager[obje
     return step
 
 
-def _standing(
-    standing: RunningStack, places: StackPaths, state_directory: Path
-) -> list[RenderableType]:
-    told = "started" if standing.started else "runs already"
+def _up_page(stack: RunningStack, paths: StackPaths, state_directory: Path) -> list[RenderableType]:
+    state = "started" if stack.started else "runs already"
     pairs: list[tuple[str, Cell]] = [
-        ("pages", Text(standing.url, no_wrap=True)),
-        ("login", f"the second line of {_short(places.environment)}, after the sign ="),
+        ("pages", Text(stack.url, no_wrap=True)),
+        ("login", f"the second line of {_short(paths.environment)}, after the sign ="),
         *(
-            (each.name, f"process {each.identity.pid}, {_how(each.name, standing)}")
-            for each in standing.members
+            (each.name, f"process {each.identity.pid}, {_how(each.name, stack)}")
+            for each in stack.members
         ),
-        ("logs", _short(places.root)),
+        ("logs", _short(paths.root)),
     ]
-    parts: list[RenderableType] = [Text(f"The local stack {told}", "bold green"), facts(pairs)]
-    if standing.crashed:
-        parts.append(_crashed(standing.crashed))
+    parts: list[RenderableType] = [Text(f"The local stack {state}", "bold green"), facts(pairs)]
+    if stack.crashed:
+        parts.append(_crashed(stack.crashed))
     more = "" if state_directory == USUAL_STATE else f" --state {state_directory}"
     parts.append(Text("Type next", "bold"))
     parts += [
         Text(f"  {line}", no_wrap=True)
         for line in (
             f"strandline deploy{more}",
-            f". {_short(places.environment)}   # lets prefect find the server",
+            f". {_short(paths.environment)}   # lets prefect find the server",
             "prefect deployment run load-tables/all --watch   # on a Spark cluster of its own",
             f"strandline down{more}",
         )
@@ -84,11 +82,11 @@ def _standing(
     return parts
 
 
-def _how(name: str, standing: RunningStack) -> str:
-    return "started now" if name in standing.started else "ran before"
+def _how(name: str, stack: RunningStack) -> str:
+    return "started now" if name in stack.started else "ran before"
 
 
-def _ended(ended: StoppedStack) -> list[RenderableType]:
+def _down_page(ended: StoppedStack) -> list[RenderableType]:
     if not ended.anything:
         return [Text("Nothing runs", "dim")]
     pairs = [

@@ -1,4 +1,4 @@
-"""`strandline upkeep`: look after tables, and show what it did to each.
+"""`strandline upkeep`: maintain tables, and show what it did to each.
 
 Progress and errors go to standard error, the table to standard output.
 """
@@ -43,7 +43,7 @@ _TABLE = (
 def keep_up(
     screen: CommandOutput, contracts: Sequence[str], *, settings: str, dry_run: bool, verbose: bool
 ) -> int:
-    """Look after the contracts, all if none are named; the exit code is that of a first failure."""
+    """Maintain the contracts, all if none are named; the exit code is that of the first failure."""
     names = known_contracts(contracts, settings) if contracts else all_contracts(settings)
     with _watched(screen, names, quiet=verbose), listening(_stop_if_interrupted):
         start_temporary_server()
@@ -66,15 +66,15 @@ def keep_up(
 def upkeep_page(
     outcomes: Sequence[UpkeepOutcome], *, dry_run: bool, width: int
 ) -> list[RenderableType]:
-    """One line per table: what readers had to open before and after, and what went."""
+    """One line per table: what readers had to open before and after, and what was removed."""
     parts: list[RenderableType] = []
     if dry_run:
         parts.append(Text("nothing was changed; this is what would be done", "dim"))
-    parts.append(text_table(_TABLE, [_line(each) for each in outcomes], width=width))
+    parts.append(text_table(_TABLE, [_row(each) for each in outcomes], width=width))
     return parts
 
 
-def _line(outcome: UpkeepOutcome) -> tuple[Cell, ...]:
+def _row(outcome: UpkeepOutcome) -> tuple[Cell, ...]:
     style = "red" if outcome.error else "" if outcome.report else "dim"
     name, state = Text(outcome.contract, "bold"), Text(outcome.state, style)
     took = duration(outcome.seconds)
@@ -84,8 +84,10 @@ def _line(outcome: UpkeepOutcome) -> tuple[Cell, ...]:
     return (
         name,
         state,
-        _both(report, [count(each.data + each.deletes) for each in (report.before, report.after)]),
-        _both(
+        _before_after(
+            report, [count(each.data + each.deletes) for each in (report.before, report.after)]
+        ),
+        _before_after(
             report, [f"{each.octets / _MEGABYTE:,.1f}" for each in (report.before, report.after)]
         ),
         count(report.rewritten),
@@ -96,7 +98,7 @@ def _line(outcome: UpkeepOutcome) -> tuple[Cell, ...]:
     )
 
 
-def _both(report: UpkeepReport, texts: Sequence[str]) -> str:
+def _before_after(report: UpkeepReport, texts: Sequence[str]) -> str:
     before, after = texts
     return before if report.dry_run or before == after else f"{before} > {after}"
 
@@ -116,10 +118,10 @@ def _watched(screen: CommandOutput, names: Sequence[str], *, quiet: bool) -> Ite
         with listening(ProgressDisplay(names, time.monotonic, screen.log, STEPS)):
             yield
         return
-    board = ProgressDisplay(names, time.monotonic, steps=STEPS)
-    live = Live(board, console=screen.err, refresh_per_second=8, redirect_stdout=False)
-    with live, listening(board):
+    display = ProgressDisplay(names, time.monotonic, steps=STEPS)
+    live = Live(display, console=screen.err, refresh_per_second=8, redirect_stdout=False)
+    with live, listening(display):
         try:
             yield
         finally:
-            board.close()
+            display.close()

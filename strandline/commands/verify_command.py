@@ -21,85 +21,87 @@ from tasks.run.step_results import VerifyResult
 from tasks.run.unexpected_errors import map_unexpected_errors
 
 UNEQUAL = 65
-"""EX_DATAERR of sysexits.h: the data has to be looked at."""
+"""EX_DATAERR of sysexits.h: the data needs attention."""
 
 _KEYS = (Heading("found"), Heading("key", prose=True))
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """What was typed; `limit` is the most keys to name, `closing_limit` is for the repair."""
+    """The options; `limit` is how many keys to name at most, `closing_limit` is for the repair."""
 
     repair: bool = False
     limit: int = 20
     closing_limit: int | None = None
 
 
-def verify(screen: CommandOutput, table: str, asked: VerifyOptions, *, settings: str) -> int:
-    """Compare, tell, and repair if asked to; 0 if they are equal in the end, else 65."""
+def verify(screen: CommandOutput, table: str, options: VerifyOptions, *, settings: str) -> int:
+    """Compare, print, and repair if requested; 0 if they are equal in the end, else 65."""
     (name,) = known_contracts((table,), settings)
     with screen.waiting("Reading the source and the table"), listening(_stop_if_interrupted):
         start_temporary_server()
         try:
             with map_unexpected_errors(name):
-                found = verify_table(name, settings, asked.repair, asked.limit, asked.closing_limit)
+                result = verify_table(
+                    name, settings, options.repair, options.limit, options.closing_limit
+                )
         except StrandlineError:
             end_on_interrupt()
             raise
-    screen.answer(verify_data(found), *verify_page(found, width=screen.out.width))
-    return 0 if state_of(found) != "different" else UNEQUAL
+    screen.answer(verify_data(result), *verify_page(result, width=screen.out.width))
+    return 0 if state_of(result) != "different" else UNEQUAL
 
 
-def state_of(found: VerifyResult) -> str:
+def state_of(result: VerifyResult) -> str:
     """'equal', 'different' or 'repaired'."""
-    if not found.unequal:
+    if not result.unequal:
         return "equal"
-    return "different" if found.batch_id is None else "repaired"
+    return "different" if result.batch_id is None else "repaired"
 
 
-def verify_data(found: VerifyResult) -> dict[str, object]:
+def verify_data(result: VerifyResult) -> dict[str, object]:
     """The result in plain values, for `--json`."""
-    told = {each.name: getattr(found, each.name) for each in fields(found)}
-    return {"state": state_of(found), **told}
+    values = {each.name: getattr(result, each.name) for each in fields(result)}
+    return {"state": state_of(result), **values}
 
 
-def verify_page(found: VerifyResult, *, width: int) -> list[RenderableType]:
+def verify_page(result: VerifyResult, *, width: int) -> list[RenderableType]:
     """What was compared, how many keys are not equal, and the first of them."""
-    state = state_of(found)
+    state = state_of(result)
     style = {"equal": "green", "repaired": "green", "different": "red"}[state]
     pairs = [
-        ("read", f"{second(found.read_at)} by the source's clock"),
-        ("rows of the source", count(found.rows_read)),
-        ("open versions", count(found.open_versions)),
-        ("only in the source", count(found.only_in_source)),
-        ("only in the table", count(found.only_in_table)),
-        ("differ", count(found.differing)),
-        ("refused", count(found.refused)),
+        ("read", f"{second(result.read_at)} by the source's clock"),
+        ("rows of the source", count(result.rows_read)),
+        ("open versions", count(result.open_versions)),
+        ("only in the source", count(result.only_in_source)),
+        ("only in the table", count(result.only_in_table)),
+        ("differ", count(result.differing)),
+        ("refused", count(result.refused)),
     ]
-    if found.kept:
-        pairs.append(("gone, and kept by contract", count(found.kept)))
-    if found.batch_id is not None:
-        pairs.append(("repaired by batch", found.batch_id))
-    title = Text.assemble((found.target, "bold"), "  ", (state, style))
+    if result.kept:
+        pairs.append(("gone, and kept by contract", count(result.kept)))
+    if result.batch_id is not None:
+        pairs.append(("repaired by batch", result.batch_id))
+    title = Text.assemble((result.target, "bold"), "  ", (state, style))
     parts: list[RenderableType] = [title, facts(pairs)]
-    if found.keys:
+    if result.keys:
         parts.append(
-            text_table(_KEYS, [(each.found, each.key) for each in found.keys], width=width)
+            text_table(_KEYS, [(each.found, each.key) for each in result.keys], width=width)
         )
-    if 0 < len(found.keys) < found.unequal:
-        parts.append(Text(f"{many(len(found.keys), 'key')} shown; --limit shows more", "dim"))
-    return [*parts, *_next_steps(found)]
+    if 0 < len(result.keys) < result.unequal:
+        parts.append(Text(f"{many(len(result.keys), 'key')} shown; --limit shows more", "dim"))
+    return [*parts, *_next_steps(result)]
 
 
-def _next_steps(found: VerifyResult) -> Iterable[Text]:
+def _next_steps(result: VerifyResult) -> Iterable[Text]:
     commands = []
-    if state_of(found) == "different":
-        commands.append(f"strandline verify {found.contract} --repair")
-    if found.refused:
-        commands.append(f"strandline quarantine {found.contract}")
+    if state_of(result) == "different":
+        commands.append(f"strandline verify {result.contract} --repair")
+    if result.refused:
+        commands.append(f"strandline quarantine {result.contract}")
     return [Text.assemble(("next: ", "dim"), (command, "bold")) for command in commands]
 
 
 def _stop_if_interrupted(_progress: Progress) -> None:
-    """Spark tells an interruption as a failure of its own, which a step would try again after."""
+    """Spark reports an interruption as its own failure, after which a step would retry."""
     end_on_interrupt()

@@ -1,4 +1,4 @@
-"""Days and moments before the year 1 and after 9999, among those that Python's own types reach."""
+"""Days and moments before the year 1 and after 9999, comparable with those of Python's types."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _FIRST_DAY, _LAST_DAY = (
     each.toordinal() - date(1970, 1, 1).toordinal() for each in (date.min, date.max)
 )
 _LAST_YEAR = 9999
-_MOST_DAYS, _MOST_MICROS = 1 << 31, 1 << 63
-_NEITHER = "neither a day nor a moment out of Python's reach"
+_MAX_DAYS, _MAX_MICROS = 1 << 31, 1 << 63
+_NOT_FAR = "neither a day nor a moment out of Python's reach"
 _FAR = re.compile(r"([+-]?\d{4,7})(-\d\d-\d\d)(?:[T ](\d[^ ]*))?( BC)?")
 
 
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class FarMoment:
-    """A day, or a moment in UTC, that Python's `date` and `datetime` don't reach.
+    """A day, or a moment in UTC, outside the range of Python's `date` and `datetime`.
 
-    It is ordered among them and among its like.
+    It is ordered among them and among other far moments.
 
     Attributes:
         micros: Microseconds since 1970-01-01T00:00Z.
@@ -51,7 +51,7 @@ class FarMoment:
         return f"{year}{near.isoformat()[4:]}"
 
     def short(self) -> str:
-        """As short as it is exact, in UTC."""
+        """The shortest exact form, in UTC."""
         year, near = self._near()
         clock = near.time()
         if not (clock.hour or clock.minute or clock.second or clock.microsecond):
@@ -63,7 +63,7 @@ class FarMoment:
         return self.isoformat()
 
     def _near(self) -> tuple[str, datetime]:
-        """The year as it is written, and the same moment of a year that Python knows."""
+        """The year as text, and the same moment in a year within Python's range."""
         days, rest = divmod(self.micros, _DAY)
         eras, days = divmod(days, _ERA_DAYS)
         near = _EPOCH + timedelta(days=days, microseconds=rest)
@@ -72,24 +72,24 @@ class FarMoment:
 
 
 def far_moment(text: str, *, day: bool) -> FarMoment:
-    """What `isoformat` says, or what PostgreSQL does (`0044-03-15 BC`), read in UTC.
+    """The moment of `isoformat`'s text, or of PostgreSQL's (`0044-03-15 BC`), read in UTC.
 
     Raises:
-        ValueError: It is something else, lies within Python's reach or beyond Spark's.
+        ValueError: It is something else, lies within Python's range or beyond Spark's.
     """
-    found = _FAR.fullmatch(text.strip())
-    if found is None or (day and found[3] is not None):
-        raise ValueError(_NEITHER)
-    year = 1 - int(found[1]) if found[4] else int(found[1])
+    match = _FAR.fullmatch(text.strip())
+    if match is None or (day and match[3] is not None):
+        raise ValueError(_NOT_FAR)
+    year = 1 - int(match[1]) if match[4] else int(match[1])
     eras, near = divmod(year, _ERA_YEARS)
     near += 5 * _ERA_YEARS
-    at = datetime.fromisoformat(f"{near}{found[2]}T{found[3] or '00:00'}")
+    at = datetime.fromisoformat(f"{near}{match[2]}T{match[3] or '00:00'}")
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     micros = micros_of(at) + (eras - 5) * _ERA_DAYS * _DAY
     days = micros // _DAY
-    beyond = abs(days) >= _MOST_DAYS if day else abs(micros) >= _MOST_MICROS
+    beyond = abs(days) >= _MAX_DAYS if day else abs(micros) >= _MAX_MICROS
     if beyond or _FIRST_DAY <= days <= _LAST_DAY:
-        raise ValueError(_NEITHER)
+        raise ValueError(_NOT_FAR)
     return FarMoment(micros, day)
 
 

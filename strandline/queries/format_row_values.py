@@ -1,7 +1,7 @@
-"""Values of rows on their way from Spark to the screen, whatever Python's own types can't hold.
+"""Values of rows on their way from Spark to the screen, also outside the range of Python's types.
 
-Python's days and moments end where Spark's and Iceberg's go on, and they would come in the zone of
-this machine: they come as numbers instead.
+Spark's and Iceberg's days and moments have a wider range than Python's, and would be converted to
+this machine's time zone: they come as numbers instead.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["printable", "readable"]
 
 
 def readable(column: Column, kind: T.DataType) -> Column:
-    """The column as Python can take it: days and moments as numbers, also within other values."""
+    """The column in types that Python can hold: days and moments as numbers, nested ones too."""
     match kind:
         case T.TimestampType():
             return F.unix_micros(column)
@@ -36,7 +36,7 @@ def readable(column: Column, kind: T.DataType) -> Column:
 
 
 def printable(value: Any, kind: T.DataType) -> object:
-    """What `readable` made, with its days and moments, rows as mappings."""
+    """A value of `readable` with its days and moments restored, and rows as mappings."""
     if value is None:
         return None
     match kind:

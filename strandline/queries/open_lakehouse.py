@@ -24,7 +24,7 @@ from tasks.transforms.protection.pseudonymisation import pseudonymised
 
 @dataclass(frozen=True, slots=True)
 class Lakehouse:
-    """The settings, and a Spark session that knows their catalog."""
+    """The settings, and a Spark session with their catalog."""
 
     settings: RunSettings
     spark: SparkSession = field(repr=False)
@@ -38,7 +38,7 @@ class Lakehouse:
         return f"{self.settings.lakehouse.catalog}.{contract.target}"
 
     def as_loaded(self, contract: Contract) -> Contract:
-        """The contract, with what its source was taken for where it does not say."""
+        """The contract, with the source kind that its table records where it names none."""
         return with_recorded_source_kind(self.spark, contract, self.target(contract))
 
     def versions(self, contract: Contract) -> DataFrame:
@@ -58,7 +58,7 @@ class Lakehouse:
         return self.spark.table(table)
 
     def ledger(self, name: str) -> DataFrame | None:
-        """A ledger; None where nothing was ever recorded."""
+        """A ledger; None before its first record."""
         table = ledger_table(self.settings, name)
         return self.spark.table(table) if exists(self.spark, table) else None
 
@@ -71,10 +71,10 @@ class Lakehouse:
     def stored_keys(
         self, contract: Contract, versions: DataFrame, keys: Sequence[Mapping[str, KeyValue]]
     ) -> DataFrame:
-        """The keys as the table stores them: pseudonyms in place of what has them.
+        """The keys as the table stores them: pseudonyms in place of pseudonymised values.
 
         Raises:
-            KeyUnavailableError: A key column is pseudonymised, and its key is not there.
+            KeyUnavailableError: A key column is pseudonymised, and its key is missing.
         """
         hidden = [
             name
@@ -95,14 +95,14 @@ class Lakehouse:
 
 
 def contract_of(name: str, settings: RunSettings) -> Contract:
-    """The contract of that name, or of the target table of that name; found without Spark."""
+    """The contract of that name, or of the target table of that name; needs no Spark."""
     return find_contract(name, contracts_folder(settings))
 
 
 def open_lakehouse(settings: RunSettings, *, shared: bool = True) -> Lakehouse:
     """The lakehouse of the run settings; the first call starts Spark.
 
-    Whoever writes asks for a session that is not `shared`.
+    A command that writes takes a session that is not `shared`.
     """
     settings.lakehouse.check()
     with map_spark_errors(settings.lakehouse.catalog, "open"):

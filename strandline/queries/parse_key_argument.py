@@ -1,4 +1,4 @@
-"""A business key as it is typed on a command line, as values of the key columns' types.
+"""A business key from the command line, as values of the key columns' types.
 
 One column: the bare value, or `name=value`. Several: `one=1,other=2`, in any order; a comma
 within a value is fine as long as no column's name and `=` follow it.
@@ -30,7 +30,7 @@ def key_values(text: str, contract: Contract) -> dict[str, KeyValue]:
     """
     texts = _assigned(text, contract.key)
     if set(texts) != set(contract.key) or "" in texts.values():
-        raise _unclear(contract, "something else")
+        raise _key_error(contract, "something else")
     return {name: _typed(texts[name], name, contract) for name in contract.key}
 
 
@@ -38,7 +38,7 @@ def moment_of(text: str) -> datetime:
     """A date or a date and time, read in UTC where it names no zone.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: The text is neither.
     """
     try:
         return _moment(text)
@@ -55,7 +55,7 @@ def instant_of(text: str, name: str, contract: Contract) -> Any:
     """A value of the column that orders the contract's versions, in its type.
 
     Raises:
-        UsageError: It is none.
+        UsageError: The text is none.
     """
     kind = contract.column(name).type
     try:
@@ -70,31 +70,31 @@ def instant_of(text: str, name: str, contract: Contract) -> Any:
 
 
 def example(contract: Contract) -> str:
-    """How the key of the contract is typed, with column names in place of values."""
+    """The key argument of the contract, with column names in place of values."""
     if len(contract.key) == 1:
         return contract.key[0].upper()
     return ",".join(f"{name}={name.upper()}" for name in contract.key)
 
 
 def _assigned(text: str, names: Sequence[str]) -> dict[str, str]:
-    mark = re.compile(rf"(?:^|,)\s*({'|'.join(map(re.escape, names))})\s*=")
-    found = list(mark.finditer(text))
-    if not found or found[0].start() != 0:
+    pattern = re.compile(rf"(?:^|,)\s*({'|'.join(map(re.escape, names))})\s*=")
+    matches = list(pattern.finditer(text))
+    if not matches or matches[0].start() != 0:
         return {names[0]: text} if len(names) == 1 else {}
-    ends = [*(hit.start() for hit in found[1:]), len(text)]
-    assigned = {hit[1]: text[hit.end() : end] for hit, end in zip(found, ends, strict=True)}
-    return assigned if len(assigned) == len(found) else {}
+    ends = [*(match.start() for match in matches[1:]), len(text)]
+    assigned = {match[1]: text[match.end() : end] for match, end in zip(matches, ends, strict=True)}
+    return assigned if len(assigned) == len(matches) else {}
 
 
 def _typed(text: str, name: str, contract: Contract) -> KeyValue:
     kind = contract.column(name).type
     try:
-        return _near_or_far(text, kind.partition("(")[0])
+        return _parsed(text, kind.partition("(")[0])
     except (ValueError, InvalidOperation):
-        raise _unclear(contract, f"a value of {name} that is no {kind}") from None
+        raise _key_error(contract, f"a value of {name} that is no {kind}") from None
 
 
-def _near_or_far(text: str, kind: str) -> KeyValue:
+def _parsed(text: str, kind: str) -> KeyValue:
     try:
         return _READERS.get(kind, str)(text)
     except ValueError:
@@ -103,7 +103,7 @@ def _near_or_far(text: str, kind: str) -> KeyValue:
         return far_moment(text, day=kind == "date")
 
 
-def _unclear(contract: Contract, found: str) -> UsageError:
+def _key_error(contract: Contract, found: str) -> UsageError:
     kinds = ", ".join(f"{name} ({contract.column(name).type})" for name in contract.key)
     return UsageError(
         where=f"the key of {contract.name}",
@@ -130,8 +130,8 @@ def _flag(text: str) -> bool:
 
 
 def _moment(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 _READERS: Mapping[str, Callable[[str], KeyValue]] = {

@@ -1,4 +1,4 @@
-"""What the ledgers and the tables themselves say of loads: status, runs, refused rows."""
+"""Status, runs and refused rows, read from the ledgers and the tables themselves."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ class RunMetrics:
 
 @dataclass(frozen=True, slots=True)
 class TableStatus:
-    """Where one table stands: what is published, and how its last load ended.
+    """The status of one table: what is published, and how its last load ended.
 
-    Without a table (`exists` is False) or a load so far, the rest is None.
+    Without a table (`exists` is False) or before the first load, the rest is None.
     """
 
     contract: str
@@ -84,7 +84,7 @@ class TableStatus:
 
 @dataclass(frozen=True, slots=True)
 class ReasonCount:
-    """How many held rows failed one check in one column (None: the row as a whole)."""
+    """How many quarantined rows failed one check in one column (None: the row as a whole)."""
 
     check: str
     column: str | None
@@ -93,7 +93,7 @@ class ReasonCount:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """One refused row. `row` is its protected JSON, and None where it was not asked for."""
+    """One refused row. `row` is its protected JSON, and None where it was not requested."""
 
     refused_at: datetime
     record_key: str
@@ -115,8 +115,8 @@ class Quarantine:
 
 def read_runs(ledger: DataFrame, *, contract: str | None = None, limit: int) -> list[RunMetrics]:
     """The newest runs, newest first."""
-    chosen = ledger if contract is None else ledger.where(F.col("contract") == contract)
-    return _metrics(chosen.orderBy(F.col("start_time").desc(), "contract").limit(limit))
+    selected = ledger if contract is None else ledger.where(F.col("contract") == contract)
+    return _metrics(selected.orderBy(F.col("start_time").desc(), "contract").limit(limit))
 
 
 def read_last_runs(ledger: DataFrame) -> dict[str, RunMetrics]:
@@ -129,7 +129,7 @@ def read_last_runs(ledger: DataFrame) -> dict[str, RunMetrics]:
 def read_status(
     spark: SparkSession, contract: Contract, table: str, last_run: RunMetrics | None
 ) -> TableStatus:
-    """Where the table stands: one look at its snapshots and one count."""
+    """The status of the table, from one read of its snapshots and one count."""
     if not exists(spark, table):
         return TableStatus(contract.name, table, exists=False, last_run=last_run)
     settings = history_settings(contract)
@@ -143,7 +143,7 @@ def read_status(
     )
     state = current_state(spark, table)
     properties = state.properties if state is not None else {}
-    mark = properties.get(WATERMARK)
+    watermark = properties.get(WATERMARK)
     return TableStatus(
         contract.name,
         table,
@@ -152,7 +152,7 @@ def read_status(
         open_versions=counts.open_versions,
         batch_id=properties.get(BATCH_ID),
         published_at=_published_at(spark, table, state.snapshot_id) if state else None,
-        watermark=datetime.fromisoformat(mark) if mark else None,
+        watermark=datetime.fromisoformat(watermark) if watermark else None,
         last_run=last_run,
     )
 
@@ -160,20 +160,20 @@ def read_status(
 def read_quarantine(
     ledger: DataFrame, contract: Contract, table: str, *, limit: int, rows: bool = False
 ) -> Quarantine:
-    """What is held of the table: counts by reason, then the newest `limit` rows.
+    """The quarantined rows of the table: counts by reason, then the newest `limit` rows.
 
-    `rows` asks for the rows themselves, as they are kept: sensitive values encrypted.
+    `rows` adds the rows themselves, as they are stored: sensitive values encrypted.
     """
-    held = ledger.where((F.col("target_table") == table) & F.col("released_at").isNull())
+    unreleased = ledger.where((F.col("target_table") == table) & F.col("released_at").isNull())
     counted = (
-        held.select(F.explode("reasons").alias("reason"))
+        unreleased.select(F.explode("reasons").alias("reason"))
         .groupBy("reason.check", "reason.column")
         .count()
         .orderBy(F.col("count").desc(), "check", "column")
         .collect()
     )
     newest = (
-        held.orderBy(F.col("refused_at").desc(), "record_key")
+        unreleased.orderBy(F.col("refused_at").desc(), "record_key")
         .select(
             _micros("refused_at"),
             "record_key",
@@ -187,7 +187,7 @@ def read_quarantine(
     return Quarantine(
         contract=contract.name,
         table=table,
-        held=held.count(),
+        held=unreleased.count(),
         reasons=tuple(ReasonCount(r["check"], r["column"], r["count"]) for r in counted),
         newest=tuple(_refused(row, with_row=rows) for row in newest),
     )
@@ -196,34 +196,34 @@ def read_quarantine(
 def _refused(row: Row, *, with_row: bool) -> RefusedRow:
     return RefusedRow(
         refused_at=_moment(row.refused_at),
-        record_key=_told_key(row.record_key),
-        reasons=tuple(_told_reason(reason) for reason in row.reasons or ()),
+        record_key=_key_text(row.record_key),
+        reasons=tuple(_reason_text(reason) for reason in row.reasons or ()),
         batch_id=row.batch_id,
         row=row["row"] if with_row else None,
     )
 
 
-def _told_reason(reason: Row) -> str:
+def _reason_text(reason: Row) -> str:
     return f"{reason['check']} ({reason['column']})" if reason["column"] else str(reason["check"])
 
 
-def _told_key(text: str | None) -> str:
-    """`{"a":1,"b":2}` as it would be typed: `a=1,b=2`; the bare value of a single column."""
-    found: dict[str, object] = json.loads(text or "{}")
-    if len(found) == 1:
-        return str(next(iter(found.values())))
-    return ",".join(f"{name}={value}" for name, value in found.items())
+def _key_text(text: str | None) -> str:
+    """`{"a":1,"b":2}` as a command line takes it: `a=1,b=2`; the bare value of a single column."""
+    values: dict[str, object] = json.loads(text or "{}")
+    if len(values) == 1:
+        return str(next(iter(values.values())))
+    return ",".join(f"{name}={value}" for name, value in values.items())
 
 
 def _metrics(runs: DataFrame) -> list[RunMetrics]:
-    told = runs.select(
+    columns = runs.select(
         "contract",
         "target_table",
         "batch_id",
         "job_id",
         "state",
         *[_micros(name) for name in ("start_time", "end_time", "watermark")],
-        # A ledger that was made by an earlier release lacks what is newer.
+        # A ledger that an earlier release created lacks newer columns.
         *[F.col(each) if each in runs.columns else F.lit(None).alias(each) for each in _FIGURES],
     )
     return [
@@ -235,7 +235,7 @@ def _metrics(runs: DataFrame) -> list[RunMetrics]:
                 "watermark": _moment(row.watermark),
             }
         )
-        for row in told.collect()
+        for row in columns.collect()
     ]
 
 
@@ -250,7 +250,7 @@ def _published_at(spark: SparkSession, table: str, snapshot_id: int) -> datetime
 
 
 def _micros(name: str) -> Column:
-    """A timestamp as microseconds: as such it would come in the zone of this machine."""
+    """A timestamp as microseconds; Python would get a timestamp in this machine's time zone."""
     return F.unix_micros(name).alias(name)
 
 

@@ -32,7 +32,7 @@ Moment: TypeAlias = Any
 class Version:
     """One version: it holds from `start` (included) to `end` (excluded; None while it is open).
 
-    `values` are the business columns, `record` what the load says of the version itself.
+    `values` are the business columns, `record` those that the load fills itself.
     """
 
     start: Moment
@@ -42,11 +42,11 @@ class Version:
 
     @property
     def is_open(self) -> bool:
-        """Whether no later version is known and no delete either."""
+        """Whether no later version and no delete has ended it."""
         return self.end is None
 
     def holds_at(self, moment: Moment) -> bool:
-        """Whether this is what held at that moment."""
+        """Whether the version holds at that moment."""
         return bool(self.start <= moment and (self.end is None or moment < self.end))
 
 
@@ -54,8 +54,8 @@ class Version:
 class KeyHistory:
     """The versions of one key, oldest first.
 
-    `tracked` are the columns whose change opens a version. `earlier` and `later` tell that older
-    and newer versions were left out.
+    `tracked` are the columns whose change opens a version. `earlier` and `later` say whether
+    older and newer versions were left out.
     """
 
     contract: str
@@ -84,41 +84,44 @@ def one_key(spark: SparkSession, key: Mapping[str, KeyValue], contract: Contract
 
 
 def read_key(
-    versions: DataFrame, wanted: DataFrame, contract: Contract, *, table: str, limit: int
+    versions: DataFrame, key_frame: DataFrame, contract: Contract, *, table: str, limit: int
 ) -> KeyHistory:
     """The newest `limit` versions of the key.
 
     Args:
         versions: The history table.
-        wanted: One row with the key as the table stores it.
+        key_frame: One row with the key as the table stores it.
         contract: What the table promises.
-        table: What the table is called.
-        limit: The most versions to read.
+        table: The name of the table.
+        limit: How many versions to read at most.
 
     Returns:
-        The versions; none when the table does not know the key. The key is told as it is stored.
+        The versions; none when the table lacks the key. The key is as the table stores it.
     """
     settings = history_settings(contract)
     # Joined and not compared with a literal: a literal would show in the query plan.
-    found = versions.alias("v").join(
-        F.broadcast(wanted).alias("k"), same("v", "k", settings.key), "left_semi"
+    matching = versions.alias("v").join(
+        F.broadcast(key_frame).alias("k"), same("v", "k", settings.key), "left_semi"
     )
     columns = [
         _readable(field.name, field.dataType, contract).alias(field.name)
         for field in versions.schema.fields
     ]
     rows = (
-        found.orderBy(named(settings.valid_from).desc()).select(*columns).limit(limit + 1).collect()
+        matching.orderBy(named(settings.valid_from).desc())
+        .select(*columns)
+        .limit(limit + 1)
+        .collect()
     )
     kinds = {field.name: field.dataType for field in versions.schema.fields}
-    read = [{name: printable(row[name], kind) for name, kind in kinds.items()} for row in rows]
+    records = [{name: printable(row[name], kind) for name, kind in kinds.items()} for row in rows]
     return KeyHistory(
         contract=contract.name,
         table=table,
-        key={name: read[0][name] for name in contract.key} if read else {},
+        key={name: records[0][name] for name in contract.key} if records else {},
         tracked=contract.history.tracked,
-        versions=tuple(_version(cells, contract) for cells in reversed(read[:limit])),
-        earlier=len(read) > limit,
+        versions=tuple(_version(cells, contract) for cells in reversed(records[:limit])),
+        earlier=len(records) > limit,
     )
 
 
@@ -132,7 +135,7 @@ def _readable(name: str, kind: T.DataType, contract: Contract) -> Column:
 
 
 def _carrier(kind: T.DataType) -> T.DataType:
-    """What brings values of the type to Spark: for days and moments the numbers they are."""
+    """The type in which values go to Spark: numbers for days and moments."""
     if isinstance(kind, T.TimestampType):
         return T.LongType()
     return T.IntegerType() if isinstance(kind, T.DateType) else kind
@@ -154,17 +157,23 @@ def _restored(column: Column, kind: T.DataType) -> Column:
 def _version(cells: Mapping[str, object], contract: Contract) -> Version:
     settings = history_settings(contract)
     business = _business(contract)
-    apart = {*contract.key, settings.valid_from, settings.valid_to, settings.is_current, *business}
+    excluded = {
+        *contract.key,
+        settings.valid_from,
+        settings.valid_to,
+        settings.is_current,
+        *business,
+    }
     return Version(
         start=cells[settings.valid_from],
         end=None if cells[settings.is_current] else cells[settings.valid_to],
         values={name: cell for name, cell in cells.items() if name in business},
-        record={name: cell for name, cell in cells.items() if name not in apart},
+        record={name: cell for name, cell in cells.items() if name not in excluded},
     )
 
 
 def _business(contract: Contract) -> frozenset[str]:
-    """What is said of the record: neither its key nor a column that the load fills itself."""
+    """The business columns: neither the key nor a column that the load fills itself."""
     return frozenset(
         column.name
         for column in contract.columns

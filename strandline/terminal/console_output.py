@@ -1,7 +1,7 @@
-"""What a command says, and where: its answer on standard output, all else on standard error.
+"""A command's output: its answer on standard output, all else on standard error.
 
-Promise: with `--json`, standard output holds one JSON document and nothing else. Colour is left
-out where nobody would see it: no terminal, or NO_COLOR.
+Promise: with `--json`, standard output has one JSON document and nothing else. There is no colour
+without a terminal, or with NO_COLOR.
 """
 
 from __future__ import annotations
@@ -46,26 +46,26 @@ class CommandOutput:
 
     @classmethod
     def of(cls, *, as_json: bool = False) -> CommandOutput:
-        """The screen of this process."""
+        """The output of this process."""
         return cls(_console(sys.stdout), _console(sys.stderr), as_json)
 
     def answer(self, data: object, *parts: RenderableType) -> None:
-        """Give the answer: as the data in JSON, or as the parts, one below the other."""
+        """Print the answer: the data as JSON, or the parts, one below the other."""
         if self.as_json:
             json.dump(plain(data), self.out.file, indent=2, ensure_ascii=False)
             self.out.file.write("\n")
             return
         for part in parts:
-            # A path is copied from here: a narrow screen may break it, but we put no line's end in.
-            whole = isinstance(part, Text) and bool(part.no_wrap)
-            self.out.print(part, soft_wrap=whole)
+            # Users copy paths from here: a terminal may wrap one, but we insert no line break.
+            unwrapped = isinstance(part, Text) and bool(part.no_wrap)
+            self.out.print(part, soft_wrap=unwrapped)
 
     def log(self, line: str) -> None:
-        """Say a line on standard error, however long it is."""
+        """Print a line on standard error, unwrapped."""
         self.err.print(line, markup=False, soft_wrap=True)
 
     def waiting(self, text: str) -> Any:
-        """A context in which a terminal shows that something is going on."""
+        """A context in which a terminal shows the text and a spinner."""
         return self.err.status(text)
 
 

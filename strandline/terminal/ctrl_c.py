@@ -1,8 +1,7 @@
-"""Ctrl-C, noticed whatever library it interrupts, and obeyed within seconds.
+"""Ctrl-C: noticed inside any library, and obeyed within seconds.
 
-Spark's and Prefect's own ways of being interrupted turn it into errors of theirs, or wait for
-something that it ended too. What a run has begun is cleared away by the next run, so ending it
-hard does no harm.
+Spark and Prefect turn an interruption into errors of their own, or wait for something that it
+ended too. The next run clears away what this one has begun, so a hard end does no harm.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _entered: list[Interruption] = []
 
 
 def end_on_interrupt() -> None:
-    """Raise KeyboardInterrupt if Ctrl-C was pressed and what it led to was taken for an error."""
+    """Raise KeyboardInterrupt if Ctrl-C was pressed and its effect was caught as an error."""
     if any(each.happened for each in _entered):
         raise KeyboardInterrupt
 
@@ -36,39 +35,39 @@ def end_now() -> None:
     for child in psutil.Process().children(recursive=True):
         try:
             child.terminate()
-        except psutil.NoSuchProcess:  # it went first
+        except psutil.NoSuchProcess:  # it ended by itself
             continue
     os._exit(EXIT_CODE)
 
 
-class _Heard(Enum):
-    """What the watching thread waits for: Ctrl-C, the end of the context, or nothing in time."""
+class _Outcome(Enum):
+    """What ends a wait: Ctrl-C, the end of the context, or a timeout."""
 
     PRESSED = auto()
-    LEFT = auto()
-    NOTHING = auto()
+    CLOSED = auto()
+    TIMEOUT = auto()
 
 
 class Interruption:
-    """A context that knows whether Ctrl-C was pressed; any error is then KeyboardInterrupt.
+    """A context that notes whether Ctrl-C was pressed; any error is then KeyboardInterrupt.
 
-    After the first one it waits for an orderly end, `patience` seconds at most or until the
+    After the first Ctrl-C it waits for an orderly end, at most `patience` seconds or until the
     second. It must be entered in the main thread.
 
     Args:
-        say: Called when the end takes longer than a second.
+        notify: Called when the end takes longer than a second.
         give_up: Called when the patience is over.
         patience: In seconds.
     """
 
     def __init__(
         self,
-        say: Callable[[], None],
+        notify: Callable[[], None],
         *,
         give_up: Callable[[], None] = end_now,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        self._say = say
+        self._notify = notify
         self._give_up = give_up
         self._patience = patience
         self._pressed = threading.Event()
@@ -104,22 +103,22 @@ class Interruption:
 
     def _watch(self) -> None:
         with self._reader:
-            if self._next(None) is not _Heard.PRESSED:
+            if self._wait(None) is not _Outcome.PRESSED:
                 return
             self._pressed.set()
-            heard = self._next(_QUIET_SECONDS)
-            if heard is _Heard.NOTHING:
-                self._say()
-                heard = self._next(self._patience)
-            if heard is not _Heard.LEFT:
+            outcome = self._wait(_QUIET_SECONDS)
+            if outcome is _Outcome.TIMEOUT:
+                self._notify()
+                outcome = self._wait(self._patience)
+            if outcome is not _Outcome.CLOSED:
                 self._give_up()
 
-    def _next(self, seconds: float | None) -> _Heard:
+    def _wait(self, seconds: float | None) -> _Outcome:
         self._reader.settimeout(seconds)
         try:
             while number := self._reader.recv(1):
                 if number[0] == signal.SIGINT:
-                    return _Heard.PRESSED
+                    return _Outcome.PRESSED
         except TimeoutError:
-            return _Heard.NOTHING
-        return _Heard.LEFT
+            return _Outcome.TIMEOUT
+        return _Outcome.CLOSED

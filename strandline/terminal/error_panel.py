@@ -1,4 +1,4 @@
-"""An error as people read it: where, what was expected, what was found, what to do next."""
+"""An error on the terminal: where, what was expected, what was found, what to do next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NARROW, _WIDEST = 50, 100
 
 
 def error_panel(error: StrandlineError, *, width: int, about: str = "") -> RenderableType:
-    """The error in a frame, or as lines where there is little room.
+    """The error in a box, or as lines on a narrow terminal.
 
     `about` names the contracts concerned, where there are several.
     """

@@ -13,7 +13,7 @@ from strandline.terminal.number_format import count, duration, share
 from strandline.terminal.text_table import Heading, facts, text_table
 from tasks.run.step_results import LoadSummary
 
-_MANY = (
+_LOADS = (
     Heading("contract"),
     Heading("state"),
     Heading("read", number=True),
@@ -71,14 +71,14 @@ def load_data(summary: LoadSummary) -> dict[str, object]:
 def load_page(
     summaries: Sequence[LoadSummary], contracts: Mapping[str, Contract], *, width: int
 ) -> list[RenderableType]:
-    """The summaries for people; one load is told at more length than several."""
+    """The summaries for the terminal; a single load is shown in more detail than several."""
     parts: list[RenderableType] = []
     if len(summaries) == 1:
-        parts.extend(_one(summaries[0]))
+        parts.extend(_details(summaries[0]))
     elif summaries:
-        parts.append(text_table(_MANY, [_line(summary) for summary in summaries], width=width))
+        parts.append(text_table(_LOADS, [_row(summary) for summary in summaries], width=width))
     reasons = [
-        (summary.contract, check, ", ".join(columns), count(rows), _does(severity))
+        (summary.contract, check, ", ".join(columns), count(rows), _effect(severity))
         for summary in summaries
         for check, columns, rows, severity in _reasons(summary)
     ]
@@ -89,7 +89,7 @@ def load_page(
     return parts
 
 
-def _one(summary: LoadSummary) -> list[RenderableType]:
+def _details(summary: LoadSummary) -> list[RenderableType]:
     staged, report, verdict = summary.staged, summary.report, summary.verdict
     title = Text.assemble((summary.target, "bold"), "  ", (_state(summary), "green"))
     quality = f"{share(verdict.score)} (at least {share(verdict.threshold)} wanted)"
@@ -106,29 +106,29 @@ def _one(summary: LoadSummary) -> list[RenderableType]:
         ("took", duration(summary.elapsed_seconds)),
         ("batch", summary.batch_id),
         *_taken_back(summary),
-        *_taken_for(summary),
+        *_source_kind(summary),
     )
     return [title, facts(pairs)]
 
 
 def _taken_back(summary: LoadSummary) -> tuple[tuple[str, str], ...]:
-    """Versions that were published once and that events of this batch contradict."""
+    """Published versions that events of this batch contradict."""
     if not summary.report.withdrawn:
         return ()
-    told = (
+    text = (
         f"{count(summary.report.withdrawn)} versions: events of one instant contradict each other"
     )
-    return (("taken back", told),)
+    return (("taken back", text),)
 
 
-def _taken_for(summary: LoadSummary) -> tuple[tuple[str, str], ...]:
-    """What the source was taken for, where its contract does not say."""
+def _source_kind(summary: LoadSummary) -> tuple[tuple[str, str], ...]:
+    """The kind that the source was read as, where its contract names none."""
     if not summary.taken_because:
         return ()
     return (("source read as", f"{summary.source_kind}, as {summary.taken_because}"),)
 
 
-def _line(summary: LoadSummary) -> tuple[Text | str, ...]:
+def _row(summary: LoadSummary) -> tuple[Text | str, ...]:
     staged, report = summary.staged, summary.report
     return (
         Text(summary.contract, style="bold"),
@@ -163,7 +163,7 @@ def _refused(summary: LoadSummary) -> int:
 
 def _reasons(summary: LoadSummary) -> list[tuple[str, tuple[str, ...], int, str]]:
     """Checks that rows failed, then what the history engine refused; a row may fail several."""
-    found = [
+    checks = [
         (each.check, each.columns, each.failed, each.severity)
         for each in summary.verdict.findings
         if each.failed
@@ -173,8 +173,8 @@ def _reasons(summary: LoadSummary) -> list[tuple[str, tuple[str, ...], int, str]
         for reason, rows in summary.report.refused.items()
         if rows
     ]
-    return sorted(found, key=lambda each: (each[3] != Severity.REFUSE, -each[2])) + engine
+    return sorted(checks, key=lambda each: (each[3] != Severity.REFUSE, -each[2])) + engine
 
 
-def _does(severity: str) -> str:
+def _effect(severity: str) -> str:
     return "refused" if severity == Severity.REFUSE else "warned"

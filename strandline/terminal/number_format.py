@@ -1,4 +1,4 @@
-"""Numbers, moments and shares as every page of the command line words them."""
+"""Numbers, moments and shares as every page of the command line formats them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _THOUSAND = 1000
 
 
 def count(number: int | None) -> str:
-    """With thousands apart."""
+    """With a comma between thousands."""
     return NOTHING if number is None else f"{number:,}"
 
 
 def moment(value: object) -> str:
-    """A moment in UTC, as short as it is exact; anything else as it is."""
+    """A moment in UTC, in its shortest exact form; anything else as text."""
     if value is None:
         return NOTHING
     if isinstance(value, FarMoment):
@@ -42,14 +42,14 @@ def second(value: datetime | FarMoment | None) -> str:
     return _clock(value, "%Y-%m-%d %H:%M:%S")
 
 
-def _clock(value: datetime | FarMoment | None, form: str) -> str:
+def _clock(value: datetime | FarMoment | None, pattern: str) -> str:
     if value is None:
         return NOTHING
-    return value.short() if isinstance(value, FarMoment) else f"{value.astimezone(UTC):{form}}"
+    return value.short() if isinstance(value, FarMoment) else f"{value.astimezone(UTC):{pattern}}"
 
 
 def share(score: float | None) -> str:
-    """A score in [0, 1] in per cent; never rounded up to a full one."""
+    """A score in [0, 1] in per cent; never rounded up to 100%."""
     if score is None:
         return NOTHING
     text = f"{score:.2%}"
@@ -77,15 +77,15 @@ def size(octets: float | None) -> str:
     return f"{octets:.3g} GB"
 
 
-def value(found: object) -> str:
-    """A cell: null as `null`, moments as above, everything else as Python shows it."""
-    if found is None:
+def value(cell: object) -> str:
+    """A cell: null as `null`, moments as `moment` has them, everything else as Python shows it."""
+    if cell is None:
         return "null"
-    if is_temporal(found):
-        return moment(found)
-    if isinstance(found, bool):
-        return str(found).lower()
-    return str(found)
+    if is_temporal(cell):
+        return moment(cell)
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return str(cell)
 
 
 def many(number: int, noun: str) -> str:

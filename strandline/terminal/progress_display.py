@@ -1,6 +1,6 @@
-"""Where each load stands, from what its steps announce: drawn on a terminal, else told in lines.
+"""The progress of each load, as its steps announce it: drawn on a terminal, else printed in lines.
 
-Announcements come from several threads; what is drawn is always one consistent moment.
+Announcements come from several threads; each drawing shows one consistent moment.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class _Load:
 
 
 class ProgressDisplay:
-    """Hears announcements and draws them: a progress listener and a rich renderable.
+    """Takes announcements and draws them: a progress listener and a rich renderable.
 
     Args:
         contracts: The loads to draw, in this order.
         clock: Seconds, such as `time.monotonic`.
-        say: Gets a line per finished step; None where the board is drawn live instead.
+        write_line: Gets a line per finished step; None where the display is drawn live instead.
         steps: The steps of each, in their order.
     """
 
@@ -47,19 +47,19 @@ class ProgressDisplay:
         self,
         contracts: Sequence[str],
         clock: Clock,
-        say: Callable[[str], None] | None = None,
+        write_line: Callable[[str], None] | None = None,
         steps: Sequence[str] = STEPS,
     ) -> None:
         self._clock = clock
-        self._say = say
+        self._write_line = write_line
         self._steps = tuple(steps)
         self._lock = threading.Lock()
         self._loads = {name: _Load() for name in contracts}
-        self._made = clock()
+        self._created = clock()
         self._spinner = Spinner("dots", style="cyan")
 
     def __call__(self, progress: Progress) -> None:
-        """Take in one announcement."""
+        """Record one announcement."""
         now = self._clock()
         with self._lock:
             load = self._loads.setdefault(progress.contract, _Load())
@@ -68,11 +68,11 @@ class ProgressDisplay:
                 return
             took = now - load.step_begun
             self._end(load, progress, now)
-            if self._say is not None:
-                self._say(_line(progress, took))
+            if self._write_line is not None:
+                self._write_line(_line(progress, took))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """A line per load: its steps, what it does, how long it has taken, what it counted."""
+        """A line per load: its steps, its current step, its duration, its counts."""
         del console
         narrow = options.max_width < _NARROW
         now = self._clock()
@@ -84,15 +84,15 @@ class ProgressDisplay:
                 cells = (
                     Text(name, style="bold"),
                     _marks(load, self._steps),
-                    self._doing(load, now),
+                    self._status(load, now),
                     _elapsed(load, now),
-                    Text(_told(load.figures), style="dim"),
+                    Text(_figures_text(load.figures), style="dim"),
                 )
                 grid.add_row(*(cells[:1] + cells[2:4] + cells[4:] if narrow else cells))
         yield grid
 
     def close(self) -> None:
-        """Say that nothing goes on any more: what is not done by now was stopped."""
+        """Mark every load that has not ended as stopped."""
         now = self._clock()
         with self._lock:
             for load in self._loads.values():
@@ -102,10 +102,10 @@ class ProgressDisplay:
     def _begin(self, load: _Load, step: str, now: float) -> None:
         load.begun = now if load.begun is None else load.begun
         load.current, load.step_begun, load.ended = step, now, None
-        # A load that another writer overtook merges anew: its later steps are to be done again.
+        # A load that another writer overtook merges again: its later steps are no longer done.
         steps = self._steps
-        place = steps.index(step) if step in steps else len(steps)
-        load.done = tuple(name for name in load.done if steps.index(name) < place)
+        position = steps.index(step) if step in steps else len(steps)
+        load.done = tuple(name for name in load.done if steps.index(name) < position)
 
     def _end(self, load: _Load, progress: Progress, now: float) -> None:
         load.current = None
@@ -115,18 +115,18 @@ class ProgressDisplay:
         if progress.step == self._steps[-1]:
             load.ended = now
 
-    def _doing(self, load: _Load, now: float) -> RenderableType:
+    def _status(self, load: _Load, now: float) -> RenderableType:
         if load.stopped:
             return Text(f"stopped at {load.current}" if load.current else "stopped", style="red")
         if load.ended is not None:
             return Text("done", style="green")
         if load.begun is None:
-            told = f"starting {duration(now - self._made)}"
+            text = f"starting {duration(now - self._created)}"
         else:
-            told = f"{load.current} {duration(now - load.step_begun)}" if load.current else "..."
-        line = Table.grid(padding=(0, 1))
-        line.add_row(self._spinner, Text(told))
-        return line
+            text = f"{load.current} {duration(now - load.step_begun)}" if load.current else "..."
+        cell = Table.grid(padding=(0, 1))
+        cell.add_row(self._spinner, Text(text))
+        return cell
 
 
 def _marks(load: _Load, steps: Sequence[str]) -> Text:
@@ -148,9 +148,11 @@ def _elapsed(load: _Load, now: float) -> Text:
 
 
 def _line(progress: Progress, took: float) -> str:
-    told = _told(progress.figures)
-    return f"{progress.contract}  {progress.step}  {duration(took)}" + (f"  {told}" if told else "")
+    figures = _figures_text(progress.figures)
+    return f"{progress.contract}  {progress.step}  {duration(took)}" + (
+        f"  {figures}" if figures else ""
+    )
 
 
-def _told(figures: Mapping[str, int | float]) -> str:
+def _figures_text(figures: Mapping[str, int | float]) -> str:
     return ", ".join(f"{name} {number:,}" for name, number in figures.items())

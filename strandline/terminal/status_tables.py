@@ -77,7 +77,7 @@ def status_page(statuses: Sequence[TableStatus], *, width: int) -> RenderableTyp
 
 
 def state_text(state: str | None, *, exists: bool) -> Text:
-    """How the last load ended, or why there is nothing to say."""
+    """How the last load ended, or why there is no state."""
     if state is None:
         return Text("loaded elsewhere" if exists else "never loaded", style="dim")
     return Text(state, style=_STATE_STYLES.get(state, ""))
@@ -89,7 +89,7 @@ def runs_page(runs: Sequence[RunMetrics], *, width: int) -> RenderableType:
         (
             minute(run.start_time),
             run.contract,
-            _ending(run),
+            _run_state(run),
             count(run.rows_read),
             count(run.rows_refused),
             count(run.versions_opened),
@@ -105,23 +105,25 @@ def runs_page(runs: Sequence[RunMetrics], *, width: int) -> RenderableType:
     return text_table(_RUNS, rows, width=width)
 
 
-def _ending(run: RunMetrics) -> Text:
+def _run_state(run: RunMetrics) -> Text:
     text = state_text(run.state, exists=True)
     if run.error_kind:
         text.append(f" {run.error_kind}", style="dim")
     return text
 
 
-def quarantine_page(held: Quarantine, *, width: int) -> list[RenderableType]:
+def quarantine_page(quarantine: Quarantine, *, width: int) -> list[RenderableType]:
     """Counts by reason first, then the newest rows."""
     parts: list[RenderableType] = [
-        Text.assemble((held.table, "bold"), f"  {many(held.held, 'row')} held in quarantine")
+        Text.assemble(
+            (quarantine.table, "bold"), f"  {many(quarantine.held, 'row')} held in quarantine"
+        )
     ]
-    if not held.held:
+    if not quarantine.held:
         return parts
-    counts = [(count(each.rows), each.check, each.column or NOTHING) for each in held.reasons]
+    counts = [(count(each.rows), each.check, each.column or NOTHING) for each in quarantine.reasons]
     parts.append(text_table(_REASONS, counts, width=width))
-    with_rows = any(row.row is not None for row in held.newest)
+    with_rows = any(row.row is not None for row in quarantine.newest)
     rows = [
         (
             second(row.refused_at),
@@ -130,9 +132,11 @@ def quarantine_page(held: Quarantine, *, width: int) -> list[RenderableType]:
             row.batch_id,
             *([row.row or NOTHING] if with_rows else []),
         )
-        for row in held.newest
+        for row in quarantine.newest
     ]
     parts.append(text_table((*_REFUSED, _ROW) if with_rows else _REFUSED, rows, width=width))
-    if len(held.newest) < held.held:
-        parts.append(Text(f"the newest {len(held.newest):,} are shown; --limit shows more", "dim"))
+    if len(quarantine.newest) < quarantine.held:
+        parts.append(
+            Text(f"the newest {len(quarantine.newest):,} are shown; --limit shows more", "dim")
+        )
     return parts

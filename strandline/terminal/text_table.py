@@ -1,4 +1,4 @@
-"""Rows of values as a table where one fits, and as one block per row where it does not."""
+"""Rows of values as a table if it fits, else as one block per row."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 _GAP = 2
-_LEAST_PROSE = 24
+_MIN_PROSE = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A column: its label, and how it behaves.
+    """A column: its label and its layout.
 
-    A `number` is aligned to the right, `prose` may be wrapped, and where there is too little room
-    what is `spare` is left out, the last one first.
+    A `number` is aligned to the right, `prose` may be wrapped, and a terminal that is too narrow
+    omits `spare` columns, the last one first.
     """
 
     label: str
@@ -36,14 +36,14 @@ def text_table(
 ) -> RenderableType:
     """The rows under their headings, within `width` columns of text."""
     texts = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
-    kept = list(range(len(headings)))
-    spare = [place for place in kept if headings[place].spare]
-    while spare and _needed(headings, texts, kept) > width:
-        kept.remove(spare.pop())
-    if _needed(headings, texts, kept) > width:
+    shown = list(range(len(headings)))
+    spare = [index for index in shown if headings[index].spare]
+    while spare and _needed_width(headings, texts, shown) > width:
+        shown.remove(spare.pop())
+    if _needed_width(headings, texts, shown) > width:
         return _blocks(headings, texts)
-    left_out = [heading.label for place, heading in enumerate(headings) if place not in kept]
-    table = _table([headings[place] for place in kept], [[row[p] for p in kept] for row in texts])
+    left_out = [heading.label for index, heading in enumerate(headings) if index not in shown]
+    table = _table([headings[index] for index in shown], [[row[p] for p in shown] for row in texts])
     if not left_out:
         return table
     return Group(table, Text(f"with more room: {', '.join(left_out)}", style="dim"))
@@ -59,13 +59,13 @@ def facts(pairs: Sequence[tuple[str, Cell]]) -> Table:
     return grid
 
 
-def _needed(
-    headings: Sequence[Heading], rows: Sequence[Sequence[Text]], places: Sequence[int]
+def _needed_width(
+    headings: Sequence[Heading], rows: Sequence[Sequence[Text]], indexes: Sequence[int]
 ) -> int:
     total = _GAP
-    for place in places:
-        widest = max([len(headings[place].label), *(row[place].cell_len for row in rows)])
-        total += (min(widest, _LEAST_PROSE) if headings[place].prose else widest) + _GAP
+    for index in indexes:
+        widest = max([len(headings[index].label), *(row[index].cell_len for row in rows)])
+        total += (min(widest, _MIN_PROSE) if headings[index].prose else widest) + _GAP
     return total
 
 

@@ -1,6 +1,6 @@
-"""From a contract and what its source's catalog says to all that a run needs, in one object.
+"""From a contract and its source's catalog to all that a run needs, in one object.
 
-Promise: made once per read of a source, when the catalog has been asked. Nothing after it goes
+Promise: made once per read of a source, after its catalog was queried. Nothing after it goes
 back to the contract; what a step needs is an attribute here.
 """
 
@@ -34,11 +34,11 @@ class CompiledContract:
         name: The contract's name.
         version: Its version.
         description: What the target is about.
-        owner: Who answers for it.
+        owner: Who is responsible for it.
         table: The target below its catalog, `namespace.table`.
         relation: The source's table, qualified, as messages and lineage show it.
         kind: What the rows of the source are.
-        kind_reason: Why they are taken for that; empty: the contract says it.
+        kind_reason: Why they are read as that; empty: the contract states it.
         query: The queries that read the source, but for the bounds of a load.
         rows: The source rows' schema.
         fetch: How rows are fetched.
@@ -48,17 +48,17 @@ class CompiledContract:
         sequence_is_watermark: Whether the columns that order changes are those that choose rows.
         one_row_a_key: Whether the source itself has no two rows of one key.
         references: The columns that checks need of other relations, by relation.
-        may_be_empty: Whether a read may find nothing.
-        stage: What becomes of a source row.
+        may_be_empty: Whether a read may have no rows.
+        stage: How a source row is staged.
         events: The schema of the staged events.
-        comments: What the catalog says of each event column.
+        comments: The catalog comment of each event column.
         key: The key's target columns.
-        absent: What it means when a full read no longer carries a key.
+        absent: What it means when a full read lacks a key.
         closing_limit: How many keys a full read may close.
         create_table: The DDL of the target.
-        history: How the target is kept.
-        quality_threshold: The least score of a batch.
-        check_notes: What each set check says, by its id.
+        history: The settings of the target's history.
+        quality_threshold: The minimum score of a batch.
+        check_notes: The description of each check, by its id.
     """
 
     name: str
@@ -97,7 +97,7 @@ class CompiledContract:
 
     @property
     def closes_absent(self) -> bool:
-        """Whether a key that a full read does not find is closed."""
+        """Whether a key that a full read lacks is closed."""
         return self.absent is Absence.CLOSE
 
 
@@ -110,7 +110,7 @@ def compile_contract(
         contract: As it was loaded.
         relation: The source, as its catalog describes it.
         target: The identifier of the target, `catalog.namespace.table`.
-        recorded: As what kind of source the target was loaded before; None: it was not.
+        recorded: The kind of source that the target was loaded from before; None: it was not.
         dialect: Of the source: `postgresql` or `mysql`.
 
     Raises:
@@ -118,7 +118,7 @@ def compile_contract(
         ContractError: The contract contradicts what its source is.
     """
     refuse_drift(relation, contract)
-    because = source_kind_reason(contract, relation, recorded)
+    reason = source_kind_reason(contract, relation, recorded)
     contract = with_source_kind(contract, relation, recorded)
     source, events = contract.source, event_schema(contract)
     columns = {column.name: column for column in contract.columns}
@@ -130,7 +130,7 @@ def compile_contract(
         table=contract.target,
         relation=source.relation,
         kind=source.kind or SourceKind.EVENTS,
-        kind_reason=because,
+        kind_reason=reason,
         query=compile_source_query(contract, relation, dialect=dialect),
         rows=source_schema(contract),
         fetch=Fetch(rows=source.batch_size, timeout_seconds=source.timeout_seconds),
@@ -150,7 +150,7 @@ def compile_contract(
         create_table=create_table(contract, target),
         history=history_settings(contract),
         quality_threshold=contract.quality_threshold,
-        check_notes={check.id: RULES[check.rule].says for check in contract.checks},
+        check_notes={check.id: RULES[check.rule].description for check in contract.checks},
     )
 
 

@@ -7,31 +7,31 @@ from contracts.model import Contract
 from history import HistorySettings
 
 OPERATION = "__operation"
-"""The staged column that says 'upsert' or 'delete'."""
+"""The staged column with 'upsert' or 'delete'."""
 
 _CARRIED = ("batch_id", "row_score", "retention_date")
 
 
 def history_settings(contract: Contract) -> HistorySettings:
-    """The settings under which the contract's target is kept."""
+    """The history settings of the contract's target."""
     history = contract.history
     return HistorySettings(
         key=contract.key,
-        sequence=_needed(contract, "read_at" if contract.source.is_state else "sequence"),
-        stamp=_needed(contract, "sequence") if contract.source.is_state else None,
+        sequence=_required(contract, "read_at" if contract.source.is_state else "sequence"),
+        stamp=_required(contract, "sequence") if contract.source.is_state else None,
         tracked=history.tracked,
-        fingerprint=_named(contract, "fingerprint"),
-        carried=tuple(name for each in _CARRIED if (name := _named(contract, each))),
+        fingerprint=_optional(contract, "fingerprint"),
+        carried=tuple(name for each in _CARRIED if (name := _optional(contract, each))),
         operation=OPERATION,
         tie_breaker=history.tie_breaker,
         first_valid_from=history.first_valid_from,
         remember_unchanged=history.remember_unchanged,
-        valid_from=_needed(contract, "valid_from"),
-        valid_to=_needed(contract, "valid_to"),
-        is_current=_needed(contract, "is_current"),
-        surrogate_key=_named(contract, "surrogate_key"),
-        recorded_at=_named(contract, "recorded_at"),
-        changed_at=_named(contract, "changed_at"),
+        valid_from=_required(contract, "valid_from"),
+        valid_to=_required(contract, "valid_to"),
+        is_current=_required(contract, "is_current"),
+        surrogate_key=_optional(contract, "surrogate_key"),
+        recorded_at=_optional(contract, "recorded_at"),
+        changed_at=_optional(contract, "changed_at"),
         open_end=history.open_end,
         partitioning=history.partitioning,
         # A protected key is a random-looking token: no range of it is narrow.
@@ -39,13 +39,13 @@ def history_settings(contract: Contract) -> HistorySettings:
     )
 
 
-def _named(contract: Contract, transformation: str) -> str | None:
+def _optional(contract: Contract, transformation: str) -> str | None:
     column = contract.generated(transformation)
     return None if column is None else column.name
 
 
-def _needed(contract: Contract, transformation: str) -> str:
-    name = _named(contract, transformation)
+def _required(contract: Contract, transformation: str) -> str:
+    name = _optional(contract, transformation)
     if name is None:
         raise ContractError(
             where=contract.name,

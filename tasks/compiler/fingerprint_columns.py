@@ -1,7 +1,7 @@
-"""What a load would change of its target's columns, known before the rows are read.
+"""The columns that a target's fingerprint is made of, checked before the rows are read.
 
-Promise: what the target can't become is refused here, and the fingerprint goes on being made of the
-columns that it was first made of.
+Promise: a schema change that the target can't take is refused here, and the fingerprint is still
+made of the columns that it was first made of.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ def fingerprint_columns(
 
     Raises:
         ContractError: A column that is compared by itself has other tokens for equal values.
-        SchemaDriftError: The target can't come to have the contract's columns.
-        SettingsError: The contract tracks other columns than the target was made by.
+        SchemaDriftError: The target can't take the contract's columns.
+        SettingsError: The contract tracks other columns than the target was made with.
     """
     tracked = contract.stage.tracked
     if not exists(spark, target):
         return tracked
     settings, events = contract.history, contract.events
     if settings.stamp is not None:
-        # The instant of the read, which each of its rows is given when it is loaded.
+        # The instant of the read, which the load adds to each of its rows.
         events = T.StructType([*events, T.StructField(settings.sequence, T.TimestampType())])
-    told = preview_schema_change(spark, target, events, settings).recorded
-    if told.fingerprint is None:
+    recorded = preview_schema_change(spark, target, events, settings).recorded
+    if recorded.fingerprint is None:
         return tracked
-    _refuse_random(contract, told.covered)
-    return told.covered
+    _refuse_random(contract, recorded.covered)
+    return recorded.covered
 
 
 def _refuse_random(contract: CompiledContract, covered: tuple[str, ...]) -> None:
-    beside = {*contract.stage.tracked} - {*covered}
-    random = sorted(beside & contract.stage.protection.encrypted.keys())
+    uncovered = {*contract.stage.tracked} - {*covered}
+    random = sorted(uncovered & contract.stage.protection.encrypted.keys())
     if random:
         raise ContractError(
             where=contract.name,

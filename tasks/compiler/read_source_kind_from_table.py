@@ -1,7 +1,7 @@
-"""What the source of a table was taken for by the load that made it.
+"""The kind of source that the load of a table recorded in it.
 
-A contract that does not say it is settled by every load; whoever looks at the table goes by what
-the table itself says, without asking the source.
+Where a contract does not state the kind, every load determines it; a command that reads the table
+takes the recorded kind, without querying the source.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from history.iceberg.table_properties import recorded_source_kind
 
 
 def with_recorded_source_kind(spark: SparkSession, contract: Contract, table: str) -> Contract:
-    """The contract with its source's kind as the table has it; as it is where neither says one."""
+    """The contract with the source kind that its table records; unchanged if neither has one."""
     if contract.source.kind is not None or not exists(spark, table):
         return contract
     recorded = recorded_source_kind(spark, table)

@@ -1,7 +1,7 @@
-"""What a run writes aside, noted before it is written, so that the next run can clear it away.
+"""The stage and branches of a run, noted before they are written, for the next run to remove.
 
 A run that is killed leaves its note, its stage and its branch. The next run of the table holds the
-lock, so whatever is noted then belongs to nobody.
+lock, so no run is using what is noted then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tasks.run.run_context import Run, stage_table
 
 
 def note_leftovers(run: Run) -> None:
-    """Note what this run is about to write aside."""
+    """Note the stage and the branches that this run is about to write."""
     path = _note(run.settings, run.target, run.batch_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"batch_id": run.batch_id, "run_id": run.run_id}), encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Opening a load: everything that must be there before the first step, and its end.
+"""Opening a load: everything that is required before the first step, and its end.
 
 Promise: what is missing or wrong (a contract, a block, a key ring, Java, room on the disk, another
-run on the table) is told before anything is read or written.
+run on the table) is reported before anything is read or written.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tasks.run.unexpected_errors import map_unexpected_errors
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run and its contract, and the watches over what it costs and how long its steps take."""
+    """A run and its contract, with its resource usage and the durations of its steps."""
 
     run: Run
     contract: Contract
@@ -47,7 +47,7 @@ class OpenRun:
 
 @contextmanager
 def open_run(contract: str, settings: str, *, run_id: str, started: datetime) -> Iterator[OpenRun]:
-    """A run of the contract with its table held; a failure inside is recorded, then raised.
+    """A run of the contract with its table locked; a failure inside is recorded, then raised.
 
     Args:
         contract: The name of a contract, or of its target table.
@@ -55,34 +55,34 @@ def open_run(contract: str, settings: str, *, run_id: str, started: datetime) ->
         run_id: The flow run's id.
         started: When the flow run first started; a retry has the same.
     """
-    where = block_lookup.settings(settings)
-    with map_unexpected_errors(contract, where.state_directory):
-        found = find_contract(contract, contracts_folder(where))
-        source = block_lookup.source(found.source.connection)
-        where.lakehouse.check()
-    target = f"{where.lakehouse.catalog}.{found.target}"
+    block = block_lookup.settings(settings)
+    with map_unexpected_errors(contract, block.state_directory):
+        model = find_contract(contract, contracts_folder(block))
+        source = block_lookup.source(model.source.connection)
+        block.lakehouse.check()
+    target = f"{block.lakehouse.catalog}.{model.target}"
     with (
-        map_unexpected_errors(found.name, where.state_directory),
-        table_lock(where.state_directory, target, run_id=run_id),
+        map_unexpected_errors(model.name, block.state_directory),
+        table_lock(block.state_directory, target, run_id=run_id),
     ):
         run = run_of(
-            found,
-            where,
+            model,
+            block,
             source,
-            session(where, source),
+            session(block, source),
             batch_id=batch_name(run_id, started),
             run_id=run_id,
             started=started,
         )
         watch = UsageWatch()
-        with map_spark_errors(found.name, "open"):
-            _prepare(run, found.namespace)
-        limit = time_limit(run.spark, where.table_minutes, where=found.name, tag=run.batch_id)
-        times = StepDurations(found.name)
-        within_reach = map_unexpected_errors(found.name, where.state_directory)
-        with listening(times), _recorded_if_failed(run, found, watch), limit, within_reach:
-            yield OpenRun(run, found, watch, times)
-        with map_spark_errors(found.name, "close", publishes=True):
+        with map_spark_errors(model.name, "open"):
+            _prepare(run, model.namespace)
+        limit = time_limit(run.spark, block.table_minutes, where=model.name, tag=run.batch_id)
+        times = StepDurations(model.name)
+        unexpected = map_unexpected_errors(model.name, block.state_directory)
+        with listening(times), _recorded_if_failed(run, model, watch), limit, unexpected:
+            yield OpenRun(run, model, watch, times)
+        with map_spark_errors(model.name, "close", publishes=True):
             clear_leftovers(run)
 
 
@@ -114,15 +114,15 @@ def run_of(
 
 
 def known_contracts(names: Sequence[str], settings: str) -> tuple[str, ...]:
-    """The contracts of those names, each once; an unknown one is told before any is loaded."""
+    """The contracts of those names, each once; an unknown one is refused before any is loaded."""
     folder = contracts_folder(block_lookup.settings(settings))
     return tuple(dict.fromkeys(find_contract(name, folder).name for name in names))
 
 
 def contracts_to_load(names: Sequence[str], settings: str) -> tuple[str, ...]:
-    """As `known_contracts`, but where there are several, one whose file is broken is among them.
+    """As `known_contracts`, but of several names, one whose file is broken is kept.
 
-    Its own load tells what is wrong with it; the others are loaded.
+    Its own load reports what is wrong with it; the others are loaded.
     """
     folder = contracts_folder(block_lookup.settings(settings))
     several = len({*names}) > 1
@@ -139,17 +139,17 @@ def contracts_to_load(names: Sequence[str], settings: str) -> tuple[str, ...]:
 
 
 def run_settings(settings: str) -> RunSettings:
-    """The settings of that name, for how many loads may run and how long."""
+    """The settings of that name: how many loads may run, and how long."""
     return block_lookup.settings(settings)
 
 
 def contracts_folder(settings: RunSettings) -> Path:
-    """Where the contracts lie: the settings' directory, else the ones that come along."""
+    """The folder of the contracts: the settings' directory, else the bundled one."""
     return settings.contracts_directory or TABLES
 
 
 def session(settings: RunSettings, source: SourceDatabase) -> SparkSession:
-    """A Spark session of its own, which knows the source's driver, over the process's one Spark."""
+    """A new session of the process's one Spark, with the source's driver."""
     return settings.spark.session(settings.lakehouse, *source.packages(), shared=False)
 
 

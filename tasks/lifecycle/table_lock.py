@@ -1,7 +1,7 @@
-"""One run at a time on a table, as far as runs share a state directory.
+"""One run at a time on a table, among the runs that share a state directory.
 
 Promise: the lock ends with the process that holds it, however that ends. Runs that share no
-directory are kept apart by the table's own commits: the slower one plans anew.
+directory are isolated by the table's own commits: the slower one plans again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contracts.errors import EnvironmentUnfitError, TableBusyError
 
 @contextmanager
 def table_lock(state_directory: Path, target: str, *, run_id: str) -> Iterator[None]:
-    """Hold the table while the body runs.
+    """Lock the table while the body runs.
 
     Raises:
         TableBusyError: Another run holds it.

@@ -1,6 +1,6 @@
-"""A limit on how long a load may take, which also ends what Spark is doing for it.
+"""A limit on how long a load may take, which also ends its Spark jobs.
 
-A Python timeout can't reach into the JVM: the thread waits there for Spark. So the Spark jobs are
+A Python timeout can't interrupt the JVM, where the thread waits for Spark. So the Spark jobs are
 tagged, and when the time is up they are interrupted, which wakes the thread.
 """
 
@@ -17,15 +17,15 @@ from contracts.errors import LoadTimedOutError, StrandlineError
 
 @contextmanager
 def time_limit(spark: SparkSession, minutes: float, *, where: str, tag: str) -> Iterator[None]:
-    """Let the body take at most so many minutes.
+    """Let the body run for at most `minutes`.
 
     Raises:
         LoadTimedOutError: It took longer; its Spark jobs were interrupted.
     """
-    over = threading.Event()
+    expired = threading.Event()
 
     def end() -> None:
-        over.set()
+        expired.set()
         spark.interruptTag(tag)
 
     timer = threading.Timer(minutes * 60, end)
@@ -34,18 +34,18 @@ def time_limit(spark: SparkSession, minutes: float, *, where: str, tag: str) -> 
     timer.start()
     try:
         yield
-        if over.is_set():
-            raise _late(where, minutes)
+        if expired.is_set():
+            raise _timed_out(where, minutes)
     except StrandlineError as error:
-        if over.is_set() and not isinstance(error, LoadTimedOutError):
-            raise _late(where, minutes) from None
+        if expired.is_set() and not isinstance(error, LoadTimedOutError):
+            raise _timed_out(where, minutes) from None
         raise
     finally:
         timer.cancel()
         spark.removeTag(tag)
 
 
-def _late(where: str, minutes: float) -> LoadTimedOutError:
+def _timed_out(where: str, minutes: float) -> LoadTimedOutError:
     return LoadTimedOutError(
         where=where,
         expected=f"a load of at most {minutes:g} minutes",

@@ -1,8 +1,8 @@
-"""What a load tells Prefect as events, for alerts to be triggered by and pages to show.
+"""The Prefect events of a load, which trigger alerts and show on pages.
 
 Promise: an event carries names of tables and checks, and counts; never a cell value or a key.
-Telling never fails a load and never waits for a server: events are handed to a thread, and outside
-of a flow run there is nobody to tell.
+Emitting never fails a load and never waits for a server: a thread sends the events, and outside
+of a flow run none are emitted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Figure = str | int | float | None
 
 
 def emit_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
-    """A batch was judged, and which checks its rows failed."""
+    """Emit the verdict on a batch, and each check that its rows failed."""
     failed = [finding for finding in verdict.findings if finding.failed]
     _emit(
         names.BATCH_JUDGED,
@@ -53,7 +53,7 @@ def emit_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
 
 
 def emit_loaded(run: Run, staged: StagedBatch, report: LoadReport) -> None:
-    """A load published a new state, or found that there is nothing to publish."""
+    """Emit that a load published a new state, or had nothing to publish."""
     _emit(
         names.TABLE_PUBLISHED if report.published else names.TABLE_UNCHANGED,
         run.table_resource,
@@ -67,9 +67,9 @@ def emit_loaded(run: Run, staged: StagedBatch, report: LoadReport) -> None:
 
 
 def emit_failure(run: Run, error: StrandlineError, *, attempts: int) -> None:
-    """A load ended; that it gave up on its source is worth an event of its own.
+    """Emit an event of its own if a failed load gave up on its source.
 
-    `attempts` is how often the source may be asked.
+    `attempts` is how often the source may be tried.
     """
     if isinstance(error, SourceUnavailableError):
         _emit(names.CIRCUIT_OPENED, run.source_resource, _batch(run) | {"attempts": attempts})

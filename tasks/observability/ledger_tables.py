@@ -15,19 +15,17 @@ from tasks.run.run_context import ledger_table
 
 NAMES = ("data_lineage", "run_metrics", "quarantine")
 
-
-_making = threading.Lock()
+_creation_lock = threading.Lock()
 
 
 def ensure_namespaces_and_ledgers(
     spark: SparkSession, settings: RunSettings, namespace: str
 ) -> None:
-    """Create what is not there yet: the namespaces of a run, the target's among them, and ledgers.
+    """Create what is missing: the namespaces of a run, the target's among them, and ledgers.
 
-    One load of a process at a time: a catalog in a database takes two that create the same for an
-    error.
+    One load of a process at a time: a catalog in a database fails when two create the same.
     """
-    with _making:
+    with _creation_lock:
         for name in (settings.governance_namespace, settings.stage_namespace, namespace):
             spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {settings.lakehouse.catalog}.{name}")
         _ensure_ledgers(spark, settings)
@@ -37,22 +35,22 @@ def _ensure_ledgers(spark: SparkSession, settings: RunSettings) -> None:
     for name in NAMES:
         table = ledger_table(settings, name)
         if exists(spark, table):
-            _complete(spark, load_ledger(LEDGERS / f"{name}.yaml"), table)
+            _add_missing_columns(spark, load_ledger(LEDGERS / f"{name}.yaml"), table)
         else:
             spark.sql(create_ledger(load_ledger(LEDGERS / f"{name}.yaml"), table))
 
 
-def _complete(spark: SparkSession, ledger: Ledger, table: str) -> None:
-    """Add the columns that a ledger has got since the table was made."""
-    have = set(spark.table(table).columns)
-    missing = [column.name for column in ledger.columns if column.name not in have]
+def _add_missing_columns(spark: SparkSession, ledger: Ledger, table: str) -> None:
+    """Add the columns that a ledger has gained since its table was created."""
+    existing = set(spark.table(table).columns)
+    missing = [column.name for column in ledger.columns if column.name not in existing]
     if missing:
         spark.sql(add_columns(ledger, missing, table))
 
 
 def append(rows: DataFrame, table: str) -> None:
     """Append rows in the table's own column types."""
-    wanted = rows.sparkSession.table(table).schema
-    rows.select(*[rows[f.name].cast(f.dataType).alias(f.name) for f in wanted.fields]).writeTo(
+    schema = rows.sparkSession.table(table).schema
+    rows.select(*[rows[f.name].cast(f.dataType).alias(f.name) for f in schema.fields]).writeTo(
         table
     ).append()

@@ -9,8 +9,8 @@ from history.spark.column_quoting_and_comparison import named
 from tasks.observability.ledger_tables import append
 from tasks.run.run_context import Lineage, Run
 
-_MOST_CHARACTERS = 500
-"""So many has the ledger's column of transformations."""
+_MAX_CHARACTERS = 500
+"""The length of the ledger's column of transformations."""
 
 
 def lineage_of(contract: Contract) -> Lineage | None:
@@ -19,7 +19,7 @@ def lineage_of(contract: Contract) -> Lineage | None:
     columns = [column for column in contract.columns if column.lineage]
     if surrogate is None or batch is None or not columns:
         return None
-    told = [
+    transformations = [
         f"{column.name}={column.transformation.name}({', '.join(column.sources)})"
         for column in columns
     ]
@@ -28,18 +28,18 @@ def lineage_of(contract: Contract) -> Lineage | None:
         surrogate_key=surrogate.name,
         batch_id=batch.name,
         row_score=None if score is None else score.name,
-        transformations="; ".join(told)[:_MOST_CHARACTERS],
+        transformations="; ".join(transformations)[:_MAX_CHARACTERS],
     )
 
 
 def append_lineage(run: Run, batch_id: str) -> None:
-    """One row per version that the batch opened, unless they are there already."""
+    """Append one row per version that the batch opened, unless that was done already."""
     lineage = run.lineage
     if lineage is None:
         return
     table = run.ledger("data_lineage")
-    held = run.spark.table(table).where(F.col("target_table") == run.target)
-    if held.where(F.col("batch_id") == batch_id).limit(1).collect():
+    recorded = run.spark.table(table).where(F.col("target_table") == run.target)
+    if recorded.where(F.col("batch_id") == batch_id).limit(1).collect():
         return
     batch, record_id = named(lineage.batch_id), named(lineage.surrogate_key)
     score = F.lit(None) if lineage.row_score is None else named(lineage.row_score)

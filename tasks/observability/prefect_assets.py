@@ -1,6 +1,6 @@
-"""Source and target as Prefect assets: which table a run made anew, and from which one.
+"""Source and target as Prefect assets: which table a run materialises, and from which one.
 
-The keys name places and never rows: `iceberg://catalog/namespace/table` and
+The keys name tables and never rows: `iceberg://catalog/namespace/table` and
 `postgresql://host/database/schema/table`.
 """
 
@@ -31,9 +31,9 @@ def target_asset(run: Run, contract: CompiledContract) -> Asset:
 
 def source_asset(run: Run) -> Asset:
     """The table that its rows come from."""
-    place = f"{run.source.host}/{run.source.database}"
+    database = f"{run.source.host}/{run.source.database}"
     relation = run.relation.replace(".", "/")
-    return Asset(key=f"{run.source.dialect}://{place}/{relation}")
+    return Asset(key=f"{run.source.dialect}://{database}/{relation}")
 
 
 def published_asset(

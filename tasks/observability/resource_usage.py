@@ -1,4 +1,4 @@
-"""What a run costs this machine: memory and CPU of the process and everything it started."""
+"""What a run uses of this machine: memory and CPU of the process and everything it started."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ _MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`memory_mb` is the greatest resident memory seen, `cpu_percent` 100 per busy core."""
+    """`memory_mb` is the peak of resident memory, `cpu_percent` 100 per busy core."""
 
     memory_mb: float
     cpu_percent: float
 
 
 class UsageWatch:
-    """Looks at the process tree twice a second until it is asked for the result."""
+    """Samples the process tree twice a second until `result` is called."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
         self._peak = 0.0
         self._began = time.monotonic()
         self._cpu = self._cpu_seconds()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="usage", daemon=True)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, name="usage", daemon=True)
         self._thread.start()
 
     def result(self) -> Usage:
-        """Stop looking; the usage since this watch was made."""
-        self._over.set()
+        """Stop sampling; the usage since this watch was made."""
+        self._stop.set()
         self._thread.join()
         seconds = max(time.monotonic() - self._began, 1e-6)
         busy = max(self._cpu_seconds() - self._cpu, 0.0)
         return Usage(round(self._peak, 1), round(100.0 * busy / seconds, 1))
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         while True:
             self._peak = max(self._peak, self._resident())
-            if self._over.wait(_SECONDS_BETWEEN):
+            if self._stop.wait(_SECONDS_BETWEEN):
                 return
 
     def _tree(self) -> list[psutil.Process]:
@@ -54,7 +54,7 @@ class UsageWatch:
         for process in self._tree():
             try:
                 total += process.memory_info().rss / _MEGABYTE
-            except psutil.NoSuchProcess:  # it ended between the listing and the look
+            except psutil.NoSuchProcess:  # it ended between listing and sampling
                 continue
         return total
 

@@ -34,7 +34,7 @@ def record_failure(run: Run, error: StrandlineError, watch: UsageWatch) -> None:
 
 
 def record_unrecorded(run: Run) -> None:
-    """Make up for a run of this table that was stopped between publishing and recording."""
+    """Record a run of this table that was stopped between publishing and recording."""
     state = current_state(run.spark, run.target) if exists(run.spark, run.target) else None
     if state is None or not is_unrecorded(run.spark, state, run.ledger("run_metrics")):
         return
@@ -44,37 +44,37 @@ def record_unrecorded(run: Run) -> None:
 
 
 def is_unrecorded(spark: SparkSession, state: CurrentState, ledger: str) -> bool:
-    """Whether the state is that of a load which the ledger of runs does not know."""
+    """Whether the state is of a load that the ledger of runs lacks."""
     batch_id = state.properties.get(BATCH_ID)
     if batch_id is None or PIPELINE not in state.properties:
         return False
-    done = (F.col("batch_id") == batch_id) & (F.col("state") == PUBLISHED)
-    return not spark.table(ledger).where(done).limit(1).collect()
+    recorded = (F.col("batch_id") == batch_id) & (F.col("state") == PUBLISHED)
+    return not spark.table(ledger).where(recorded).limit(1).collect()
 
 
 def _from_summary(run: Run, state: CurrentState, batch_id: str) -> dict[str, object]:
-    told = json.loads(state.properties[PIPELINE])
+    pipeline = json.loads(state.properties[PIPELINE])
     counts = json.loads(state.properties[REPORT])
-    mark = state.properties.get(WATERMARK)
+    watermark = state.properties.get(WATERMARK)
     return {
-        "job_id": told["run_id"],
+        "job_id": pipeline["run_id"],
         "batch_id": batch_id,
         "contract": run.name,
         "target_table": run.target,
-        "start_time": datetime.fromisoformat(told["started"]),
+        "start_time": datetime.fromisoformat(pipeline["started"]),
         "end_time": run.started,
         "state": PUBLISHED,
-        "data_quality_score": told["score"],
-        "watermark": datetime.fromisoformat(mark) if mark else None,
+        "data_quality_score": pipeline["score"],
+        "watermark": datetime.fromisoformat(watermark) if watermark else None,
         "errors_count": 0,
         "snapshot_id": state.snapshot_id,
         **history_counts(counts),
-        **{name: value for name, value in told.items() if name.startswith("rows_")},
+        **{name: value for name, value in pipeline.items() if name.startswith("rows_")},
     }
 
 
 def metrics_of(run: Run, ended: datetime, usage: Usage) -> dict[str, object]:
-    """What is said of every run, however it ended."""
+    """The metrics of every run, however it ended."""
     return {
         "job_id": run.run_id,
         "batch_id": run.batch_id,
@@ -99,7 +99,7 @@ def history_counts(counts: Mapping[str, object]) -> dict[str, object]:
 
 
 def append_metrics(run: Run, metrics: Mapping[str, object]) -> None:
-    """One row, in the ledger's own columns; what is not known of a run is null."""
+    """One row, in the ledger's own columns; metrics that a run lacks are null."""
     table = run.ledger("run_metrics")
     names = run.spark.table(table).columns
     row = run.spark.sql(

@@ -1,4 +1,4 @@
-"""How much of a load Spark had to move from memory to disk, as its own web pages tell."""
+"""How much of a load Spark had to move from memory to disk, from its own REST API."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ def spilled_bytes(spark: SparkSession, tag: str) -> int | None:
     address = getattr(getattr(spark, "_sc", None), "uiWebUrl", None)
     if address is None:
         return None
-    # What Spark says of itself is no matter for a proxy.
+    # Requests to Spark itself go through no proxy.
     opener = build_opener(ProxyHandler({}))
 
-    def told(path: str) -> list[dict[str, object]]:
-        with opener.open(f"{address}/api/v1/applications{path}", timeout=_SECONDS) as answer:
-            return list(json.load(answer))
+    def fetch(path: str) -> list[dict[str, object]]:
+        with opener.open(f"{address}/api/v1/applications{path}", timeout=_SECONDS) as response:
+            return list(json.load(response))
 
     try:
-        application = f"/{told('')[0]['id']}"
+        application = f"/{fetch('')[0]['id']}"
         # Spark puts the session's id before a session's tags.
         jobs = [
             job
-            for job in told(f"{application}/jobs")
+            for job in fetch(f"{application}/jobs")
             if any(str(each).endswith(tag) for each in _listed(job, "jobTags"))
         ]
         stages = {stage for job in jobs for stage in _listed(job, "stageIds")}
-        found = [each for each in told(f"{application}/stages") if each["stageId"] in stages]
+        matching = [each for each in fetch(f"{application}/stages") if each["stageId"] in stages]
     except (URLError, OSError, ValueError, IndexError):
         return None
-    return sum(int(str(each["diskBytesSpilled"])) for each in found)
+    return sum(int(str(each["diskBytesSpilled"])) for each in matching)
 
 
 def _listed(job: dict[str, object], name: str) -> list[object]:

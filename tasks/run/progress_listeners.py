@@ -1,7 +1,7 @@
-"""How a run tells whoever watches what it is doing: the command line, a log, a test.
+"""How a run announces its progress to listeners: the command line, a log, a test.
 
 Listeners get plain values and never a row. A listener that raises stops the run, on purpose: a
-test uses that, and a broken display should be seen.
+test uses that, and a broken display should be noticed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _listeners: list[Listener] = []
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Hear everything that is announced in this process meanwhile, from any thread."""
+    """Call the listener for all announcements in this process meanwhile, from any thread."""
     _listeners.append(listener)
     try:
         yield
@@ -44,7 +44,7 @@ def listening(listener: Listener) -> Iterator[None]:
 def announce(
     contract: str, step: str, state: str, figures: Mapping[str, int | float] | None = None
 ) -> None:
-    """Tell every listener."""
+    """Call every listener."""
     progress = Progress(contract, step, state, figures or {})
     for listener in tuple(_listeners):
         listener(progress)

@@ -17,18 +17,18 @@ _FIRST_DELAY_SECONDS = 2
 
 
 def with_retries(step: Task[P, R], attempts: int) -> Task[P, R]:
-    """The step, tried again `attempts` times, ever later.
+    """The step, retried `attempts` times with growing delays.
 
-    Only failures that may pass are tried again: a wrong password stays wrong.
+    Only transient failures are retried: a wrong password stays wrong.
     """
     return step.with_options(
         retries=attempts,
         retry_delay_seconds=exponential_backoff(_FIRST_DELAY_SECONDS),
         retry_jitter_factor=0.2,
-        retry_condition_fn=_may_pass,
+        retry_condition_fn=_is_transient,
     )
 
 
-def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     error = state.result(raise_on_failure=False)
     return isinstance(error, RetryableError)

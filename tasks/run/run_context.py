@@ -1,7 +1,7 @@
-"""What the steps of one load share: its names and places, a Spark session and the batch.
+"""What the steps of one load share: its names, settings, a Spark session and the batch.
 
-A run is made by `tasks.lifecycle.open_run` and handed to every step; what a step finds out is
-handed on as the values of `tasks.run.step_results`. What is loaded, and how, is said by the
+`tasks.lifecycle.open_run` makes a run and passes it to every step; steps return the values of
+`tasks.run.step_results`. What is loaded, and how, is in the
 `tasks.compiler.compile_contract.CompiledContract` that goes with it.
 """
 
@@ -43,13 +43,13 @@ class Run:
         lineage: How lineage is recorded; None: it is not.
         settings: Where things live.
         source: The database that the rows come from.
-        spark: A session of this load's own: snapshot properties hold for a whole session.
+        spark: A session of this load's own: snapshot properties apply to a whole session.
         batch_id: Names the batch; the same when a flow run is retried.
         run_id: The flow run.
         started: When the batch was taken; timezone-aware.
-        closes_at_most: So many keys that a full read lacks may be closed; None: as many as the
+        closes_at_most: How many keys that a full read lacks may be closed; None: as many as the
             contract allows.
-        full: The whole source is to be read, also where the contract reads what is new.
+        full: The whole source is read, also where the contract reads what is new.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Run:
 
     @property
     def stage(self) -> str:
-        """The table that this batch waits in until it is published."""
+        """The table that stages this batch until it is published."""
         return stage_table(self.settings, self.name, self.batch_id)
 
     def ledger(self, name: str) -> str:

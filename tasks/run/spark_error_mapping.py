@@ -30,11 +30,10 @@ _NO_SPACE = re.compile(r"No space left on device")
 _NO_MEMORY = re.compile(r"OutOfMemoryError|Java heap space|GC overhead limit exceeded")
 _SQL_STATE = re.compile(r"SQLSTATE:? ?([0-9A-Z]{5})|SQL state \[?([0-9A-Z]{5})")
 _CONNECTING = "08"
-_MOST_CAUSES = 20
+_MAX_CAUSES = 20
 
-
-_UNTOUCHED = "Nothing was published."
-_STANDS = "What was published stands, and the next run makes up for the rest."
+_UNPUBLISHED = "Nothing was published."
+_MAYBE_PUBLISHED = "What was published stands, and the next run makes up for the rest."
 
 
 @contextmanager
@@ -48,7 +47,7 @@ def map_spark_errors(contract: str, step: str, *, publishes: bool = False) -> It
         step: In which step.
         publishes: The step comes after or with publishing, so that something may be published.
     """
-    where, state = f"{contract}, step {step}", _STANDS if publishes else _UNTOUCHED
+    where, state = f"{contract}, step {step}", _MAYBE_PUBLISHED if publishes else _UNPUBLISHED
     try:
         yield
     except StrandlineError:
@@ -56,15 +55,15 @@ def map_spark_errors(contract: str, step: str, *, publishes: bool = False) -> It
     except Py4JNetworkError:
         raise _ended(where, state) from None
     except (PySparkException, Py4JError) as error:
-        raise _told(error, where, state) from None
+        raise _mapped(error, where, state) from None
     except (ConnectionError, EOFError) as error:
         if not _of_py4j(error):
             raise
         raise _ended(where, state) from None
 
 
-def _told(error: PySparkException | Py4JError, where: str, state: str) -> StrandlineError:
-    """What it means; Spark's process, which is asked for it, may be gone by now."""
+def _mapped(error: PySparkException | Py4JError, where: str, state: str) -> StrandlineError:
+    """The error for it; Spark's process, which is queried for details, may have ended by now."""
     try:
         return _meaning(error, where=where, state=state)
     except (Py4JNetworkError, ConnectionError, EOFError):
@@ -74,16 +73,16 @@ def _told(error: PySparkException | Py4JError, where: str, state: str) -> Strand
 def _meaning(error: PySparkException | Py4JError, *, where: str, state: str) -> StrandlineError:
     text = _text(error)
     classes = list(dict.fromkeys(_CLASS.findall(text)))
-    told = ", ".join(classes[:4]) or type(error).__name__
+    names = ", ".join(classes[:4]) or type(error).__name__
     return (
-        _of_the_machine(text, where, state)
-        or _of_the_lakehouse(classes, told, where, state)
-        or _of_the_source(error, classes, text, where)
-        or _of_the_step(error, classes, told, where, state)
+        _machine_error(text, where, state)
+        or _lakehouse_error(classes, names, where, state)
+        or _source_error(error, classes, text, where)
+        or _step_error(error, classes, names, where, state)
     )
 
 
-def _of_the_machine(text: str, where: str, state: str) -> StrandlineError | None:
+def _machine_error(text: str, where: str, state: str) -> StrandlineError | None:
     if _NO_SPACE.search(text):
         return EnvironmentUnfitError(
             where=where,
@@ -102,44 +101,44 @@ def _of_the_machine(text: str, where: str, state: str) -> StrandlineError | None
     return None
 
 
-def _of_the_lakehouse(
-    classes: list[str], told: str, where: str, state: str
+def _lakehouse_error(
+    classes: list[str], names: str, where: str, state: str
 ) -> StrandlineError | None:
-    if not any(name in _LAKEHOUSE for name in classes):
+    if not any(each in _LAKEHOUSE for each in classes):
         return None
     return LakehouseUnavailableError(
         where=where,
         expected="the catalog and the storage to answer",
-        found=told,
+        found=names,
         next_step=f"Check the lakehouse block, then run again. {state}",
     )
 
 
-def _of_the_source(
+def _source_error(
     error: PySparkException | Py4JError, classes: list[str], text: str, where: str
 ) -> StrandlineError | None:
-    """What the driver of the source raised, by what its exception says or, without it, its text."""
+    """What the source's driver raised, by its exception's SQLSTATE or, without one, its text."""
     if not {"PSQLException", "SQLTimeoutException"} & {*classes}:
         return None
-    told, routine = _sql_state(error)
-    written = _SQL_STATE.search(text)
-    if told is None and written is not None:
-        told = next(group for group in written.groups() if group)
-    if told is None:
+    code, routine = _sql_state(error)
+    match = _SQL_STATE.search(text)
+    if code is None and match is not None:
+        code = next(group for group in match.groups() if group)
+    if code is None:
         return SourceUnavailableError(
             where=where,
             expected="the source database to answer the contract's query",
             found=", ".join(classes[:4]),
             next_step="Check the source database block and the database's log, then run again.",
         )
-    certificate = meaning_of_certificate(text) if told.startswith(_CONNECTING) else None
+    certificate = meaning_of_certificate(text) if code.startswith(_CONNECTING) else None
     if certificate is not None:
         return certificate.error(where)
-    return meaning_of_state(told, routine).error(where, f"SQLSTATE {told}")
+    return meaning_of_state(code, routine).error(where, f"SQLSTATE {code}")
 
 
-def _of_the_step(
-    error: PySparkException | Py4JError, classes: list[str], told: str, where: str, state: str
+def _step_error(
+    error: PySparkException | Py4JError, classes: list[str], names: str, where: str, state: str
 ) -> StrandlineError:
     condition = error.getCondition() if isinstance(error, PySparkException) else None
     if condition in _DRIFT:
@@ -149,17 +148,17 @@ def _of_the_step(
             found=str(condition),
             next_step="Compare the contract with the source and the target.",
         )
-    if type(error).__name__ in _VALUES or any(name in _VALUES for name in classes):
+    if type(error).__name__ in _VALUES or any(each in _VALUES for each in classes):
         return SourceValueError(
             where=where,
             expected="values that Spark can compute with",
-            found=f"one that is no number, or beyond its type ({condition or told})",
+            found=f"one that is no number, or beyond its type ({condition or names})",
             next_step=f"Look for it in the source; a column read as a string takes any. {state}",
         )
     return StepFailedError(
         where=where,
         expected="Spark to finish the step",
-        found=str(condition or told),
+        found=str(condition or names),
         next_step=f"{state} Spark's own log (settings: log_directory) has the rest.",
     )
 
@@ -174,7 +173,7 @@ def _ended(where: str, state: str) -> StrandlineError:
 
 
 def _of_py4j(error: BaseException) -> bool:
-    """It was raised by the bridge to Spark's process, and not by another connection."""
+    """Whether the bridge to Spark's process raised it, and not another connection."""
     names = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__))
     return any(str(name).partition(".")[0] == "py4j" for name in names)
 
@@ -185,15 +184,15 @@ def _sql_state(error: PySparkException | Py4JError) -> tuple[str | None, str | N
     Over Spark Connect there are no causes.
     """
     cause: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
-    for _ in range(_MOST_CAUSES):
+    for _ in range(_MAX_CAUSES):
         if cause is None:
             break
         if str(cause.getClass().getName()).endswith(".PSQLException"):
-            said = cause.getServerErrorMessage()
+            message = cause.getServerErrorMessage()
             state = cause.getSQLState()
             return (
                 str(state) if state else None,
-                str(said.getRoutine()) if said is not None and said.getRoutine() else None,
+                str(message.getRoutine()) if message is not None and message.getRoutine() else None,
             )
         cause = cause.getCause()
     return None, None

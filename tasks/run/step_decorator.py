@@ -1,7 +1,7 @@
-"""A step of a load as a Prefect task that says when it begins and ends.
+"""A step of a load as a Prefect task that announces when it begins and ends.
 
-Steps are never cached and their results never persisted: they hand on tables, and what a table
-holds is decided by its snapshot, not by a copy of an earlier answer.
+Steps are never cached and their results never persisted: they pass tables on, and the content of a
+table depends on its snapshot, not on a copy of an earlier result.
 """
 
 from __future__ import annotations

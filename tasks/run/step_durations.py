@@ -8,7 +8,7 @@ from tasks.run.progress_listeners import Progress
 
 
 class StepDurations:
-    """A listener that adds up the seconds of each step of one contract; a step may come again."""
+    """A listener that adds up the seconds of each step of one contract; a step may run again."""
 
     def __init__(self, contract: str) -> None:
         self._contract = contract
@@ -16,7 +16,7 @@ class StepDurations:
         self._seconds: dict[str, float] = {}
 
     def __call__(self, progress: Progress) -> None:
-        """Hear an announcement."""
+        """Handle an announcement."""
         if progress.contract != self._contract:
             return
         if progress.state == "begun":

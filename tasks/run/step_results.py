@@ -1,4 +1,4 @@
-"""What one step hands to the next: names, snapshots and counts, never rows."""
+"""What one step passes to the next: names, snapshots and counts, never rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tasks.transforms.checks.quality_score import Finding
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What one load has to read: bounds and slices, found without reading a row.
+    """What one load has to read: bounds and slices, determined without reading a row.
 
     Attributes:
         contract: What the table promises, compiled.
@@ -25,11 +25,11 @@ class Extraction:
         first_load: Nothing was published yet.
         full: Every row of the source is read.
         after: The published watermark that the read begins at; None: at the first row.
-        watermark: The published one, which never moves back; None: there is none to be believed.
-        read_at: The instant of the read, by the source's clock, and its place after all before it.
-        watermark_limit: How far a watermark is believed: the source's clock, or the start of its
+        watermark: The published one, which never moves back; None: none can be trusted.
+        read_at: The instant of the read, by the source's clock, and after every earlier read's.
+        watermark_limit: Up to when a watermark is accepted: the source's clock, or the start of its
             oldest open transaction.
-        judged_until: The greatest watermark that an earlier batch has judged and counted.
+        judged_until: The greatest watermark that an earlier batch has checked and counted.
         read: Of a state: the read as its history keeps it.
     """
 
@@ -49,16 +49,16 @@ class Extraction:
 
 @dataclass(frozen=True, slots=True)
 class StagedBatch:
-    """The judged and protected rows of one batch, written once.
+    """The checked and protected rows of one batch, written once.
 
     `rows_read` counts what left the source; it equals refused + ignored + repeated + staged.
-    `repeated` rows say exactly what an open version already says and were not written.
+    `repeated` rows equal an open version and were not written.
     `watermark` is the greatest of the rows that were not refused, within the source's own clock
-    (None: there is none). `read` says which read of its source the batch is, where that is read as
-    it is now; it is full where the contract closes keys that are absent from a full load.
-    `judged_until` is the greatest watermark of all rows up to the read. `there` counts the rows
-    that must be open versions once a full read is loaded (None: that is not asked), and
-    `there_digest` is that of their fingerprints.
+    (None: there is none). `read` is the batch's read of a state source; it is full where the
+    contract closes keys that are absent from a full load.
+    `judged_until` is the greatest watermark of all rows up to the read. `open_rows` counts the rows
+    that must be open versions once a full read is loaded (None: not a full read), and
+    `open_rows_digest` is the digest of their fingerprints.
     """
 
     table: str
@@ -71,8 +71,8 @@ class StagedBatch:
     findings: tuple[Finding, ...] = ()
     read: Read | None = None
     judged_until: datetime | None = None
-    there: int | None = None
-    there_digest: int = 0
+    open_rows: int | None = None
+    open_rows_digest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class SourceRead:
 
 @dataclass(frozen=True, slots=True)
 class MergedBatch:
-    """A batch that lies on its branch: what the history engine was given, and what it wrote."""
+    """A batch on its branch: what the history engine was given, and what it wrote."""
 
     batch: Batch
     written: WriteResult
@@ -98,7 +98,7 @@ class MergedBatch:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement over a batch: score in [0, 1], None when there was nothing to judge."""
+    """The verdict on a batch: score in [0, 1], None when nothing was evaluated."""
 
     score: float | None
     threshold: float
@@ -111,8 +111,8 @@ class Verdict:
 class LoadSummary:
     """How one table's load ended: what the command line and the run's page show.
 
-    `step_seconds` says how long each step took, those that were repeated in all. `source_kind` is
-    what the source was taken for, `taken_because` why, where the contract does not say.
+    `step_seconds` says how long each step took, all its repetitions together. `source_kind` is
+    what the source was read as, `taken_because` why, where the contract does not say.
     """
 
     contract: str
@@ -138,7 +138,7 @@ class LoadSummary:
 
 @dataclass(frozen=True, slots=True)
 class DifferingKey:
-    """A key whose open version is not what the source says.
+    """A key whose open version differs from the source.
 
     `found` is 'only in source', 'only in table' or 'differs'; `key` is a JSON object of the key
     as the table stores it.
@@ -157,12 +157,12 @@ class VerifyResult:
         target: The history table.
         read_at: The instant of the read, by the source's clock.
         rows_read: The source's rows.
-        open_versions: The keys that the table held open.
-        only_in_source: Keys that the source has, and the table does not hold open.
-        only_in_table: Keys that the table holds open, and the source does not have.
+        open_versions: The table's open keys.
+        only_in_source: Keys of the source that are not open in the table.
+        only_in_table: Keys that are open in the table and not in the source.
         differing: Keys of both whose values differ.
-        kept: Open keys without a row of which the contract says that they stay.
-        refused: Rows that a check refuses: their keys keep what the table holds of them.
+        kept: Open keys without a row that the contract keeps open.
+        refused: Rows that a check refuses: their keys keep their versions.
         keys: Some of the keys that are not equal.
         batch_id: The batch that repaired them; None: nothing was repaired.
     """

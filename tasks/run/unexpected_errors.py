@@ -1,7 +1,7 @@
-"""What nobody foresaw, as an error that is told, recorded and counted like any other.
+"""Unexpected exceptions, as an error that is reported, recorded and counted like any other.
 
-Promise: what the exception itself says, which may quote a cell, goes no further than here. Its
-trace, kinds and places only, is kept in a file and in the log.
+Promise: the text of the exception, which may quote a cell, goes no further than here. Its trace,
+types and code lines only, is kept in a file and in the log.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def map_unexpected_errors(where: str, state_directory: Path | None = None) -> It
         yield
     except StrandlineError:
         raise
-    except Exception as error:  # noqa: BLE001 - the next table is loaded, whatever this one met
+    except Exception as error:  # noqa: BLE001 - the next table is loaded, whatever failed here
         # Not `from error`: its text would be printed with the traceback.
         raise unexpected_error(error, where, state_directory) from None
 
@@ -44,33 +44,33 @@ def map_unexpected_errors(where: str, state_directory: Path | None = None) -> It
 def unexpected_error(
     error: BaseException, where: str, state_directory: Path | None = None
 ) -> UnexpectedError:
-    """The error that stands for the exception, whose trace is kept; see `foreseen`."""
+    """The error for the exception, whose trace is kept; see `map_unexpected_errors`."""
     trace = _trace(error)
     get_logger("strandline").error("%s: unexpected\n%s", where, trace)
-    kept = None if state_directory is None else _kept(state_directory / TRACES, where, trace)
-    place = traceback.extract_tb(error.__traceback__)[-1:]
-    at = f" in {Path(place[0].filename).name}, line {place[0].lineno}" if place else ""
+    file = None if state_directory is None else _append(state_directory / TRACES, where, trace)
+    frames = traceback.extract_tb(error.__traceback__)[-1:]
+    at = f" in {Path(frames[0].filename).name}, line {frames[0].lineno}" if frames else ""
     return UnexpectedError(
         where=where,
         expected="nothing but errors that Strandline knows",
         found=f"{type(error).__name__}{at}",
-        next_step=f"Report it, with the trace in {kept or 'the log'}; running again may help.",
+        next_step=f"Report it, with the trace in {file or 'the log'}; running again may help.",
     )
 
 
 def _trace(error: BaseException) -> str:
-    """The places that the exception and those behind it came by, without a word of theirs."""
+    """The code lines and types of the exception and its causes, without their texts."""
     parts: list[str] = []
-    seen: BaseException | None = error
-    while seen is not None:
-        frames = traceback.format_list(traceback.extract_tb(seen.__traceback__))
-        parts.append("".join(frames) + type(seen).__name__)
-        behind = None if seen.__suppress_context__ else seen.__context__
-        seen = seen.__cause__ or behind
+    current: BaseException | None = error
+    while current is not None:
+        frames = traceback.format_list(traceback.extract_tb(current.__traceback__))
+        parts.append("".join(frames) + type(current).__name__)
+        context = None if current.__suppress_context__ else current.__context__
+        current = current.__cause__ or context
     return "\n\nraised while handling\n\n".join(parts)
 
 
-def _kept(path: Path, where: str, trace: str) -> Path | None:
+def _append(path: Path, where: str, trace: str) -> Path | None:
     # The failure itself matters more than a trace of it that can't be written.
     with suppress(OSError):
         append_private(path, f"{datetime.now(UTC).isoformat()} {where}\n{trace}\n\n")

@@ -21,21 +21,21 @@ def source_slices(
     """Conditions on `SLICE` that cut `low` to `high` into at most `count` equal ranges.
 
     Values outside the bounds fall into the first or the last range. Without usable bounds, or
-    with a count of one, there is a single slice that holds everything.
+    with a count of one, there is a single slice with every row.
     """
     cuts = _cuts(low, high, count)
     if not cuts:
         return ("1 = 1",)
-    dialects = Dialect(dialect)
-    name = dialects.quoted(SLICE)
-    marks = [dialects.literal(cut) for cut in cuts]
-    first = f"({name} < {marks[0]} OR {name} IS NULL)"
-    between = [f"({name} >= {lower} AND {name} < {upper})" for lower, upper in pairwise(marks)]
-    return (first, *between, f"({name} >= {marks[-1]})")
+    sql = Dialect(dialect)
+    name = sql.quoted(SLICE)
+    literals = [sql.literal(cut) for cut in cuts]
+    first = f"({name} < {literals[0]} OR {name} IS NULL)"
+    between = [f"({name} >= {lower} AND {name} < {upper})" for lower, upper in pairwise(literals)]
+    return (first, *between, f"({name} >= {literals[-1]})")
 
 
 def _cuts(low: object, high: object, count: int) -> list[Bound]:
-    """The inner edges of the ranges, ascending and distinct."""
+    """The inner boundaries of the ranges, ascending and distinct."""
     steps = range(1, count)
     if isinstance(low, datetime) and isinstance(high, datetime):
         cuts: list[Bound] = [low + (high - low) * step / count for step in steps]

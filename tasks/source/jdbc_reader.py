@@ -1,7 +1,7 @@
 """Reading a source relation as a Spark frame, over JDBC, in slices side by side.
 
 Promise: everything is read in the snapshot of the run's reading, and each value is what the
-database holds, or null and told in the row's last column.
+database holds, or null and listed in the row's last column.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def source_rows(
     """What a query of `tasks.source.source_query` selects; each row leaves the source once.
 
     Args:
-        spark: Reads.
+        spark: The session that reads.
         reading: The snapshot that every session reads.
         schema: The columns and their types, as the contract says.
         fetch: How rows are fetched.
-        query: What is read.
+        query: The query to read.
         slices: Conditions that cut it into parts to be read side by side, each row in one of them.
 
     Returns:
@@ -72,16 +72,16 @@ def reference_values(
     """The distinct values of some columns of another relation, in their natural types.
 
     Args:
-        spark: Reads.
+        spark: The session that reads.
         reading: The snapshot that every session reads.
         relation: The relation, as its catalog describes it.
         columns: The columns' names.
         fetch: How rows are fetched.
         dialect: Of the source.
-        where: Who needs them, for the error.
+        where: What needs them, for the error.
 
     Raises:
-        SchemaDriftError: There is no such column.
+        SchemaDriftError: A column is missing.
     """
     kinds = {c.name: natural_type(c) for c in relation.columns if c.name in columns}
     missing = sorted(columns - set(kinds))
@@ -107,7 +107,7 @@ def _read(
     query: str,
     slices: tuple[str, ...],
 ) -> DataFrame:
-    """What a query selects, one partition for each of the conditions."""
+    """The rows that a query selects, one partition for each of the conditions."""
     options = {
         **reading.jdbc_options(),
         "fetchsize": str(fetch.rows),

@@ -2,14 +2,14 @@
 
 Spark's reader infers types from the driver and loses values on the way: it cuts times to
 milliseconds, rounds numbers without a precision, makes a date in the year 9999 of `infinity`, and
-fails the whole read on one NaN. So a query never asks for a value of such a type. It asks for the
+fails the whole read on one NaN. So a query never selects a value of such a type. It selects the
 value in a type that the reader takes exactly: whole numbers, binary floating point numbers,
 decimals of a declared precision, text and bytes. That expression is the column's carrier.
 
-Promise: a carrier loses nothing. A value that it can't carry is null and told apart by
+Promise: a carrier loses nothing. A value that it can't carry is null and flagged by
 `Carrier.unfit`, so that its row can be refused; a type without a carrier is refused by name.
 
-The session has to say TimeZone UTC, DateStyle ISO, IntervalStyle postgres and an empty
+The session has to set TimeZone UTC, DateStyle ISO, IntervalStyle postgres and an empty
 search_path, where a type is read as text.
 """
 
@@ -31,13 +31,13 @@ _COLUMN = "{column}"
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """How a column is asked for, in SQL over `{column}`.
+    """How a column is selected, in SQL over `{column}`.
 
     Args:
         value: Carries the value; null where it does not fit.
         carried: The Spark type that the reader makes of `value`. A date is carried in days and a
             timestamp in microseconds since 1970, in UTC.
-        fits: Holds when the value fits, null when it is null; None when every value fits.
+        fits: True when the value fits, null when it is null; None when every value fits.
         text: The value as text, for a row that is refused.
     """
 
@@ -51,7 +51,7 @@ class Carrier:
         return self.value.replace(_COLUMN, quoted)
 
     def unfit(self, quoted: str) -> str | None:
-        """Holds when the column has a value that is not carried; None when that can't be."""
+        """True when the column has a value that is not carried; None when that can't happen."""
         return f"NOT ({self.fits.replace(_COLUMN, quoted)})" if self.fits else None
 
     def as_text(self, quoted: str) -> str:
@@ -76,7 +76,7 @@ def _microseconds(moment: str) -> str:
     )
 
 
-# Without a type before it, the literal has the type of the column, which minds or ignores the zone.
+# Without a type before it, the literal has the column's type, which applies or ignores the zone.
 _MOMENT_FITS = f"{_COLUMN} > '-infinity' AND {_COLUMN} < '294247-01-01 00:00:00+00'"
 _DATE_FITS = f"{_COLUMN} > '-infinity' AND {_COLUMN} < 'infinity'"
 
@@ -210,15 +210,15 @@ def carrier(column: RelationColumn, wanted: str) -> Carrier | None:
     if wanted in offered:
         return offered[wanted]
     wider = (
-        how
-        for own, how in offered.items()
-        if own in _NUMBERS and wanted != "string" and holds(wanted, own)
+        each
+        for kind, each in offered.items()
+        if kind in _NUMBERS and wanted != "string" and holds(wanted, kind)
     )
     return next(wider, None)
 
 
 def natural_type(column: RelationColumn) -> str:
-    """The Spark type in which the column is read where no contract says any."""
+    """The Spark type in which the column is read where no contract states one."""
     declared = _declared(column.type)
     if declared is not None and 1 <= sum(_digits(declared)) <= _MAX_PRECISION:
         before, after = _digits(declared)
@@ -232,23 +232,23 @@ def readable_as(column: RelationColumn) -> tuple[str, ...]:
 
 
 def unfit_columns(relation: Relation, contract: Contract) -> tuple[str, ...]:
-    """One sentence for each column that can't be read as what the contract says it is.
+    """One sentence for each column that can't be read as the type in the contract.
 
     It names the column, its type in the database and in the contract, and what to write. Columns
-    that the relation lacks and those that the contract does not name are of no concern here.
+    that the relation lacks and those that the contract does not name are ignored here.
     """
-    have = {column.name: column for column in relation.columns}
-    said = []
-    for promised in contract.source.columns:
-        column = have.get(promised.name)
-        if column is None or carrier(column, promised.type) is not None:
+    columns = {column.name: column for column in relation.columns}
+    messages = []
+    for expected in contract.source.columns:
+        column = columns.get(expected.name)
+        if column is None or carrier(column, expected.type) is not None:
             continue
-        ways = " or ".join(_worded(kind) for kind in readable_as(column))
-        said.append(
-            f"column {column.name} is {column.type} instead of {_worded(promised.type)}"
-            f" (a contract can read it as {ways})"
+        kinds = " or ".join(_worded(kind) for kind in readable_as(column))
+        messages.append(
+            f"column {column.name} is {column.type} instead of {_worded(expected.type)}"
+            f" (a contract can read it as {kinds})"
         )
-    return tuple(said)
+    return tuple(messages)
 
 
 def _worded(spark: str) -> str:
@@ -273,8 +273,8 @@ def _offered(column: RelationColumn) -> Mapping[str, Carrier]:
 
 def _declared(kind: str) -> tuple[int, int] | None:
     """Precision and scale of a numeric that has them."""
-    found = _NUMERIC.match(kind)
-    return (int(found[1]), int(found[2])) if found else None
+    match = _NUMERIC.match(kind)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def _digits(declared: tuple[int, int]) -> tuple[int, int]:
@@ -284,7 +284,7 @@ def _digits(declared: tuple[int, int]) -> tuple[int, int]:
 
 
 def _decimal(column: RelationColumn, precision: int, scale: int) -> Carrier:
-    """A numeric or money as a decimal of that many digits; what it can't hold is never rounded."""
+    """A numeric or money as a decimal of that many digits; what does not fit is never rounded."""
     number = f"{_COLUMN}::numeric" if column.type == "money" else _COLUMN
     text = f"{number}::text"
     declared = _declared(column.type)

@@ -1,7 +1,7 @@
 """The SQL that reads a contract's source.
 
 Promise: exactly the contract's columns, every row in the bounds once, no row left out by the
-membership (a row that leaves the filter has to be seen, because it closes its version), by a null
+membership (a row that leaves the filter has to be read, because it closes its version), by a null
 in a column that chooses rows, or by a value that can't be carried.
 """
 
@@ -25,7 +25,7 @@ SLICE = "__slice"
 
 _QUOTES = {"postgresql": '"', "mysql": "`"}
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-"""What Python can hold of a time."""
+"""The first and last time that Python can represent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +36,20 @@ class SourceQuery:
         dialect: How the database quotes names and writes literals.
         items: What is selected: each column through its carrier, `SLICE`, `UNFIT`.
         origin: The table, quoted.
-        mark: The SQL of a row's watermark; None: there is none.
-        marks: The watermark columns in their order, each with whether it holds days.
+        watermark: The SQL of a row's watermark; None: there is none.
+        watermark_columns: The watermark columns in their order, each with whether it holds days.
         overlap: How far behind a watermark is read again.
         incremental: Whether a load begins at a watermark.
         partition: The partition column, quoted; None: there is none.
         extremes: The SQL of the least and the greatest value of the partition column.
-        partition_nullable: Whether rows may lie in no partition.
+        partition_nullable: Whether the partition column may be null.
     """
 
     dialect: Dialect
     items: tuple[str, ...]
     origin: str
-    mark: str | None
-    marks: tuple[tuple[str, bool], ...]
+    watermark: str | None
+    watermark_columns: tuple[tuple[str, bool], ...]
     overlap: timedelta
     incremental: bool
     partition: str | None
@@ -62,12 +62,12 @@ class SourceQuery:
         """SELECT of the rows from the watermark on, in no particular order.
 
         The lower bound is `after` minus the contract's overlap and is itself included: another
-        transaction may commit later with the very time of the watermark. Rows that are read again
+        transaction may commit later with the exact time of the watermark. Rows that are read again
         are recognised and open no version. Rows without any watermark are always read. A full load
         has no bound but `within`.
 
         Each column is read through its carrier (`tasks.source.postgresql_to_spark_types`) under
-        its own name; a value that can't be carried is null and told in the last column, `UNFIT`,
+        its own name; a value that can't be carried is null and listed in the last column, `UNFIT`,
         which is null in all other rows.
 
         Args:
@@ -90,7 +90,7 @@ class SourceQuery:
         """One row about what `rows` would read from the same watermark on.
 
         Its columns: `lowest` and `highest` of the partition column (null when there is none, or
-        when a time is beyond what Python holds; rows may then lie beyond any other bound), the
+        when a time is beyond Python's range; rows may then lie beyond any other bound), the
         greatest finite `watermark` that is not after `read_at` (null when there is none), and
         `row_count`.
         """
@@ -107,15 +107,15 @@ class SourceQuery:
     def _from_watermark(self, after: datetime | None) -> list[str]:
         """COALESCE of the watermark columns not before the bound, so that indexes can serve it.
 
-        `COALESCE(a, b) >= x` reads the whole table; `a >= x OR (a IS NULL AND b >= x)` says the
+        `COALESCE(a, b) >= x` reads the whole table; `a >= x OR (a IS NULL AND b >= x)` means the
         same, and an index on each column can serve it. Where all are null, the row is read.
         """
-        if not self.incremental or after is None or not self.marks:
+        if not self.incremental or after is None or not self.watermark_columns:
             return []
         low = _utc(after) - min(self.overlap, _utc(after) - _FIRST)
         absent: list[str] = []
         cases = []
-        for column, by_day in self.marks:
+        for column, by_day in self.watermark_columns:
             bound = _first_day(low) if by_day else low
             cases.append(" AND ".join([*absent, f"{column} >= {self.dialect.literal(bound)}"]))
             absent.append(f"{column} IS NULL")
@@ -139,13 +139,13 @@ class SourceQuery:
         return [f"({' AND '.join(conditions)} OR {self.partition} IS NULL)"]
 
     def _newest(self, read_at: datetime | None) -> str:
-        """The greatest watermark that Python can hold and that is not after the read."""
-        if self.mark is None:
+        """The greatest watermark that Python can represent and that is not after the read."""
+        if self.watermark is None:
             return "NULL"
-        by_days = all(by_day for _, by_day in self.marks)
+        by_days = all(by_day for _, by_day in self.watermark_columns)
         kind = "date" if by_days else "timestamp"
-        held = _within_python(self.mark, kind, self.dialect, last=read_at)
-        return f"MAX(CASE WHEN {held} THEN {self.mark} END)"
+        in_range = _within_python(self.watermark, kind, self.dialect, last=read_at)
+        return f"MAX(CASE WHEN {in_range} THEN {self.watermark} END)"
 
 
 def compile_source_query(
@@ -155,34 +155,34 @@ def compile_source_query(
 
     Args:
         contract: What to read.
-        relation: Where from, as its catalog has it.
+        relation: The table that is read, as its catalog describes it.
         dialect: `postgresql` or `mysql`.
 
     Raises:
         SettingsError: The dialect is unknown.
         SchemaDriftError: A column is missing, or of a type that has no carrier.
     """
-    dialects = Dialect(dialect)
+    sql = Dialect(dialect)
     source = contract.source
     kinds = {column.name: column.type for column in source.columns}
-    marks = tuple((dialects.quoted(name), kinds.get(name) == "date") for name in source.watermark)
-    names = ", ".join(name for name, _ in marks)
-    part = source.partition_column
-    found = None if part is None else _column(relation, part)
+    watermarks = tuple((sql.quoted(name), kinds.get(name) == "date") for name in source.watermark)
+    names = ", ".join(name for name, _ in watermarks)
+    partition = source.partition_column
+    partition_column = None if partition is None else _column(relation, partition)
     return SourceQuery(
-        dialect=dialects,
-        items=tuple(_items(contract, relation, dialects)),
-        origin=f"{dialects.quoted(relation.schema)}.{dialects.quoted(relation.name)}",
-        mark=(f"COALESCE({names})" if len(marks) > 1 else names) or None,
-        marks=marks,
+        dialect=sql,
+        items=tuple(_items(contract, relation, sql)),
+        origin=f"{sql.quoted(relation.schema)}.{sql.quoted(relation.name)}",
+        watermark=(f"COALESCE({names})" if len(watermarks) > 1 else names) or None,
+        watermark_columns=watermarks,
         overlap=source.overlap,
         incremental=source.load is LoadKind.INCREMENTAL,
-        partition=None if part is None else dialects.quoted(part),
+        partition=None if partition is None else sql.quoted(partition),
         extremes=(
-            _extreme("MIN", part or "", kinds, dialects),
-            _extreme("MAX", part or "", kinds, dialects),
+            _extreme("MIN", partition or "", kinds, sql),
+            _extreme("MAX", partition or "", kinds, sql),
         ),
-        partition_nullable=found is None or found.nullable,
+        partition_nullable=partition_column is None or partition_column.nullable,
     )
 
 
@@ -197,12 +197,12 @@ def values_query(
         SettingsError: The dialect is unknown.
         SchemaDriftError: A column is missing, or of a type that has no carrier.
     """
-    dialects = Dialect(dialect)
+    sql = Dialect(dialect)
     items = []
     for name, kind in columns.items():
-        how = _carrier(relation, SourceColumn(name, kind), f"{relation.schema}.{relation.name}")
-        items.append(f"{how.select(dialects.quoted(name))} AS {dialects.quoted(name)}")
-    origin = f"{dialects.quoted(relation.schema)}.{dialects.quoted(relation.name)}"
+        carried = _carrier(relation, SourceColumn(name, kind), f"{relation.schema}.{relation.name}")
+        items.append(f"{carried.select(sql.quoted(name))} AS {sql.quoted(name)}")
+    origin = f"{sql.quoted(relation.schema)}.{sql.quoted(relation.name)}"
     return f"SELECT DISTINCT {', '.join(items)} FROM {origin}"  # noqa: S608 - quoted
 
 
@@ -228,7 +228,7 @@ class Dialect:
         """A value as a literal. No text: bounds are times or numbers.
 
         A time without a zone is taken as UTC. In PostgreSQL its literal has no type and takes that
-        of the column that it is compared with, which minds or ignores the zone that is written.
+        of the column that it is compared with, which applies or ignores the zone that is written.
         """
         if isinstance(value, datetime):
             plain = _utc(value).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
@@ -254,47 +254,47 @@ def _items(contract: Contract, relation: Relation, dialect: Dialect) -> list[str
         return [*plain, f"NULL AS {dialect.quoted(UNFIT)}"]
     items, unfit = [], {}
     for column in contract.source.columns:
-        how = _carrier(relation, column, contract.name)
+        carried = _carrier(relation, column, contract.name)
         name = dialect.quoted(column.name)
-        value, lost = how.select(name), how.unfit(name)
+        value, is_unfit = carried.select(name), carried.unfit(name)
         items.append(name if value == name else f"{value} AS {name}")
-        if lost is not None:
-            unfit[column.name] = (lost, how.as_text(name))
+        if is_unfit is not None:
+            unfit[column.name] = (is_unfit, carried.as_text(name))
     partition = contract.source.partition_column
     if any(
         column.name == partition and _bounded(column.type) for column in contract.source.columns
     ):
         items.append(f"{dialect.quoted(partition or '')} AS {dialect.quoted(SLICE)}")
-    return [*items, f"{_told(unfit)} AS {dialect.quoted(UNFIT)}"]
+    return [*items, f"{_unfit_values(unfit)} AS {dialect.quoted(UNFIT)}"]
 
 
-def _told(unfit: dict[str, tuple[str, str]]) -> str:
+def _unfit_values(unfit: dict[str, tuple[str, str]]) -> str:
     """The values that are not carried, as one JSON object; costs their conditions only."""
     if not unfit:
         return "NULL::text"
-    anything = " OR ".join(lost for lost, _ in unfit.values())
+    any_unfit = " OR ".join(is_unfit for is_unfit, _ in unfit.values())
     names = ", ".join(_text_literal(name) for name in unfit)
-    values = ", ".join(f"CASE WHEN {lost} THEN {text} END" for lost, text in unfit.values())
+    values = ", ".join(f"CASE WHEN {is_unfit} THEN {text} END" for is_unfit, text in unfit.values())
     pairs = f"json_object(ARRAY[{names}], ARRAY[{values}])"
-    return f"CASE WHEN {anything} THEN json_strip_nulls({pairs})::text END"
+    return f"CASE WHEN {any_unfit} THEN json_strip_nulls({pairs})::text END"
 
 
 def _text_literal(text: str) -> str:
-    # With E, a backslash means the same whatever the session says of standard strings.
+    # With E, a backslash means the same whatever the session sets for standard strings.
     return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _carrier(relation: Relation, column: SourceColumn, where: str) -> Carrier:
-    found = _column(relation, column.name)
-    how = carrier(found, column.type) if found is not None else None
-    if how is None:
+    described = _column(relation, column.name)
+    carried = carrier(described, column.type) if described is not None else None
+    if carried is None:
         raise SchemaDriftError(
             where=where,
             expected=f"a column {column.name} that can be read as {column.type}",
-            found=found.type if found is not None else "no such column",
+            found=described.type if described is not None else "no such column",
             next_step="Compare the contract with the source's table. Nothing was read.",
         )
-    return how
+    return carried
 
 
 def _column(relation: Relation, name: str) -> RelationColumn | None:
@@ -316,7 +316,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _is_bound(value: object) -> bool:
-    """Not a number bounds nothing, nor does infinity."""
+    """Whether the value can bound a read: NaN and infinity can't."""
     return not (isinstance(value, Decimal) and not value.is_finite())
 
 
@@ -337,7 +337,7 @@ def _bounded(kind: str) -> bool:
 
 
 def _within_python(value: str, kind: str, dialect: Dialect, last: datetime | None = None) -> str:
-    """Whether a time is one that Python can hold, and not after the last."""
+    """Whether Python can represent a time, and it is not after the last."""
     first, end = _FIRST, last or _LAST
     bounds = (first.date(), _utc(end).date()) if kind == "date" else (first, end)
     low, high = (dialect.literal(bound) for bound in bounds)

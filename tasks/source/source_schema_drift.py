@@ -1,4 +1,4 @@
-"""How far a source has moved away from what the contract says of it."""
+"""The differences between a source and what the contract states about it."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from tasks.source.postgresql_to_spark_types import unfit_columns
 def schema_drift(relation: Relation, contract: Contract) -> tuple[str, ...]:
     """What is missing or of a type that can lose values; one sentence each, empty if it fits.
 
-    A type fits when every value of it can be read as what the contract says, or is told apart by
-    its row. Columns that the contract does not name are of no concern.
+    A type fits when every value of it can be read as the contract's type, or is flagged in its
+    row. Columns that the contract does not name are ignored.
     """
-    known = [column.name for column in relation.columns]
+    available = [column.name for column in relation.columns]
     missing = [
-        f"no column {column.name}{_perhaps(column.name, known)}"
+        f"no column {column.name}{_perhaps(column.name, available)}"
         for column in contract.source.columns
-        if column.name not in known
+        if column.name not in available
     ]
     return (*missing, *unfit_columns(relation, contract))
 
 
 def refuse_drift(relation: Relation, contract: Contract) -> None:
-    """Refuse a source that is not as the contract says.
+    """Refuse a source that is not as the contract states.
 
     Raises:
         SchemaDriftError: With all that is missing or of another type.
     """
-    said = schema_drift(relation, contract)
-    if said:
+    messages = schema_drift(relation, contract)
+    if messages:
         raise SchemaDriftError(
             where=f"{contract.name}, source {contract.source.relation}",
             expected="the columns and types that the contract promises",
-            found="; ".join(said),
+            found="; ".join(messages),
             next_step="Correct the contract, or have the source changed back. Nothing was read.",
         )
 
 
-def _perhaps(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f" (but {near[0]})" if near else ""
+def _perhaps(name: str, available: list[str]) -> str:
+    similar = get_close_matches(name, available, n=1)
+    return f" (but {similar[0]})" if similar else ""

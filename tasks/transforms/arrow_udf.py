@@ -1,7 +1,7 @@
 """A Python function over Arrow arrays as a Spark function of one column.
 
-Promise: it gets whole batches of a column and runs on executors as over Spark Connect; whatever it
-holds (keys) travels pickled with it and is in no plan.
+Promise: it gets whole batches of a column and runs on executors as over Spark Connect; what it
+closes over (keys) is pickled with it and is in no plan.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pyspark.sql import Column
 from pyspark.sql.pandas import functions
 
 Batch = Callable[[pa.Array], pa.Array]
-"""It must carry the annotations `pa.Array`, by which Spark knows what it takes."""
+"""It must have the annotations `pa.Array`, from which Spark derives its input type."""
 
 # PySpark's stubs demand the function's kind as an argument; at run time that is deprecated.
 _arrow_udf: Any = functions.arrow_udf
@@ -32,7 +32,7 @@ def by_batch(function: Batch, kind: str) -> Callable[[Column], Column]:
 def once_by_batch(function: Batch, kind: str) -> Callable[[Column], Column]:
     """The same for a function that gives something else each time.
 
-    Spark is told so. It then evaluates every mention of the result, and no mention twice.
+    It is marked nondeterministic: Spark evaluates every mention of the result, and none twice.
     """
     udf: Callable[[Column], Column] = _arrow_udf(function, kind).asNondeterministic()
     return udf

@@ -52,50 +52,50 @@ def project(folder: Path, content: dict[str, Any] = PROJECT) -> Path:
 
 @dataclass(frozen=True)
 class Stack:
-    """Where a stack lies, and what is asked of it."""
+    """A local stack: its project file, its state directory, and commands for it."""
 
     file: Path
     state: Path
 
     @property
-    def places(self) -> StackPaths:
+    def paths(self) -> StackPaths:
         return StackPaths.below(self.state)
 
     @property
     def record(self) -> StackRecord:
-        return StackRecord.read(self.places.record)
+        return StackRecord.read(self.paths.record)
 
     def type(self, command: str) -> int:
-        """What a person types, with the project's file where the command takes one."""
+        """Run a command as typed, with the project's file where the command takes one."""
         file = () if command == "down" else ("--file", str(self.file))
         return main([command, *file, "--state", str(self.state), "--json"])
 
     def process(self, member: str) -> psutil.Process:
-        found = self.record.members[member].process()
-        assert found is not None
-        return found
+        process = self.record.members[member].process()
+        assert process is not None
+        return process
 
     @contextmanager
     def client(self) -> Iterator[SyncPrefectClient]:
         with (
-            as_client(self.places, self.record.port),
+            as_client(self.paths, self.record.port),
             get_client(sync_client=True) as client,
         ):
             yield client
 
     @property
     def leftovers(self) -> list[str]:
-        """What runs, listens or is offered though the stack is down."""
-        running = [" ".join(each.cmdline()) for each in marked(self.places)]
-        postgres = postmaster(self.places.postgres / "data")
-        files = [each for each in (self.places.record, self.places.environment) if each.exists()]
+        """Processes and files that remain though the stack is down."""
+        running = [" ".join(each.cmdline()) for each in marked(self.paths)]
+        postgres = postmaster(self.paths.postgres / "data")
+        files = [each for each in (self.paths.record, self.paths.environment) if each.exists()]
         return [*running, *([f"postgres {postgres.pid}"] if postgres else []), *map(str, files)]
 
 
-def eventually(found: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """What `found` returns, once it is true."""
-    patience = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < patience, f"not within {seconds} s"
+def eventually(check: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """What `check` returns, once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (value := check()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.1)
     return value

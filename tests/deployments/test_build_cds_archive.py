@@ -30,7 +30,7 @@ def test_the_option_is_one_word_whatever_the_environment_is_called(tmp_path):
     ]
 
 
-def test_an_archive_that_is_there_is_not_made_again(tmp_path, monkeypatch):
+def test_an_archive_that_exists_is_not_made_again(tmp_path, monkeypatch):
     archive = tmp_path / "there.jsa"
     archive.write_bytes(b"made before")
     monkeypatch.setattr(build_cds_archive, "ARCHIVE", archive)
@@ -41,7 +41,7 @@ def test_an_archive_that_is_there_is_not_made_again(tmp_path, monkeypatch):
 
 
 @pytest.mark.nightly
-def test_what_is_run_for_the_archive_runs_and_leaves_nothing(spark):
+def test_the_queries_for_the_archive_run_and_leave_no_table(spark):
     build_cds_archive._exercise(spark)
 
     assert spark.sql("SHOW TABLES IN lake.n").count() == 0
@@ -49,8 +49,8 @@ def test_what_is_run_for_the_archive_runs_and_leaves_nothing(spark):
 
 
 @pytest.mark.nightly
-def test_an_archive_that_is_no_archive_is_as_good_as_none(tmp_path):
-    """What the JVM does with one is the JVM's promise; that a start stands it is ours."""
+def test_a_broken_archive_is_ignored(tmp_path):
+    """What the JVM does with one is the JVM's promise; that Spark still starts is ours."""
     broken = tmp_path / "broken archive.jsa"
     broken.write_bytes(b"not an archive" * 1000)
     script = (
@@ -63,7 +63,7 @@ def test_an_archive_that_is_no_archive_is_as_good_as_none(tmp_path):
         "print(spark.range(3).count())\n"
     )
 
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
         env=dict(os.environ),
@@ -73,4 +73,4 @@ def test_an_archive_that_is_no_archive_is_as_good_as_none(tmp_path):
         check=False,
     )
 
-    assert (ended.stdout, ended.stderr) == ("3\n", "")
+    assert (result.stdout, result.stderr) == ("3\n", "")

@@ -84,7 +84,7 @@ def run(error: BaseException | None, name: str = "ad-hoc") -> list[str]:
 def test_an_end_in_error_is_one_message_though_another_channel_is_away(inbox, error, subject, said):
     run(error)
 
-    (message,) = inbox.found
+    (message,) = inbox.deliveries
     assert message.subject == subject
     assert said in message.body
     assert "Next: " in message.body
@@ -96,7 +96,7 @@ def test_an_end_in_error_is_one_message_though_another_channel_is_away(inbox, er
 def test_a_success_and_an_interruption_alarm_nobody(inbox, error):
     run(error)
 
-    assert inbox.found == []
+    assert inbox.deliveries == []
 
 
 def test_a_broken_alert_file_does_not_hide_why_a_run_failed(inbox, monkeypatch, tmp_path):
@@ -104,7 +104,7 @@ def test_a_broken_alert_file_does_not_hide_why_a_run_failed(inbox, monkeypatch, 
     monkeypatch.setenv(VARIABLE, str(tmp_path / "broken.yaml"))
 
     assert run(StepFailedError(**ERROR)) == ["Failed"]
-    assert inbox.found == []
+    assert inbox.deliveries == []
 
 
 def test_where_a_server_has_the_automation_the_hook_keeps_silent(inbox):
@@ -118,12 +118,12 @@ def test_where_a_server_has_the_automation_the_hook_keeps_silent(inbox):
             )
         )
         run(StepFailedError(**ERROR))
-        silent = list(inbox.found)
+        silent = list(inbox.deliveries)
         client.delete_automation(automation)
         run(StepFailedError(**ERROR))
 
     assert silent == []
-    assert len(inbox.found) == 1
+    assert len(inbox.deliveries) == 1
 
 
 def test_hooks_take_the_names_that_prefect_calls_them_with_and_every_flow_has_them():

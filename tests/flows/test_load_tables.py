@@ -8,7 +8,8 @@ import yaml
 
 import flows.load_tables
 from contracts.errors import ContractError, SchemaDriftError, UnexpectedError
-from flows.load_table import load_table, loaded
+from flows.load_steps import load
+from flows.load_table import load_table
 from flows.load_tables import TablesFailedError, load_tables
 from strandline.command_line import main
 from tests.flows.readings import CONTRACT, FIRST, TABLE, versions
@@ -60,16 +61,16 @@ CELL = "a-cell-of-the-table"
 def stumbling(two, tmp_path, monkeypatch):
     """`readings`; `visits`, whose load meets what nobody foresaw; and `orders`, which is broken."""
 
-    def loaded_or_not(load):
-        if load.run.contract.name == "visits":
+    def loaded_or_not(opened):
+        if opened.run.name == "visits":
             try:
                 {}[CELL]
             except KeyError as error:
                 raise ValueError(CELL) from error
-        return loaded(load)
+        return load(opened)
 
     (tmp_path / "orders.yaml").write_text("kind: DataContract\n")
-    monkeypatch.setattr(flows.load_tables, "loaded", loaded_or_not)
+    monkeypatch.setattr(flows.load_tables, "load", loaded_or_not)
     return two
 
 
@@ -104,7 +105,7 @@ def test_what_nobody_foresaw_in_a_step_is_told_by_its_step(two, monkeypatch):
     def failing(*_):
         raise ValueError(CELL)
 
-    monkeypatch.setattr("tasks.extract.drift", failing, raising=True)
+    monkeypatch.setattr("tasks.compiler.compile_contract.refuse_drift", failing, raising=True)
     state = load_table("readings", return_state=True)
 
     with pytest.raises(UnexpectedError, match="readings, step extract") as caught:

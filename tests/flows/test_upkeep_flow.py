@@ -96,7 +96,9 @@ def test_tables_are_looked_after_and_loads_go_on_as_before(loaded, monkeypatch):
     assert view_of(loaded) == [1, 3, 5]
     count = loaded.snapshots("clinic.patients")
     monkeypatch.setattr(flow_module, "datetime", _Later)
-    monkeypatch.setattr("history.maintenance.table_maintenance.clean", lambda *_args, **_given: 0)
+    monkeypatch.setattr(
+        "history.maintenance.table_maintenance.remove_orphan_files", lambda *_args, **_given: 0
+    )
 
     (dry,) = upkeep([], dry_run=True)
     assert loaded.snapshots("clinic.patients") == count

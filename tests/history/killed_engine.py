@@ -24,10 +24,10 @@ from tests.history.crashing import load
 WRITES = (
     (history_table, "_create"),
     (history_table, "_sort"),
-    (write_audit_publish, "keep_refused"),
+    (write_audit_publish, "append_to_quarantine"),
     (branches, "alter"),
-    (branches, "append"),
-    (branches, "publish"),
+    (branches, "append_rows"),
+    (branches, "fast_forward"),
     (write_merge_plan, "_delete"),
 )
 

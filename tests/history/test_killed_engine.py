@@ -111,5 +111,9 @@ def test_a_load_killed_after_a_write_is_made_good(
         moments.append(where)
 
     record_property("killed after", ", ".join(moments))
-    assert {"branches.append", "branches.publish", "loading.keep_refused"} <= set(moments)
+    assert {
+        "iceberg.branches.append_rows",
+        "iceberg.branches.fast_forward",
+        "write_audit_publish.append_to_quarantine",
+    } <= set(moments)
     assert len(moments) < len(writes), "the load has more writes than were tried"

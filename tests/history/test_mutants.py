@@ -90,14 +90,14 @@ MUTANTS = (
     Mutant(
         "a delete closes",
         scd2_versions,
-        'edge = opens | (F.col("__op") == DELETE)',
-        "edge = opens",
+        'boundary = opens | (F.col("__op") == DELETE)',
+        "boundary = opens",
     ),
     Mutant(
         "an equal insert after a delete opens again",
         scd2_versions,
-        '.withColumn("__previous_operation", F.lag("__op").over(line))\n'
-        '        .withColumn("__was", F.lag("__tracked").over(line))',
+        '.withColumn("__previous_operation", F.lag("__op").over(timeline))\n'
+        '        .withColumn("__was", F.lag("__tracked").over(timeline))',
         '.withColumn("__previous_operation", F.lag("__op")'
         '.over(per(*settings.key, "__op").orderBy(sequence)))'
         '.withColumn("__was", F.lag("__tracked")'
@@ -106,8 +106,8 @@ MUTANTS = (
     Mutant(
         "a version ends where the next one or a delete begins",
         scd2_versions,
-        'F.lead("__effective_from").over(edges)',
-        'F.lead("__effective_from").over(line)',
+        'F.lead("__effective_from").over(boundaries)',
+        'F.lead("__effective_from").over(timeline)',
     ),
     Mutant(
         "the greatest tie-breaker wins",
@@ -130,8 +130,8 @@ MUTANTS = (
     Mutant(
         "a version shows the newest type-1 values",
         scd2_versions,
-        "F.last(rest).over(stretch)",
-        "F.first(rest).over(stretch)",
+        "F.last(values).over(group)",
+        "F.first(values).over(group)",
     ),
     Mutant(
         "only the first version is dated back",

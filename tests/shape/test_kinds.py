@@ -9,7 +9,7 @@ import pytest
 from blocks.alert_channels import block_of
 from contracts.alerts.alert_model import Alert, Channel
 from deployments.alerts.build_automations import _trigger
-from deployments.alerts.message_templates import _said
+from deployments.alerts.message_templates import _subject_and_lines
 
 
 def kinds(union):
@@ -19,7 +19,7 @@ def kinds(union):
 CASES = [
     *((block_of, kind) for kind in kinds(Channel)),
     *((_trigger, kind) for kind in kinds(Alert)),
-    *((_said, kind) for kind in kinds(Alert)),
+    *((_subject_and_lines, kind) for kind in kinds(Alert)),
 ]
 
 

@@ -71,16 +71,16 @@ BROKEN = (
         Mutant(
             "what returns does so after it was gone",
             event_timeline,
-            "news & ((was_there & ~is_open) | ahead)",
-            "news & ahead",
+            "has_new & ((was_deleted & ~is_open) | ahead)",
+            "has_new & ahead",
         )
     ),
     Broken(
         Mutant(
             "the starts of a key follow one from the other",
             valid_from,
-            '_effective_from(edge, before["at"], is_first',
-            '_effective_from(edge, F.lit(None).cast("timestamp"), is_first',
+            '_effective_from(boundary, before["at"], is_first',
+            '_effective_from(boundary, F.lit(None).cast("timestamp"), is_first',
         ),
         LATE,
     ),
@@ -88,8 +88,8 @@ BROKEN = (
         Mutant(
             "absence in a full read closes",
             write_audit_publish,
-            "return batch, judged.unionByName(deletes(F.array()))",
-            "return batch, judged",
+            "return batch, validated.unionByName(deletes(F.array()))",
+            "return batch, validated",
             by_day=True,
         )
     ),
@@ -105,7 +105,7 @@ BROKEN = (
         Mutant(
             "a refused row counts as seen",
             write_audit_publish,
-            "changes if seen is None else seen",
+            "changes if present_keys is None else present_keys",
             "changes.where(\"op IS NULL OR op <> 'truncate'\")",
         )
     ),
@@ -122,8 +122,8 @@ BROKEN = (
         Mutant(
             "a read that comes late does not speak for later ones",
             event_timeline,
-            "seen = late_source_reads.add_unchanged_observations(stack, settings, state.reads)",
-            "seen = stack",
+            "observed = late_source_reads.add_unchanged_observations(rows, settings, state.reads)",
+            "observed = rows",
         ),
         LATE,
     ),
@@ -131,7 +131,7 @@ BROKEN = (
         Mutant(
             "a read of some rows saw only those",
             applied_source_reads,
-            "stated.isNull() | (stated >= F.lit(read.low))",
+            "stamp.isNull() | (stamp >= F.lit(read.low))",
             "F.lit(True)",
         ),
         LATE,
@@ -140,8 +140,8 @@ BROKEN = (
         Mutant(
             "a read of some rows saw those without a stamp",
             applied_source_reads,
-            "stated.isNull() | (stated >= F.lit(read.low))",
-            "F.coalesce(stated >= F.lit(read.low), F.lit(False))",
+            "stamp.isNull() | (stamp >= F.lit(read.low))",
+            "F.coalesce(stamp >= F.lit(read.low), F.lit(False))",
         ),
         LATE,
     ),

@@ -1,7 +1,7 @@
 """dbt-duckdb: a snapshot with the timestamp strategy.
 
-The snapshot's source is a directory of Parquet files that holds the batch and nothing else. Without
-`hard_deletes` dbt leaves keys alone that the source lacks.
+The snapshot's source is a directory of Parquet files with only the batch. Without `hard_deletes`
+dbt does not change keys that the source lacks.
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ class DbtSnapshot:
         return {}
 
     def outcome(self) -> Outcome:
-        """What the table holds now."""
+        """Count the versions of the table."""
         return outcome(self.file, "main_bench.customers", end="dbt_valid_to")
 
     def close(self) -> None:
-        """Nothing runs on."""
+        """Nothing to stop."""
 
     def _snapshot(self, files: list[Path]) -> None:
         offer(files, self.source)
-        place = str(self.directory)
-        done = dbtRunner().invoke(["snapshot", "--project-dir", place, "--profiles-dir", place])
-        if not done.success:
-            raise RuntimeError(str(done.exception or done.result.results[0].message))
+        path = str(self.directory)
+        run = dbtRunner().invoke(["snapshot", "--project-dir", path, "--profiles-dir", path])
+        if not run.success:
+            raise RuntimeError(str(run.exception or run.result.results[0].message))

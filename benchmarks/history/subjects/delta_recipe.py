@@ -1,4 +1,4 @@
-"""The SCD2 recipe of the Delta docs: one MERGE whose source holds each change twice."""
+"""The SCD2 recipe of the Delta docs: one MERGE whose source has each change twice."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DeltaRecipe:
         return {}
 
     def outcome(self) -> Outcome:
-        """What the table holds now."""
+        """Count the versions of the table."""
         return outcome(self.spark, self.table)
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """dlt: the merge strategy scd2, into DuckDB.
 
-With the business key as merge key only the keys in a batch are looked at, so a batch may hold the
-changes alone: keys that it lacks stay as they are. The version is our own hash of the attributes.
+With the business key as merge key dlt compares only the keys in a batch, so a batch may contain
+only the changes: keys that it lacks stay as they are. The version is our own hash of the
+attributes.
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ class DltScd2:
         return {}
 
     def outcome(self) -> Outcome:
-        """What the table holds now."""
+        """Count the versions of the table."""
         return outcome(self.file, "bench.customers", end="_dlt_valid_to")
 
     def close(self) -> None:
-        """Nothing runs on."""
+        """Nothing to stop."""
 
     def _run(self, files: list[Path]) -> None:
         resource = dlt.resource(

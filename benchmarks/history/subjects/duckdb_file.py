@@ -1,4 +1,4 @@
-"""Reading and feeding the DuckDB file of a tool that keeps its history there."""
+"""Source rows and outcome of a tool that keeps its history in a DuckDB file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def source_query(files: Path) -> str:
 
 
 def offer(files: list[Path], directory: Path) -> None:
-    """Make the directory hold these Parquet files and no others."""
+    """Make these Parquet files the only ones in the directory."""
     directory.mkdir(exist_ok=True)
     for old in directory.iterdir():
         old.unlink()
@@ -28,7 +28,7 @@ def offer(files: list[Path], directory: Path) -> None:
 
 
 def outcome(file: Path, table: str, *, end: str) -> Outcome:
-    """What a table holds whose versions are current where `end` is null."""
+    """Count the versions of a table whose current ones have a null `end`."""
     query = outcome_query(
         table, key=KEY, time=TIME, current=f"{end} IS NULL", end=end, micros="epoch_us"
     )

@@ -45,7 +45,7 @@ class IcebergMerge:
         return {}
 
     def outcome(self) -> Outcome:
-        """What the table holds now."""
+        """Count the versions of the table."""
         return outcome(self.spark, _TABLE)
 
     def close(self) -> None:

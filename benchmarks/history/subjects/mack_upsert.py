@@ -21,7 +21,7 @@ class MackUpsert:
     def __init__(self, directory: Path, jars: tuple[str, ...]) -> None:
         self.directory = directory
         self.jars = jars
-        self.place = str(directory / "customers")
+        self.path = str(directory / "customers")
         self.spark: SparkSession
 
     def prepare(self, initial: Path) -> None:
@@ -34,13 +34,13 @@ class MackUpsert:
             F.col(TIME).alias("effective_time"),
             F.lit(None).cast("timestamp").alias("end_time"),
         )
-        rows.write.format("delta").save(self.place)
+        rows.write.format("delta").save(self.path)
 
     def load(self, batch: Batch) -> Mapping[str, object]:
         """Call mack."""
         changes = self.spark.read.parquet(str(batch.path))
         mack.type_2_scd_upsert(
-            DeltaTable.forPath(self.spark, self.place),
+            DeltaTable.forPath(self.spark, self.path),
             changes.select(KEY, *ATTRIBUTES, F.col(TIME).alias("effective_time")),
             KEY,
             list(ATTRIBUTES),
@@ -48,9 +48,9 @@ class MackUpsert:
         return {}
 
     def outcome(self) -> Outcome:
-        """What the table holds now."""
+        """Count the versions of the table."""
         query = outcome_query(
-            f"delta.`{self.place}`", key=KEY, time="effective_time", current="is_current",
+            f"delta.`{self.path}`", key=KEY, time="effective_time", current="is_current",
             end="end_time", micros="unix_micros",
         )  # fmt: skip
         return Outcome(**self.spark.sql(query).collect()[0].asDict())

@@ -1,7 +1,7 @@
 """The one MERGE that closes versions and opens new ones, as the Delta docs write it.
 
-Its source holds each change twice: with its key, to close the version that is current, and
-without, to be inserted.
+Its source has each change twice: with its key, to close the current version, and without, to be
+inserted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def merge_text(table: str, changes: str, *, match: str) -> str:
     Args:
         table: The history table, with `valid_from`, `valid_to` and `is_current`.
         changes: A view of the changes.
-        match: What the ON condition asks of `t` beyond the key, such as ` AND t.is_current`.
+        match: What the ON condition adds to the key, such as ` AND t.is_current`.
     """
     columns = ", ".join(COLUMNS)
     from_changes = ", ".join(f"c.{name}" for name in COLUMNS)

@@ -22,7 +22,7 @@ SESSION = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "8",
 }
-"""What `blocks.spark_runtime` gives each session; a test compares the two."""
+"""The session settings of `blocks.spark_runtime`; a test compares the two."""
 
 
 def start_spark(
@@ -31,14 +31,14 @@ def start_spark(
     """A session of this process's own.
 
     Args:
-        directory: For what Spark leaves behind.
+        directory: For Spark's temporary files.
         jars: Maven coordinates.
         settings: The subject's own: extensions and catalogs.
     """
     os.environ.update(SPARK_LOCAL_IP="127.0.0.1", PYSPARK_PYTHON=sys.executable)
     everything = {
         "spark.driver.memory": DRIVER_MEMORY,
-        # As blocks.spark_runtime starts every Spark; all subjects gain by it.
+        # As blocks.spark_runtime starts every Spark; all subjects are faster with it.
         "spark.sql.codegen.cache.maxEntries": "2000",
         "spark.jars.packages": ",".join(jars),
         "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
@@ -73,7 +73,7 @@ def iceberg_catalog(directory: Path) -> dict[str, str]:
 
 
 def outcome(spark: SparkSession, table: str) -> Outcome:
-    """What a table of ours with `valid_to` and `is_current` holds."""
+    """Count the versions of a table of ours with `valid_to` and `is_current`."""
     query = outcome_query(
         table, key="customer_id", time="changed_at", current="is_current", end="valid_to",
         micros="unix_micros",

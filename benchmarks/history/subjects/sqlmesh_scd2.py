@@ -1,6 +1,6 @@
 """SQLMesh on DuckDB: a model of kind SCD_TYPE_2_BY_TIME.
 
-The model reads a directory of Parquet files that holds the batch and nothing else; with
+The model reads a directory of Parquet files with only the batch; with
 `invalidate_hard_deletes false` keys that the source lacks stay as they are.
 """
 
@@ -79,12 +79,12 @@ class SqlmeshScd2:
         return {}
 
     def outcome(self) -> Outcome:
-        """What the table holds now."""
+        """Count the versions of the table."""
         self.context.close()
         return outcome(self.file, "bench.customers", end="valid_to")
 
     def close(self) -> None:
-        """Nothing runs on."""
+        """Nothing to stop."""
 
 
 def _text(moment: datetime) -> str:

@@ -16,11 +16,11 @@ from history import HistorySettings, LoadReport, load_changes
 
 _TABLE = "lake.bench.customers"
 _SETTINGS = HistorySettings(key=(KEY,), sequence=TIME)
-_TOLD = ("files_read", "bytes_read", "files_written", "bytes_written")
+_REPORTED = ("files_read", "bytes_read", "files_written", "bytes_written")
 
 
 class StrandlineLoad:
-    """The table is made by a first `load_changes` of all rows: nothing is laid out for it."""
+    """The table is made by a first `load_changes` of all rows, without a prepared layout."""
 
     def __init__(self, directory: Path, jars: tuple[str, ...]) -> None:
         self.directory = directory
@@ -41,20 +41,20 @@ class StrandlineLoad:
         )
 
     def load(self, batch: Batch) -> Mapping[str, object]:
-        """Load one batch; tells files, bytes and the seconds of each step."""
+        """Load one batch; return files, bytes and the seconds of each step."""
         moments = [("begun", time.perf_counter())]
         report = self._load(batch, lambda step: moments.append((step, time.perf_counter())))
         steps = {
             f"{step}_s": round(at - before, 3) for (_, before), (step, at) in pairwise(moments)
         }
-        return {name: getattr(report, name) for name in _TOLD} | steps
+        return {name: getattr(report, name) for name in _REPORTED} | steps
 
     def replay(self, batch: Batch) -> bool:
         """Load a batch that was published before."""
         return not self._load(batch).published
 
     def outcome(self) -> Outcome:
-        """What the table holds now."""
+        """Count the versions of the table."""
         return outcome(self.spark, _TABLE)
 
     def close(self) -> None:

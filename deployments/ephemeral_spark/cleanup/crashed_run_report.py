@@ -1,8 +1,8 @@
-"""What is said for a run whose worker is gone: the job run is cancelled, the flow run is told.
+"""Cancels the job run and ends the flow run of a worker that no longer runs.
 
-`python -m deployments.ephemeral_spark.cleanup.crashed_run_report` reads what to say from its
-standard input, a JSON object with `flow_run` (its id) and perhaps `job` and `access`. It ends with
-status 0 when all of it was said, and may be run again when it was not.
+`python -m deployments.ephemeral_spark.cleanup.crashed_run_report` reads the run from its standard
+input, a JSON object with `flow_run` (its id) and perhaps `job` and `access`. It ends with status 0
+when all of it was done, and may be run again when it was not.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ MESSAGE = "The worker of this run ended before the run did; its Spark cluster wa
 
 
 def report_crashed_run(client: SyncPrefectClient, flow_run: UUID) -> None:
-    """Give a flow run that nobody runs any more a final state.
+    """Give a flow run that no process runs any more a final state.
 
-    One that was never claimed stays scheduled, for another worker; one that has a final state
+    A run that was never claimed stays scheduled, for another worker; a run that has a final state
     keeps it.
     """
     try:
@@ -39,17 +39,17 @@ def report_crashed_run(client: SyncPrefectClient, flow_run: UUID) -> None:
     ending: State[Any] = Crashed(message=MESSAGE)
     if state.is_cancelling():
         ending = Cancelled(message="Cancelled; the worker of this run had ended.")
-    # By force only from Cancelling, which the server's rules keep from ending in one go.
+    # By force only from Cancelling, which the server's rules don't let end in one step.
     client.set_flow_run_state(flow_run, ending, force=state.is_cancelling())
 
 
 def main() -> None:
-    """Say farewell for what standard input names."""
-    words = json.load(sys.stdin)
-    if words.get("job"):
-        EmrServerlessApi(Access.read(words.get("access") or {})).cancel(words["job"])
+    """Report the run that standard input names."""
+    request = json.load(sys.stdin)
+    if request.get("job"):
+        EmrServerlessApi(Access.read(request.get("access") or {})).cancel(request["job"])
     with get_client(sync_client=True) as client:
-        report_crashed_run(client, UUID(words["flow_run"]))
+        report_crashed_run(client, UUID(request["flow_run"]))
 
 
 if __name__ == "__main__":

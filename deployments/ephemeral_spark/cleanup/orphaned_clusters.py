@@ -1,6 +1,6 @@
-"""What a crash left behind, ended and removed by the next worker.
+"""Ends and removes the clusters that a crash left behind, when the next worker starts.
 
-A guardian ends its cluster even when its worker is killed. This is for when the guardian was
+A watchdog ends its cluster even when its worker is killed. This is for when the watchdog was
 killed as well, as by a machine that ran out of memory or was switched off.
 """
 
@@ -25,25 +25,25 @@ Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 async def end_orphaned_clusters(home: Path, log: Log) -> None:
-    """End and remove what dead guardians left; what can't be done now, the next worker does."""
-    await anyio.to_thread.run_sync(_sweep, home, log)
+    """End and remove the clusters of dead watchdogs; what fails now, the next worker does."""
+    await anyio.to_thread.run_sync(_end_all, home, log)
 
 
-def _sweep(home: Path, log: Log) -> None:
+def _end_all(home: Path, log: Log) -> None:
     discard_abandoned(home)
     for directory, record in abandoned(home):
         end_members(directory.name)
         try:
             if record is not None:
-                _say_farewell(record)
-        except Exception as error:  # noqa: BLE001 - one that can't be ended must not hold the rest
+                _report(record)
+        except Exception as error:  # noqa: BLE001 - one that can't be ended must not block the rest
             log.warning("Left of an earlier worker: %s (%s)", directory, type(error).__name__)
             continue
         discard(directory)
         log.info("Ended and removed what an earlier worker left: %s", directory)
 
 
-def _say_farewell(record: ClusterRecord) -> None:
+def _report(record: ClusterRecord) -> None:
     if record.job is not None:
         where = Access(region=record.job.get("region"), endpoint=record.job.get("endpoint"))
         EmrServerlessApi(where).cancel(record.job)

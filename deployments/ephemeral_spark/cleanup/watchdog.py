@@ -6,8 +6,8 @@ reports on its standard output in the same form.
 
 Promise: however the worker ends (it stops, it crashes, it is killed), the cluster and the flow's
 process end too, a job run elsewhere is cancelled, the flow run gets a final state, and the
-cluster's directory is removed. The end of its standard input tells it, for the system closes a
-dead process's pipes. Only the order `end` makes it go without a word.
+cluster's directory is removed. It notices when its standard input ends, because the system closes
+a dead process's pipes. Only after the order `end` does it exit without a report.
 
 This module starts fast and stays small: it imports neither Prefect nor PySpark.
 """
@@ -41,7 +41,7 @@ from deployments.ephemeral_spark.clusters.standalone_daemons import (
 __all__ = ["Watchdog", "main"]
 
 _TICK = 0.1
-_FAREWELL_TRIES = 4
+_REPORT_TRIES = 4
 _PR_SET_PDEATHSIG = 1
 _DEATH_OF_PARENT: Final = (
     ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
@@ -53,7 +53,7 @@ class Watchdog:
 
     Args:
         record: The cluster; it is on disk.
-        report: Tells the worker something; without effect when there is no worker any more.
+        report: Sends a report to the worker; without effect when the worker has ended.
     """
 
     def __init__(self, record: ClusterRecord, report: Callable[[dict[str, Any]], None]) -> None:
@@ -61,11 +61,11 @@ class Watchdog:
         self._report = report
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._starting: Iterator[None] | None = None
-        self._last_words: dict[str, Any] = {"flow_run": record.flow_run}
+        self._final_report: dict[str, Any] = {"flow_run": record.flow_run}
         self._lost = False
 
     def obey(self, order: dict[str, Any]) -> bool:
-        """Do what an order says.
+        """Carry out an order.
 
         Returns:
             Whether there is more to do: False after `end`.
@@ -77,12 +77,12 @@ class Watchdog:
         if "job" in order:
             self._record = self._record.with_job(order["job"])
             self._record.write()
-            self._last_words |= {"job": order["job"], "access": order.get("access")}
+            self._final_report |= {"job": order["job"], "access": order.get("access")}
             self._report({"noted": True})
         return "end" not in order
 
     def tick(self) -> None:
-        """Go on with what takes time, and see whether everything still runs."""
+        """Continue the start of the daemons, and check that all of them still run."""
         try:
             if self._starting is not None and next(self._starting, self) is self:
                 self._starting = None
@@ -94,36 +94,36 @@ class Watchdog:
                 self._fail(f"{name} ended {_ending(daemon.returncode)}")
 
     def finish(self) -> None:
-        """End the cluster and remove what was its."""
+        """End the cluster and remove its files."""
         self._end_processes()
         discard(self._record.directory)
 
     def finish_alone(self) -> None:
-        """The same without a worker: the flow run is told too.
+        """The same without a worker: report the flow run too.
 
-        The record stays when that fails, for the next worker to do it.
+        The record stays when the report fails, so that the next worker sends it.
         """
         self._end_processes()
         self._record.clear()
         discard_abandoned(self._record.directory.parents[1])
-        if self._say_farewell():
+        if self._report_end():
             discard(self._record.directory)
 
     def _start(self, shape: ClusterShape, seconds: float) -> Iterator[None]:
         """Start the daemons, step by step."""
-        directory, patience = self._record.directory, time.monotonic() + seconds
+        directory, deadline = self._record.directory, time.monotonic() + seconds
         shape.prepare(directory)
         logs = directory / "logs"
         self._launch("master", shape.master(directory), shape)
         while (master := master_url(logs / "master")) is None:
-            if self._waited_in_vain(patience, "the master has no address"):
+            if self._timed_out(deadline, "the master has no address"):
                 return
             yield
         names = [f"worker {number}" for number in range(1, shape.workers + 1)]
         for name in names:
             self._launch(name, shape.worker(directory, master), shape)
         while not all(registered(logs / name) for name in names):
-            if self._waited_in_vain(patience, "not all workers have registered"):
+            if self._timed_out(deadline, "not all workers have registered"):
                 return
             yield
         self._report({"ready": shape.flow_environment(directory, master)})
@@ -141,16 +141,16 @@ class Watchdog:
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
             )
 
-    def _waited_in_vain(self, patience: float, found: str) -> bool:
-        if not self._lost and time.monotonic() > patience:
-            self._fail(f"{found}, after the seconds it may take to start")
+    def _timed_out(self, deadline: float, reason: str) -> bool:
+        if not self._lost and time.monotonic() > deadline:
+            self._fail(f"{reason}, after the seconds it may take to start")
         return self._lost
 
     def _fail(self, reason: str) -> None:
         self._lost = True
         logs = self._record.directory / "logs"
-        said = [line for log in sorted(logs.glob("*")) for line in _last_lines(log)]
-        self._report({"lost": reason, "said": said})
+        lines = [line for log in sorted(logs.glob("*")) for line in _last_lines(log)]
+        self._report({"lost": reason, "said": lines})
 
     def _end_processes(self) -> None:
         end_members(self._record.token, spare=(os.getpid(),))
@@ -158,26 +158,26 @@ class Watchdog:
             with suppress(subprocess.TimeoutExpired):
                 daemon.wait(timeout=1)
 
-    def _say_farewell(self) -> bool:
-        """Tell the Prefect server, and the service that runs a job, that it is over."""
+    def _report_end(self) -> bool:
+        """Report to the Prefect server, and to the service that runs a job, that it is over."""
         command = [
             sys.executable,
             "-P",
             "-m",
             "deployments.ephemeral_spark.cleanup.crashed_run_report",
         ]
-        for attempt in range(_FAREWELL_TRIES):
+        for attempt in range(_REPORT_TRIES):
             time.sleep(5 * attempt)
-            told = subprocess.run(  # noqa: S603 - our own arguments
-                command, input=json.dumps(self._last_words).encode(), check=False
+            result = subprocess.run(  # noqa: S603 - our own arguments
+                command, input=json.dumps(self._final_report).encode(), check=False
             )
-            if told.returncode == 0:
+            if result.returncode == 0:
                 return True
         return False
 
 
 class Orders:
-    """What comes in at a pipe, line by line.
+    """The orders that arrive at a pipe, one a line.
 
     Args:
         descriptor: The pipe's reading end.
@@ -187,38 +187,38 @@ class Orders:
         self._descriptor = descriptor
         self._pending = b""
         self.closed = False
-        """Whether the other side is gone."""
+        """Whether the other end is closed."""
 
     def wait(self, seconds: float) -> list[dict[str, Any]]:
         """The orders that arrive within this time; it returns with the first."""
         readable, _, _ = select.select([self._descriptor], [], [], seconds)
         if not readable:
             return []
-        arrived = os.read(self._descriptor, 65536)
-        self.closed = not arrived
-        *lines, self._pending = (self._pending + arrived).split(b"\n")
+        data = os.read(self._descriptor, 65536)
+        self.closed = not data
+        *lines, self._pending = (self._pending + data).split(b"\n")
         return [json.loads(line) for line in lines]
 
 
-def watch_run(guardian: Watchdog, orders: Orders, stopped: Callable[[], bool]) -> None:
-    """Serve until the cluster may go, and then see to it that it does."""
+def watch_run(watchdog: Watchdog, orders: Orders, stopped: Callable[[], bool]) -> None:
+    """Serve orders until the cluster is to end, and then end it."""
     while not orders.closed and not stopped():
         for order in orders.wait(_TICK):
-            if not guardian.obey(order):
-                guardian.finish()
+            if not watchdog.obey(order):
+                watchdog.finish()
                 return
-        guardian.tick()
-    guardian.finish_alone()
+        watchdog.tick()
+    watchdog.finish_alone()
 
 
 def main(arguments: list[str]) -> None:
-    """Lead the cluster of a directory, a flow run and a worker.
+    """Lead one cluster until it ends.
 
     Args:
         arguments: The cluster's directory, the flow run's id, the worker's identity.
     """
     stops: list[int] = []
-    # A service manager may signal everybody at once: then it is the same as a dead worker.
+    # A service manager may signal all processes at once: that is the same as a dead worker.
     signal.signal(signal.SIGTERM, lambda number, _: stops.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     directory, flow_run, worker = arguments
@@ -226,7 +226,7 @@ def main(arguments: list[str]) -> None:
         directory=Path(directory),
         host=socket.gethostname(),
         flow_run=flow_run,
-        guardian=ProcessIdentity.of(os.getpid()),
+        watchdog=ProcessIdentity.of(os.getpid()),
         worker=ProcessIdentity.read(worker),
     )
     record.write()
@@ -235,12 +235,12 @@ def main(arguments: list[str]) -> None:
 
 
 def _report(report: dict[str, Any]) -> None:
-    with suppress(OSError):  # the worker is gone, which standard input says too
+    with suppress(OSError):  # the worker has ended, which standard input shows too
         os.write(sys.stdout.fileno(), json.dumps(report).encode() + b"\n")
 
 
 def _die_with_parent() -> None:
-    """Have Linux kill the daemon when the guardian itself is killed."""
+    """Have Linux kill the daemon when the watchdog itself is killed."""
     if _DEATH_OF_PARENT is not None:
         _DEATH_OF_PARENT(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

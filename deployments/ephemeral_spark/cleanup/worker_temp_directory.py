@@ -1,6 +1,6 @@
 """A worker's own directory for temporary files, which does not outlive it.
 
-Promise: it is removed by the worker, or by a guardian when the worker was killed, or by the next
+Promise: it is removed by the worker, or by a watchdog when the worker was killed, or by the next
 worker.
 """
 
@@ -28,17 +28,17 @@ class WorkerTempDirectory:
         self._path = home / _BASE / str(ProcessIdentity.of(os.getpid()))
 
     def make(self) -> Path:
-        """Make it."""
+        """Make the directory."""
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._path
 
     def remove(self) -> None:
-        """Remove it with all that is in it."""
+        """Remove the directory with all its content."""
         discard(self._path)
 
 
 def discard_abandoned(home: Path) -> None:
-    """Remove the directories of workers of this machine that are dead."""
+    """Remove the directories of dead workers of this machine."""
     base = home / _BASE
     for path in base.iterdir() if base.is_dir() else ():
         try:

@@ -1,4 +1,4 @@
-"""What a work pool of ephemeral Spark clusters needs of a cluster, wherever it runs."""
+"""The interface of a cluster to its work pool, wherever the cluster runs."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ __all__ = ["Cluster", "Ending"]
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a cluster ended: status 0 when it was meant to, why, and what it said last."""
+    """How a cluster ended: status 0 when intended, the reason, and its last lines of output."""
 
     status: int
     reason: str
-    said: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
 
 
 class Cluster(Protocol):
-    """A Spark cluster for one flow run, which its guardian ends when the worker can't."""
+    """A Spark cluster for one flow run, which its watchdog ends when the worker can't."""
 
     carries_flow: bool
-    """Whether the flow runs in it, or beside it as a process of the worker."""
+    """Whether the flow runs in the cluster, or beside it as a process of the worker."""
 
     async def start(self) -> Mapping[str, str]:
-        """Start it, and wait until it can be used.
+        """Start the cluster, and wait until it can be used.
 
         Returns:
-            The environment through which a flow beside it finds it.
+            The environment by which a flow beside the cluster finds it.
 
         Raises:
             StrandlineError: It does not start.
@@ -40,5 +40,5 @@ class Cluster(Protocol):
         ...
 
     async def cancel(self) -> None:
-        """Have what runs elsewhere end; what runs here is ended with the guardian."""
+        """End what runs on other machines; the watchdog ends what runs on this one."""
         ...

@@ -1,7 +1,7 @@
-"""What is written down about a run's cluster, so that it can be ended by somebody else.
+"""The record of a run's cluster on disk, by which another process can end the cluster.
 
-Promise: the record is on disk before anything is started, and it is the last thing that goes. Who
-finds one whose guardian is dead may end what is left and remove it.
+Promise: the record is on disk before anything is started, and it is removed last. A process that
+finds one whose watchdog is dead may end what still runs and remove the record.
 
 Each cluster has a directory `HOME/ephemeral-spark/TOKEN` that holds its record and all files of
 its processes; HOME is Prefect's own (PREFECT_HOME).
@@ -30,7 +30,7 @@ _SECONDS_UNTIL_WRITTEN = 60.0
 
 @dataclass(frozen=True, slots=True)
 class ClusterRecord:
-    """One cluster: whose it is, who leads it and on whose behalf, and what it started elsewhere.
+    """One cluster: its flow run, its watchdog and worker, and what it started elsewhere.
 
     `job` names a job run of a service (its kind and its ids), and holds no credential.
     """
@@ -38,7 +38,7 @@ class ClusterRecord:
     directory: Path
     host: str
     flow_run: str
-    guardian: ProcessIdentity
+    watchdog: ProcessIdentity
     worker: ProcessIdentity
     job: dict[str, Any] | None = None
 
@@ -56,7 +56,7 @@ class ClusterRecord:
                 directory=directory,
                 host=str(fields["host"]),
                 flow_run=str(fields["flow_run"]),
-                guardian=ProcessIdentity.read(fields["guardian"]),
+                watchdog=ProcessIdentity.read(fields["guardian"]),
                 worker=ProcessIdentity.read(fields["worker"]),
                 job=fields["job"],
             )
@@ -64,11 +64,11 @@ class ClusterRecord:
             return None
 
     def write(self) -> None:
-        """Write it, replacing an earlier one of this cluster."""
+        """Write the record, replacing an earlier one of this cluster."""
         fields = {
             "host": self.host,
             "flow_run": self.flow_run,
-            "guardian": str(self.guardian),
+            "guardian": str(self.watchdog),  # the name in records on disk
             "worker": str(self.worker),
             "job": self.job,
         }
@@ -86,7 +86,7 @@ class ClusterRecord:
 
 
 def new_directory(home: Path) -> Path:
-    """A directory for a new cluster, which its owner alone may enter; its name is the token."""
+    """Make a directory for a new cluster, for its owner alone; its name is the token."""
     base = home / "ephemeral-spark"
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory = base / secrets.token_hex(8)
@@ -95,7 +95,7 @@ def new_directory(home: Path) -> Path:
 
 
 def discard(path: Path) -> None:
-    """Remove a directory or a file, whatever of it is still there."""
+    """Remove what still exists of a directory or a file."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -103,10 +103,10 @@ def discard(path: Path) -> None:
 
 
 def abandoned(home: Path) -> Iterator[tuple[Path, ClusterRecord | None]]:
-    """The clusters of this host whose guardian is dead, each with its record.
+    """The clusters of this host whose watchdog is dead, each with its record.
 
-    A directory without a record is one whose guardian died before it wrote it; there, the record
-    is None.
+    A directory without a record is one whose watchdog died before writing it; there, the record is
+    None.
     """
     base = home / "ephemeral-spark"
     for directory in sorted(base.iterdir()) if base.is_dir() else ():
@@ -114,7 +114,7 @@ def abandoned(home: Path) -> Iterator[tuple[Path, ClusterRecord | None]]:
         if record is None:
             if _age(directory) > _SECONDS_UNTIL_WRITTEN:
                 yield directory, None
-        elif record.host == socket.gethostname() and not record.guardian.runs():
+        elif record.host == socket.gethostname() and not record.watchdog.runs():
             yield directory, record
 
 

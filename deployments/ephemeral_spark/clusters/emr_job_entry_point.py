@@ -1,8 +1,8 @@
-"""What a job run of EMR Serverless starts: the flow run whose id is its argument.
+"""The entry point of an EMR Serverless job run: executes the flow run whose id is its argument.
 
-The file is copied to a bucket as it is, and imports only what a packed environment has at least.
-`prefect flow-run execute` fetches the flow's code, watches for cancellation, and says how the flow
-ended; it finds the session's JVM, which spark-submit has started, by its environment.
+The file is copied to a bucket as it is, and imports only what every packed environment has.
+`prefect flow-run execute` fetches the flow's code, watches for cancellation, and reports how the
+flow ended; it finds the session's JVM, which spark-submit has started, by its environment.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The few calls of EMR Serverless that a job run needs, each safe to repeat.
 
 Promise: a call that is throttled or gets no answer is repeated with growing pauses; what fails in
-the end is an error of Strandline's own, without anything that was sent.
+the end is an error of Strandline's own, without any content of the request.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ ENDED = ("SUCCESS", "FAILED", "CANCELLED")
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 10
 _TRIES = 6
-_CONFIGURED = {"AccessDeniedException", "ResourceNotFoundException", "ValidationException"}
+_SETTINGS_CODES = {"AccessDeniedException", "ResourceNotFoundException", "ValidationException"}
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where the service is, and as whom: None means AWS's own chain of defaults."""
+    """The service's region, endpoint and credentials: None means AWS's own chain of defaults."""
 
     region: str | None = None
     endpoint: str | None = None
@@ -35,24 +35,24 @@ class Access:
 
     @classmethod
     def read(cls, fields: dict[str, Any]) -> Self:
-        """What `fields` wrote."""
+        """The access that `fields` was called on."""
         return cls(**fields)
 
     def fields(self) -> dict[str, Any]:
-        """In a form that JSON takes; it holds credentials and is kept in memory only."""
+        """The values as JSON takes them; they hold credentials and are kept in memory only."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """How a job run is doing."""
+    """The state of a job run."""
 
     state: str
     details: str
 
     @property
     def ended(self) -> bool:
-        """Whether it is over, well or not."""
+        """Whether the job run is over, successful or not."""
         return self.state in ENDED
 
 
@@ -60,7 +60,7 @@ class EmrServerlessApi:
     """Calls as one account in one region.
 
     Args:
-        access: Where and as whom.
+        access: The service's region, endpoint and credentials.
     """
 
     def __init__(self, access: Access) -> None:
@@ -73,26 +73,26 @@ class EmrServerlessApi:
             The job run's id.
 
         Raises:
-            SettingsError: The service refuses what was asked for.
+            SettingsError: The service refuses the request.
             EnvironmentUnfitError: It can't be reached, or answers with errors of its own.
         """
         with _translated("start a job run"):
             return str(self._client.start_job_run(**request)["jobRunId"])
 
     def look(self, job: dict[str, Any]) -> JobRun:
-        """How the job run is doing.
+        """The state of the job run.
 
         Raises:
             SettingsError, EnvironmentUnfitError: As for `submit`.
         """
         with _translated("look at a job run"):
-            found = self._client.get_job_run(applicationId=job["application"], jobRunId=job["run"])[
+            run = self._client.get_job_run(applicationId=job["application"], jobRunId=job["run"])[
                 "jobRun"
             ]
-        return JobRun(str(found["state"]), str(found.get("stateDetails") or ""))
+        return JobRun(str(run["state"]), str(run.get("stateDetails") or ""))
 
     def page(self, job: dict[str, Any]) -> str | None:
-        """The address of the job run's Spark page, good for an hour; None when there is none."""
+        """The address of the job run's Spark page, valid for an hour; None when there is none."""
         try:
             with _translated("ask for a job run's page"):
                 answer = self._client.get_dashboard_for_job_run(
@@ -107,8 +107,8 @@ class EmrServerlessApi:
         """End a job run, if it was started and has not ended.
 
         Args:
-            job: `application` and `run`; or `name` instead of `run`, where whoever started it
-                may have died before it learned the id.
+            job: `application` and `run`; or `name` instead of `run`, where the process that
+                started it may have died before it had the id.
         """
         for run in [job["run"]] if job.get("run") else self._named(job):
             with _translated("cancel a job run"):
@@ -135,7 +135,7 @@ class EmrServerlessApi:
 
     @cached_property
     def _client(self) -> Any:
-        # A third of a second, which a worker of the other kind need not spend.
+        # Takes a third of a second, which a worker with the other backend need not spend.
         import boto3  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
 
@@ -162,8 +162,8 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", "an unknown error"))
-        kind = SettingsError if code in _CONFIGURED else EnvironmentUnfitError
-        # Not `from error`: its text repeats what was sent.
+        kind = SettingsError if code in _SETTINGS_CODES else EnvironmentUnfitError
+        # Not `from error`: its text repeats the request.
         raise kind(
             where="EMR Serverless",
             expected=f"to {what}",

@@ -1,8 +1,8 @@
 """A cluster that EMR Serverless makes for one job run, in which the flow runs.
 
 The job run starts the flow from an entry point in a bucket and finds its packages in a packed
-environment beside it. What it needs to reach the Prefect server goes by environment; the key of
-the server's API does not, for everybody who may look at a job run sees its environment.
+environment beside it. The settings for reaching the Prefect server go by environment; the key of
+the server's API does not, because every user who may view a job run sees its environment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["EmrServerlessCluster", "JobSettings"]
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 20.0
-_LOOKS_IN_VAIN = 5
+_MAX_FAILURES = 5
 _SECRET = ("_KEY", "_TOKEN", "_AUTH_STRING", "_PASSWORD", "_SECRET")
 
 
@@ -36,8 +36,8 @@ class JobSettings:
     Args:
         application: The id of the EMR Serverless application.
         role: The ARN of the role that the job runs as.
-        entry_point: Where `entry_point.py` lies, such as s3://bucket/entry_point.py.
-        archive: Where the packed environment lies; None for the application's own image.
+        entry_point: The URI of the entry point, such as s3://bucket/entry_point.py.
+        archive: The URI of the packed environment; None for the application's own image.
         key_secret: The name of a secret in Secrets Manager that holds the Prefect API's key.
         log_uri: Where the service keeps the logs, such as s3://bucket/logs/.
         properties: Further Spark properties.
@@ -54,12 +54,12 @@ class JobSettings:
     minutes: int
 
     def request(self, name: str, flow_run: str, environment: Mapping[str, str]) -> dict[str, Any]:
-        """What StartJobRun is called with.
+        """The arguments of StartJobRun.
 
         Args:
-            name: That of the job run, and the token that keeps it from being started twice.
+            name: The job run's name, also the token that keeps it from being started twice.
             flow_run: The id of the flow run.
-            environment: What the flow finds in its environment; secrets are left out.
+            environment: The flow's environment; secrets are omitted.
         """
         properties = {
             f"spark.emr-serverless.driverEnv.{variable}": text
@@ -74,7 +74,7 @@ class JobSettings:
                 "spark.executorEnv.PYSPARK_PYTHON": "./environment/bin/python",
             }
         if self.key_secret is not None:
-            # The service puts the secret's text in its place, where nobody can look.
+            # The service replaces this by the secret's text, which it does not show.
             properties["spark.emr-serverless.driverEnv.PREFECT_API_KEY"] = (
                 f"EMR.secret@{self.key_secret}"
             )
@@ -108,19 +108,19 @@ class EmrServerlessCluster:
     """One job run.
 
     Args:
-        leash: To the guardian, which cancels the job run when the worker can't.
+        pipe: The pipe to the watchdog, which cancels the job run when the worker can't.
         settings: What the job run is started with.
-        access: Where the service is, and as whom it is called.
+        access: The service's region, endpoint and credentials.
         flow_run: The id of the flow run.
-        environment: What the flow finds in its environment.
-        log: That of the flow run.
+        environment: The flow's environment.
+        log: The flow run's log.
     """
 
     carries_flow = True
 
     def __init__(
         self,
-        leash: WatchdogPipe,
+        pipe: WatchdogPipe,
         settings: JobSettings,
         access: Access,
         *,
@@ -128,16 +128,16 @@ class EmrServerlessCluster:
         environment: Mapping[str, str],
         log: logging.LoggerAdapter[logging.Logger],
     ) -> None:
-        self._leash = leash
+        self._pipe = pipe
         self._settings = settings
         self._access = access
         self._calls = EmrServerlessApi(access)
-        self._request = settings.request(f"strandline-{leash.token}", flow_run, environment)
+        self._request = settings.request(f"strandline-{pipe.token}", flow_run, environment)
         self._job: dict[str, Any] = {
             "application": settings.application,
             "name": self._request["name"],
         }
-        self._pauses = self._fresh_pauses()
+        self._intervals = self._new_intervals()
         self._log = log
 
     async def start(self) -> Mapping[str, str]:
@@ -146,54 +146,54 @@ class EmrServerlessCluster:
         Raises:
             StrandlineError: The service refuses it, or can't be reached.
         """
-        # Noted before it exists: were the worker killed in between, it is found by its name.
-        await self._note()
+        # Recorded before it exists: if the worker is killed in between, it is found by its name.
+        await self._record_job()
         run = await anyio.to_thread.run_sync(
             self._calls.submit, self._request, abandon_on_cancel=True
         )
         self._job["run"] = run
-        await self._note()
+        await self._record_job()
         self._log.info("Job run %s of application %s started", run, self._settings.application)
         if self._settings.log_uri is not None:
             self._log.info("Its logs: %s", self._logs())
         return {}
 
     async def ended(self) -> Ending:
-        """Look at the job run, ever less often, until it has ended."""
-        before, failures = "", 0
+        """Poll the job run at growing intervals until it has ended."""
+        previous_state, failures = "", 0
         while True:
             try:
-                found = await anyio.to_thread.run_sync(
+                job_run = await anyio.to_thread.run_sync(
                     self._calls.look, self._job, abandon_on_cancel=True
                 )
             except EnvironmentUnfitError as error:
                 failures += 1
-                if failures >= _LOOKS_IN_VAIN:
+                if failures >= _MAX_FAILURES:
                     await self.cancel()
                     return Ending(1, f"the job run can't be looked at: {error.found}")
                 self._log.warning("EMR Serverless did not answer: %s", error.found)
             else:
                 failures = 0
-                if found.state != before:
-                    await self._show(found)
-                    before = found.state
-                if found.ended:
-                    return _ending(found)
-            await anyio.sleep(next(self._pauses))
+                if job_run.state != previous_state:
+                    await self._show(job_run)
+                    previous_state = job_run.state
+                if job_run.ended:
+                    return _ending(job_run)
+            await anyio.sleep(next(self._intervals))
 
     async def cancel(self) -> None:
-        """Ask the service to end the job run; `ended` then looks often again."""
+        """Ask the service to end the job run; `ended` then polls at short intervals again."""
         await anyio.to_thread.run_sync(self._calls.cancel, self._job)
-        self._pauses = self._fresh_pauses()
+        self._intervals = self._new_intervals()
 
-    async def _note(self) -> None:
+    async def _record_job(self) -> None:
         where = {"region": self._access.region, "endpoint": self._access.endpoint}
-        await self._leash.order(job={**self._job, **where}, access=self._access.fields())
-        await self._leash.report()
+        await self._pipe.order(job={**self._job, **where}, access=self._access.fields())
+        await self._pipe.report()
 
-    async def _show(self, found: JobRun) -> None:
-        self._log.info("Job run %s is %s", self._job["run"], found.state)
-        if found.state == "RUNNING":
+    async def _show(self, job_run: JobRun) -> None:
+        self._log.info("Job run %s is %s", self._job["run"], job_run.state)
+        if job_run.state == "RUNNING":
             page = await anyio.to_thread.run_sync(self._calls.page, self._job)
             if page is not None:
                 self._log.info("Its Spark page, for an hour: %s", page)
@@ -202,10 +202,12 @@ class EmrServerlessCluster:
         base = str(self._settings.log_uri).rstrip("/")
         return f"{base}/applications/{self._settings.application}/jobs/{self._job['run']}/"
 
-    def _fresh_pauses(self) -> Iterator[float]:
-        return growing_intervals(_FIRST_PAUSE, _LONGEST_PAUSE, Random(self._leash.token))  # noqa: S311
+    def _new_intervals(self) -> Iterator[float]:
+        return growing_intervals(_FIRST_PAUSE, _LONGEST_PAUSE, Random(self._pipe.token))  # noqa: S311
 
 
-def _ending(found: JobRun) -> Ending:
-    status = 0 if found.state == "SUCCESS" else 1
-    return Ending(status, f"the job run ended as {found.state}", tuple(found.details.splitlines()))
+def _ending(job_run: JobRun) -> Ending:
+    status = 0 if job_run.state == "SUCCESS" else 1
+    return Ending(
+        status, f"the job run ended as {job_run.state}", tuple(job_run.details.splitlines())
+    )

@@ -1,4 +1,4 @@
-"""How long to wait before looking again."""
+"""How long to wait before polling again."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["growing_intervals"]
 
 
 def growing_intervals(
-    first: float, longest: float, chance: Random, *, factor: float = 1.6
+    first: float, longest: float, random: Random, *, factor: float = 1.6
 ) -> Iterator[float]:
-    """Pauses in seconds that grow to a longest one, each up to a fifth shorter by chance.
+    """Intervals in seconds that grow up to `longest`, each shortened at random by up to a fifth.
 
-    Many runs that began together would otherwise ask together for ever.
+    Otherwise runs that began together would poll together for ever.
     """
-    pause = first
+    interval = first
     while True:
-        yield pause * (1 - chance.random() / 5)
-        pause = min(pause * factor, longest)
+        yield interval * (1 - random.random() / 5)
+        interval = min(interval * factor, longest)

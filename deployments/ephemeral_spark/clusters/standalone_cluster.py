@@ -1,4 +1,4 @@
-"""A cluster of Spark's own kind on the worker's machine: a master and N workers."""
+"""A Spark standalone cluster on the worker's machine: a master and N workers."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ __all__ = ["StandaloneCluster"]
 
 
 class StandaloneCluster:
-    """The daemons that a guardian leads.
+    """The daemons that a watchdog leads.
 
     Args:
-        leash: To the guardian.
+        pipe: The pipe to the watchdog.
         shape: How large the cluster is.
         seconds: How long it may take until all workers have registered.
-        log: That of the flow run.
+        log: The flow run's log.
     """
 
     carries_flow = False
 
     def __init__(
         self,
-        leash: WatchdogPipe,
+        pipe: WatchdogPipe,
         shape: ClusterShape,
         seconds: float,
         log: logging.LoggerAdapter[logging.Logger],
     ) -> None:
-        self._leash = leash
+        self._pipe = pipe
         self._shape = shape
         self._seconds = seconds
         self._log = log
@@ -43,8 +43,8 @@ class StandaloneCluster:
         Raises:
             EnvironmentUnfitError: They do not start.
         """
-        await self._leash.order(cluster=self._shape.fields(), seconds=self._seconds)
-        report = await self._leash.report()
+        await self._pipe.order(cluster=self._shape.fields(), seconds=self._seconds)
+        report = await self._pipe.report()
         if "ready" not in report:
             for line in report.get("said", ()):
                 self._log.warning("%s", line)
@@ -57,12 +57,12 @@ class StandaloneCluster:
         return dict(report["ready"])
 
     async def ended(self) -> Ending:
-        """Wait until a daemon is gone, or the guardian is."""
+        """Wait until a daemon or the watchdog has ended."""
         try:
-            report = await self._leash.report()
+            report = await self._pipe.report()
         except EnvironmentUnfitError as error:
             return Ending(1, f"{error.where}: {error.found}")
         return Ending(1, str(report.get("lost")), tuple(report.get("said", ())))
 
     async def cancel(self) -> None:
-        """Nothing runs elsewhere."""
+        """Do nothing: nothing runs on other machines."""

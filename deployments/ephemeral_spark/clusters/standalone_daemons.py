@@ -22,7 +22,7 @@ __all__ = ["HOST", "STARTUP", "ClusterShape", "master_url", "registered"]
 
 HOST = "127.0.0.1"
 STARTUP = Path(__file__).parents[1] / "sigterm_ends_flow"
-"""A folder for the path of a flow's Python, which then sees to it that SIGTERM ends it."""
+"""A folder for the Python path of a flow's process, which makes SIGTERM end the process."""
 
 _MASTER = re.compile(r"Starting Spark master at (spark://\S+)")
 _REGISTERED = "Successfully registered with master"
@@ -41,7 +41,7 @@ _JVM_OPTIONS = (
     "-Djdk.reflect.useDirectMethodHandle=false",
     "-Dio.netty.tryReflectionSetAccessible=true",
     "-Dio.netty.allocator.type=pooled",
-    # A daemon moves messages, not rows: it should be up soon and stay small.
+    # A daemon moves messages, not rows: it should start fast and stay small.
     *("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
     "-XX:-UsePerfData",
 )
@@ -60,11 +60,11 @@ class ClusterShape:
 
     @classmethod
     def read(cls, fields: dict[str, Any]) -> Self:
-        """What `fields` wrote."""
+        """The shape that `fields` was called on."""
         return cls(**fields)
 
     def fields(self) -> dict[str, Any]:
-        """In a form that JSON takes; it holds the cluster's secret."""
+        """The values as JSON takes them; they hold the cluster's secret."""
         return asdict(self)
 
     def master(self, directory: Path) -> list[str]:
@@ -86,7 +86,7 @@ class ClusterShape:
         ]
 
     def prepare(self, directory: Path) -> None:
-        """Lay out a cluster's directory."""
+        """Make the folders and files in a cluster's directory."""
         for name in ("conf", "local", "logs", "tmp", "work"):
             (directory / name).mkdir(mode=0o700, exist_ok=True)
         lines = [option.replace("=", " ", 1) for option in _PROPERTIES]
@@ -96,21 +96,21 @@ class ClusterShape:
         (directory / "conf" / "java-opts").write_text(options, "utf-8")
 
     def daemon_environment(self, directory: Path) -> dict[str, str]:
-        """What the daemons, and the executors that they start, find in their environment."""
+        """The environment of the daemons and of the executors that they start."""
         return {
             **self._common(directory),
             "SPARK_HOME": str(_spark_home()),
             "SPARK_CONF_DIR": str(directory / "conf"),
-            # Its scripts would say so to the executors, which find no jars without it.
+            # Spark's scripts would set it for the executors, which find no jars without it.
             "SPARK_SCALA_VERSION": "2.13",
         }
 
     def flow_environment(self, directory: Path, master: str) -> dict[str, str]:
-        """What tells a flow where its cluster is.
+        """The environment by which a flow finds its cluster.
 
         The Spark runtime block reads STRANDLINE_SPARK_MASTER and the secret. A session that is
         opened with plain PySpark reads the same from a file that PYSPARK_SUBMIT_ARGS names: a
-        secret must not stand in a command line.
+        secret must not be part of a command line.
         """
         properties = {
             "spark.master": master,
@@ -125,7 +125,7 @@ class ClusterShape:
             **self._common(directory),
             "STRANDLINE_SPARK_MASTER": master,
             "PYSPARK_SUBMIT_ARGS": f"--properties-file '{file}' pyspark-shell",
-            # Executors as large as their workers, where the flow does not say otherwise.
+            # Executors as large as their workers, where the flow sets nothing else.
             "SPARK_EXECUTOR_MEMORY": self.memory,
             "SPARK_SUBMIT_OPTS": f'-Djava.io.tmpdir="{directory / "tmp"}" -XX:-UsePerfData',
         }
@@ -154,8 +154,8 @@ class ClusterShape:
 
 def master_url(log: Path) -> str | None:
     """The address of the master that writes this log, once it has one."""
-    found = _MASTER.search(_text(log))
-    return found.group(1) if found else None
+    match = _MASTER.search(_text(log))
+    return match.group(1) if match else None
 
 
 def registered(log: Path) -> bool:
@@ -172,8 +172,8 @@ def _text(log: Path) -> str:
 
 def _spark_home() -> Path:
     # Importing PySpark would take a second; only its files are wanted.
-    found = find_spec("pyspark")
-    if found is None or found.origin is None:
+    spec = find_spec("pyspark")
+    if spec is None or spec.origin is None:
         message = "PySpark is not installed"
         raise ModuleNotFoundError(message)
-    return Path(found.origin).parent
+    return Path(spec.origin).parent

@@ -1,7 +1,7 @@
-"""The worker's end of the pipes to a guardian.
+"""The worker's end of the pipes to a watchdog.
 
-Promise: closing the leash without having said `end` makes the guardian end everything by itself
-and report the flow run, and so does the death of this process.
+Promise: when the pipe closes before the order `end`, or this process dies, the watchdog ends
+everything by itself and reports the flow run.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _LONGEST_REPORT = 1_000_000
 
 
 class WatchdogPipe:
-    """A running guardian.
+    """A running watchdog.
 
     Args:
-        process: The guardian.
-        directory: That of its cluster.
+        process: The watchdog.
+        directory: Its cluster's directory.
     """
 
     def __init__(self, process: anyio.abc.Process, directory: Path) -> None:
@@ -48,7 +48,7 @@ class WatchdogPipe:
 
     @classmethod
     async def open(cls, home: Path, flow_run: str, environment: Mapping[str, str]) -> Self:
-        """Start a guardian and wait until it has written its record.
+        """Start a watchdog and wait until it has written its record.
 
         Args:
             home: Prefect's own directory, in which clusters have theirs.
@@ -57,7 +57,7 @@ class WatchdogPipe:
         """
         directory = new_directory(home)
         worker = ProcessIdentity.of(os.getpid())
-        # The package may lie beside the flows and not be installed: it is found where this one is.
+        # The package may lie beside the flows and not be installed: import it from this one's root.
         root = str(Path(__file__).parents[3])
         process = await anyio.open_process(
             [
@@ -75,13 +75,13 @@ class WatchdogPipe:
                 "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
             },
         )
-        leash = cls(process, directory)
-        await leash.report()
-        return leash
+        pipe = cls(process, directory)
+        await pipe.report()
+        return pipe
 
     @property
     def pid(self) -> int:
-        """The guardian's process number."""
+        """The watchdog's process number."""
         return self._process.pid
 
     @property
@@ -90,36 +90,36 @@ class WatchdogPipe:
         return self.directory.name
 
     async def order(self, **order: Any) -> None:
-        """Give an order.
+        """Send an order.
 
         Raises:
-            EnvironmentUnfitError: The guardian is gone.
+            EnvironmentUnfitError: The watchdog has ended.
         """
         try:
             await self._orders.send(json.dumps(order).encode() + b"\n")
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-            raise _gone() from None
+            raise _watchdog_ended() from None
 
     async def report(self) -> dict[str, Any]:
-        """Wait for what the guardian says next.
+        """Wait for the watchdog's next report.
 
         Raises:
-            EnvironmentUnfitError: The guardian is gone.
+            EnvironmentUnfitError: The watchdog has ended.
         """
         try:
             line = await self._reports.receive_until(b"\n", _LONGEST_REPORT)
         except (anyio.IncompleteRead, anyio.EndOfStream, anyio.ClosedResourceError, OSError):
-            raise _gone() from None
+            raise _watchdog_ended() from None
         report: dict[str, Any] = json.loads(line)
         return report
 
     async def end(self) -> None:
-        """Have the cluster ended, and see that nothing of it is left."""
+        """End the cluster, and make sure that no process or file of it remains."""
         with anyio.move_on_after(_SECONDS_TO_END):
             try:
                 await self.order(end=True)
             except EnvironmentUnfitError:
-                pass  # it was killed: what it led is found by its mark
+                pass  # it was killed: its processes are found by their mark
             else:
                 await self._process.wait()
         await anyio.to_thread.run_sync(end_members, self.token)
@@ -127,11 +127,11 @@ class WatchdogPipe:
         await self._process.aclose()
 
     async def let_go(self) -> None:
-        """Leave the rest to the guardian: it reports the flow run, and goes."""
+        """Leave the rest to the watchdog, which reports the flow run and exits."""
         await self._orders.aclose()
 
 
-def _gone() -> EnvironmentUnfitError:
+def _watchdog_ended() -> EnvironmentUnfitError:
     return EnvironmentUnfitError(
         where="the guardian of a Spark cluster",
         expected="a process that runs until it is told to end",

@@ -1,6 +1,6 @@
-"""Python imports this by itself when a flow's process starts, for its folder is on the path.
+"""Python imports this by itself when a flow's process starts, as its folder is on the path.
 
-Promise: a flow that was asked to end by SIGTERM has ended some seconds later. Prefect raises an
+Promise: a flow that received SIGTERM has ended some seconds later. Prefect raises an
 exception for the signal, and where that interrupts a call to Spark, the next call waits for an
 answer that was meant for the first: the process would go on until Spark's job ends.
 """
@@ -20,8 +20,8 @@ _SECONDS_TO_END = 3.0
 _ENGINES = ("prefect.engine", "_workspace_runtime_bootstrap.py")
 
 
-def _watch_for_the_end() -> None:
-    """Learn of signals by the pipe to which Python writes each that it handles."""
+def _watch_for_sigterm() -> None:
+    """Read signals from the pipe to which Python writes each one that it handles."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -31,7 +31,7 @@ def _watch_for_the_end() -> None:
 def _end(reading: int) -> None:
     while signal.SIGTERM not in os.read(reading, 1):
         pass
-    time.sleep(_SECONDS_TO_END)  # most flows end by themselves, and say so to the server
+    time.sleep(_SECONDS_TO_END)  # most flows end by themselves, and report it to the server
     os._exit(128 + signal.SIGTERM)
 
 
@@ -51,5 +51,5 @@ def _import_hidden() -> None:
 
 if __name__ == "sitecustomize":
     if any(word.endswith(_ENGINES) for word in sys.orig_argv):
-        _watch_for_the_end()
+        _watch_for_sigterm()
     _import_hidden()

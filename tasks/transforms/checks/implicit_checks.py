@@ -1,4 +1,4 @@
-"""The checks that every contract has without saying so: a row must be placeable and storable.
+"""The checks that every contract has without naming them: a key, a sequence, values that fit.
 
 Promise: a row that passes them has a key, a sequence where it needs one, a value in every column
 that must have one, and no value that was lost because it did not fit a type on its way. Of a
@@ -34,7 +34,7 @@ VALUE_FITS = "value_fits"
 STAMP_NOT_AHEAD = "stamp_not_ahead"
 
 STAMP_TOLERANCE = timedelta(minutes=1)
-"""So far may a stamp lie after the read: clocks of one database's writers differ."""
+"""How far a stamp may lie after the read: clocks of one database's writers differ."""
 
 _NEVER_NULL = frozenset({"trim_or_default", "default_if_null", "decode", "literal"})
 _NULL_AS_SOURCE = frozenset({"direct", "upper_trim"})
@@ -46,18 +46,18 @@ _KEEPS_VALUES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What is known of a row beside its values.
+    """What a check uses beside the values of a row.
 
     Attributes:
         as_of: The instant of the read, by the source's clock; timezone-aware.
-        ignored: Whether the row says nothing.
-        twin: Whether another row of the read has its key; never null.
+        ignored: Whether the contract ignores the row.
+        duplicate: Whether another row of the read has its key; never null.
         unfit: Whether a value of it could not be carried from the source; never null.
     """
 
     as_of: datetime
     ignored: Column
-    twin: Column
+    duplicate: Column
     unfit: Column
 
 
@@ -71,27 +71,27 @@ def implicit_checks(contract: Contract) -> Iterator[tuple[Check, Condition]]:
     `key_present`, one per key column, about its mapped value. `sequence_present`, where a row
     needs one. `watermark_present` and `partition_present`, where the contract promises them.
     `one_row_a_key`, of a state. `value_present` for each other column that is not nullable and
-    could become null, unless a refusing `required` on its source column says the same.
+    could become null, unless a refusing `required` on its source column checks the same.
     `value_fits` for each column whose source value might not fit its type, and one, without
     columns, for values that no type of the contract could carry here. `stamp_not_ahead`, where
     the sequence is a point in time: as the contract's `future_stamps` says.
     """
     key = [contract.column(name) for name in contract.key]
     for column in key:
-        yield _check(KEY_PRESENT, column.sources), _lacks(contract, column)
-    yield from _placed(contract)
+        yield _check(KEY_PRESENT, column.sources), _is_null(contract, column)
+    yield from _position_checks(contract)
     mapped = [
         column
         for column in contract.columns
         if not TRANSFORMATIONS[column.transformation.name].generated
     ]
     for column in mapped:
-        if column not in key and _may_lack(contract, column):
-            yield _check(VALUE_PRESENT, column.sources), _lacks(contract, column)
+        if column not in key and _may_be_null(contract, column):
+            yield _check(VALUE_PRESENT, column.sources), _is_null(contract, column)
     for column in mapped:
         if _may_not_fit(contract, column):
-            yield _check(VALUE_FITS, column.sources), _loses(contract, column)
-    yield _rare(VALUE_FITS, ()), lambda about: about.unfit
+            yield _check(VALUE_FITS, column.sources), _loses_value(contract, column)
+    yield _weightless(VALUE_FITS, ()), lambda row: row.unfit
     if _has_stamp(contract):
         yield _stamp_check(contract), _is_ahead(contract)
 
@@ -101,66 +101,69 @@ def is_carried(check: Check) -> bool:
     return check.id == VALUE_FITS and not check.columns
 
 
-def _placed(contract: Contract) -> Iterator[tuple[Check, Condition]]:
-    """Whether the row has its place: among its key's changes, among what is read next, and alone.
+def _position_checks(contract: Contract) -> Iterator[tuple[Check, Condition]]:
+    """The checks of a row's sequence, watermark and partition, and that its key is not repeated.
 
-    A row that is ignored says nothing, so it needs none.
+    An ignored row needs none of them.
     """
     source = contract.source
     if _needs_sequence(contract):
         absent = sequence(contract).isNull()
-        yield _check(SEQUENCE_PRESENT, source.sequence), lambda about: absent & ~about.ignored
-    if source.watermark and source.refuses_null_watermark and _chooses_apart(contract):
-        unmarked = watermark(contract).isNull()
-        yield _rare(WATERMARK_PRESENT, source.watermark), lambda about: unmarked & ~about.ignored
+        yield _check(SEQUENCE_PRESENT, source.sequence), lambda row: absent & ~row.ignored
+    if source.watermark and source.refuses_null_watermark and _needs_watermark(contract):
+        no_watermark = watermark(contract).isNull()
+        yield (
+            _weightless(WATERMARK_PRESENT, source.watermark),
+            lambda row: no_watermark & ~row.ignored,
+        )
     part = source.partition_column
     if part is not None and _promises(contract, part):
-        nowhere = named(part).isNull()
-        yield _rare(PARTITION_PRESENT, (part,)), lambda about: nowhere & ~about.ignored
+        no_partition = named(part).isNull()
+        yield _weightless(PARTITION_PRESENT, (part,)), lambda row: no_partition & ~row.ignored
     if source.is_state:
         sources = [name for each in contract.key for name in contract.column(each).sources]
-        yield _rare(ONE_ROW_A_KEY, tuple(dict.fromkeys(sources))), lambda about: about.twin
+        yield _weightless(ONE_ROW_A_KEY, tuple(dict.fromkeys(sources))), lambda row: row.duplicate
 
 
-def _lacks(contract: Contract, column: TargetColumn) -> Condition:
-    lacks = mapped_column(contract, column).isNull()
-    return lambda _about: lacks
+def _is_null(contract: Contract, column: TargetColumn) -> Condition:
+    is_null = mapped_column(contract, column).isNull()
+    return lambda _row: is_null
 
 
-def _loses(contract: Contract, column: TargetColumn) -> Condition:
+def _loses_value(contract: Contract, column: TargetColumn) -> Condition:
     # Not a coalesce, which would cast the sources to one type and raise where one does not fit.
     present = reduce(or_, [named(name).isNotNull() for name in column.sources])
     loses = mapped_column(contract, column).isNull() & present
-    return lambda _about: loses
+    return lambda _row: loses
 
 
 def _is_ahead(contract: Contract) -> Condition:
     stamp = sequence(contract).cast("timestamp")
 
-    def fails(about: Circumstances) -> Column:
-        latest = F.lit(about.as_of + STAMP_TOLERANCE).cast("timestamp")
-        return F.coalesce(stamp > latest, F.lit(False)) & ~about.ignored
+    def fails(row: Circumstances) -> Column:
+        latest = F.lit(row.as_of + STAMP_TOLERANCE).cast("timestamp")
+        return F.coalesce(stamp > latest, F.lit(False)) & ~row.ignored
 
     return fails
 
 
 def _needs_sequence(contract: Contract) -> bool:
-    """A change is nowhere without it; a row that was read holds from the read, if it may."""
+    """A change can't be ordered without it; a state row is valid from the read, if allowed."""
     source, column = contract.source, contract.generated("sequence")
-    kept = column is not None and not column.nullable
-    return not source.is_state or source.refuses_null_watermark or kept
+    required = column is not None and not column.nullable
+    return not source.is_state or source.refuses_null_watermark or required
 
 
-def _chooses_apart(contract: Contract) -> bool:
+def _needs_watermark(contract: Contract) -> bool:
     same = {*contract.source.watermark} == {*contract.source.sequence}
     return not (same and _needs_sequence(contract))
 
 
 def _promises(contract: Contract, name: str) -> bool:
-    """The contract says that the source's column has no nulls, and nothing else refuses them."""
+    """Whether the contract promises no nulls in the column, and no other check refuses them."""
     source = contract.source
     required = any(each.name == name and not each.nullable for each in source.columns)
-    return required and not _is_demanded(contract, (name,)) and name not in _direct_key(contract)
+    return required and not _is_required(contract, (name,)) and name not in _direct_key(contract)
 
 
 def _direct_key(contract: Contract) -> set[str]:
@@ -188,19 +191,19 @@ def _check(name: str, columns: tuple[str, ...]) -> Check:
     return Check(id=name, rule="required", columns=columns, dimension="completeness")
 
 
-def _rare(name: str, columns: tuple[str, ...]) -> Check:
+def _weightless(name: str, columns: tuple[str, ...]) -> Check:
     """A check without weight: rows that pass it must not make up for those that fail others."""
     return Check(id=name, rule="required", columns=columns, weight=0.0, dimension="completeness")
 
 
-def _may_lack(contract: Contract, column: TargetColumn) -> bool:
+def _may_be_null(contract: Contract, column: TargetColumn) -> bool:
     name = column.transformation.name
     if column.nullable or name in _NEVER_NULL:
         return False
-    return not (_is_demanded(contract, column.sources) and name in _NULL_AS_SOURCE)
+    return not (_is_required(contract, column.sources) and name in _NULL_AS_SOURCE)
 
 
-def _is_demanded(contract: Contract, sources: tuple[str, ...]) -> bool:
+def _is_required(contract: Contract, sources: tuple[str, ...]) -> bool:
     return any(
         check.rule == "required" and check.columns == sources and check.severity is Severity.REFUSE
         for check in contract.checks

@@ -1,4 +1,4 @@
-"""How the checks went over a batch, and the score that follows from it."""
+"""The results of the checks over a batch, and the score that follows from them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Finding:
     note: str = ""
 
 
-def score(found: Iterable[Finding]) -> float | None:
+def score(findings: Iterable[Finding]) -> float | None:
     """The score of a batch: 1 - sum(weight * failed) / sum(weight * evaluated).
 
     None when nothing was evaluated: a batch without rows is neither good nor bad.
     """
-    judged = tuple(found)
-    evaluated = sum(each.weight * each.evaluated for each in judged)
+    results = tuple(findings)
+    evaluated = sum(each.weight * each.evaluated for each in results)
     if not evaluated:
         return None
-    return 1.0 - sum(each.weight * each.failed for each in judged) / evaluated
+    return 1.0 - sum(each.weight * each.failed for each in results) / evaluated

@@ -1,8 +1,8 @@
 """The row checks of a contract as one bit mask per row, and what follows from it.
 
-Promise: the mask is never null, and a null value fails only the checks that ask for presence. Bit
+Promise: the mask is never null, and a null value fails only the checks that require presence. Bit
 i is set when `RowChecks.checks[i]` failed. Counts over all rows come out of the write that
-carries the mask (`pyspark.sql.Observation`), so judging needs no job of its own.
+carries the mask (`pyspark.sql.Observation`), so checking needs no job of its own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tasks.transforms.checks.quality_score import Finding
 from tasks.transforms.checks.rule_expressions import Subject, broken
 
 MOST_CHECKS = 63
-"""So many bits of a bigint can be set without turning its sign."""
+"""The bits of a bigint that can be set without changing its sign."""
 
 _ALWAYS_CARRIED = frozenset({"string", "boolean", "binary"})
 
@@ -71,7 +71,7 @@ class RowChecks:
 
 
 def compile_row_checks(contract: Contract) -> RowChecks:
-    """The checks of one row that a contract asks for, by itself or by what it promises.
+    """The checks of one row that a contract declares, or implies by what it promises.
 
     Raises:
         ContractError: There are more than 63.
@@ -109,8 +109,8 @@ def compile_row_checks(contract: Contract) -> RowChecks:
 
 
 def _declared(check: Check, kinds: Mapping[str, str], position: int) -> Condition:
-    def fails(about: Circumstances) -> Column:
-        return broken(check, Subject(kinds, about.as_of, reference_mark(position)))
+    def fails(circumstances: Circumstances) -> Column:
+        return broken(check, Subject(kinds, circumstances.as_of, reference_mark(position)))
 
     return fails
 
@@ -132,7 +132,7 @@ def failed_checks(
     *,
     as_of: datetime,
     ignored: Column,
-    twin: Column | None = None,
+    duplicate: Column | None = None,
     unfit: Column | None = None,
 ) -> Column:
     """The bit mask of the checks that a source row failed, BIGINT, never null.
@@ -143,24 +143,24 @@ def failed_checks(
     Args:
         checks: The checks.
         as_of: The instant of the read; timezone-aware.
-        ignored: Whether the row says nothing: then it needs no place either.
-        twin: Whether another row has its key; None: none has.
+        ignored: Whether the row is ignored: then it needs no sequence or watermark either.
+        duplicate: Whether another row has its key; None: none has.
         unfit: Whether a value could not be carried from the source; None: all could.
     """
     never = F.lit(False)
-    about = Circumstances(
-        as_of, ignored, never if twin is None else twin, never if unfit is None else unfit
+    circumstances = Circumstances(
+        as_of, ignored, never if duplicate is None else duplicate, never if unfit is None else unfit
     )
     none = F.lit(0).cast("bigint")
     bits = [
-        F.when(fails(about), F.lit(1 << position).cast("bigint")).otherwise(none)
+        F.when(fails(circumstances), F.lit(1 << position).cast("bigint")).otherwise(none)
         for position, fails in enumerate(checks.conditions)
     ]
     return reduce(lambda mask, bit: mask.bitwiseOR(bit), bits, none)
 
 
 def reference_mark(position: int) -> str:
-    """The column by which `with_references` says that a row's reference is known."""
+    """The column of `with_references` with whether a row's reference exists."""
     return f"__known_{position}"
 
 
@@ -170,7 +170,7 @@ def with_references(
     """The source rows, each once, with a boolean `__known_<i>` per reference check.
 
     `references` are the referenced relations by the name that the checks give them. Their distinct
-    values are broadcast. A null is not known; `failed_checks` lets it pass.
+    values are broadcast. A null counts as missing; `failed_checks` lets it pass.
 
     Raises:
         ContractError: A relation that a check names is not among them.
@@ -183,14 +183,18 @@ def with_references(
                 found=f"only {', '.join(sorted(references)) or 'none'}",
                 next_step="Name a relation that the source connection can read.",
             )
-        held = f"__value_{each.position}"
+        value_column = f"__value_{each.position}"
         value = named(each.column).try_cast(each.kind)
-        values = references[each.relation].select(value.alias(held)).where(named(held).isNotNull())
-        joined = frame.join(
-            F.broadcast(values.distinct()), named(each.source) == named(held), "left"
+        values = (
+            references[each.relation]
+            .select(value.alias(value_column))
+            .where(named(value_column).isNotNull())
         )
-        known = named(held).isNotNull()
-        frame = joined.withColumn(reference_mark(each.position), known).drop(held)
+        joined = frame.join(
+            F.broadcast(values.distinct()), named(each.source) == named(value_column), "left"
+        )
+        exists = named(value_column).isNotNull()
+        frame = joined.withColumn(reference_mark(each.position), exists).drop(value_column)
     return frame
 
 
@@ -207,8 +211,8 @@ def reasons(checks: RowChecks, mask: Column, unfit: Column | None = None) -> Col
     `unfit` are the names of the source columns whose values could not be carried, or null: each
     is a reason of its own.
     """
-    named_one_by_one = [pair for pair in enumerate(checks.checks) if not is_carried(pair[1])]
-    ordered = sorted(named_one_by_one, key=lambda pair: not _refuses(pair[1]))
+    by_position = [pair for pair in enumerate(checks.checks) if not is_carried(pair[1])]
+    ordered = sorted(by_position, key=lambda pair: not _refuses(pair[1]))
     each = [
         F.when(
             _failed(mask, position),
@@ -218,13 +222,13 @@ def reasons(checks: RowChecks, mask: Column, unfit: Column | None = None) -> Col
         )
         for position, check in ordered
     ]
-    said = F.filter(F.array(*each), lambda reason: reason.isNotNull()).cast(REASONS_TYPE)
+    failed = F.filter(F.array(*each), lambda reason: reason.isNotNull()).cast(REASONS_TYPE)
     if unfit is None:
-        return said
+        return failed
     lost = F.transform(
         unfit, lambda name: F.struct(F.lit(VALUE_FITS).alias("check"), name.alias("column"))
     )
-    return F.concat(F.coalesce(lost.cast(REASONS_TYPE), F.array().cast(REASONS_TYPE)), said)
+    return F.concat(F.coalesce(lost.cast(REASONS_TYPE), F.array().cast(REASONS_TYPE)), failed)
 
 
 def row_score(checks: RowChecks, mask: Column) -> Column:
@@ -242,7 +246,7 @@ def row_score(checks: RowChecks, mask: Column) -> Column:
 def counts(checks: RowChecks, mask: Column, unfit: Column | None = None) -> list[Column]:
     """Aggregates for an Observation: `rows`, `failed_<i>` per check, `unfit_<i>` per column.
 
-    Rows whose mask is null are not counted: null it for rows that shall not be judged. `unfit` are
+    Rows whose mask is null are not counted: null it for rows that shall not count. `unfit` are
     the names of the source columns whose values could not be carried, or null.
     """
     failed = [
@@ -258,7 +262,7 @@ def counts(checks: RowChecks, mask: Column, unfit: Column | None = None) -> list
 
 
 def findings(checks: RowChecks, observed: Mapping[str, int]) -> tuple[Finding, ...]:
-    """What the observed counts say about each check, in the order of the bits.
+    """The finding of each check from the observed counts, in the order of the bits.
 
     A refusing check without weight counts the rows that fail it, and none that pass.
     """

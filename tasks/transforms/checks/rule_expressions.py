@@ -1,6 +1,6 @@
-"""The rules of `contracts.model.check_registry` that look at one row, as Spark conditions.
+"""The rules of `contracts.model.check_registry` over one row, as Spark conditions.
 
-Promise: each says true or false for every row, never null; nothing raises on bad data; and a null
+Promise: each is true or false for every row, never null; nothing raises on bad data; and a null
 passes every rule but `required`.
 """
 
@@ -21,12 +21,12 @@ from tasks.transforms.mapping.typed_literals import constant, is_float, is_text
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a rule may know beside the check itself.
+    """What a rule may use beside the check itself.
 
     Attributes:
         kinds: Spark SQL types of the source columns.
         as_of: The time of extraction, timezone-aware.
-        mark: The boolean column that says whether a reference is known.
+        mark: The boolean column with whether a reference exists.
     """
 
     kinds: Mapping[str, str]
@@ -99,7 +99,7 @@ def _references(check: Check, subject: Subject) -> Column:
 
 
 def _instant(name: str, subject: Subject) -> Column:
-    """The column; text as a timestamp, for comparing it as it is would raise or be by letters."""
+    """The column; text as a timestamp, since it would raise or compare by letters otherwise."""
     value = named(name)
     return value.try_cast("timestamp") if is_text(subject.kinds[name]) else value
 

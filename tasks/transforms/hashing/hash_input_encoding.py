@@ -1,7 +1,8 @@
-r"""Values as text that says their type and length, so that different values never look alike.
+r"""Values as text with their type and length, so that different values have different texts.
 
-Promise: the encoding is injective on values that Spark tells apart, and equal for values that
-Spark calls equal. It depends on no session time zone, no locale, no Java version and no map order.
+Promise: the encoding is injective on values that Spark distinguishes, and equal for values that
+Spark treats as equal. It depends on no session time zone, no locale, no Java version and no map
+order.
 
 The encoding, version 1. `framed(x)` is a netstring without its comma: the length of `x` in UTF-8
 octets in decimal, a colon, `x`. A value that is not null has a tag of one letter and a body:
@@ -46,7 +47,7 @@ NULL = "-"
 
 
 def framed(text: Column) -> Column:
-    """The text behind its length in octets; null for null."""
+    """The text after its length in octets; null for null."""
     return F.concat(F.octet_length(text).cast("string"), F.lit(":"), text)
 
 
@@ -74,7 +75,7 @@ def tagged(value: Column, kind: T.DataType) -> Column:
 def row(columns: Mapping[str, Column]) -> Column:
     """The encoding of a row from the tagged values of its columns, never null.
 
-    Each expression occurs three times: hand over plain columns, not computations.
+    Each expression occurs three times: pass plain columns, not computations.
     """
     parts = [
         F.when(columns[name].isNull(), F.lit("")).otherwise(
@@ -86,8 +87,8 @@ def row(columns: Mapping[str, Column]) -> Column:
 
 
 def _atom(value: Column, kind: T.DataType) -> Column:
-    for known, letter, body in _ATOMS:
-        if isinstance(kind, known):
+    for spark_type, letter, body in _ATOMS:
+        if isinstance(kind, spark_type):
             return F.when(value.isNotNull(), F.concat(F.lit(letter), body(value, kind)))
     raise ContractError(
         where=f"a column of type {kind.simpleString()}",

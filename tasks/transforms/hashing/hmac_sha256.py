@@ -46,11 +46,11 @@ def hashed(frame: DataFrame, messages: Mapping[str, Column], key: bytes) -> Data
 
 
 def _blocks(spark: SparkSession, key: bytes) -> DataFrame:
-    bring = by_batch(_bringing(key), _BLOCKS)
+    bring = by_batch(_bring_blocks(key), _BLOCKS)
     return spark.range(0, 1, 1, 1).select(bring(F.col("id")).alias(_COLUMN))
 
 
-def _bringing(key: bytes) -> Batch:
+def _bring_blocks(key: bytes) -> Batch:
     inner, outer = key_blocks(key)
 
     def bring(rows: pa.Array) -> pa.Array:

@@ -1,7 +1,7 @@
 """A keyed fingerprint of a row: it changes exactly when one of the row's values does.
 
-Promise: two rows have one fingerprint if and only if Spark calls their values equal, column by
-column (null equals null). Without the key it says nothing about the row.
+Promise: two rows have one fingerprint if and only if Spark treats their values as equal, column by
+column (null equals null). Without the key it reveals nothing about the row.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DOMAIN = "strandline fingerprint 1\n"
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a fingerprint is made of: named values, and where it is wanted.
+    """What a fingerprint is made of: named values, and the condition under which a row has one.
 
     Where `only` is not true the fingerprint is null, and nothing is computed.
     """
@@ -56,10 +56,10 @@ def fingerprints(
     hashable = dict(messages or {})
     for name, each in wanted.items():
         schema = frame.select(*[v.alias(label) for label, v in each.values.items()]).schema
-        places = {label: f"__{name}_{position}" for position, label in enumerate(each.values)}
+        temporary = {label: f"__{name}_{position}" for position, label in enumerate(each.values)}
         for (label, value), field in zip(each.values.items(), schema.fields, strict=True):
-            tagged[places[label]] = hash_input_encoding.tagged(value, field.dataType)
-        row = hash_input_encoding.row({label: named(place) for label, place in places.items()})
-        whole = F.concat(F.lit(DOMAIN), row)
-        hashable[name] = whole if each.only is None else F.when(each.only, whole)
+            tagged[temporary[label]] = hash_input_encoding.tagged(value, field.dataType)
+        row = hash_input_encoding.row({label: named(column) for label, column in temporary.items()})
+        message = F.concat(F.lit(DOMAIN), row)
+        hashable[name] = message if each.only is None else F.when(each.only, message)
     return hashed(frame.withColumns(tagged), hashable, key).drop(*tagged)

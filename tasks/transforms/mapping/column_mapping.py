@@ -29,7 +29,7 @@ class Term:
     Attributes:
         inputs: The source columns it reads.
         numeric: Whether all of them are declared as numbers.
-        kind: The Spark SQL type it has to give.
+        kind: The Spark SQL type it has to return.
         arguments: Its arguments in the contract.
     """
 
@@ -61,7 +61,7 @@ class Term:
         return value
 
     def unfit(self, name: str, expected: str) -> ContractError:
-        """The error about an argument that is not what the registry says."""
+        """The error about an argument that is not what the registry requires."""
         return ContractError(
             where=f"argument `{name}` of a transformation",
             expected=expected,
@@ -96,17 +96,17 @@ def mapped(contract: Contract) -> dict[str, Column]:
 
 
 def sequence(contract: Contract) -> Column:
-    """What orders the changes of a key: the first of `source.sequence` that is not null."""
+    """The order of the changes of a key: the first of `source.sequence` that is not null."""
     return F.coalesce(*[named(name) for name in contract.source.sequence])
 
 
 def watermark(contract: Contract) -> Column:
-    """How far the source has been read: the first of `source.watermark` that is not null."""
+    """The watermark of a row: the first of `source.watermark` that is not null."""
     return F.coalesce(*[named(name) for name in contract.source.watermark])
 
 
 def _trimmed(value: Column) -> Column:
-    """SQL's TRIM, as spec 5 has it: spaces (U+0020) go, any other white space stays."""
+    """SQL's TRIM, as spec 5 has it: removes spaces (U+0020), keeps any other white space."""
     return F.trim(value.cast("string"))
 
 
@@ -128,7 +128,7 @@ def _trim_or_default(term: Term) -> Column:
 
 
 def _default_if_null(term: Term) -> Column:
-    # Not a coalesce: a value that is there but can't be cast must not pass for the default.
+    # Not a coalesce: a value that is present but can't be cast must not become the default.
     value = term.inputs[0]
     default = F.lit(term.constant("default")).cast(term.kind)
     return F.when(value.isNull(), default).otherwise(value.try_cast(term.kind))
@@ -137,9 +137,9 @@ def _default_if_null(term: Term) -> Column:
 def _round_within(term: Term) -> Column:
     # Half up, as spec 5's ROUND; text is read as a decimal first, so that nothing raises.
     value = term.inputs[0] if term.numeric else term.inputs[0].try_cast(EXACT)
-    within = value.between(exact(term.constant("low")), exact(term.constant("high")))
+    in_range = value.between(exact(term.constant("low")), exact(term.constant("high")))
     rounded = F.round(value, int(str(term.constant("scale"))))
-    return F.when(within, rounded.try_cast(term.kind))
+    return F.when(in_range, rounded.try_cast(term.kind))
 
 
 def _decode(term: Term) -> Column:

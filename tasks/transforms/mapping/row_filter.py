@@ -24,10 +24,10 @@ def meets_conditions(conditions: Sequence[Condition]) -> Column:
     Text is compared with the column's text, numbers and booleans by value. A null is not in any
     list, so it meets `not_in` and fails `in`.
     """
-    return reduce(lambda all_of, each: all_of & _met(each), conditions, F.lit(True))
+    return reduce(lambda all_of, each: all_of & _meets(each), conditions, F.lit(True))
 
 
-def _met(condition: Condition) -> Column:
+def _meets(condition: Condition) -> Column:
     value = named(condition.column)
     if condition.operator is Operator.IS_NULL:
         return value.isNull()
@@ -39,21 +39,21 @@ def _met(condition: Condition) -> Column:
 
 def _listed(value: Column, values: Sequence[Scalar]) -> Column:
     texts = [each for each in values if isinstance(each, str)]
-    truths = [each for each in values if isinstance(each, bool)]
+    booleans = [each for each in values if isinstance(each, bool)]
     numbers = [
         exact(each)
         for each in values
         if isinstance(each, (int, float)) and not isinstance(each, bool)
     ]
-    found = F.lit(False)
+    matches = F.lit(False)
     if texts:
-        found = found | _surely(value.cast("string").isin(texts))
-    if truths:
-        found = found | _surely(value.try_cast("boolean").isin(truths))
+        matches = matches | _false_if_null(value.cast("string").isin(texts))
+    if booleans:
+        matches = matches | _false_if_null(value.try_cast("boolean").isin(booleans))
     if numbers:
-        found = found | _surely(value.try_cast(_WIDE).isin(numbers))
-    return found
+        matches = matches | _false_if_null(value.try_cast(_WIDE).isin(numbers))
+    return matches
 
 
-def _surely(condition: Column) -> Column:
+def _false_if_null(condition: Column) -> Column:
     return F.coalesce(condition, F.lit(False))

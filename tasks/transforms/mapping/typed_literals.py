@@ -1,4 +1,4 @@
-"""Constants of a contract as Spark columns that compare with a source column as it was meant.
+"""Constants of a contract as Spark columns that compare with a source column as intended.
 
 Promise: no bound is rounded to the column's scale, and no cell value is cast where it could raise.
 """
@@ -34,7 +34,7 @@ def is_text(kind: str) -> bool:
 
 
 def is_float(kind: str) -> bool:
-    """Whether the type is one of binary fractions, and so has a NaN."""
+    """Whether the type is binary floating point, and so has a NaN."""
     return base(kind) in _FLOATS
 
 
@@ -71,13 +71,13 @@ def constant(value: Scalar, kind: str) -> Column:
 def always_fits(source: str, target: str) -> bool:
     """Whether every value of type `source` can be cast to `target` and keeps its meaning.
 
-    Says no rather than yes when in doubt.
+    False when in doubt.
     """
     if source.replace(" ", "").lower() == target.replace(" ", "").lower() or is_text(target):
         return True
-    digits, room = _digits(source), _digits(target)
-    if digits is not None and room is not None:
-        return room[0] >= digits[0] and room[1] >= digits[1]
+    digits, available = _digits(source), _digits(target)
+    if digits is not None and available is not None:
+        return available[0] >= digits[0] and available[1] >= digits[1]
     return (base(source), base(target)) in _WIDENED
 
 

@@ -1,7 +1,7 @@
 """AES-256-GCM tokens, one per value, made in Arrow batches with keys that no plan shows.
 
-Promise: a token opens only under the table and column it was made for; whoever changes or moves it
-is found out. No error carries a value or a key.
+Promise: a token decrypts only for the table and column it was made for; a token that was changed or
+moved is detected. No error carries a value or a key.
 
 Token, version 1::
 
@@ -39,12 +39,12 @@ KEY_OCTETS = 32
 
 
 def key_mark(key_id: str) -> bytes:
-    """The four octets by which a token names its key."""
+    """The four octets that identify a token's key."""
     return hashlib.sha256(key_id.encode()).digest()[:KEY_ID_OCTETS]
 
 
 def associated(key_id: str, table: str, column: str) -> bytes:
-    """What a token is bound to beside its ciphertext."""
+    """The associated data that a token authenticates beside its ciphertext."""
     parts = (
         bytes([VERSION]),
         bytes([AES_256_GCM]),
@@ -59,8 +59,7 @@ def token(value: Column, *, kind: str, key: DataKey, table: str, column: str) ->
     """The value of Spark SQL type `kind` as a BINARY token; null for null.
 
     Several tokens of one `select` cross to Python and back in the same Arrow batches. Two
-    evaluations give two different tokens, so Spark is told that the expression isn't
-    deterministic.
+    evaluations give two different tokens, so the expression is marked nondeterministic.
 
     Raises:
         SettingsError: The key is not 32 octets long.
@@ -84,7 +83,7 @@ def encrypted(
 def decrypted(
     tokens: Column, keys: Mapping[str, DataKey], *, table: str, column_name: str, kind: str
 ) -> Column:
-    """The values of type `kind` out of the tokens of one column; null for null.
+    """The values of type `kind` from the tokens of one column; null for null.
 
     `keys` are the data keys by their id. The query stops with a `KeyUnavailableError` when none of
     them made a token, with a `DataError` when a token was changed, or made for another table,
@@ -126,15 +125,15 @@ def _sealing(key: DataKey, table: str, column: str) -> Batch:
 
 
 def _opening(keys: Mapping[str, DataKey], table: str, column: str, letter: str) -> Batch:
-    held = tuple(keys.values())
-    place = f"{table}, column {column}"
+    data_keys = tuple(keys.values())
+    where = f"{table}, column {column}"
     wanted = letter.encode()
 
     def open_all(tokens: pa.Array) -> pa.Array:
-        ciphers = _ciphers(held, table, column)
+        ciphers = _ciphers(data_keys, table, column)
         return pa.array(
             [
-                None if each is None else _opened(each, ciphers, wanted, place)
+                None if each is None else _opened(each, ciphers, wanted, where)
                 for each in tokens.to_pylist()
             ],
             pa.binary(),
@@ -158,16 +157,16 @@ def _opened(
     sealed: bytes,
     ciphers: Mapping[bytes, list[tuple[AESGCM, bytes]]],
     letter: bytes,
-    place: str,
+    where: str,
 ) -> bytes:
     if len(sealed) < HEADER_OCTETS + NONCE_OCTETS + TAG_OCTETS or sealed[:2] != bytes(
         [VERSION, AES_256_GCM]
     ):
-        raise _refused(place, "something that is no token of version 1")
+        raise _refused(where, "something that is no token of version 1")
     candidates = ciphers.get(sealed[2:HEADER_OCTETS])
     if candidates is None:
         raise KeyUnavailableError(
-            where=place,
+            where=where,
             expected="the data key that made the token",
             found=f"no key with the mark {sealed[2:HEADER_OCTETS].hex()}",
             next_step="Add the key to the key ring, or accept that the value was erased.",
@@ -180,13 +179,13 @@ def _opened(
             continue
         if plain[:1] == letter:
             return plain
-        raise _refused(place, "a value of another type than the column's")
-    raise _refused(place, "a token that was changed, or made for another table or column")
+        raise _refused(where, "a value of another type than the column's")
+    raise _refused(where, "a token that was changed, or made for another table or column")
 
 
-def _refused(place: str, found: str) -> DataError:
+def _refused(where: str, found: str) -> DataError:
     return DataError(
-        where=place,
+        where=where,
         expected="a token as it was made for this column",
         found=found,
         next_step="Compare the row with an earlier snapshot of the table.",

@@ -1,4 +1,4 @@
-"""Clear target columns to their stored form, and whole source rows for the quarantine.
+"""Target columns from clear to stored form, and whole source rows for the quarantine.
 
 Promise: nothing a contract calls sensitive leaves here in the clear, neither in the target's
 columns nor in the copy of a refused row.
@@ -34,7 +34,7 @@ class ColumnProtection:
         pseudonymised: Target columns.
         masked: Target columns with the leading characters that stay readable.
         sources: The source columns with their types, in the contract's order.
-        sensitive: Those of them that may not lie anywhere in the clear.
+        sensitive: Those of them that may not be stored anywhere in the clear.
     """
 
     encrypted: Mapping[str, str]
@@ -50,7 +50,7 @@ class ColumnProtection:
 
 
 def compile_protection(contract: Contract) -> ColumnProtection:
-    """What a contract says of the protection of its columns."""
+    """The protection of a contract's columns."""
     protections = [(each, each.protection) for each in contract.columns if each.protection]
 
     def by(kind: ProtectionKind) -> list[tuple[TargetColumn, Protection]]:
@@ -89,23 +89,25 @@ def protected(
 
 
 def sensitive_sources(contract: Contract) -> frozenset[str]:
-    """The source columns that may not lie anywhere in the clear.
+    """The source columns that may not be stored anywhere in the clear.
 
     Those classified CONFIDENTIAL or RESTRICTED, and those that a protected or so classified target
     column is made of.
     """
-    own = {each.name for each in contract.source.columns if each.classification in _SENSITIVE}
-    feeding = {
+    classified = {
+        each.name for each in contract.source.columns if each.classification in _SENSITIVE
+    }
+    derived_from = {
         name
         for column in contract.columns
         if column.protection is not None or column.classification in _SENSITIVE
         for name in column.sources
     }
-    return frozenset(own | feeding)
+    return frozenset(classified | derived_from)
 
 
 SEALED = "__unfit_protected"
-"""Where a source row has the sensitive ones of the values that could not be carried, encrypted."""
+"""The field of a source row with its sensitive values that could not be carried, encrypted."""
 
 
 def source_row(
@@ -143,10 +145,12 @@ def source_row(
     row = as_json(parts)
     if unfit is None:
         return F.when(refused, row)
-    lost = as_json(_unfit_parts(protection, keys, table=table, texts=F.when(refused, unfit)))
-    # Joined as text: said twice, the row's tokens would be made twice.
-    more = F.when(unfit.isNotNull(), F.regexp_replace(lost, r"^\{", ",")).otherwise("}")
-    return F.when(refused, F.concat(F.regexp_replace(row, r"\}$", ""), more))
+    unfit_fields = as_json(
+        _unfit_parts(protection, keys, table=table, texts=F.when(refused, unfit))
+    )
+    # Joined as text: if it were mentioned twice, the row's tokens would be made twice.
+    ending = F.when(unfit.isNotNull(), F.regexp_replace(unfit_fields, r"^\{", ",")).otherwise("}")
+    return F.when(refused, F.concat(F.regexp_replace(row, r"\}$", ""), ending))
 
 
 def _unfit_parts(
@@ -170,7 +174,7 @@ def _as_text(sealed: Column) -> Column:
 
 
 def from_text(text: Column) -> Column:
-    """The token back out of its base64url text."""
+    """The token from its base64url text."""
     standard = F.translate(text, "-_", "+/")
     padding = F.repeat(F.lit("="), (F.lit(4) - F.char_length(text) % 4) % 4)
     return F.unbase64(F.concat(standard, padding))

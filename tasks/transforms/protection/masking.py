@@ -1,4 +1,4 @@
-"""Partial masks: enough of a value to recognise it, never enough to know it.
+"""Partial masks: they show enough of a value to recognise it, never all of it.
 
 Promise: at most a third of a value's characters stay readable, nothing of a value shorter than
 four, and the mask has one length whatever it hides.

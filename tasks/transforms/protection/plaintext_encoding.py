@@ -1,8 +1,8 @@
-"""What is encrypted of a value, and how the value comes back out of it with its type.
+"""The plaintext that is encrypted for a value, and the value with its type from the plaintext.
 
-Promise: every value comes back as it was, whatever the session's time zone. A plaintext is a tag
-of one letter and the value's text in UTF-8 (binary: its octets). It says its own kind, so that a
-column whose type was widened since still decrypts.
+Promise: every value is restored as it was, whatever the session's time zone. A plaintext is a tag
+of one letter and the value's text in UTF-8 (binary: its octets). The tag states its type, so that
+a column whose type was widened since still decrypts.
 """
 
 from __future__ import annotations
@@ -79,5 +79,5 @@ def value_of(plain: Column, kind: str) -> Column:
         return F.from_json(text, f"struct<v:{kind}>", _JSON)["v"]
     value = text.try_cast(kind)
     lost = value.isNull() & plain.isNotNull()
-    complaint = F.raise_error(F.lit(f"a decrypted value does not fit the type {kind}"))
-    return F.when(lost, complaint.cast(kind)).otherwise(value)
+    failure = F.raise_error(F.lit(f"a decrypted value does not fit the type {kind}"))
+    return F.when(lost, failure.cast(kind)).otherwise(value)

@@ -1,6 +1,6 @@
-"""Keyed pseudonyms: the same value of the same column always gets the same name.
+"""Keyed pseudonyms: the same value of the same column always gets the same one.
 
-Promise: without the key nobody can find a value by hashing candidates, and pseudonyms of different
+Promise: without the key no value can be found by hashing candidates, and pseudonyms of different
 columns or tables can't be joined with each other.
 """
 
@@ -29,11 +29,11 @@ def pseudonymised(
     schema = frame.select(*[value.alias(label) for label, value in values.items()]).schema
     messages = {}
     for (label, value), field in zip(values.items(), schema.fields, strict=True):
-        place = (
+        prefix = (
             DOMAIN + hash_input_encoding.framed_text(table) + hash_input_encoding.framed_text(label)
         )
         messages[label] = F.concat(
-            F.lit(place),
+            F.lit(prefix),
             hash_input_encoding.framed(hash_input_encoding.tagged(value, field.dataType)),
         )
     return hashed(frame, messages, key)

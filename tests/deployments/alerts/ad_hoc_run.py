@@ -1,5 +1,5 @@
 """A failing run with a temporary server, as `strandline run` makes one, that lasts long enough for
-automations to act if they were going to."""
+automations to act if there are any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that alarms, and much that does not, against a server; a line of JSON for each cause.
+"""Causes of every alert, and of none, against a server; prints a line of JSON for each cause.
 
 `python -m tests.deployments.alerts.alarming ALERTS OTHER_ALERTS TAKEN`, a process of its own:
 Prefect keeps one connection for events, to the first server that a process talks to.
@@ -52,15 +52,15 @@ SHIPPED = load_contract(TABLES / "aircraft.yaml")
 run_ids: dict[str, str] = {}
 
 
-def say(step: str, **told: Any) -> None:
-    if "id" in told:
-        run_ids[step] = told["id"]
-    sys.stdout.write(json.dumps({"step": step, "at": time.time(), **told}) + "\n")
+def say(step: str, **values: Any) -> None:
+    if "id" in values:
+        run_ids[step] = values["id"]
+    sys.stdout.write(json.dumps({"step": step, "at": time.time(), **values}) + "\n")
     sys.stdout.flush()
 
 
 def command(step: str, *arguments: str) -> None:
-    """Run the command line as it is typed, and say what it answered."""
+    """Run the command line as it is typed, and print its answer."""
     out = io.StringIO()
     began = time.monotonic()
     with redirect_stdout(out):
@@ -69,7 +69,7 @@ def command(step: str, *arguments: str) -> None:
 
 
 def run_of(table: str) -> Run:
-    """A run as far as events know it: which contract, which batch."""
+    """A run with what events need of it: the contract and the batch."""
     contract = replace(SHIPPED, name=table, namespace="ns", table=table)
     batch, now = f"BATCH_{table}", datetime.now(UTC)
     return Run(
@@ -93,8 +93,8 @@ def verdict(*failed: str, score: float = 1.0) -> Verdict:
     return Verdict(score, 0.95, score >= 0.95, findings)
 
 
-def load(name: str, *, fails: Exception | None = None, retries: int = 0, **told: Any) -> None:
-    """A run of the flow `load-table` that tells what it is given to tell, then ends."""
+def load(name: str, *, fails: Exception | None = None, retries: int = 0, **events: Any) -> None:
+    """A run of the flow `load-table` that emits the given events, then ends."""
     attempts = []
 
     @flow(
@@ -107,10 +107,10 @@ def load(name: str, *, fails: Exception | None = None, retries: int = 0, **told:
     def load_table() -> None:
         attempts.append(name)
         run = run_of(name)
-        if "verdict" in told:
-            emit_verdict(run, STAGED, told["verdict"])
-        if "published" in told:
-            report = LoadReport(run.batch_id, 1, told["published"], opened=3, closed=2)
+        if "verdict" in events:
+            emit_verdict(run, STAGED, events["verdict"])
+        if "published" in events:
+            report = LoadReport(run.batch_id, 1, events["published"], opened=3, closed=2)
             emit_loaded(run, STAGED, report)
         if fails is not None and len(attempts) > retries:
             if isinstance(fails, StepFailedError | SourceUnavailableError):
@@ -132,24 +132,24 @@ def state_of(
     tags: Any = (),
     pace: float = 0,
 ) -> None:
-    """A run of a flow called `kind` that is brought to states, as by a worker elsewhere.
+    """A run of a flow called `kind` that is set to states, as by a worker elsewhere.
 
     `pace` is how many seconds it stays in each. A server on SQLite that finds its database locked
-    looks at an event again, which for the events of milliseconds may be too late.
+    retries an event, which for events milliseconds apart may be too late.
     """
 
     @flow(name=kind)
-    def elsewhere() -> None: ...
+    def other_flow() -> None: ...
 
     began = time.monotonic()
-    run = client.create_flow_run(elsewhere, name=name, tags=tags, state=Pending())
+    run = client.create_flow_run(other_flow, name=name, tags=tags, state=Pending())
     for state in states:
         time.sleep(pace)
         client.set_flow_run_state(run.id, state, force=True)
     say(name, id=str(run.id), took=time.monotonic() - began)
 
 
-def somebody_elses(name: str) -> AutomationCore:
+def foreign_automation(name: str) -> AutomationCore:
     return AutomationCore(
         name=name,
         trigger=EventTrigger(expect={"no.such.event"}, posture=Posture.Reactive, threshold=1),
@@ -203,7 +203,7 @@ def late_heartbeat(run_id: Any, *, took: float) -> None:
 
 
 def every(client: SyncPrefectClient, alerts: str, other_alerts: str, taken: str) -> None:
-    client.create_automation(somebody_elses("Somebody's own"))
+    client.create_automation(foreign_automation("Somebody's own"))
     command("applied", "apply", f"--file={alerts}")
     zombie = subprocess.Popen([sys.executable, Path(__file__).with_name("silent_run.py")])
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
@@ -214,7 +214,7 @@ def every(client: SyncPrefectClient, alerts: str, other_alerts: str, taken: str)
         state = upkeep(return_state=True)
         late_heartbeat(state.state_details.flow_run_id, took=time.monotonic() - began)
         command("proven", "test", "run-failed", f"--file={alerts}")
-        # As from a machine that lacks a secret, which the server has got already.
+        # As from a machine that lacks a secret which the server already has.
         slack = os.environ.pop("T_SLACK")
         command("again", "apply", f"--file={alerts}")
         os.environ["T_SLACK"] = slack
@@ -224,7 +224,7 @@ def every(client: SyncPrefectClient, alerts: str, other_alerts: str, taken: str)
     say("caused")
     sys.stdin.readline()  # until everything has arrived
     command("changed", "apply", f"--file={other_alerts}")
-    client.create_automation(somebody_elses("Strandline alert: taken"))
+    client.create_automation(foreign_automation("Strandline alert: taken"))
     command("refused", "apply", f"--file={taken}")
     alive = client.read_flow_run(UUID(run_ids["alive"]))
     say("ended", state=alive.state.name if alive.state else None)

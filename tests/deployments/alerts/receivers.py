@@ -1,4 +1,4 @@
-"""What alerts are sent to: an HTTP server and an SMTP server that keep what they get."""
+"""Receivers of alerts: an HTTP server and an SMTP server that keep what they get."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Delivery:
 class Inbox:
     """Everything that arrived, in the order of arrival."""
 
-    found: list[Delivery] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, delivery: Delivery) -> None:
         with self._lock:
-            self.found.append(delivery)
+            self.deliveries.append(delivery)
 
     def wait(self, enough: Callable[[list[Delivery]], bool], seconds: float) -> None:
-        """Come back when there is enough, or when the time is up."""
-        until = time.monotonic() + seconds
-        while not enough(list(self.found)) and time.monotonic() < until:
+        """Return when the deliveries are enough, or when the time is up."""
+        deadline = time.monotonic() + seconds
+        while not enough(list(self.deliveries)) and time.monotonic() < deadline:
             time.sleep(0.1)
 
 
@@ -51,8 +51,8 @@ def http_receiver(inbox: Inbox) -> Iterator[str]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             channel = self.path.strip("/").split("/")[0]
             subject, text = read_json(channel, body)
-            heard = dict(self.headers) | {"json": body}
-            inbox.put(Delivery(channel, time.time(), subject, text, heard))
+            raw = dict(self.headers) | {"json": body}
+            inbox.put(Delivery(channel, time.time(), subject, text, raw))
             self.send_response(200)
             self.end_headers()
 
@@ -69,7 +69,7 @@ def http_receiver(inbox: Inbox) -> Iterator[str]:
 
 
 def read_json(channel: str, body: dict) -> tuple[str, str]:
-    """Subject and text, where each service has them."""
+    """Subject and text of a message, as each service has them."""
     if channel == "slack":
         subject, _, text = body["text"].partition("\n")
         return subject.strip("*"), text
@@ -97,7 +97,7 @@ def smtp_receiver(inbox: Inbox) -> Iterator[int]:
 async def _converse(
     inbox: Inbox, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """As much of RFC 5321 as a client needs that sends one message after the other."""
+    """Serve the part of RFC 5321 that a client needs to send one message after the other."""
 
     async def say(line: str) -> None:
         writer.write(f"{line}\r\n".encode())
@@ -109,13 +109,13 @@ async def _converse(
         if verb == b"DATA":
             await say("354 go on")
             text = b""
-            while (more := await reader.readline()) not in (b".\r\n", b""):
-                text += more.removeprefix(b".")
+            while (part := await reader.readline()) not in (b".\r\n", b""):
+                text += part.removeprefix(b".")
             mail = message_from_bytes(text, policy=policy.default)
             body = mail.get_body(("plain",))
-            heard = {"to": str(mail["To"]), "from": str(mail["From"])}
+            raw = {"to": str(mail["To"]), "from": str(mail["From"])}
             text = body.get_content() if body else ""
-            inbox.put(Delivery("mail", time.time(), str(mail["Subject"]), text, heard))
+            inbox.put(Delivery("mail", time.time(), str(mail["Subject"]), text, raw))
             await say("250 taken")
         elif verb == b"QUIT":
             await say("221 bye")

@@ -1,4 +1,4 @@
-"""A run of the flow `upkeep` that is killed while it runs: nobody says how it ended."""
+"""A run of the flow `upkeep` that is killed while it runs: no process reports its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prefect import flow
 def upkeep() -> None:
     sys.stdout.write(json.dumps({"step": "zombie", "at": time.time()}) + "\n")
     sys.stdout.flush()
-    # The heartbeat of the beginning is in the hands of a thread for a moment.
+    # A thread needs a moment to send the first heartbeat.
     time.sleep(2)
     os.kill(os.getpid(), signal.SIGKILL)
 

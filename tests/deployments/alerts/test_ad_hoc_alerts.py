@@ -43,6 +43,6 @@ def test_an_ad_hoc_run_is_one_message_whatever_automations_its_database_has(tmp_
             check=True,
         )
 
-    (message,) = inbox.found
+    (message,) = inbox.deliveries
     assert message.subject == "error: load-table, run ad-hoc, failed"
     assert "without a server to show it" in message.body

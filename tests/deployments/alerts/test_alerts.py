@@ -84,12 +84,12 @@ EXPECTED = (
     ),
 )
 WANTED = Counter((subject, channel) for _, _, subject, channels in EXPECTED for channel in channels)
-LOOKED_FOR_MORE_SECONDS = 5
+EXTRA_SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What was done, by step, and what arrived because of it."""
+    """The steps that ran, and the messages that arrived because of them."""
 
     steps: dict[str, dict[str, Any]]
     arrived: list[Delivery]
@@ -107,9 +107,9 @@ class Scene:
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
         return port
 
 
@@ -139,7 +139,7 @@ def prefect_server(home: Path) -> Iterator[str]:
                     **os.environ,
                     "PREFECT_HOME": str(home),
                     # A server on SQLite may wait for its database for a minute, and by default
-                    # forgets what did not happen a minute ago.
+                    # drops what did not happen a minute ago.
                     "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "PT1H",
                 },
                 stdout=log,
@@ -157,8 +157,8 @@ def prefect_server(home: Path) -> Iterator[str]:
 
 def answers(api: str, process: subprocess.Popen[bytes]) -> bool:
     """Whether the server comes up; not if its process ends, or within two minutes."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until and process.poll() is None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(f"{api}/health").is_success:
                 return process.poll() is None
@@ -167,7 +167,7 @@ def answers(api: str, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-# Minutes of waiting for alerts that come when something does not.
+# Waits minutes for alerts about what does not happen.
 pytestmark = pytest.mark.nightly
 
 
@@ -210,26 +210,26 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         assert driver.stdout
         steps: dict[str, dict[str, Any]] = {}
         for line in driver.stdout:
-            told = json.loads(line)
-            steps.setdefault(told["step"], told)
-            if told["step"] == "caused":
-                inbox.wait(lambda found: not WANTED - arrived(found), 90)
-                time.sleep(LOOKED_FOR_MORE_SECONDS)
-                found = list(inbox.found)
+            result = json.loads(line)
+            steps.setdefault(result["step"], result)
+            if result["step"] == "caused":
+                inbox.wait(lambda deliveries: not WANTED - arrived(deliveries), 90)
+                time.sleep(EXTRA_SECONDS)
+                deliveries = list(inbox.deliveries)
                 driver.stdin.write("\n")
                 driver.stdin.flush()
         assert driver.wait(30) == 0
-        yield Scene(steps, found)
+        yield Scene(steps, deliveries)
 
 
-def arrived(found: list[Delivery]) -> Counter[tuple[str, str]]:
+def arrived(deliveries: list[Delivery]) -> Counter[tuple[str, str]]:
     return Counter(
-        (each.subject, each.channel) for each in found if not each.subject.startswith("TEST")
+        (each.subject, each.channel) for each in deliveries if not each.subject.startswith("TEST")
     )
 
 
 def undecided(scene: Scene) -> list[str]:
-    """Runs that were to end in time, and did not because the server let them wait."""
+    """Runs that should have ended in time, and did not because the server was slow."""
     spans = {"in-time": 11, "alive": 15}
     return [name for name, span in spans.items() if scene.steps[name]["took"] >= span]
 
@@ -245,10 +245,10 @@ def test_every_alert_arrives_once_in_its_channels_and_nothing_else_arrives(scene
         sys.stdout.write("\n".join(["", *lines, ""]))
 
     late = undecided(scene)
-    judged = [
+    counted = [
         each for each in scene.arrived if not any(f"run {name}," in each.subject for name in late)
     ]
-    assert arrived(judged) == WANTED
+    assert arrived(counted) == WANTED
 
 
 def test_a_message_has_the_reason_the_numbers_a_link_and_the_next_command(scene):
@@ -276,20 +276,20 @@ def test_a_run_that_ended_is_not_ended_again_by_a_late_heartbeat(scene):
     assert scene.steps["ended"]["state"] == "Completed" or "alive" in late
 
 
-def test_of_an_error_that_nobody_foresaw_only_the_kind_is_sent(scene):
+def test_of_an_unexpected_error_only_the_kind_is_sent(scene):
     assert scene.body("run unforeseen").startswith("ValueError; the run's log has the rest\n")
     assert CANARY not in repr(scene.arrived)
 
 
 def test_each_service_gets_its_own_form_and_credentials(scene):
-    heard = {each.channel: each.raw for each in scene.arrived}
+    raw = {each.channel: each.raw for each in scene.arrived}
 
-    assert heard["webhook"]["Authorization"] == "Bearer a-token"
-    assert heard["webhook"]["json"]["severity"] == "warning"
-    assert heard["pager"]["json"]["routing_key"] == "a-routing-key"
-    assert heard["pager"]["json"]["payload"]["severity"] == "critical"
-    assert heard["mail"]["from"] == "strandline@lake.test"
-    assert heard["mail"]["to"] == "ops@lake.test"
+    assert raw["webhook"]["Authorization"] == "Bearer a-token"
+    assert raw["webhook"]["json"]["severity"] == "warning"
+    assert raw["pager"]["json"]["routing_key"] == "a-routing-key"
+    assert raw["pager"]["json"]["payload"]["severity"] == "critical"
+    assert raw["mail"]["from"] == "strandline@lake.test"
+    assert raw["mail"]["to"] == "ops@lake.test"
 
 
 def test_applying_again_changes_nothing_and_keeps_every_id(scene):
@@ -308,7 +308,7 @@ def test_a_channel_that_the_server_has_stays_where_its_secret_is_not_known(scene
     assert answer["silent"] == []
 
 
-def test_an_automation_of_somebody_else_that_has_our_name_is_left_and_told(scene):
+def test_an_automation_of_others_that_has_our_name_is_kept_and_reported(scene):
     refused = scene.steps["refused"]
 
     assert refused["code"] == 78

@@ -1,4 +1,4 @@
-"""What is sent of an error, and how alerts are told apart, without a server."""
+"""The text that is sent of an error, and how alerts are distinguished, without a server."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def test_one_pattern_takes_texts_that_begin_with_any_of_the_prefixes_and_no_othe
 def test_the_shipped_alerts_compile_and_the_server_takes_every_template():
     environment = {"STRANDLINE_WEBHOOK_URL": "https://hooks.test/", "STRANDLINE_SLACK_URL": "x"}
     file = load_alerts(SHIPPED, environment)
-    asked = []
+    requested = []
 
     def block(channel: str, severity: Severity):
-        asked.append((channel, severity))
+        requested.append((channel, severity))
         return uuid4()
 
     made = list(automations(file, block, "http://pages.test/"))
 
     assert len(made) == len(file.alerts) + 1  # the end of zombies
     assert len({each.name for each in made}) == len(made)
-    assert {channel for channel, _ in asked} == {"slack", "webhook"}
+    assert {channel for channel, _ in requested} == {"slack", "webhook"}
     for each in made:
         for action in each.actions:
             for part in ("subject", "body"):

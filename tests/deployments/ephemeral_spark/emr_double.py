@@ -1,4 +1,4 @@
-"""A service that speaks the few calls of EMR Serverless and misbehaves when it is told to.
+"""A service that takes the few calls of EMR Serverless and misbehaves on request.
 
 moto knows the same calls, but its job runs never fail, hang or are throttled, and run nothing.
 Here a job run can be a real spark-submit on this machine.
@@ -27,7 +27,7 @@ _DRIVER_ENVIRONMENT = "spark.emr-serverless.driverEnv."
 
 @dataclass
 class Job:
-    """One job run: its states are played in turn, one a look, unless it is a real process."""
+    """One job run: each look returns its next state, unless it is a real process."""
 
     request: dict
     states: list[str]
@@ -54,9 +54,9 @@ class Job:
 
 @dataclass
 class Service:
-    """What the service does, and what it was asked for.
+    """What the service does, and the calls that it received.
 
-    `faults` are played before calls are answered: throttle, break, hang (for two seconds), lose
+    `faults` happen in turn before calls are answered: throttle, break, hang (for two seconds), lose
     (do it and close the connection).
     """
 
@@ -81,7 +81,7 @@ class Service:
 
 
 def _submitted(request: dict, folder: Path) -> subprocess.Popen[bytes]:
-    """The job run's spark-submit, with the driver's environment and nothing else of ours."""
+    """The job run's spark-submit, with the driver's environment and the paths of this process's."""
     (configuration,) = request["configurationOverrides"]["applicationConfiguration"]
     properties = configuration["properties"]
     environment = {
@@ -90,7 +90,7 @@ def _submitted(request: dict, folder: Path) -> subprocess.Popen[bytes]:
         if name.startswith(_DRIVER_ENVIRONMENT)
     }
     kept = ("PATH", "JAVA_HOME", "HOME", "PYTHONPATH")
-    told = [
+    options = [
         f"{name}={text}"
         for name, text in properties.items()
         if not name.startswith("spark.emr-serverless.")
@@ -104,14 +104,14 @@ def _submitted(request: dict, folder: Path) -> subprocess.Popen[bytes]:
                 *(str(spark / "bin" / "spark-submit"), "--master", "local[1]"),
                 *("--conf", "spark.ui.enabled=false", "--conf", "spark.driver.host=127.0.0.1"),
                 *("--conf", "spark.driver.bindAddress=127.0.0.1"),
-                *(word for text in told for word in ("--conf", text)),
+                *(word for text in options for word in ("--conf", text)),
                 *(driver["entryPoint"], *driver["entryPointArguments"]),
             ],
             env={
                 **environment,
                 "PYSPARK_PYTHON": sys.executable,
                 "SPARK_LOCAL_IP": "127.0.0.1",
-                MARK: request["clientToken"],  # as a container would, it holds all that is started
+                MARK: request["clientToken"],  # finds all that is started, as a container would
             },
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -140,11 +140,11 @@ class _Calls(BaseHTTPRequestHandler):
         if self._misbehaves(kind):
             return
         if kind == "list":
-            found = [
+            jobs = [
                 {"id": run, "name": job.request["name"], "state": job.look()}
                 for run, job in self.service.jobs.items()
             ]
-            self._answer({"jobRuns": found})
+            self._answer({"jobRuns": jobs})
         elif kind == "page":
             self._answer({"url": "https://example.invalid/spark"})
         elif last in self.service.jobs:
@@ -167,7 +167,7 @@ class _Calls(BaseHTTPRequestHandler):
             self._answer({"applicationId": "app", "jobRunId": run})
 
     def log_message(self, *_: object) -> None:
-        """Say nothing on the terminal."""
+        """Print nothing on the terminal."""
 
     def _misbehaves(self, call: str) -> bool:
         self.service.calls.append(call)
@@ -207,7 +207,7 @@ class _Calls(BaseHTTPRequestHandler):
 
 @contextmanager
 def emr(service: Service) -> Iterator[Service]:
-    """The service at an address of its own, gone afterwards with all its jobs."""
+    """The service at an address of its own; it and all its jobs end afterwards."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Calls", (_Calls,), {"service": service}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     service.url = f"http://127.0.0.1:{server.server_port}"

@@ -1,4 +1,4 @@
-"""A flow with one small Spark job, which says by files in what phase it is."""
+"""A flow with one small Spark job, which shows by files in which phase it is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prefect import flow
 
 
 def linger(flow, flow_run, state):
-    """Be there for a while after the run has its final state, as a flow with hooks may be."""
+    """Run on for a while after the run has its final state, as a flow with hooks may."""
     Path(flow_run.parameters["marks"], "finishing").touch()
     time.sleep(flow_run.parameters["linger"])
 
@@ -30,7 +30,7 @@ def job_on_spark(marks: str, milliseconds: int = 0, linger: int = 0) -> None:
 
 
 def watch(context, marks):
-    """Say when a task runs on an executor."""
+    """Make the file `running` once a task runs on an executor."""
     tracker = context.statusTracker()
     while True:
         for stage in tracker.getActiveStageIds():

@@ -1,4 +1,4 @@
-"""Every phase of a run, and everything that can happen to it there.
+"""Every phase of a run, with every event that can happen in it.
 
 `python -m tests.deployments.ephemeral_spark.matrix [PHASE ...]` runs all cells, or those of some
 phases, and prints the table.
@@ -21,7 +21,7 @@ from tests.deployments.ephemeral_spark.stage import Stage, listening, stage, wai
 SECONDS_ALLOWED = 15.0
 SECONDS_WATCHED = 60.0
 MASTER, SPARK_WORKER = "deploy.master.Master", "deploy.worker.Worker"
-FLOW, GUARDIAN = "prefect.engine", "deployments.ephemeral_spark.cleanup.watchdog"
+FLOW, WATCHDOG = "prefect.engine", "deployments.ephemeral_spark.cleanup.watchdog"
 
 PHASES = ("pending", "starting", "running", "finishing")
 VICTIMS = {
@@ -29,7 +29,7 @@ VICTIMS = {
     "worker": "",
     "master": MASTER,
     "spark worker": SPARK_WORKER,
-    "guardian": GUARDIAN,
+    "watchdog": WATCHDOG,
 }
 SMALL = {
     "cores_per_worker": 2,
@@ -38,7 +38,7 @@ SMALL = {
     # Each JVM lives for seconds: the second compiler would take longer than it saves.
     "env": {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"},
 }
-"""What clusters of the tests look like: job variables of the pool."""
+"""Job variables of the pool: the clusters of the tests are small."""
 NOT_YET = {
     "pending": ("flow", "master", "spark worker"),
     "starting": ("flow", "spark worker"),
@@ -68,30 +68,30 @@ class Cell:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run: seconds are since the event, None for never."""
+    """The result of a run: seconds are since the event, None for never."""
 
     cell: Cell
     state: str
     seconds_to_state: float | None
     seconds_to_nothing: float | None
-    left: tuple[str, ...]
+    leftovers: tuple[str, ...]
 
     @property
     def right(self) -> bool:
         times = (self.seconds_to_state, self.seconds_to_nothing)
         in_time = all(seconds is not None and seconds <= SECONDS_ALLOWED for seconds in times)
-        return self.state == self.cell.wanted and in_time and not self.left
+        return self.state == self.cell.wanted and in_time and not self.leftovers
 
     def line(self) -> str:
         shown = [
             "-" if seconds is None else f"{seconds:.1f}"
             for seconds in (self.seconds_to_state, self.seconds_to_nothing)
         ]
-        left = ", ".join(self.left) or "nothing"
+        remaining = ", ".join(self.leftovers) or "nothing"
         verdict = "" if self.right else "  WRONG"
         return (
             f"{self.cell.phase:<10} {self.cell.event:<22} {self.state:<10} "
-            f"{shown[0]:>6} {shown[1]:>6}  {left}{verdict}"
+            f"{shown[0]:>6} {shown[1]:>6}  {remaining}{verdict}"
         )
 
 
@@ -99,8 +99,8 @@ HEADER = f"{'phase':<10} {'event':<22} {'state':<10} {'state':>6} {'gone':>6}  l
 
 
 def cells() -> list[Cell]:
-    """All that can happen; what is not there yet can't be killed."""
-    found = []
+    """Every event in every phase; a process that does not run yet can't be killed."""
+    result = []
     for phase in PHASES:
         events = [
             f"{number} {victim}"
@@ -108,84 +108,84 @@ def cells() -> list[Cell]:
             if victim not in NOT_YET[phase]
             for number in ("SIGTERM", "SIGKILL")
         ]
-        found += [Cell(phase, event) for event in ("cancel", *events)]
-    return found
+        result += [Cell(phase, event) for event in ("cancel", *events)]
+    return result
 
 
-def outcome(place: Stage, deployment: str, cell: Cell, marks: Path) -> Outcome:
-    """Start a run, do it in its phase, and see what becomes of it."""
-    place.start_worker()
+def outcome(pool: Stage, deployment: str, cell: Cell, marks: Path) -> Outcome:
+    """Start a run, cause the event in its phase, and wait for the result."""
+    pool.start_worker()
     marks.mkdir()
-    run = place.begin(
+    run = pool.begin(
         deployment,
         marks=str(marks),
         milliseconds=0 if cell.phase == "finishing" else 600_000,
         linger=5 if cell.phase == "finishing" else 0,
     )
-    wait_for(f"the phase {cell.phase}", lambda: reached(place, run, cell.phase, marks))
-    ports = place.ports()
-    happen(place, run, cell.event)
-    found = watched(place, run, cell, ports)
-    if found.left:
-        place.clear()  # or the next run would be blamed for it
-    return found
+    wait_for(f"the phase {cell.phase}", lambda: reached(pool, run, cell.phase, marks))
+    ports = pool.ports()
+    happen(pool, run, cell.event)
+    result = watched(pool, run, cell, ports)
+    if result.leftovers:
+        pool.clear()  # or the next run would be blamed for it
+    return result
 
 
-def reached(place: Stage, run: FlowRun, phase: str, marks: Path) -> bool:
+def reached(pool: Stage, run: FlowRun, phase: str, marks: Path) -> bool:
     """Whether the run is in this phase."""
     if phase == "pending":
-        state = place.look(run).state
+        state = pool.look(run).state
         return state is not None and state.is_pending()
     if phase == "starting":
-        return place.process(MASTER) is not None
+        return pool.process(MASTER) is not None
     return (marks / phase).exists()
 
 
-def happen(place: Stage, run: FlowRun, event: str) -> None:
+def happen(pool: Stage, run: FlowRun, event: str) -> None:
     """Cancel the run, or signal one of the processes."""
     if event == "cancel":
-        with place.client() as client:
+        with pool.client() as client:
             client.set_flow_run_state(run.id, Cancelling())
         return
     name, _, victim = event.partition(" ")
     if victim == "worker":
-        assert place.worker is not None
-        place.worker.send_signal(signal.Signals[name])
+        assert pool.worker is not None
+        pool.worker.send_signal(signal.Signals[name])
         return
-    process = place.process(VICTIMS[victim])
+    process = pool.process(VICTIMS[victim])
     assert process is not None, f"no {victim} there"
     process.send_signal(signal.Signals[name])
 
 
-def watched(place: Stage, run: FlowRun, cell: Cell, ports: set[int]) -> Outcome:
-    """Wait until the run has a final state and nothing of it is left."""
-    begin, final, gone, state, left = time.monotonic(), None, None, "", ()
-    while time.monotonic() - begin < SECONDS_WATCHED and (final is None or gone is None):
+def watched(pool: Stage, run: FlowRun, cell: Cell, ports: set[int]) -> Outcome:
+    """Wait until the run has a final state and nothing of it remains."""
+    begin, final, removed, state, remaining = time.monotonic(), None, None, "", ()
+    while time.monotonic() - begin < SECONDS_WATCHED and (final is None or removed is None):
         if final is None:
-            found = place.look(run).state
-            state = found.name
-            final = time.monotonic() - begin if found.is_final() else None
-        left = leftovers(place, ports)
-        gone = None if left else time.monotonic() - begin
-        if place.worker is not None:
-            place.worker.poll()  # or it would stay a zombie
+            current = pool.look(run).state
+            state = current.name
+            final = time.monotonic() - begin if current.is_final() else None
+        remaining = leftovers(pool, ports)
+        removed = None if remaining else time.monotonic() - begin
+        if pool.worker is not None:
+            pool.worker.poll()  # or it would stay a zombie
         time.sleep(0.1)
     time.sleep(0.5)
-    state = place.look(run).state.name  # a final state must not change any more
-    return Outcome(cell, state, final, gone, left)
+    state = pool.look(run).state.name  # a final state must not change any more
+    return Outcome(cell, state, final, removed, remaining)
 
 
-def leftovers(place: Stage, ports: set[int]) -> tuple[str, ...]:
+def leftovers(pool: Stage, ports: set[int]) -> tuple[str, ...]:
     """Processes, ports and files of clusters, each named."""
     names = []
-    for process in place.processes():
+    for process in pool.processes():
         try:
             names.append(f"process {process.pid} ({' '.join(process.cmdline())[-60:]})")
         except psutil.Error:
             continue
     if names:
         return tuple(names)
-    files = [f"file {name}" for name in place.files()]
+    files = [f"file {name}" for name in pool.files()]
     return (*files, *(f"port {port}" for port in listening(ports)))
 
 
@@ -197,16 +197,16 @@ def chosen(names: list[str]) -> list[Cell]:
 def main(names: list[str]) -> int:
     """Run the cells and print the table."""
     wrong = []
-    with stage(**SMALL) as place:
-        deployment = place.deploy("job_on_spark.py", "job_on_spark")
+    with stage(**SMALL) as pool:
+        deployment = pool.deploy("job_on_spark.py", "job_on_spark")
         print(HEADER, flush=True)
         for number, cell in enumerate(chosen(names)):
-            result = outcome(place, deployment, cell, place.folder / f"marks{number}")
+            result = outcome(pool, deployment, cell, pool.folder / f"marks{number}")
             print(result.line(), flush=True)
             if not result.right:
                 wrong.append(cell)
         if wrong:
-            print(place.said(), file=sys.stderr)
+            print(pool.worker_log(), file=sys.stderr)
     return len(wrong)
 
 

@@ -9,7 +9,7 @@ from prefect import flow
 
 @flow(name="rows-in-lake", persist_result=False)
 def rows_in_lake(folder: str) -> None:
-    """The block says local[2], as it does on a laptop: where it runs is not the flow's matter."""
+    """The block says local[2], as on a laptop: the flow does not choose where it runs."""
     from blocks.lakehouse import Lakehouse
     from blocks.spark_runtime import SparkRuntime
 

@@ -1,7 +1,7 @@
 """A real Prefect server and real workers for the tests of the ephemeral Spark work pool.
 
-Whatever a worker starts carries a mark of this module in its environment, which is not the
-product's own: so what is left is found also where the product does not look.
+Every process that a worker starts carries a mark of this module in its environment, which is not
+the product's own: so leftovers are found also where the product does not search.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ POOL = "ephemeral"
 SECONDS_TO_START = 300.0
 
 
-def wait_for(what: str, found: Callable[[], object], seconds: float = SECONDS_TO_START) -> object:
-    """What `found` returns once it is true."""
-    patience = time.monotonic() + seconds
-    while not (answer := found()):
-        if time.monotonic() > patience:
+def wait_for(what: str, check: Callable[[], object], seconds: float = SECONDS_TO_START) -> object:
+    """What `check` returns once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (result := check()):
+        if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds:.0f} s in vain for {what}")
         time.sleep(0.02)
-    return answer
+    return result
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Stage:
     port: int
     variables: dict[str, object] = field(default_factory=dict)
     additional: dict[str, str] = field(default_factory=dict)
-    """Environment of workers beside what they need."""
+    """Environment of workers in addition to what they need."""
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     worker: subprocess.Popen[bytes] | None = None
 
@@ -62,7 +62,7 @@ class Stage:
 
     @property
     def temporary(self) -> Path:
-        """Where everything that a worker starts keeps its temporary files by default."""
+        """The default folder of temporary files of every process that a worker starts."""
         return self.folder / "tmp"
 
     def environment(self) -> dict[str, str]:
@@ -83,7 +83,7 @@ class Stage:
 
     def prefect(self, *arguments: str) -> str:
         """Run a command of Prefect's."""
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "prefect", *arguments],
             cwd=ROOT,
             env=self.environment(),
@@ -91,14 +91,14 @@ class Stage:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
 
     def client(self) -> SyncPrefectClient:
         return SyncPrefectClient(self.url)
 
     def start_worker(self) -> None:
-        """Have a worker of the pool running."""
+        """Start a worker of the pool, if none runs."""
         if self.worker is not None and self.worker.poll() is None:
             return
         log = self.folder / "worker.log"
@@ -142,7 +142,7 @@ class Stage:
                 flow_id=flow,
                 name="tested",
                 work_pool_name=POOL,
-                entrypoint=f"tests/deployments/{file}:{function}",
+                entrypoint=f"tests/deployments/ephemeral_spark/{file}:{function}",
                 pull_steps=[
                     {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
                 ],
@@ -171,20 +171,20 @@ class Stage:
         return str(wait_for("the end of the run", final, seconds))
 
     def log_of(self, run: FlowRun) -> str:
-        """What a run's page shows as its log."""
+        """The log that a run's page shows."""
         answer = httpx.post(
             f"{self.url}/logs/filter",
             json={"logs": {"flow_run_id": {"any_": [str(run.id)]}}, "limit": 200},
         )
         return "\n".join(line["message"] for line in answer.json())
 
-    def said(self) -> str:
+    def worker_log(self) -> str:
         """The end of the workers' log."""
         return (self.folder / "worker.log").read_text(encoding="utf-8", errors="replace")[-8000:]
 
     def processes(self) -> list[psutil.Process]:
-        """Everything that workers started and that still runs, but for the worker itself."""
-        found = []
+        """Every process that workers started and that still runs, except the worker itself."""
+        processes = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if (
@@ -192,8 +192,8 @@ class Stage:
                     and process.status() != psutil.STATUS_ZOMBIE
                     and (self.worker is None or process.pid != self.worker.pid)
                 ):
-                    found.append(process)
-        return found
+                    processes.append(process)
+        return processes
 
     def process(self, sign: str) -> psutil.Process | None:
         """The one whose command line has this sign."""
@@ -204,29 +204,29 @@ class Stage:
         return None
 
     def ports(self) -> set[int]:
-        """On which what was started listens."""
-        found = set()
+        """The ports on which the started processes listen."""
+        ports = set()
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
-                found |= {
+                ports |= {
                     connection.laddr.port
                     for connection in process.net_connections("tcp")
                     if connection.status == psutil.CONN_LISTEN
                 }
-        return found
+        return ports
 
     def files(self) -> list[str]:
-        """What lies where clusters and workers keep files, but for a live worker's own folder."""
+        """The files of clusters and workers, except a live worker's own folder."""
         bases = (self.home / "ephemeral-spark", self.home / "ephemeral-spark-workers")
-        found = [path for base in bases if base.is_dir() for path in base.iterdir()]
+        paths = [path for base in bases if base.is_dir() for path in base.iterdir()]
         live = f"{self.worker.pid}-" if self.worker and self.worker.poll() is None else None
-        kept = []
-        for path in found:
+        remaining = []
+        for path in paths:
             if live is not None and path.name.startswith(live):
-                kept += (inner for inner in path.iterdir() if inner.name != "runner_storage")
+                remaining += (inner for inner in path.iterdir() if inner.name != "runner_storage")
             else:
-                kept.append(path)
-        return [path.name for path in (*kept, *self.temporary.iterdir())]
+                remaining.append(path)
+        return [path.name for path in (*remaining, *self.temporary.iterdir())]
 
 
 def listening(ports: set[int]) -> set[int]:
@@ -242,33 +242,33 @@ def _answers(port: int) -> bool:
 
 @contextlib.contextmanager
 def stage(**variables: object) -> Iterator[Stage]:
-    """A server with the work pool, gone afterwards."""
+    """A server with the work pool; both end afterwards."""
     with tempfile.TemporaryDirectory(prefix="strandline-stage-") as name:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        place = Stage(Path(name), port, dict(variables))
-        place.home.mkdir()
-        place.temporary.mkdir()
-        with (place.folder / "server.log").open("wb") as log:
+        pool = Stage(Path(name), port, dict(variables))
+        pool.home.mkdir()
+        pool.temporary.mkdir()
+        with (pool.folder / "server.log").open("wb") as log:
             server = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "prefect", "server", "start", "--no-ui"),
                     *("--host", "127.0.0.1", "--port", str(port)),
                 ],
-                cwd=place.folder,
-                env=place.environment(),
+                cwd=pool.folder,
+                env=pool.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
         try:
-            wait_for("the server", lambda: _healthy(place.url))
-            place.prefect("work-pool", "create", POOL, "--type", "ephemeral-spark")
-            yield place
+            wait_for("the server", lambda: _healthy(pool.url))
+            pool.prefect("work-pool", "create", POOL, "--type", "ephemeral-spark")
+            yield pool
         finally:
-            place.stop_worker()
-            for process in place.processes():
+            pool.stop_worker()
+            for process in pool.processes():
                 process.kill()
             server.terminate()
             server.wait(30)

@@ -41,7 +41,7 @@ ENVIRONMENT = {"PREFECT_API_URL": "http://example.invalid/api", "PREFECT_API_KEY
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch) -> None:
-    """Ask and wait in hundredths of seconds."""
+    """Poll and wait in hundredths of seconds."""
     monkeypatch.setattr(emr_serverless_cluster, "_FIRST_PAUSE", 0.02)
     monkeypatch.setattr(emr_serverless_cluster, "_LONGEST_PAUSE", 0.2)
     monkeypatch.setattr(emr_serverless_api, "_ANSWER_SECONDS", 1)
@@ -57,9 +57,9 @@ def access(url: str) -> Access:
     return Access("eu-central-1", url, "testing", "testing")
 
 
-def job_of(service: Service, leash: WatchdogPipe) -> EmrServerlessCluster:
+def job_of(service: Service, pipe: WatchdogPipe) -> EmrServerlessCluster:
     return EmrServerlessCluster(
-        leash,
+        pipe,
         SETTINGS,
         access(service.url),
         flow_run="flow-run",
@@ -72,9 +72,9 @@ def run_to_its_end(service: Service, home, *, cancel: bool = False) -> Ending:
     """Start a job run, perhaps cancel it, and wait for its end."""
 
     async def both() -> Ending:
-        leash = await WatchdogPipe.open(home, str(uuid.uuid4()), {})
+        pipe = await WatchdogPipe.open(home, str(uuid.uuid4()), {})
         try:
-            job = job_of(service, leash)
+            job = job_of(service, pipe)
             await job.start()
             if cancel:
                 await job.cancel()
@@ -82,7 +82,7 @@ def run_to_its_end(service: Service, home, *, cancel: bool = False) -> Ending:
             with anyio.fail_after(60):
                 return await job.ended()
         finally:
-            await leash.end()
+            await pipe.end()
 
     return anyio.run(both)
 
@@ -103,7 +103,7 @@ def test_a_job_that_fails_ends_with_what_the_service_says(service, tmp_path):
     ending = run_to_its_end(service, tmp_path)
     assert ending.status == 1
     assert "FAILED" in ending.reason
-    assert ending.said == (service.details,)
+    assert ending.output == (service.details,)
 
 
 def test_throttled_and_broken_calls_are_repeated_and_start_one_job(service, tmp_path):
@@ -113,7 +113,7 @@ def test_throttled_and_broken_calls_are_repeated_and_start_one_job(service, tmp_
     assert service.calls.count("start") >= 4
 
 
-def test_a_service_that_hangs_is_asked_again(service, tmp_path):
+def test_a_call_to_a_service_that_hangs_is_repeated(service, tmp_path):
     service.faults = ["hang"]
     assert run_to_its_end(service, tmp_path).status == 0
     assert service.calls[:2] == ["start", "start"]
@@ -126,7 +126,7 @@ def test_a_service_that_stays_broken_is_given_up(service, monkeypatch):
         EmrServerlessApi(access(service.url)).submit(SETTINGS.request("name", "flow-run", {}))
 
 
-def test_a_job_run_that_nobody_knows_is_an_error_of_settings(service):
+def test_an_unknown_job_run_is_an_error_of_settings(service):
     with pytest.raises(SettingsError, match="ResourceNotFoundException"):
         EmrServerlessApi(access(service.url)).look({"application": "app", "run": "none"})
 
@@ -137,7 +137,7 @@ def test_a_cancelled_job_run_ends_and_may_be_cancelled_again(service, tmp_path):
     assert "CANCELLED" in ending.reason
 
 
-def test_a_job_run_whose_id_was_never_learned_is_found_by_its_name(service):
+def test_a_job_run_whose_id_never_arrived_is_found_by_its_name(service):
     service.states = ("RUNNING",)
     calls = EmrServerlessApi(access(service.url))
     calls.submit(SETTINGS.request("strandline-a", "flow-run", {}))
@@ -146,18 +146,18 @@ def test_a_job_run_whose_id_was_never_learned_is_found_by_its_name(service):
     assert [job.cancelled for job in service.jobs.values()] == [False, True]
 
 
-def test_a_job_run_is_cancelled_when_its_worker_is_gone(service, tmp_path, prefect_server):
+def test_a_job_run_is_cancelled_when_its_worker_has_ended(service, tmp_path, prefect_server):
     service.states = ("RUNNING",)
 
     async def abandon() -> ClusterRecord | None:
         from prefect.settings import get_current_settings
 
         environment = get_current_settings().to_environment_variables(exclude_unset=True)
-        leash = await WatchdogPipe.open(tmp_path, str(uuid.uuid4()), environment)
-        await job_of(service, leash).start()
-        record = ClusterRecord.read(leash.directory)
-        await leash.let_go()
-        await leash._process.wait()
+        pipe = await WatchdogPipe.open(tmp_path, str(uuid.uuid4()), environment)
+        await job_of(service, pipe).start()
+        record = ClusterRecord.read(pipe.directory)
+        await pipe.let_go()
+        await pipe._process.wait()
         return record
 
     record = anyio.run(abandon)
@@ -172,12 +172,12 @@ def test_a_job_run_is_cancelled_when_its_worker_is_gone(service, tmp_path, prefe
 def test_no_key_goes_by_the_environment_of_a_job_run():
     request = SETTINGS.request("name", "flow-run", ENVIRONMENT)
     assert "pnu_secret" not in str(request)
-    (given,) = request["configurationOverrides"]["applicationConfiguration"]
+    (defaults,) = request["configurationOverrides"]["applicationConfiguration"]
     prefix = "spark.emr-serverless.driverEnv"
-    assert given["properties"][f"{prefix}.PREFECT_API_URL"] == ENVIRONMENT["PREFECT_API_URL"]
-    assert given["properties"][f"{prefix}.PREFECT_API_KEY"] == "EMR.secret@prefect-key"
-    assert given["properties"]["spark.archives"] == "s3://bucket/environment.tar.gz#environment"
-    assert given["properties"]["spark.executor.cores"] == "4"
+    assert defaults["properties"][f"{prefix}.PREFECT_API_URL"] == ENVIRONMENT["PREFECT_API_URL"]
+    assert defaults["properties"][f"{prefix}.PREFECT_API_KEY"] == "EMR.secret@prefect-key"
+    assert defaults["properties"]["spark.archives"] == "s3://bucket/environment.tar.gz#environment"
+    assert defaults["properties"]["spark.executor.cores"] == "4"
 
 
 def test_a_pool_without_an_application_is_an_error_that_names_the_variable():

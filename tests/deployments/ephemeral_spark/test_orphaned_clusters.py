@@ -1,4 +1,4 @@
-"""What is left when a worker, or its guardian too, was killed: found, ended and told."""
+"""Clusters whose worker, or also whose watchdog, was killed: found, ended and reported."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from tests.deployments.ephemeral_spark.stage import wait_for
 
 @flow
 def nothing() -> None:
-    """A flow that runs of the tests belong to."""
+    """The flow of the tests' runs."""
 
 
 def run_in(state) -> FlowRun:
-    """A flow run that somebody left in this state."""
+    """A flow run that stays in this state."""
     with get_client(sync_client=True) as client:
         return client.create_flow_run(nothing, state=state)
 
@@ -62,7 +62,7 @@ def sleeper(token: str) -> subprocess.Popen[bytes]:
     ],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
-def test_a_run_that_nobody_runs_any_more_gets_a_final_state(prefect_server, state, wanted):
+def test_a_run_that_no_process_runs_any_more_gets_a_final_state(prefect_server, state, wanted):
     run = run_in(state)
     with get_client(sync_client=True) as client:
         report_crashed_run(client, run.id)
@@ -84,16 +84,16 @@ def test_all_processes_with_the_mark_end_and_no_other(tmp_path):
         other.wait()
 
 
-def test_a_guardian_whose_pipe_closes_ends_the_run_and_removes_its_files(prefect_server, tmp_path):
+def test_a_watchdog_whose_pipe_closes_ends_the_run_and_removes_its_files(prefect_server, tmp_path):
     run = run_in(Running())
 
     async def abandon() -> None:
         environment = get_current_settings().to_environment_variables(exclude_unset=True)
-        leash = await WatchdogPipe.open(tmp_path, str(run.id), environment)
-        process = sleeper(leash.token)
-        await leash.let_go()
+        pipe = await WatchdogPipe.open(tmp_path, str(run.id), environment)
+        process = sleeper(pipe.token)
+        await pipe.let_go()
         with anyio.fail_after(120):
-            await leash._process.wait()
+            await pipe._process.wait()
         assert process.wait(5) == -9
 
     anyio.run(abandon)
@@ -101,55 +101,55 @@ def test_a_guardian_whose_pipe_closes_ends_the_run_and_removes_its_files(prefect
     assert not list((tmp_path / "ephemeral-spark").iterdir())
 
 
-def test_what_a_killed_guardian_leaves_the_next_worker_sweeps(prefect_server, tmp_path):
+def test_what_a_killed_watchdog_leaves_the_next_worker_removes(prefect_server, tmp_path):
     run = run_in(Running())
 
-    async def kill_and_sweep() -> None:
-        leash = await WatchdogPipe.open(tmp_path, str(run.id), {})
-        process = sleeper(leash.token)
-        wait_for("the process", lambda: members(leash.token, spare=(leash.pid,)))
-        record = ClusterRecord.read(leash.directory)
+    async def kill_and_clean_up() -> None:
+        pipe = await WatchdogPipe.open(tmp_path, str(run.id), {})
+        process = sleeper(pipe.token)
+        wait_for("the process", lambda: members(pipe.token, spare=(pipe.pid,)))
+        record = ClusterRecord.read(pipe.directory)
         assert record is not None
-        assert record.guardian.pid == leash.pid
+        assert record.watchdog.pid == pipe.pid
         assert list(abandoned(tmp_path)) == []
-        psutil.Process(leash.pid).kill()
-        await leash._process.wait()
-        assert list(abandoned(tmp_path)) == [(leash.directory, record)]
+        psutil.Process(pipe.pid).kill()
+        await pipe._process.wait()
+        assert list(abandoned(tmp_path)) == [(pipe.directory, record)]
         await end_orphaned_clusters(tmp_path, logging.getLogger("test"))
         assert process.wait(5) == -9
 
-    anyio.run(kill_and_sweep)
+    anyio.run(kill_and_clean_up)
     assert state_of(run) == "Crashed"
     assert not list((tmp_path / "ephemeral-spark").iterdir())
 
 
-def test_a_record_stays_as_long_as_the_run_could_not_be_told(tmp_path, monkeypatch):
+def test_a_record_stays_as_long_as_the_run_could_not_be_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")
 
-    async def kill_and_sweep() -> None:
-        leash = await WatchdogPipe.open(tmp_path, str(uuid.uuid4()), {})
-        psutil.Process(leash.pid).kill()
-        await leash._process.wait()
+    async def kill_and_clean_up() -> None:
+        pipe = await WatchdogPipe.open(tmp_path, str(uuid.uuid4()), {})
+        psutil.Process(pipe.pid).kill()
+        await pipe._process.wait()
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
         with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
             await end_orphaned_clusters(tmp_path, logging.getLogger("test"))
-        assert ClusterRecord.read(leash.directory) is not None
+        assert ClusterRecord.read(pipe.directory) is not None
 
-    anyio.run(kill_and_sweep)
+    anyio.run(kill_and_clean_up)
 
 
 def test_a_worker_s_own_files_go_with_it_or_with_the_next(tmp_path):
     workers = tmp_path / "ephemeral-spark-workers"
-    left, other = workers / "1-1.0-an-earlier-boot", workers / "notes"
-    left.mkdir(parents=True)
+    orphan, other = workers / "1-1.0-an-earlier-boot", workers / "notes"
+    orphan.mkdir(parents=True)
     other.mkdir()
-    scratch = WorkerTempDirectory(tmp_path)
-    mine = scratch.make()
+    directory = WorkerTempDirectory(tmp_path)
+    path = directory.make()
     anyio.run(end_orphaned_clusters, tmp_path, logging.getLogger("test"))
-    assert mine.is_dir()
+    assert path.is_dir()
     assert other.is_dir()
-    assert not left.exists()
-    scratch.remove()
-    assert not mine.exists()
+    assert not orphan.exists()
+    directory.remove()
+    assert not path.exists()

@@ -1,4 +1,4 @@
-"""How clusters and flows start: what does not is said, and SIGTERM ends a flow that hangs."""
+"""How clusters and flows start: failures are reported, and SIGTERM ends a flow that hangs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deployments.ephemeral_spark.clusters.cluster_processes import members
 from deployments.ephemeral_spark.clusters.standalone_cluster import StandaloneCluster
 from deployments.ephemeral_spark.clusters.standalone_daemons import STARTUP, ClusterShape
 from deployments.ephemeral_spark.clusters.watchdog_pipe import WatchdogPipe
-from deployments.ephemeral_spark.worker import _joined
+from deployments.ephemeral_spark.worker import _merged_environment
 
 HANGS = """
 import signal, sys, time
@@ -29,7 +29,7 @@ time.sleep(1) or time.sleep(600)
 
 
 def hanging(*words: str, path: str = str(STARTUP)) -> subprocess.Popen[str]:
-    """A process that takes no notice of SIGTERM, and its command line's words."""
+    """A process that ignores SIGTERM, with these words on its command line."""
     process = subprocess.Popen(
         [sys.executable, "-c", HANGS, *words],
         env={**os.environ, "PYTHONPATH": path},
@@ -56,14 +56,14 @@ def test_any_other_process_is_left_alone():
 
 def test_a_module_of_that_name_which_is_hidden_is_imported_all_the_same(tmp_path):
     (tmp_path / "sitecustomize.py").write_text("print('hidden', flush=True)", encoding="utf-8")
-    said = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", "import sitecustomize; print(sitecustomize.__file__)"],
         env={**os.environ, "PYTHONPATH": f"{STARTUP}{os.pathsep}{tmp_path}"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert said.stdout.split() == ["hidden", str(tmp_path / "sitecustomize.py")]
+    assert result.stdout.split() == ["hidden", str(tmp_path / "sitecustomize.py")]
 
 
 @pytest.mark.parametrize(
@@ -79,33 +79,33 @@ def test_a_cluster_that_does_not_start_says_why_and_leaves_nothing(tmp_path, jav
     shape = ClusterShape(home, workers=1, cores=1, memory="512m", secret="secret")  # noqa: S106
 
     async def start() -> str:
-        leash = await WatchdogPipe.open(tmp_path, str(uuid.uuid4()), {})
+        pipe = await WatchdogPipe.open(tmp_path, str(uuid.uuid4()), {})
         log = logging.LoggerAdapter(logging.getLogger("test"))
         try:
             with pytest.raises(EnvironmentUnfitError, match=found):
-                await StandaloneCluster(leash, shape, seconds, log).start()
+                await StandaloneCluster(pipe, shape, seconds, log).start()
         finally:
-            await leash.end()
-        return leash.token
+            await pipe.end()
+        return pipe.token
 
     assert members(anyio.run(start)) == []
     assert not list((tmp_path / "ephemeral-spark").iterdir())
 
 
-def test_what_the_pool_asks_for_under_the_same_names_is_kept(tmp_path):
+def test_what_the_pool_configures_under_the_same_names_is_kept(tmp_path):
     shape = ClusterShape("/java", 1, 1, "512m", "secret-of-the-cluster")
     shape.prepare(tmp_path)
-    found = shape.flow_environment(tmp_path, "spark://127.0.0.1:7077")
-    asked = {
+    environment = shape.flow_environment(tmp_path, "spark://127.0.0.1:7077")
+    configured = {
         "PYSPARK_SUBMIT_ARGS": "--packages org.example:one:1 pyspark-shell",
         "SPARK_SUBMIT_OPTS": "-Done=1",
         "PYTHONPATH": "/mine",
     }
-    joined = _joined(found, asked)
-    assert joined["PYSPARK_SUBMIT_ARGS"].endswith("--packages org.example:one:1 pyspark-shell")
-    assert joined["PYSPARK_SUBMIT_ARGS"].count("pyspark-shell") == 1
-    assert joined["SPARK_SUBMIT_OPTS"].endswith(" -Done=1")
-    assert joined["PYTHONPATH"] == f"{STARTUP}{os.pathsep}/mine"
+    merged = _merged_environment(environment, configured)
+    assert merged["PYSPARK_SUBMIT_ARGS"].endswith("--packages org.example:one:1 pyspark-shell")
+    assert merged["PYSPARK_SUBMIT_ARGS"].count("pyspark-shell") == 1
+    assert merged["SPARK_SUBMIT_OPTS"].endswith(" -Done=1")
+    assert merged["PYTHONPATH"] == f"{STARTUP}{os.pathsep}/mine"
     commands = [*shape.master(tmp_path), *shape.worker(tmp_path, "spark://127.0.0.1:7077")]
-    assert "secret-of-the-cluster" not in " ".join((*commands, joined["PYSPARK_SUBMIT_ARGS"]))
+    assert "secret-of-the-cluster" not in " ".join((*commands, merged["PYSPARK_SUBMIT_ARGS"]))
     assert (tmp_path / "conf" / "flow.conf").stat().st_mode & 0o777 == 0o600

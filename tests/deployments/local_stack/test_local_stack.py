@@ -54,7 +54,7 @@ def stack(tmp_path_factory) -> Iterator[Stack]:
     root = tmp_path_factory.mktemp("stack")
     made = Stack(project(root / "project"), root / "state")
     with pytest.MonkeyPatch.context() as patch:
-        # The project lies elsewhere: its processes are to run the code that is tested.
+        # The project is in another directory: its processes must run the code that is tested.
         patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
         # Another stack of this machine may be about to take one of the usual ports.
         patch.setattr(prefect_api_health, "USUAL_PORTS", range(4300, 4400))
@@ -98,7 +98,7 @@ def test_up_offers_pages_and_an_api_to_those_who_have_the_login(stack):
 
     assert "<title>Prefect" in httpx.get(f"http://127.0.0.1:{port}/").text
     assert httpx.post(f"{api}/flows/filter", json={}).status_code == 401
-    lines = stack.places.environment.read_text().splitlines()
+    lines = stack.paths.environment.read_text().splitlines()
     offered = dict(line.removeprefix("export ").split("=", 1) for line in lines)
     assert offered["PREFECT_API_URL"] == api
     user, _, password = offered["PREFECT_API_AUTH_STRING"].partition(":")
@@ -107,14 +107,14 @@ def test_up_offers_pages_and_an_api_to_those_who_have_the_login(stack):
 
 
 def test_what_the_stack_writes_is_its_owners_alone(stack):
-    places = stack.places
+    paths = stack.paths
 
-    logs = list(places.root.glob("*.log"))
+    logs = list(paths.root.glob("*.log"))
     assert len(logs) == 2
-    for path in (places.login, places.environment, places.record, *logs):
+    for path in (paths.login, paths.environment, paths.record, *logs):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert not stat.S_IMODE(places.root.stat().st_mode) & 0o066
-    password = places.login.read_text().partition(":")[2]
+    assert not stat.S_IMODE(paths.root.stat().st_mode) & 0o066
+    password = paths.login.read_text().partition(":")[2]
     for log in logs:
         assert password not in log.read_text()
     for member in stack.record.members.values():
@@ -122,8 +122,8 @@ def test_what_the_stack_writes_is_its_owners_alone(stack):
 
 
 def test_the_servers_database_is_the_embedded_postgresql_and_no_file(stack):
-    assert not list(stack.places.prefect_home.rglob("*.db"))
-    assert stack.places.postgres.joinpath("data", "PG_VERSION").exists()
+    assert not list(stack.paths.prefect_home.rglob("*.db"))
+    assert stack.paths.postgres.joinpath("data", "PG_VERSION").exists()
 
 
 def test_a_second_up_finds_everything_running(stack, capsys):
@@ -131,9 +131,9 @@ def test_a_second_up_finds_everything_running(stack, capsys):
     capsys.readouterr()
 
     assert stack.type("up") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["started"] == []
-    assert [each["name"] for each in told["members"]] == ["server", "worker-local"]
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["started"] == []
+    assert [each["name"] for each in answer["members"]] == ["server", "worker-local"]
     assert stack.record == before
 
 
@@ -147,19 +147,19 @@ def test_the_server_turns_schedules_into_runs(stack, deployed):
     chosen = DeploymentFilter(id=DeploymentFilterId(any_=[deployed]))
 
     with stack.client() as client:
-        # Of a deployment that was made while the scheduler was at work, up to a minute later.
+        # A deployment made while the scheduler works gets its runs up to a minute later.
         assert eventually(lambda: client.read_flow_runs(deployment_filter=chosen), seconds=120)
 
 
 def test_names_are_found_by_a_part_of_them_without_trigrams(stack, deployed):
     with stack.client() as client:
-        found = client.read_flows(flow_filter=FlowFilter(name=FlowFilterName(like_="ai")))
+        flows = client.read_flows(flow_filter=FlowFilter(name=FlowFilterName(like_="ai")))
 
-    assert [each.name for each in found] == ["wait"]
+    assert [each.name for each in flows] == ["wait"]
 
 
 def nothing(_stack: Stack) -> None:
-    """An orderly life."""
+    """No failure."""
 
 
 def server_killed(stack: Stack) -> None:
@@ -176,7 +176,7 @@ def both_killed(stack: Stack) -> None:
 
 
 def record_lost(stack: Stack) -> None:
-    stack.places.record.unlink()
+    stack.paths.record.unlink()
 
 
 EVENTS = [server_killed]
@@ -194,8 +194,8 @@ def test_down_leaves_no_process_and_no_port_whatever_happened(
     capsys.readouterr()
 
     assert stack.type("down") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["postgres"] == ["stack/postgres"]
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["postgres"] == ["stack/postgres"]
     assert stack.leftovers == []
     assert not any(alive(number) for number in numbers)
     with socket.socket() as probe:
@@ -214,7 +214,7 @@ def alive(number: int) -> bool:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("event", [nothing, server_killed, both_killed])
-def test_a_run_that_its_stack_ended_is_told_crashed(stack, deployed, event, tmp_path):
+def test_a_run_that_its_stack_ended_is_marked_crashed(stack, deployed, event, tmp_path):
     run, _ = waiting_run(stack, deployed, tmp_path / "note")
     event(stack)
     stack.type("down")
@@ -237,7 +237,7 @@ def test_up_mends_what_was_killed_and_leaves_a_run_alone(stack, deployed, tmp_pa
         assert client.read_flow_run(run).state.is_running()
 
 
-def test_a_database_that_nobody_uses_any_more_is_ended_and_one_in_use_is_not(tmp_path):
+def test_an_unused_database_is_ended_and_one_in_use_is_not(tmp_path):
     used = EmbeddedPostgres(tmp_path / "used")
     used.start()
     user = [sys.executable, "-c", KILLED_USER, str(tmp_path / "unused")]
@@ -258,14 +258,14 @@ def test_a_number_given_to_another_program_is_no_member(tmp_path):
     assert Member("server", replace(me, started=me.started - 60)).process() is None
 
 
-def test_what_another_release_wrote_down_is_as_good_as_nothing(tmp_path):
+def test_the_record_of_another_release_is_ignored(tmp_path):
     path = tmp_path / "record.json"
     path.write_text('{"port": 1, "members": [{"name": "server", "pid": 1, "since": 1.5}]}')
 
     assert StackRecord.read(path) == StackRecord(0, {})
 
 
-def test_a_port_that_is_taken_is_an_error_when_asked_for_and_avoided_when_not():
+def test_a_port_that_is_taken_is_an_error_when_requested_and_avoided_when_not():
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()

@@ -35,10 +35,10 @@ def no_stack(monkeypatch, tmp_path):
 
 
 def deployed(file: Path, state: Path, capsys) -> tuple[int, dict[str, dict[str, str]]]:
-    """The exit code, and what became of each thing by kind and name."""
+    """The exit code, and the outcome of each object by kind and name."""
     code = main(["deploy", "--file", str(file), "--state", str(state), "--json"])
-    told = json.loads(capsys.readouterr().out)
-    return code, {f"{each['kind']} {each['name']}": each for each in told["outcomes"]}
+    answer = json.loads(capsys.readouterr().out)
+    return code, {f"{each['kind']} {each['name']}": each for each in answer["outcomes"]}
 
 
 def states(outcomes: dict[str, dict[str, str]], kind: str) -> set[str]:
@@ -67,14 +67,14 @@ def test_the_projects_deployments_are_made_once_and_again_keeps_their_ids(tmp_pa
     with get_client(sync_client=True) as client:
         for deployment in wanted["deployments"]:
             flow = deployment["entrypoint"].partition(":")[2].replace("_", "-")
-            found = client.read_deployment_by_name(f"{flow}/{deployment['name']}")
-            assert found.work_pool_name == deployment["work_pool"]["name"]
-            assert found.global_concurrency_limit.limit == 1
-            assert found.concurrency_options.collision_strategy == "ENQUEUE"
-            assert [each.schedule.cron for each in found.schedules] == [
+            current = client.read_deployment_by_name(f"{flow}/{deployment['name']}")
+            assert current.work_pool_name == deployment["work_pool"]["name"]
+            assert current.global_concurrency_limit.limit == 1
+            assert current.concurrency_options.collision_strategy == "ENQUEUE"
+            assert [each.schedule.cron for each in current.schedules] == [
                 each["cron"] for each in deployment.get("schedules", ())
             ]
-            assert found.pull_steps == [
+            assert current.pull_steps == [
                 {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
             ]
 
@@ -84,10 +84,10 @@ def test_a_pool_of_another_type_is_not_taken_over(tmp_path):
         client.create_work_pool(WorkPoolCreate(name="of-another-type", type="docker"))
         content = copy.deepcopy(PROJECT)
         content["definitions"]["work_pools"]["of-another-type"] = {"type": "process"}
-        asked = Project.read(project(tmp_path, content))
+        wanted = Project.read(project(tmp_path, content))
 
         with pytest.raises(SettingsError, match="of-another-type"):
-            list(apply_work_pools(asked, client))
+            list(apply_work_pools(wanted, client))
         assert client.read_work_pool("of-another-type").type == "docker"
 
 
@@ -96,18 +96,18 @@ def test_a_pool_of_a_type_that_nothing_installed_knows_is_an_error(tmp_path):
     content["definitions"]["work_pools"] = {"local": {"type": "no-such-type"}}
     content["definitions"]["work_pools"]["new"] = content["definitions"]["work_pools"].pop("local")
     content["deployments"] = []
-    asked = Project.read(project(tmp_path, content))
+    wanted = Project.read(project(tmp_path, content))
 
     with get_client(sync_client=True) as client:
         with pytest.raises(SettingsError, match="no-such-type"):
-            list(apply_work_pools(asked, client))
+            list(apply_work_pools(wanted, client))
         with pytest.raises(ObjectNotFound):
             client.read_work_pool("new")
 
 
 def test_a_further_stage_is_one_more_entry_of_the_list(tmp_path, monkeypatch, capsys):
-    def alerts(asked: Project, _client: object) -> list[Outcome]:
-        return [Outcome("automation", asked.directory.name, State.MADE)]
+    def alerts(wanted: Project, _client: object) -> list[Outcome]:
+        return [Outcome("automation", wanted.directory.name, State.MADE)]
 
     monkeypatch.setattr(setup_stages, "STAGES", (("alerts", alerts),))
     file = project(tmp_path / "named")
@@ -119,17 +119,17 @@ def test_a_further_stage_is_one_more_entry_of_the_list(tmp_path, monkeypatch, ca
     }  # fmt: skip
 
 
-def test_people_are_told_what_needs_prefect_cloud(tmp_path, monkeypatch, capsys):
+def test_the_output_names_what_needs_prefect_cloud(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(setup_stages, "STAGES", ())
 
     assert main(["deploy", "--file", str(project(tmp_path)), "--state", str(tmp_path)]) == 0
-    told = capsys.readouterr().out
-    assert "Needs Prefect Cloud" in told
-    assert "service level agreements" in told
+    output = capsys.readouterr().out
+    assert "Needs Prefect Cloud" in output
+    assert "service level agreements" in output
 
 
 @pytest.mark.nightly
-def test_what_differs_is_changed_and_what_is_no_longer_asked_for_is_left_and_told(tmp_path, capsys):
+def test_what_differs_is_changed_and_what_is_no_longer_configured_is_reported(tmp_path, capsys):
     before = copy.deepcopy(PROJECT)
     before["definitions"]["work_pools"]["local"]["concurrency_limit"] = 2
     for each in before["deployments"]:

@@ -15,15 +15,15 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_shipped_project_can_be_read_and_its_pools_are_defined():
-    found = Project.read(ROOT / "prefect.yaml")
+    shipped = Project.read(ROOT / "prefect.yaml")
 
-    assert found.directory == ROOT
-    assert found.pools_in_use <= set(found.pools)
-    assert len({each.identity for each in found.deployments}) == len(found.deployments)
+    assert shipped.directory == ROOT
+    assert shipped.pools_in_use <= set(shipped.pools)
+    assert len({each.identity for each in shipped.deployments}) == len(shipped.deployments)
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "told"),
+    ("key_path", "value", "message"),
     [
         (("definitions", "work_pools", "local", "typ"), "process", "typ"),
         (("definitions", "work_pools", "local", "concurrency_limit"), 0, "concurrency_limit"),
@@ -32,14 +32,14 @@ def test_the_shipped_project_can_be_read_and_its_pools_are_defined():
         (("deployments",), [{"name": "one"}], "entrypoint"),
     ],
 )
-def test_a_mistake_is_named_by_its_place(tmp_path, place, value, told):
+def test_a_mistake_is_named_by_its_key(tmp_path, key_path, value, message):
     content = copy.deepcopy(PROJECT)
     part = content
-    for name in place[:-1]:
+    for name in key_path[:-1]:
         part = part[name]
-    part[place[-1]] = value
+    part[key_path[-1]] = value
 
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=message):
         Project.read(project(tmp_path, content))
 
 
@@ -52,7 +52,7 @@ def test_a_file_that_is_no_yaml_or_not_there_is_an_error(tmp_path):
         Project.read(file)
 
 
-def test_without_a_server_it_is_said_how_to_start_one(monkeypatch):
+def test_without_a_server_the_error_says_how_to_start_one(monkeypatch):
     with (
         temporary_settings(restore_defaults={PREFECT_API_URL}),
         pytest.raises(SettingsError, match="strandline up"),

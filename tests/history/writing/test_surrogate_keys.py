@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from history import HistorySettings
 from history.spark.checkpoint import checkpoint
-from history.writing import write_merge_plan
+from history.writing import surrogate_keys
 
 SETTINGS = HistorySettings(key=("key",), sequence="at")
 
@@ -14,7 +14,7 @@ SETTINGS = HistorySettings(key=("key",), sequence="at")
 def test_versions_that_open_are_numbered_without_gaps_and_others_keep_theirs(
     spark, monkeypatch, small
 ):
-    monkeypatch.setattr(write_merge_plan, "_SMALL", small)
+    monkeypatch.setattr(surrogate_keys, "_MAX_SORTED", small)
     action = F.element_at(
         F.array(*[F.lit(each) for each in ("add", "update", "replace", None)]),
         (F.col("key") % 4 + 1).cast("int"),
@@ -22,7 +22,7 @@ def test_versions_that_open_are_numbered_without_gaps_and_others_keep_theirs(
     plan = spark.range(0, 100, numPartitions=7).toDF("key").withColumn("at", F.col("key"))
     plan = checkpoint(plan.repartition(5, "key").withColumn("__version_action", action)).rows
 
-    numbered = write_merge_plan.Numbered.of(plan, SETTINGS, 40, 50)
+    numbered = surrogate_keys.NumberedPlan.of(plan, SETTINGS, 40, 50)
 
     rows = numbered.plan.select("key", "__version_action", "__number").collect()
     numbers = [row["__number"] for row in rows if row["__version_action"] in ("add", "replace")]

@@ -131,7 +131,7 @@ KILLED = """
 import os, signal, threading
 from pyspark.sql import SparkSession
 from contracts.errors import EnvironmentUnfitError
-from tasks.run.spark_error_mapping import translated
+from tasks.run.spark_error_mapping import map_spark_errors
 
 spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
 gateway = spark.sparkContext._gateway
@@ -140,7 +140,7 @@ frame = spark.range(10**15).selectExpr("sum(hash(id))")
 threading.Timer(1, os.kill, [pid, signal.SIGKILL]).start()
 for ask in (frame.collect, frame.collect, lambda: spark.range(1)):
     try:
-        with translated("readings", "protect"):
+        with map_spark_errors("readings", "protect"):
             ask()
     except EnvironmentUnfitError as error:
         print("told:", error.next_step)

@@ -110,7 +110,7 @@ def stage(spark, tmp_path):
             KEYS,
             origin,
             references={},
-            known=None,
+            open_versions=None,
             observation=observation,
         )
         written = str(tmp_path / uuid.uuid4().hex)
@@ -311,7 +311,7 @@ def test_keys_of_rows_that_say_nothing_are_staged_only_where_it_matters_who_was_
     rows = [row(1), row(2, None)]
 
     unseen, _, _ = stage(rows, contract, read())
-    seen, _, _ = stage(rows, contract, read(sees=True))
+    seen, _, _ = stage(rows, contract, read(stages_all_keys=True))
 
     assert {(each.id, each[stage_rows.KIND]) for each in unseen.collect()} == {(1, "event")}
     assert {(each.id, each[stage_rows.KIND]) for each in seen.collect()} == {
