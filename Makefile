@@ -61,13 +61,13 @@ check: $(READY) ## Format, lint, types, layers, contracts, the picture of the ar
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/strandline contracts check
-	@$(BIN)/python -m tools.architecture --check
+	@$(BIN)/python -m tools.draw_architecture --check
 
 architecture: $(READY) ## Draw docs/architecture.svg and its table of rooms from the imports
-	@$(BIN)/python -m tools.architecture
+	@$(BIN)/python -m tools.draw_architecture
 
 load-path: $(READY) ## Follow one load through the modules, and see that it does not walk back
-	@$(BIN)/python -m tools.load_path
+	@$(BIN)/python -m tools.trace_load_path
 
 fix: $(READY) ## Format and repair what ruff can repair
 	@$(BIN)/ruff check --fix --quiet . || true

@@ -21,7 +21,7 @@ from pyspark.sql import types as T
 from contracts.errors import AuditError, CommitConflictError, SettingsError
 from history.audit.history_invariants import audit_branch
 from history.iceberg import branches
-from history.iceberg.current_state import (
+from history.iceberg.current_snapshot import (
     BATCH_ID,
     WATERMARK,
     CurrentState,
@@ -180,7 +180,7 @@ def write_changes(
             remember_unchanged_read(spark, batch.table, batch.read)
         return WriteResult(report)
     files, size = key_range_pruning.files_in_range(
-        spark, batch.table, state.snapshot_id, planned.reach, settings
+        spark, batch.table, state.snapshot_id, planned.key_range, settings
     )
     report = replace(report, files_read=files, bytes_read=size)
     return write_plan_to_branch(spark, batch, planned, state, report)

@@ -16,7 +16,7 @@ from blocks.postgres.consistent_read import SourceReading
 from contracts.errors import EmptyBatchError
 from contracts.model import Contract
 from contracts.model.source_relation import Relation
-from history.iceberg.current_state import WATERMARK, CurrentState, current_state
+from history.iceberg.current_snapshot import WATERMARK, CurrentState, current_state
 from history.iceberg.history_table import exists
 from history.iceberg.table_properties import recorded_source_kind
 from history.model.applied_source_reads import Read, next_read_instant

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from history import Batch, ClosingLimit, write_changes
 from history.iceberg.history_table import exists
-from history.model.expected_open_versions import ExpectedOpenVersions
+from history.model.control_totals import ControlTotals
 from history.spark.column_quoting_and_comparison import named
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.run.run_context import PIPELINE, Run
@@ -92,7 +92,7 @@ def changes_of(contract: CompiledContract, stage: DataFrame) -> DataFrame:
 
 def _expected_open_versions(
     run: Run, contract: CompiledContract, staged: StagedBatch
-) -> ExpectedOpenVersions | None:
+) -> ControlTotals | None:
     """The open versions that a full read implies, for the audit to compare with."""
     if staged.open_rows is None:
         return None
@@ -101,9 +101,9 @@ def _expected_open_versions(
         stage = run.spark.table(staged.table)
         without_event = F.col(stage_rows.KIND).isin(stage_rows.REFUSED, stage_rows.IGNORED)
         excluded = stage.where(without_event).select(*[named(name) for name in contract.key])
-    return ExpectedOpenVersions(
+    return ControlTotals(
         rows=staged.open_rows,
         digest=staged.open_rows_digest,
         column=contract.history.fingerprint,
-        apart=excluded,
+        excluded_keys=excluded,
     )

@@ -18,7 +18,7 @@ from blocks.run_settings import RunSettings
 from contracts.model import Contract
 from history import Batch
 from history.iceberg import branches
-from history.iceberg.current_state import current_state
+from history.iceberg.current_snapshot import current_state
 from history.restatement.rebuild_from_events import RebuildResult, batch_of, write_rebuild
 from history.restatement.rebuild_scope import RebuildScope
 from history.write_audit_publish import audit_changes

@@ -19,9 +19,9 @@ from contracts.errors import StrandlineError
 from contracts.loader import find_contract, load_contracts
 from contracts.model import Contract
 from history.iceberg.history_table import exists
-from history.maintenance.snapshot_expiry import Retention
-from history.maintenance.table_maintenance import STEPS, UpkeepReport, UpkeepSettings, upkeep
 from history.reading.sql_views import create_views
+from history.upkeep.snapshot_expiry import Retention
+from history.upkeep.table_upkeep import STEPS, UpkeepReport, UpkeepSettings, upkeep
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.compiler.read_source_kind_from_table import with_recorded_source_kind
 from tasks.lifecycle.open_run import contracts_folder

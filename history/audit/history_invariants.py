@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.errors import AuditError
-from history.audit.source_reconciliation import differences_from_source
+from history.audit.reconcile_control_totals import reconcile
 from history.model.added_and_dropped_columns import EvolvedColumn
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
@@ -52,7 +52,7 @@ def audit_branch(spark: SparkSession, batch: Batch, evidence: AuditEvidence) -> 
     broken |= counts.collect()[0].asDict()
     if batch.opened is not None and evidence.is_newest_read:
         head = spark.read.option("versionAsOf", str(changes.head)).table(batch.table)
-        broken |= differences_from_source(head, batch.opened, planned.settings)
+        broken |= reconcile(head, batch.opened, planned.settings)
     broken = {rule: count for rule, count in broken.items() if count}
     if broken:
         raise AuditError(

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from contracts.errors import SchemaDriftError
-from history.iceberg.current_state import CurrentState, current_snapshot, current_state
+from history.iceberg.current_snapshot import CurrentState, current_snapshot, current_state
 from history.iceberg.partition_spec import partition_term
 from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import quoted

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from history.iceberg.current_state import BATCH_ID, KEPT_SNAPSHOT
+from history.iceberg.current_snapshot import BATCH_ID, KEPT_SNAPSHOT
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from history.model.applied_source_reads import ClosingLimit, Read
-from history.model.expected_open_versions import ExpectedOpenVersions
+from history.model.control_totals import ControlTotals
 from history.model.history_settings import HistorySettings
 
 
@@ -40,7 +40,7 @@ class Batch:
     source: str = ""
     read: Read | None = None
     closing: ClosingLimit | None = None
-    opened: ExpectedOpenVersions | None = None
+    opened: ControlTotals | None = None
     watermark: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
 

@@ -46,7 +46,7 @@ class HistorySettings:
         key_ranges: Leave out the files that can't hold a key of the batch. The batch's least and
             greatest key go into queries as literals, and so into plans and event logs: switch it
             off where a key must not appear there.
-        learned: Added and dropped columns, which are unknown in some events. A load reads them
+        evolved: Added and dropped columns, which are unknown in some events. A load reads them
             from the table itself.
         observed_since: Of a table whose source was not always read as a state: an instant before
             its first read. What is older was observed at its stamp, or at that instant at the
@@ -72,7 +72,7 @@ class HistorySettings:
     open_end: datetime | None = None
     partitioning: tuple[str, ...] = ("is_current",)
     key_ranges: bool = True
-    learned: tuple[EvolvedColumn, ...] = ()
+    evolved: tuple[EvolvedColumn, ...] = ()
     observed_since: datetime | None = None
 
     @property
@@ -121,7 +121,7 @@ class HistorySettings:
         tracking = self.tracking(columns)
         if self.fingerprint is None:
             return tracking
-        evolved = (each.column for each in self.learned if each.column in tracking)
+        evolved = (each.column for each in self.evolved if each.column in tracking)
         return (self.fingerprint, *evolved)
 
     def overwritten(self, columns: Sequence[str]) -> tuple[str, ...]:
@@ -134,17 +134,17 @@ class HistorySettings:
     def shown(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns in which a version shows the values of its later events."""
         compared, overwritten = self.compared(columns), self.overwritten(columns)
-        evolved = (each.column for each in self.learned if each.column in compared)
+        evolved = (each.column for each in self.evolved if each.column in compared)
         return (*overwritten, *evolved)
 
     def partly_known(self, columns: Sequence[str]) -> tuple[EvolvedColumn, ...]:
         """The added and dropped columns that are compared or overwritten."""
         shown = {*self.shown(columns)}
-        return tuple(each for each in self.learned if each.column in shown)
+        return tuple(each for each in self.evolved if each.column in shown)
 
     def plain(self, names: Sequence[str]) -> tuple[str, ...]:
         """Of the named columns, those that are known in every event."""
-        evolved = {each.column for each in self.learned}
+        evolved = {each.column for each in self.evolved}
         return tuple(name for name in names if name not in evolved)
 
     def check(self, columns: Sequence[str], where: str) -> None:
@@ -190,6 +190,6 @@ class HistorySettings:
 _NOT_EVENT_COLUMNS = frozenset(
     {
         *("valid_from", "valid_to", "is_current", "surrogate_key", "recorded_at", "changed_at"),
-        "learned",
+        "evolved",
     }
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, WindowSpec
 from pyspark.sql import functions as F
 
-from history.iceberg.current_state import CurrentState
+from history.iceberg.current_snapshot import CurrentState
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.planning import late_source_reads, values_of_added_columns
@@ -120,7 +120,7 @@ def event_timeline(
     late_keys = late_rows.select(*[named(name) for name in settings.key]).distinct()
     late_keys = broadcast_if_small(late_keys, int(timeline.counts["late"]))
     versions = key_range.filter(stored.main)
-    if settings.first_valid_from is None and not (settings.learned or settings.stamp):
+    if settings.first_valid_from is None and not (settings.evolved or settings.stamp):
         # Otherwise the plan needs to know whether a version is the first of its key, what earlier
         # ones have in an evolved column, or when each of them began.
         end = F.col("__version")["valid_to"]
@@ -206,7 +206,7 @@ def mark_late_events(
         marked = marked.withColumn(
             "__key_has_late", F.col("__key_has_late") | _start_is_unknown(whole_key, settings)
         )
-    if settings.learned:
+    if settings.evolved:
         marked = _late_where_columns_become_known(marked, settings, columns)
     settled = (origin == KEPT) & (sequence < F.col("__last_boundary")) & ~F.col("__key_has_late")
     needed = marked.where(~F.col("__is_repeat") & ~F.coalesce(settled, F.lit(False)))
@@ -263,7 +263,7 @@ def _is_repeat(event: Column, settings: HistorySettings, columns: tuple[str, ...
     same = event.eqNullSafe(stored["seen"])
     return (
         same & values_of_added_columns.repeats_known_values(stored["told"], settings, columns)
-        if settings.learned
+        if settings.evolved
         else same
     )
 

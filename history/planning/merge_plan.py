@@ -34,8 +34,8 @@ from history.spark.column_quoting_and_comparison import (
 class MergePlan:
     """A checkpoint of a plan, with its counts.
 
-    `columns` are the event columns, `extra` the table's others but the interval, `reach` is the key
-    range of the batch, `settings` are those the plan was made with, evolved columns included.
+    `columns` are the event columns, `extra` the table's others but the interval, `key_range` is
+    that of the batch, `settings` are those the plan was made with, evolved columns included.
     `surplus` are stored rows of touched instants beyond one: a sound table has none.
     """
 
@@ -43,7 +43,7 @@ class MergePlan:
     counts: Mapping[str, int]
     columns: tuple[str, ...]
     extra: tuple[str, ...]
-    reach: KeyRange
+    key_range: KeyRange
     settings: HistorySettings
     surplus: int = 0
 

@@ -210,7 +210,7 @@ def plan_versions(
     plan = values_of_added_columns.add_last_known_values(plan, settings, columns, timeline)
     differs = F.col("__previous_operation").isNull() | (F.col("__previous_operation") == DELETE)
     differs = differs | ~F.col("__tracked").eqNullSafe(F.col("__was"))
-    if settings.learned:
+    if settings.evolved:
         differs = differs | values_of_added_columns.known_value_changed(plan, settings, columns)
     opens = F.col("__is_decided") & upsert & differs
     boundary = opens | (F.col("__op") == DELETE)
@@ -310,7 +310,7 @@ def _current_values(
     settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType, group: WindowSpec
 ) -> dict[str, Column]:
     """The values that a version shows of its events (`__current_values`), and comparable ones."""
-    if settings.learned:
+    if settings.evolved:
         values, comparable = values_of_added_columns.current_known_values(
             settings, columns, schema, group
         )
@@ -381,7 +381,7 @@ def _kept_event_action(
         .when(F.col("__kept") & F.col("__replaced"), F.lit("remove"))
         .when(hidden & ~F.col("__kept"), F.lit("add"))
     )
-    if not settings.learned:
+    if not settings.evolved:
         return keep
     # A kept event that gains known values is written anew with them, or shown by its version.
     filled = F.when(hidden, F.lit("replace")).otherwise(F.lit("remove"))

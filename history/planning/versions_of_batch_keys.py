@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history.iceberg.current_state import CurrentState
+from history.iceberg.current_snapshot import CurrentState
 from history.iceberg.history_table import kept_events
 from history.iceberg.read_snapshot import read_in_current_columns
 from history.model.change_batch import Batch

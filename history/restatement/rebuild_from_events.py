@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.errors import CommitConflictError, NotFoundError
-from history.iceberg.current_state import (
+from history.iceberg.current_snapshot import (
     BATCH_ID,
     DIGEST,
     WATERMARK,
@@ -40,8 +40,12 @@ from history.planning.versions_of_batch_keys import (
     rows_of_keys,
     stored_versions,
 )
-from history.restatement.broken_versions import one_row_per_version, rebuild_counts, with_repairs
 from history.restatement.rebuild_scope import RebuildScope
+from history.restatement.repair_broken_versions import (
+    one_row_per_version,
+    rebuild_counts,
+    with_repairs,
+)
 from history.schema_evolution.evolve_table import record_tracked, settings_for_rebuild
 from history.spark.checkpoint import checkpoint, unpersist, unpersisting
 from history.spark.column_quoting_and_comparison import named

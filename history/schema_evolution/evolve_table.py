@@ -20,7 +20,7 @@ from pyspark.sql import types as T
 
 from contracts.errors import CommitConflictError
 from history.iceberg import branches, partition_spec, table_properties
-from history.iceberg.current_state import CurrentState
+from history.iceberg.current_snapshot import CurrentState
 from history.iceberg.history_table import exists, kept_events
 from history.iceberg.read_snapshot import read_in_current_columns
 from history.iceberg.table_properties import EVENTS, STATE, TableProperties, ordering_columns
@@ -337,7 +337,7 @@ def _settings_of_table(
         settings,
         tracked=tracked,
         carried=carried,
-        learned=evolved,
+        evolved=evolved,
         observed_since=recorded.observed_since,
     )
 

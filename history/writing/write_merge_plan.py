@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from history.iceberg import branches
-from history.iceberg.current_state import (
+from history.iceberg.current_snapshot import (
     BATCH_ID,
     HIGH_WATER,
     KEPT_SNAPSHOT,
@@ -53,7 +53,7 @@ def write_kept(
     deleted = counts["keep_replace"] + counts["keep_remove"]
     if deleted:
         view = _view(batch, rows.where(action.isin("replace", "remove")), "kept")
-        _delete(spark, target, _Deletion(view, deleted, _same_instant(settings), planned.reach))
+        _delete(spark, target, _Deletion(view, deleted, _same_instant(settings), planned.key_range))
     if counts["keep_add"] + counts["keep_replace"]:
         added = rows.where(action.isin("add", "replace")).drop("__kept_event_action")
         branches.append_rows(_clustered_by_key(added, planned.keeps, settings), target, {})
@@ -103,7 +103,7 @@ def write_versions(
         if not planned.counts["touched_closed"]:
             # A key has one open version, so its key alone identifies it: no other column is read.
             on = f"{_same_values(settings.key)} AND t.{quoted(settings.is_current)}"
-        _delete(spark, target, _Deletion(view, planned.removed, on, planned.reach))
+        _delete(spark, target, _Deletion(view, planned.removed, on, planned.key_range))
     rows = numbered.plan.where(action.isin("add", "replace", "update"))
     versions = _versions(batch, rows, planned)
     # An empty append carries the summary when only kept events or the watermark changed.

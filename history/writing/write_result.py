@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from history.iceberg.branches import BranchChanges
-from history.iceberg.current_state import CurrentState
+from history.iceberg.current_snapshot import CurrentState
 from history.model.load_report import LoadReport
 from history.planning.merge_plan import MergePlan
 

@@ -11,15 +11,15 @@ from blocks.lookup import block_lookup
 from contracts.errors import NotFoundError, UsageError
 from contracts.model import Contract
 from strandline.queries.dates_beyond_python_range import is_day, is_temporal
-from strandline.queries.open_lakehouse import Lakehouse, contract_of, open_lakehouse
-from strandline.queries.parse_key_argument import example, key_values, moment_of
-from strandline.queries.run_history import (
+from strandline.queries.ledger_queries import (
     Quarantine,
     read_last_runs,
     read_quarantine,
     read_runs,
     read_status,
 )
+from strandline.queries.open_lakehouse import Lakehouse, contract_of, open_lakehouse
+from strandline.queries.parse_key_argument import example, key_values, moment_of
 from strandline.queries.versions_of_key import KeyHistory, Moment, read_key
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.status_tables import quarantine_page, runs_page, status_page

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from flows.upkeep import UpkeepFailedError, upkeep, upkeep_line
-from history.maintenance.table_maintenance import STEPS, UpkeepReport
+from history.upkeep.table_upkeep import STEPS, UpkeepReport
 from strandline.commands.temporary_prefect_server import start_temporary_server
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import end_on_interrupt

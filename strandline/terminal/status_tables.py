@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from strandline.queries.run_history import Quarantine, RunMetrics, TableStatus
+from strandline.queries.ledger_queries import Quarantine, RunMetrics, TableStatus
 from strandline.terminal.number_format import (
     NOTHING,
     count,

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import DataError, StrandlineError
-from history.iceberg.current_state import BATCH_ID, WATERMARK, CurrentState, current_state
+from history.iceberg.current_snapshot import BATCH_ID, WATERMARK, CurrentState, current_state
 from history.iceberg.history_table import exists
 from history.model.load_report import REPORT
 from tasks.observability.ledger_tables import append

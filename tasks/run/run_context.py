@@ -91,7 +91,3 @@ def ledger_table(settings: RunSettings, name: str) -> str:
 def batch_name(run_id: str, started: datetime) -> str:
     """The batch of a flow run (spec 1.2): `BATCH_<date>_<time>_<8 hex>`."""
     return f"BATCH_{started:%Y%m%d_%H%M%S}_{run_id.replace('-', '')[:8]}"
-
-
-PIPELINE = "strandline.pipeline"
-"""The entry of the snapshot summary that holds the run's own counts, as JSON."""

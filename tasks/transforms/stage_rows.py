@@ -20,7 +20,7 @@ from contracts.model.encryption_keys import ProtectionKeys
 from contracts.model.reserved_column_names import UNFIT
 from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.schemas.spark_schemas import FILLED_BY_HISTORY, event_schema
-from history.audit.source_reconciliation import value_digest
+from history.audit.reconcile_control_totals import value_digest
 from history.planning.event_validation import DELETE, UPSERT
 from history.spark.column_quoting_and_comparison import as_json, named
 from tasks.transforms.checks.row_checks import (

@@ -12,7 +12,7 @@ from blocks.lakehouse import Lakehouse
 from blocks.spark.jvm_launch import end
 from blocks.spark_runtime import SparkRuntime
 from history.iceberg import branches
-from history.maintenance import orphan_files
+from history.upkeep import orphan_files
 from tests.blocks.saying import say
 from tests.quick_spark import QUICK, QUICK_JAVA
 

@@ -10,7 +10,7 @@ import pytest
 from flows.load_table import load_table
 from tasks.run.progress_listeners import STEPS, listening
 from tests.flows.readings import AFTER_BOTH, CANARY, FIRST, SECOND, TABLE, versions
-from tools.load_path import followed, walks_back
+from tools.trace_load_path import followed, walks_back
 
 
 @pytest.fixture(scope="module")

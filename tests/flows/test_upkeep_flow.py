@@ -97,7 +97,7 @@ def test_tables_are_looked_after_and_loads_go_on_as_before(loaded, monkeypatch):
     count = loaded.snapshots("clinic.patients")
     monkeypatch.setattr(flow_module, "datetime", _Later)
     monkeypatch.setattr(
-        "history.maintenance.table_maintenance.remove_orphan_files", lambda *_args, **_given: 0
+        "history.upkeep.table_upkeep.remove_orphan_files", lambda *_args, **_given: 0
     )
 
     (dry,) = upkeep([], dry_run=True)

@@ -10,7 +10,7 @@ import yaml
 from contracts.errors import MassClosingError, NotFoundError, SettingsError
 from flows.load_table import load_table
 from flows.verify_table import verify_table
-from history.iceberg.current_state import current_state
+from history.iceberg.current_snapshot import current_state
 from strandline.command_line import main
 from tasks.run.step_results import DifferingKey
 from tests.flows.readings import CONTRACT, TABLE

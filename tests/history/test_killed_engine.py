@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from history.iceberg.current_state import current_state
+from history.iceberg.current_snapshot import current_state
 from history.iceberg.history_table import exists, kept_events
-from history.maintenance.snapshot_expiry import Retention
-from history.maintenance.table_maintenance import UpkeepSettings, upkeep
+from history.upkeep.snapshot_expiry import Retention
+from history.upkeep.table_upkeep import UpkeepSettings, upkeep
 from tests.history.crashing import SETTINGS, batch, load
 from tests.history.reference import history
 from tests.history.values import rank

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.errors import MassClosingError, SchemaDriftError, SettingsError
 from history import ClosingLimit, HistorySettings, Read, load_changes
-from history.iceberg.current_state import current_state
+from history.iceberg.current_snapshot import current_state
 from history.iceberg.table_properties import recorded_source_kind
 from history.restatement.rebuild_from_events import rebuild
 

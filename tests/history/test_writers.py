@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from history import HistorySettings, LoadReport, load_changes
-from history.maintenance.table_maintenance import UpkeepSettings, upkeep
+from history.upkeep.table_upkeep import UpkeepSettings, upkeep
 from tests.history.reference import Event, history
 from tests.history.values import rank
 from tests.night import AT_NIGHT

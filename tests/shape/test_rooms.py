@@ -107,7 +107,7 @@ def test_no_module_reaches_for_what_another_one_keeps_to_itself():
 
 def test_the_picture_of_the_architecture_is_that_of_the_imports():
     outcome = subprocess.run(
-        [sys.executable, "-m", "tools.architecture", "--check"],
+        [sys.executable, "-m", "tools.draw_architecture", "--check"],
         cwd=ROOT,
         capture_output=True,
         text=True,

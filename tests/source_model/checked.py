@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from blocks.lookup import block_lookup
 from blocks.source_database import SourceDatabase
-from history.iceberg.current_state import WATERMARK, current_state
+from history.iceberg.current_snapshot import WATERMARK, current_state
 from history.iceberg.history_table import exists
 from history.model.applied_source_reads import READ
 from tests.flows.conftest import Workplace

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from history import HistorySettings, Read, load_changes
-from history.iceberg.current_state import current_snapshot
+from history.iceberg.current_snapshot import current_snapshot
 from history.iceberg.history_table import exists
 from tests.source_model.examples import (
     BETWEEN,

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 
 from contracts.loader import TABLES, load_contract
 from history.model.load_report import LoadReport
-from strandline.queries.run_history import RunMetrics
+from strandline.queries.ledger_queries import RunMetrics
 from strandline.queries.versions_of_key import KeyHistory, Version
 from tasks.run.step_results import LoadSummary, StagedBatch, Verdict
 from tasks.transforms.checks.quality_score import Finding

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contracts.errors import SettingsError
 from contracts.model.reserved_column_names import reserved_among
 from history import HistorySettings, load_changes
-from history.iceberg.current_state import current_state
+from history.iceberg.current_snapshot import current_state
 from history.model.change_batch import audit_branch_name
 
 SETTINGS = HistorySettings(key=("id",), sequence="at")

@@ -13,8 +13,6 @@ from blocks.lakehouse import Lakehouse
 from blocks.spark_runtime import SparkRuntime
 from contracts.errors import NotFoundError
 from history import HistorySettings, load_changes
-from history.maintenance.snapshot_expiry import Retention
-from history.maintenance.table_maintenance import CompactionLimits, UpkeepSettings, upkeep
 from history.reading.point_in_time import as_of, current
 from history.reading.published_snapshots import (
     changed_rows,
@@ -34,6 +32,8 @@ from history.reading.version_diff import (
     difference,
     held_difference,
 )
+from history.upkeep.snapshot_expiry import Retention
+from history.upkeep.table_upkeep import CompactionLimits, UpkeepSettings, upkeep
 from tests.night import AT_NIGHT
 from tests.quick_spark import QUICK, QUICK_JAVA
 

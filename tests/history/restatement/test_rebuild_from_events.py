@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from contracts.errors import CommitConflictError, NotFoundError, SettingsError
 from history import HistorySettings, load_changes
 from history.audit.history_invariants import broken_rules
-from history.iceberg.current_state import WATERMARK, current_state
+from history.iceberg.current_snapshot import WATERMARK, current_state
 from history.iceberg.history_table import kept_events
 from history.reading.published_snapshots import changed_rows, published_states
 from history.reading.version_diff import difference

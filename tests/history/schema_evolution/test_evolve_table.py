@@ -16,11 +16,9 @@ from pyspark.sql import DataFrame, SparkSession
 from contracts.errors import SchemaDriftError, SettingsError
 from history import HistorySettings, LoadReport, load_changes
 from history.audit.history_invariants import broken_rules
-from history.iceberg.current_state import current_state
+from history.iceberg.current_snapshot import current_state
 from history.iceberg.history_table import kept_events
 from history.iceberg.table_properties import strandline_properties
-from history.maintenance.compaction import CompactionLimits
-from history.maintenance.table_maintenance import UpkeepSettings, upkeep
 from history.model.added_and_dropped_columns import EvolvedColumn
 from history.planning.event_timeline import EventTimeline
 from history.planning.merge_plan import plan_timeline
@@ -33,6 +31,8 @@ from history.schema_evolution.evolve_table import (
     settings_of_table,
 )
 from history.spark.column_quoting_and_comparison import named
+from history.upkeep.compaction import CompactionLimits
+from history.upkeep.table_upkeep import UpkeepSettings, upkeep
 from tests.history.reference import Event, Known, Version, history
 from tests.history.values import rank
 from tests.night import AT_NIGHT
@@ -788,7 +788,7 @@ def test_a_table_without_learned_columns_is_planned_as_if_there_were_none(
         text: str = capsys.readouterr().out
         return text.split("== Optimized", maxsplit=1)[0]
 
-    plain, learned = plan(PLAIN), plan(replace(PLAIN, learned=(EvolvedColumn("note", "int", "1"),)))
+    plain, learned = plan(PLAIN), plan(replace(PLAIN, evolved=(EvolvedColumn("note", "int", "1"),)))
 
     assert "__prior0" in learned
     assert not [name for name in ("__prior", "__known") if name in plain]

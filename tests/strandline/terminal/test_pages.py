@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from contracts.errors import QualityGateError
-from strandline.queries.run_history import Quarantine, ReasonCount, RefusedRow, TableStatus
+from strandline.queries.ledger_queries import Quarantine, ReasonCount, RefusedRow, TableStatus
 from strandline.terminal.error_panel import error_data, error_panel
 from strandline.terminal.number_format import duration, moment, share
 from strandline.terminal.status_tables import quarantine_page, runs_page, status_page

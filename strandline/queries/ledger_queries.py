@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from contracts.model import Contract
-from history.iceberg.current_state import BATCH_ID, WATERMARK, current_state
+from history.iceberg.current_snapshot import BATCH_ID, WATERMARK, current_state
 from history.iceberg.history_table import exists
 from history.spark.column_quoting_and_comparison import named
 from strandline.queries.dates_beyond_python_range import FarMoment, moment_at

@@ -15,12 +15,17 @@ from pyspark.sql import SparkSession
 
 from contracts.errors import CommitConflictError, NotFoundError, SettingsError
 from history import HistorySettings, load_changes
-from history.iceberg import branches, current_state
-from history.iceberg.current_state import CurrentState, current_snapshot
+from history.iceberg import branches
+from history.iceberg.current_snapshot import (
+    _STATES,
+    CurrentState,
+    current_snapshot,
+    current_state,
+)
 from history.iceberg.history_table import kept_events
-from history.maintenance.compaction import CompactionLimits
-from history.maintenance.snapshot_expiry import Retention
-from history.maintenance.table_maintenance import UpkeepSettings, upkeep
+from history.upkeep.compaction import CompactionLimits
+from history.upkeep.snapshot_expiry import Retention
+from history.upkeep.table_upkeep import UpkeepSettings, upkeep
 from tests.history.reference import Event, history
 from tests.history.values import rank
 
@@ -75,8 +80,8 @@ def numbers(spark: SparkSession, table: str) -> list[int]:
 
 def published(spark: SparkSession, table: str) -> CurrentState | None:
     """The state as a process reads it that has not seen the table before."""
-    current_state._STATES.clear()
-    return current_state.current_state(spark, table)
+    _STATES.clear()
+    return current_state(spark, table)
 
 
 def snapshots(spark: SparkSession, table: str) -> int:

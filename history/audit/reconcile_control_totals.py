@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from history.model.expected_open_versions import ExpectedOpenVersions
+from history.model.control_totals import ControlTotals
 from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import count_of, named, same
 
@@ -23,8 +23,8 @@ def value_digest(value: Column) -> Column:
     return F.xxhash64(value).bitwiseAND(F.lit(_BITS))
 
 
-def differences_from_source(
-    versions: DataFrame, expected: ExpectedOpenVersions, settings: HistorySettings
+def reconcile(
+    versions: DataFrame, expected: ControlTotals, settings: HistorySettings
 ) -> Mapping[str, int]:
     """By rule, how far the open versions are from the rows that were read; 0 where they agree.
 
@@ -32,8 +32,8 @@ def differences_from_source(
     numbers agree and the values do not.
     """
     opened = versions.where(named(settings.is_current))
-    if expected.apart is not None:
-        keys = expected.apart.select(*[named(name) for name in settings.key])
+    if expected.excluded_keys is not None:
+        keys = expected.excluded_keys.select(*[named(name) for name in settings.key])
         opened = opened.alias("o").join(keys.alias("a"), same("o", "a", settings.key), "left_anti")
     digest = F.lit(0) if expected.column is None else value_digest(named(expected.column))
     total = F.coalesce(F.sum(digest), F.lit(0)).alias("digest")

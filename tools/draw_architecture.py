@@ -1,6 +1,6 @@
 """Draw the layers and rooms from the imports themselves, into docs/architecture.svg and .md.
 
-`python -m tools.architecture` writes both, `--check` says whether they are what it would write.
+`python -m tools.draw_architecture` writes both; `--check` fails where they are stale.
 """
 
 from __future__ import annotations

@@ -15,10 +15,12 @@ from pyspark.sql import SparkSession
 
 from contracts.errors import NotFoundError
 from history.iceberg import branches
-from history.iceberg.current_state import BATCH_ID, KEPT_SNAPSHOT, CurrentState, current_state
+from history.iceberg.current_snapshot import BATCH_ID, KEPT_SNAPSHOT, CurrentState, current_state
 from history.iceberg.history_table import exists, kept_events
 from history.iceberg.snapshot_log import SnapshotLog, snapshot_log
-from history.maintenance.compaction import (
+from history.model.change_batch import audit_branch_name
+from history.model.history_settings import HistorySettings
+from history.upkeep.compaction import (
     CompactionLimits,
     Files,
     files_of,
@@ -27,8 +29,8 @@ from history.maintenance.compaction import (
     small_manifests,
     sortable,
 )
-from history.maintenance.orphan_files import is_due, remove_orphan_files
-from history.maintenance.snapshot_expiry import (
+from history.upkeep.orphan_files import is_due, remove_orphan_files
+from history.upkeep.snapshot_expiry import (
     TAG,
     Expiry,
     Retention,
@@ -38,8 +40,6 @@ from history.maintenance.snapshot_expiry import (
     stale_branches,
     unpinned_tags,
 )
-from history.model.change_batch import audit_branch_name
-from history.model.history_settings import HistorySettings
 
 Announce = Callable[[str], None]
 

@@ -5,9 +5,9 @@ Maintenance changes no content. Computing versions anew belongs to `history.rest
 
 from __future__ import annotations
 
-from history.maintenance.compaction import CompactionLimits
-from history.maintenance.snapshot_expiry import Retention
-from history.maintenance.table_maintenance import UpkeepReport, UpkeepSettings, upkeep
+from history.upkeep.compaction import CompactionLimits
+from history.upkeep.snapshot_expiry import Retention
+from history.upkeep.table_upkeep import UpkeepReport, UpkeepSettings, upkeep
 
 __all__ = [
     "CompactionLimits",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.load_path import Call, path, walks_back
+from tools.trace_load_path import Call, path, walks_back
 
 COMPILE = Call(2, "tasks.extract", "tasks.compiler.compile_contract", "compile_contract", True)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from strandline.queries.run_history import (
+from strandline.queries.ledger_queries import (
     ReasonCount,
     read_last_runs,
     read_quarantine,
