@@ -24,8 +24,8 @@ from blocks.iceberg.spark_extensions import ICEBERG_EXTENSIONS
 from blocks.lakehouse import Lakehouse
 from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
 from blocks.spark import create_session, jvm_launch, spark_connect
-from blocks.spark.cds_archive_path import archive_option
 from blocks.spark.java_installation import ensure_java
+from blocks.spark.jvm_class_archive import archive_option
 from blocks.spark.log4j_config import JVM_LOG_OPTION, silence_query_loggers
 from contracts.errors import EnvironmentUnfitError
 

@@ -124,7 +124,7 @@ fi
 rm -f "$venv/uv.lock"
 
 say "Preparing Spark (Java if there is none, jars, classes for fast starts)"
-if ! "$venv/bin/python" -m deployments.build_cds_archive >>"$log" 2>&1; then
+if ! "$venv/bin/python" -m deployments.build_jvm_class_archive >>"$log" 2>&1; then
     show_log
     say "Spark could not be prepared: what runs it will say why, or start slower. See $log."
 fi

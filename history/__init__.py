@@ -7,10 +7,10 @@ do not change it.
 
 from __future__ import annotations
 
-from history.model.applied_source_reads import ClosingLimit, Read
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.model.load_report import LoadReport
+from history.model.recorded_source_reads import ClosingLimit, Read
 from history.restatement.import_existing_history import events_of_versions
 from history.write_audit_publish import audit_changes, load_changes, publish_changes, write_changes
 from history.writing.write_result import WriteResult

@@ -30,10 +30,10 @@ from history.iceberg.current_snapshot import (
     remember_unchanged_read,
 )
 from history.iceberg.history_table import ensure_table
-from history.model.applied_source_reads import ClosingLimit, Read, sorted_reads, with_closed
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.model.load_report import REPORT, LoadReport
+from history.model.recorded_source_reads import ClosingLimit, Read, sorted_reads, with_closed
 from history.planning import hard_deletes, key_range_pruning
 from history.planning.event_timeline import EventTimeline, event_timeline
 from history.planning.event_validation import (

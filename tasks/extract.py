@@ -19,7 +19,7 @@ from contracts.model.source_relation import Relation
 from history.iceberg.current_snapshot import WATERMARK, CurrentState, current_state
 from history.iceberg.history_table import exists
 from history.iceberg.table_properties import recorded_source_kind
-from history.model.applied_source_reads import Read, next_read_instant
+from history.model.recorded_source_reads import Read, next_read_instant
 from tasks.compiler.compile_contract import CompiledContract, compile_contract
 from tasks.run.run_context import PIPELINE, Run
 from tasks.run.step_decorator import Figures, step

@@ -23,7 +23,7 @@ from history.reading.sql_views import create_views
 from history.upkeep.snapshot_expiry import Retention
 from history.upkeep.table_upkeep import STEPS, UpkeepReport, UpkeepSettings, upkeep
 from tasks.compiler.contract_to_history_settings import history_settings
-from tasks.compiler.read_source_kind_from_table import with_recorded_source_kind
+from tasks.compiler.source_kind_in_history_table import with_recorded_source_kind
 from tasks.lifecycle.open_run import contracts_folder
 from tasks.lifecycle.table_lock import table_lock
 from tasks.run.progress_listeners import announce

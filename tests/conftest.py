@@ -74,7 +74,7 @@ def pytest_unconfigure() -> None:
 
 def spark_settings(warehouse: Path) -> dict[str, str]:
     """A Spark as small as the tests' tables, with one Iceberg catalog named `lake`."""
-    from blocks.spark.cds_archive_path import archive_option
+    from blocks.spark.jvm_class_archive import archive_option
     from blocks.spark.log4j_config import JVM_LOG_OPTION
     from tests.quick_spark import QUICK, QUICK_JAVA
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pyspark.sql import SparkSession
 
 from history.iceberg import branches
-from history.model.applied_source_reads import (
+from history.model.recorded_source_reads import (
     READ,
     READS,
     Read,

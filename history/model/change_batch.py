@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from history.model.applied_source_reads import ClosingLimit, Read
 from history.model.control_totals import ControlTotals
 from history.model.history_settings import HistorySettings
+from history.model.recorded_source_reads import ClosingLimit, Read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.errors import MassClosingError
-from history.model.applied_source_reads import ClosingLimit, Read
 from history.model.history_settings import HistorySettings
+from history.model.recorded_source_reads import ClosingLimit, Read
 from history.planning.late_source_reads import keys_present_at
 from history.planning.versions_of_batch_keys import StoredVersions
 from history.spark.column_quoting_and_comparison import named, same

@@ -12,8 +12,8 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history.model.applied_source_reads import Read, reads_covering, source_timestamp
 from history.model.history_settings import HistorySettings
+from history.model.recorded_source_reads import Read, reads_covering, source_timestamp
 from history.planning.event_validation import CONTESTED, DELETE, UPSERT
 from history.planning.scd2_versions import KEPT, NEW
 from history.spark.column_quoting_and_comparison import named, per

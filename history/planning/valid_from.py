@@ -21,8 +21,8 @@ from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from history.model.applied_source_reads import source_timestamp
 from history.model.history_settings import HistorySettings
+from history.model.recorded_source_reads import source_timestamp
 from history.planning.event_validation import DELETE
 from history.spark.column_quoting_and_comparison import named
 

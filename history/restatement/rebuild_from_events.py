@@ -24,10 +24,10 @@ from history.iceberg.current_snapshot import (
     is_strandline_property,
 )
 from history.iceberg.history_table import ensure_table, exists
-from history.model.applied_source_reads import READ
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.model.load_report import REPORT, LoadReport
+from history.model.recorded_source_reads import READ
 from history.planning import key_range_pruning
 from history.planning.event_timeline import EventTimeline, checkpoint_timeline
 from history.planning.event_validation import conflict_reason

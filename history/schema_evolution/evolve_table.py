@@ -25,8 +25,8 @@ from history.iceberg.history_table import exists, kept_events
 from history.iceberg.read_snapshot import read_in_current_columns
 from history.iceberg.table_properties import EVENTS, STATE, TableProperties, ordering_columns
 from history.model.added_and_dropped_columns import EvolvedColumn
-from history.model.applied_source_reads import Read
 from history.model.history_settings import HistorySettings
+from history.model.recorded_source_reads import Read
 from history.schema_evolution.alter_table_statements import ColumnChanges, alter_table
 from history.schema_evolution.schema_compatibility import (
     begins_reads,

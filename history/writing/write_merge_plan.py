@@ -22,9 +22,9 @@ from history.iceberg.current_snapshot import (
 )
 from history.iceberg.history_table import ensure_kept, kept_events
 from history.iceberg.read_snapshot import sequence_sql
-from history.model.applied_source_reads import READ
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
+from history.model.recorded_source_reads import READ
 from history.planning.key_range_pruning import KeyRange
 from history.planning.merge_plan import MergePlan
 from history.planning.scd2_versions import current_values

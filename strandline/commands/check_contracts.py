@@ -11,7 +11,7 @@ from pathlib import Path
 
 from contracts.errors import ContractError
 from contracts.loader import LEDGERS, TABLES, load_contract, problems
-from contracts.validation.notices import notices
+from contracts.validation.contract_notices import notices
 from contracts.yaml_reading.problem_report import Problem
 
 SHIPPED = (TABLES, LEDGERS)

@@ -15,7 +15,7 @@ from history.iceberg.history_table import exists
 from history.spark.column_quoting_and_comparison import named
 from strandline.queries.parse_key_argument import KeyValue
 from strandline.queries.versions_of_key import some_keys
-from tasks.compiler.read_source_kind_from_table import with_recorded_source_kind
+from tasks.compiler.source_kind_in_history_table import with_recorded_source_kind
 from tasks.lifecycle.open_run import contracts_folder
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors

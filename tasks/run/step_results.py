@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from history import Batch, WriteResult
-from history.model.applied_source_reads import Read
 from history.model.load_report import LoadReport
+from history.model.recorded_source_reads import Read
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.transforms.checks.quality_score import Finding
 

@@ -13,7 +13,7 @@ from flows.load_table import load_table
 from history import Read, load_changes
 from strandline.terminal.load_summary import load_data
 from tasks.compiler.contract_to_history_settings import OPERATION, history_settings
-from tasks.compiler.read_source_kind_from_table import with_recorded_source_kind
+from tasks.compiler.source_kind_in_history_table import with_recorded_source_kind
 from tasks.run.progress_listeners import listening
 from tests.flows.state_contracts import write_contract
 

@@ -16,7 +16,7 @@ from blocks.lookup import block_lookup
 from blocks.source_database import SourceDatabase
 from history.iceberg.current_snapshot import WATERMARK, current_state
 from history.iceberg.history_table import exists
-from history.model.applied_source_reads import READ
+from history.model.recorded_source_reads import READ
 from tests.flows.conftest import Workplace
 from tests.source_model.reference import Read, Row, Version, history
 from tests.source_model.source import Source

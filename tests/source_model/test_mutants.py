@@ -10,7 +10,7 @@ import pytest
 
 from contracts.errors import AuditError
 from history import write_audit_publish
-from history.model import applied_source_reads
+from history.model import recorded_source_reads
 from history.planning import event_timeline, valid_from
 from tests.history.test_mutants import Mutant, break_rule
 from tests.night import AT_NIGHT
@@ -130,7 +130,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a read of some rows saw only those",
-            applied_source_reads,
+            recorded_source_reads,
             "stamp.isNull() | (stamp >= F.lit(read.low))",
             "F.lit(True)",
         ),
@@ -139,7 +139,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a read of some rows saw those without a stamp",
-            applied_source_reads,
+            recorded_source_reads,
             "stamp.isNull() | (stamp >= F.lit(read.low))",
             "F.coalesce(stamp >= F.lit(read.low), F.lit(False))",
         ),
@@ -148,7 +148,7 @@ BROKEN = (
     Broken(
         Mutant(
             "a full read saw all that is as it was",
-            applied_source_reads,
+            recorded_source_reads,
             "row = F.lit(read.full)",
             "row = F.lit(False)",
         ),

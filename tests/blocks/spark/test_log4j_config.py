@@ -10,7 +10,7 @@ import sys
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession, functions as F
 from blocks.spark.java_installation import ensure_java
-from blocks.spark.cds_archive_path import archive_option
+from blocks.spark.jvm_class_archive import archive_option
 from blocks.spark.log4j_config import JVM_LOG_OPTION, silence_query_loggers
 from tests.quick_spark import QUICK, QUICK_JAVA
 

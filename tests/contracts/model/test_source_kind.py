@@ -16,7 +16,7 @@ from contracts.model.source_kind import (
     with_source_kind,
 )
 from contracts.model.source_relation import Relation, RelationColumn
-from contracts.validation.notices import notices
+from contracts.validation.contract_notices import notices
 
 SAID = load_contract(TABLES / "existing_table_1.yaml")
 UNSAID = replace(

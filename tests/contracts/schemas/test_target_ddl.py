@@ -26,8 +26,8 @@ from contracts.schemas.target_ddl import (
     stored_type,
 )
 from history.iceberg import history_table
-from history.model.applied_source_reads import Read
 from history.model.history_settings import HistorySettings
+from history.model.recorded_source_reads import Read
 from history.write_audit_publish import load_changes
 from history.writing.quarantine_table import QUARANTINE_SCHEMA
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from blocks.spark.cds_archive_path import archive_option
 from blocks.spark.java_installation import ensure_java
+from blocks.spark.jvm_class_archive import archive_option
 from contracts.model.encryption_keys import DataKey, ProtectionKeys
 from tasks.transforms.hashing.row_fingerprint import Fingerprint, fingerprints
 from tasks.transforms.mapping.column_mapping import mapped

@@ -1,6 +1,6 @@
 """Archives Spark's classes in the form that the JVM uses (CDS), beside the environment.
 
-`python -m deployments.build_cds_archive` makes the archive (JEP 350); set-up does it once, and
+`python -m deployments.build_jvm_class_archive` makes the archive (JEP 350); set-up does it once, and
 fetches Java and Spark's jars along the way. A start then takes six tenths of the time.
 
 Promise: an archive that another Java or Spark made is ignored, as if it were missing.
@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from blocks.lakehouse import Lakehouse
 from blocks.source_database import SourceDatabase
-from blocks.spark.cds_archive_path import ARCHIVE, option
+from blocks.spark.jvm_class_archive import ARCHIVE, option
 from blocks.spark.jvm_launch import end
 from blocks.spark_runtime import SparkRuntime
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from blocks.spark.cds_archive_path import archive_option
-from deployments import build_cds_archive
+from blocks.spark.jvm_class_archive import archive_option
+from deployments import build_jvm_class_archive
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,16 +33,16 @@ def test_the_option_is_one_word_whatever_the_environment_is_called(tmp_path):
 def test_an_archive_that_exists_is_not_made_again(tmp_path, monkeypatch):
     archive = tmp_path / "there.jsa"
     archive.write_bytes(b"made before")
-    monkeypatch.setattr(build_cds_archive, "ARCHIVE", archive)
+    monkeypatch.setattr(build_jvm_class_archive, "ARCHIVE", archive)
 
-    build_cds_archive.make()
+    build_jvm_class_archive.make()
 
     assert archive.read_bytes() == b"made before"
 
 
 @pytest.mark.nightly
 def test_the_queries_for_the_archive_run_and_leave_no_table(spark):
-    build_cds_archive._exercise(spark)
+    build_jvm_class_archive._exercise(spark)
 
     assert spark.sql("SHOW TABLES IN lake.n").count() == 0
     spark.sql("DROP NAMESPACE lake.n")

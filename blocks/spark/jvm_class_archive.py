@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ARCHIVE = Path(sys.prefix) / f"spark-{version('pyspark')}-classes.jsa"
-"""Made by `deployments.build_cds_archive`; it belongs to the environment of the jars."""
+"""Made by `deployments.build_jvm_class_archive`; it belongs to the environment of the jars."""
 
 
 def archive_option(archive: Path = ARCHIVE) -> str:
