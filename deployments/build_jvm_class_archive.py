@@ -1,7 +1,7 @@
 """Archives Spark's classes in the form that the JVM uses (CDS), beside the environment.
 
-`python -m deployments.build_jvm_class_archive` makes the archive (JEP 350); set-up does it once, and
-fetches Java and Spark's jars along the way. A start then takes six tenths of the time.
+`python -m deployments.build_jvm_class_archive` makes the archive (JEP 350); set-up does it once,
+and fetches Java and Spark's jars along the way. A start then takes six tenths of the time.
 
 Promise: an archive that another Java or Spark made is ignored, as if it were missing.
 """

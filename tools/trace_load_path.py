@@ -1,8 +1,8 @@
 """Run one load and print its path: which module passes the run or the contract to which.
 
 `python -m tools.trace_load_path` makes a small source and a lakehouse in a temporary directory,
-loads one table twice, and follows the second load. It fails where a load walks back: where a module of
-`contracts` is entered more than once after the contract was compiled, or a step by another step.
+loads one table twice, and follows the second load. It fails where a load walks back: where a module
+of `contracts` is entered more than once after the contract was compiled, or a step by another step.
 """
 
 from __future__ import annotations
