@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from prefect import flow
 
-from flows.artifacts.load_artifacts import show_load
 from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import ContractName, KeyCount, SettingsName
 from flows.flow_run import started, this_run
 from flows.load_steps import load
+from flows.run_page.load_artifacts import show_load
 from flows.shell_exit_codes import exit_code
 from tasks.lifecycle.open_run import open_run
 from tasks.run.step_results import LoadSummary

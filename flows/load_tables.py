@@ -17,11 +17,11 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from contracts.errors import RetryableError, SettingsError, StrandlineError, UnexpectedError
-from flows.artifacts.load_artifacts import show_load
 from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import ContractName, KeyCount, SettingsName
 from flows.flow_run import started, this_run
 from flows.load_steps import load
+from flows.run_page.load_artifacts import show_load
 from flows.shell_exit_codes import exit_code
 from tasks.lifecycle.open_run import contracts_to_load, open_run, run_settings
 from tasks.run.step_results import LoadSummary

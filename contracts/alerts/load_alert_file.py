@@ -103,7 +103,7 @@ def problems(path: Path, environment: Mapping[str, str] | None = None) -> tuple[
     Raises:
         SettingsError: There is no such file, or it can't be read.
     """
-    return tuple(_read(path, os.environ if environment is None else environment)[2].found)
+    return tuple(_read(path, os.environ if environment is None else environment)[2].problems)
 
 
 def _read(

@@ -15,7 +15,11 @@ from contracts.errors import QualityGateError, SourceUnavailableError
 from contracts.loader import load_contract
 from flows.load_table import load_table
 from history import LoadReport
-from tasks.observability.emit_prefect_events import emit_loaded
+from tasks.observability.emit_prefect_events import (
+    emit_loaded,
+    source_resource,
+    table_resource,
+)
 from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch
 from tests.flows.readings import CANARY, CONTRACT, FIRST
@@ -77,7 +81,20 @@ def take_source_away(place):
 
 def test_outside_of_a_flow_run_nobody_is_told_and_nothing_is_started(told):
     contract = load_contract(CONTRACT)
-    run = Run(contract, None, None, None, "BATCH", "run", datetime.now(UTC))
+    run = Run(
+        name=contract.name,
+        target="lake.clinic.patients",
+        relation="clinic.readings",
+        table_resource=table_resource(contract),
+        source_resource=source_resource(contract),
+        lineage=None,
+        settings=None,
+        source=None,
+        spark=None,
+        batch_id="BATCH",
+        run_id="run",
+        started=datetime.now(UTC),
+    )
     emit_loaded(run, StagedBatch("stage", 1, 1, 0, 0, 0, None), LoadReport("BATCH", 1, True))
 
     assert AssertingEventsClient.all == []

@@ -10,7 +10,7 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
-from flows.artifacts.svg_bar_chart import Bar, bars, data_address
+from flows.run_page.svg_bar_chart import Bar, bars, data_address
 from tasks.run.step_results import LoadSummary
 
 _OPENED, _REFUSED, _QUIET = "#0b6e4f", "#b3541e", "#9aa5b1"
