@@ -36,7 +36,9 @@ class Read:
 
     Attributes:
         at: The instant of the source's clock at which it was read, which also orders the reads of
-            the table; timezone-aware. No two reads have the same.
+            the table; timezone-aware. No two reads have the same. A read is loaded as one batch,
+            or as batches with no other read between them: what it did not return is concluded
+            from the first one on.
         full: Every row of the source was read, so that a key without one is absent.
         low: Of a read that is not full: the rows whose stamp is at or after it, or null, were
             read. None: all rows that the source had.

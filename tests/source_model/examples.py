@@ -211,20 +211,22 @@ def lots(draw: st.DrawFn, reads: int) -> Lot:
 
 @st.composite
 def plans(draw: st.DrawFn, reads: int, *, any_low: bool = True) -> Plan:
-    """Reads of either kind, loaded in any order: some in parts, some again, some die."""
+    """Reads of either kind, loaded in any order: some in two parts, some again, some die."""
     asked = []
     for read in range(reads):
         low = st.integers(BETWEEN * (read - 2), BETWEEN * read) if any_low else st.just(-BETWEEN)
         asked.append(Asked(full=draw(st.booleans()), low=draw(low)))
-    steps = [Step(read) for read in range(reads)]
+    # The parts of a read follow each other: until the last one is loaded, nobody can tell a key
+    # that the read did not return from one of a part that is yet to come.
+    loads = [[Step(read)] for read in range(reads)]
     for read in draw(st.lists(st.sampled_from(range(reads)), max_size=3, unique=True)):
         if asked[read].full:
-            steps.append(Step(read))
+            loads.append([Step(read)])
         else:
-            steps[read] = Step(read, 0)
-            steps.append(Step(read, 1))
+            loads[read] = [Step(read, 0), Step(read, 1)]
     if draw(st.booleans()):
-        steps = draw(st.permutations(steps))
+        loads = draw(st.permutations(loads))
+    steps = [step for load in loads for step in load]
     dying = draw(st.lists(st.tuples(st.integers(0, len(steps) - 1), DEATHS), max_size=2))
     for place, dies in dying:
         steps.insert(place, steps[place]._replace(dies=dies))
