@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from history.model.history_settings import HistorySettings
-from history.spark.column_quoting_and_comparison import named
+from history.spark.column_quoting_and_comparison import named, wall_clock_in_utc
 
 READ = "strandline.read"
 """The entry of a snapshot's summary that records the read of the batch."""
@@ -122,7 +122,7 @@ def as_instant(stamp: Column, kind: T.DataType) -> Column:
     if isinstance(kind, T.DateType):
         return F.timestamp_micros(F.unix_date(stamp).cast("bigint") * F.lit(86_400_000_000))
     if isinstance(kind, T.TimestampNTZType):
-        return F.to_utc_timestamp(stamp.cast("timestamp"), F.current_timezone())
+        return wall_clock_in_utc(stamp)
     return F.lit(None).cast("timestamp")
 
 

@@ -137,3 +137,11 @@ def from_text(text: str, kind: T.DataType) -> Column:
     if isinstance(kind, T.TimestampType):
         return F.timestamp_micros(F.lit(int(text)))
     return F.lit(text).cast(kind)
+
+
+def wall_clock_in_utc(value: Column) -> Column:
+    """The instant of a timestamp without a zone, read as UTC whatever the session's time zone.
+
+    By its text: a cast goes through the session's zone, in which an hour a year does not exist.
+    """
+    return F.concat(value.cast("string"), F.lit("Z")).cast("timestamp")

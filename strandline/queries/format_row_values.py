@@ -12,6 +12,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from history.spark.column_quoting_and_comparison import wall_clock_in_utc
 from strandline.queries.dates_beyond_python_range import day_of, moment_at
 
 __all__ = ["printable", "readable"]
@@ -23,8 +24,7 @@ def readable(column: Column, kind: T.DataType) -> Column:
         case T.TimestampType():
             return F.unix_micros(column)
         case T.TimestampNTZType():
-            as_utc = F.from_utc_timestamp(column.cast("timestamp"), F.current_timezone())
-            return F.unix_micros(as_utc)
+            return F.unix_micros(wall_clock_in_utc(column))
         case T.DateType():
             return F.unix_date(column)
         case T.ArrayType():

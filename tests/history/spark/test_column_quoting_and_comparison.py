@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 
+import pytest
 from pyspark.sql import functions as F
 
-from history.spark.column_quoting_and_comparison import as_json, named
+from history.spark.column_quoting_and_comparison import as_json, named, wall_clock_in_utc
+from tests.history.convergence import session_settings
 
 
 def test_moments_a_microsecond_apart_and_nulls_are_told_apart(spark):
@@ -28,3 +31,21 @@ def test_moments_a_microsecond_apart_and_nulls_are_told_apart(spark):
         {"at": "2024-05-01T12:00:00.000002Z", "there": "2024-05-01T12:00:00.000002"},
         {"at": None, "there": None},
     ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kathmandu"])
+def test_a_wall_clock_is_read_as_utc_in_any_session_also_in_an_hour_that_its_zone_lacks(
+    spark, zone
+):
+    texts = [
+        "2024-03-30 06:00:00", "2024-03-10 02:30:00.123456", "2024-11-03 01:30:00",
+        "0001-01-01 00:00:00", "9999-12-31 23:59:59.999999",
+    ]  # fmt: skip
+    with session_settings(spark, {"spark.sql.session.timeZone": zone}):
+        clocks = spark.createDataFrame([(text,) for text in texts], "text string")
+        clock = F.col("text").cast("timestamp_ntz")
+        micros = F.unix_micros(wall_clock_in_utc(clock)).alias("micros")
+        found = {row.text: row.micros for row in clocks.select("text", micros).collect()}
+
+    epoch, microsecond = datetime(1970, 1, 1), timedelta(microseconds=1)
+    assert found == {text: (datetime.fromisoformat(text) - epoch) // microsecond for text in texts}
