@@ -191,7 +191,7 @@ def test_what_was_shown_is_planned_anew_where_another_writer_came_first(
     lake, strandline, monkeypatch
 ):
     reopen(lake, "N2")
-    publish, raced = rebuild_command.publish_rebuilt, []
+    publish, raced = rebuild_command.publish_rebuild, []
 
     def intruded(spark, batch, written):
         if not raced:
