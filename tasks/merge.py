@@ -10,6 +10,7 @@ import json
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from contracts.model.reserved_column_names import OPERATION
 from history import Batch, ClosingLimit, write_changes
 from history.iceberg.history_table import exists
 from history.model.control_totals import ControlTotals
@@ -87,7 +88,7 @@ def changes_of(contract: CompiledContract, stage: DataFrame) -> DataFrame:
         for name in contract.events.fieldNames()
     ]
     events = stage.where(F.col(stage_rows.KIND) == stage_rows.EVENT)
-    return events.select(*columns, F.col(stage_rows.OPERATION))
+    return events.select(*columns, F.col(OPERATION))
 
 
 def _expected_open_versions(

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -136,20 +137,14 @@ def _is_ours(module: str) -> bool:
 
 
 def _caller(frame: FrameType) -> tuple[str, int]:
-    """The nearest module of ours above, and how often it changes on the way up."""
-    above, depth, inside = "", 0, _module(frame)
-    at = frame.f_back
+    """The nearest module of ours above, and how often the module changes on the way up."""
+    above, at = [], frame.f_back
     while at is not None:
-        module = _module(at)
-        if _is_ours(module) and module != inside:
-            above = above or module
-            depth += 1
-            inside = module
+        if _is_ours(_module(at)):
+            above.append(_module(at))
         at = at.f_back
-    nearest = frame.f_back
-    while nearest is not None and not _is_ours(_module(nearest)):
-        nearest = nearest.f_back
-    return ("" if nearest is None else _module(nearest)), depth
+    changes = sum(one != other for one, other in pairwise([_module(frame), *above]))
+    return (above[0] if above else ""), changes
 
 
 def main() -> int:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["OURS", "UNFIT", "reserved_among"]
+__all__ = ["OPERATION", "OURS", "UNFIT", "reserved_among"]
 
 OURS = "__"
 """The prefix of a load's own columns, which it adds to those of its rows."""
+
+OPERATION = "__operation"
+"""The staged column with the operation of an event: upsert or delete."""
 
 UNFIT = "__unfit"
 """The last column of read rows: null, or a JSON object of the values that do not fit."""

@@ -72,6 +72,15 @@ class TableState:
     schema: T.StructType
     properties: Mapping[str, str]
 
+    def recorded(self, settings: HistorySettings) -> tuple[T.StructType, TableProperties]:
+        """Its columns but those that a load fills, and how it is kept by what it records.
+
+        The settings fill in for what it does not record.
+        """
+        columns = T.StructType([f for f in self.schema.fields if f.name not in settings.filled])
+        by_settings = TableProperties.from_settings(settings, columns.fieldNames())
+        return columns, TableProperties.from_properties(self.properties, by_settings)
+
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange:
@@ -151,10 +160,7 @@ def schema_change(
         SchemaDriftError: A column can't change like that.
         SettingsError: The settings track other columns than the table, or another fingerprint.
     """
-    have = T.StructType([f for f in current.schema.fields if f.name not in settings.filled])
-    recorded = TableProperties.from_properties(
-        current.properties, TableProperties.from_settings(settings, have.fieldNames())
-    )
+    have, recorded = current.recorded(settings)
     check_columns(table, events, settings, current.schema, recorded)
     check_tracking(table, events, settings, have, recorded)
     added = [f for f in events.fields if f.name not in have.fieldNames()]
@@ -201,10 +207,7 @@ def settings_of_table(
 ) -> HistorySettings:
     """The settings with the table's records of added and dropped columns, for readers of it."""
     current = _table_state(spark, table)
-    have = T.StructType([f for f in current.schema.fields if f.name not in settings.filled])
-    recorded = TableProperties.from_properties(
-        current.properties, TableProperties.from_settings(settings, have.fieldNames())
-    )
+    have, recorded = current.recorded(settings)
     return _settings_of_table(settings, recorded, have)
 
 
@@ -234,10 +237,7 @@ def settings_for_rebuild(
             and not all keys are rebuilt.
     """
     current = _table_state(spark, table)
-    have = T.StructType([f for f in current.schema.fields if f.name not in settings.filled])
-    recorded = TableProperties.from_properties(
-        current.properties, TableProperties.from_settings(settings, have.fieldNames())
-    )
+    have, recorded = current.recorded(settings)
     check_rebuild(table, settings, have.fieldNames(), recorded, everything=everything)
     merged = _settings_of_table(settings, recorded, have)
     return merged, bool({*recorded.tracked} ^ {*merged.tracking(have.fieldNames())})

@@ -53,7 +53,7 @@ class CompiledContract:
         events: The schema of the staged events.
         comments: The catalog comment of each event column.
         key: The key's target columns.
-        absent: What it means when a full read lacks a key.
+        closes_absent: Whether a key that a full read does not find is closed.
         closing_limit: How many keys a full read may close.
         create_table: The DDL of the target.
         history: The settings of the target's history.
@@ -83,7 +83,7 @@ class CompiledContract:
     events: T.StructType
     comments: Mapping[str, str]
     key: tuple[str, ...]
-    absent: Absence
+    closes_absent: bool
     closing_limit: ClosingLimit
     create_table: str
     history: HistorySettings
@@ -94,11 +94,6 @@ class CompiledContract:
     def is_state(self) -> bool:
         """Whether the source is read as it is now."""
         return self.kind is SourceKind.STATE
-
-    @property
-    def closes_absent(self) -> bool:
-        """Whether a key that a full read lacks is closed."""
-        return self.absent is Absence.CLOSE
 
 
 def compile_contract(
@@ -145,7 +140,7 @@ def compile_contract(
         events=events,
         comments={name: comment(columns[name]) for name in events.fieldNames()},
         key=contract.key,
-        absent=contract.history.absent,
+        closes_absent=contract.history.absent is Absence.CLOSE,
         closing_limit=source.closing_limit,
         create_table=create_table(contract, target),
         history=history_settings(contract),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from contracts.errors import ContractError
 from contracts.model import Contract
+from contracts.model.reserved_column_names import OPERATION
 from history import HistorySettings
-
-OPERATION = "__operation"
-"""The staged column with 'upsert' or 'delete'."""
 
 _CARRIED = ("batch_id", "row_score", "retention_date")
 

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from contracts.model import Check, Contract
 from contracts.model.check_registry import RULES, Scope
 from contracts.model.encryption_keys import ProtectionKeys
-from contracts.model.reserved_column_names import UNFIT
+from contracts.model.reserved_column_names import OPERATION, UNFIT
 from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.schemas.spark_schemas import FILLED_BY_HISTORY, event_schema
 from history.audit.reconcile_control_totals import value_digest
@@ -49,7 +49,7 @@ IGNORED, REPEATED = "ignored", "repeated"
 keys of the read, their keys are staged too, those of repeated rows as `seen`."""
 KINDS = (EVENT, REFUSED, IGNORED, REPEATED)
 
-OPERATION, FAILED, SOURCE_ROW, DIGEST = "__operation", "__failed", "__source_row", "__digest"
+FAILED, SOURCE_ROW, DIGEST = "__failed", "__source_row", "__digest"
 UNFIT_COLUMNS = "__unfit_columns"
 THERE, THERE_DIGEST = "there", "there_digest"
 """The observation's names for the rows that must be open versions: their number and digest."""

@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from contracts.loader import load_contract
+from contracts.model.reserved_column_names import OPERATION
 from contracts.schemas.spark_schemas import event_schema
 from flows.load_table import load_table
 from history import Read, load_changes
 from strandline.terminal.load_summary import load_data
-from tasks.compiler.contract_to_history_settings import OPERATION, history_settings
+from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.compiler.source_kind_in_history_table import with_recorded_source_kind
 from tasks.run.progress_listeners import listening
 from tests.flows.state_contracts import write_contract

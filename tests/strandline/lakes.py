@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from blocks.embedded_postgres import EmbeddedPostgres
+from blocks.key_ring import LocalKeyRing
+from blocks.lakehouse import Lakehouse
+from blocks.run_settings import RunSettings
+from blocks.spark_runtime import SparkRuntime
 from contracts.loader import LEDGERS, load_ledger
 from contracts.model import Contract, Protection
+from contracts.model.reserved_column_names import OPERATION
 from contracts.schemas.spark_schemas import event_schema
 from contracts.schemas.target_ddl import create_ledger, create_table
 from history import LoadReport, Read, load_changes
-from tasks.compiler.contract_to_history_settings import OPERATION, history_settings
+from tasks.compiler.contract_to_history_settings import history_settings
+from tests.quick_spark import QUICK, QUICK_JAVA
 from tests.strandline.examples import NOW
+
+
+def run_settings_in(folder: Path, postgres: EmbeddedPostgres, catalog: str) -> RunSettings:
+    """Settings of a run on this machine: the catalog's pointers in a new database of its name,
+    everything else in the folder."""
+    postgres.create_database(catalog)
+    return RunSettings(
+        spark=SparkRuntime(
+            master="local[2]",
+            log_directory=folder,
+            shuffle_partitions=2,
+            configuration={**QUICK, "spark.driver.extraJavaOptions": QUICK_JAVA},
+        ),
+        lakehouse=Lakehouse(
+            catalog=catalog,
+            warehouse=str(folder / "warehouse"),
+            uri=f"jdbc:postgresql://127.0.0.1:{postgres.port}/{catalog}",
+            user=postgres.user,
+            password=postgres.password,
+        ),
+        key_ring=LocalKeyRing(
+            path=folder / "keys.json", key_encryption_key=base64.b64encode(b"k" * 32).decode()
+        ),
+        state_directory=folder,
+    )
 
 
 def load_events(

@@ -20,15 +20,13 @@ from contracts.model import Check, Contract, Severity
 from contracts.model import Column as TargetColumn
 from contracts.model.database_type_names import is_temporal
 from contracts.model.transformation_registry import TRANSFORMATIONS
+from history.planning.event_validation import KEY_PRESENT, ONE_ROW_A_KEY, SEQUENCE_PRESENT
 from history.spark.column_quoting_and_comparison import named
 from tasks.transforms.mapping.column_mapping import mapped_column, sequence, watermark
 from tasks.transforms.mapping.typed_literals import always_fits
 
-KEY_PRESENT = "key_present"
-SEQUENCE_PRESENT = "sequence_present"
 WATERMARK_PRESENT = "watermark_present"
 PARTITION_PRESENT = "partition_present"
-ONE_ROW_A_KEY = "one_row_a_key"
 VALUE_PRESENT = "value_present"
 VALUE_FITS = "value_fits"
 STAMP_NOT_AHEAD = "stamp_not_ahead"

@@ -1,23 +1,17 @@
 from __future__ import annotations
 
-import base64
 import json
 from types import SimpleNamespace
 
 import pytest
 
-from blocks.key_ring import LocalKeyRing
-from blocks.lakehouse import Lakehouse
 from blocks.lookup import block_lookup
-from blocks.run_settings import RunSettings
-from blocks.spark_runtime import SparkRuntime
+from contracts.model.reserved_column_names import OPERATION
 from history.reading.published_snapshots import PublishedState, published_states, state_named
 from strandline.command_line import main
 from strandline.commands.diff_command import Difference, difference_page
-from tasks.compiler.contract_to_history_settings import OPERATION
-from tests.quick_spark import QUICK, QUICK_JAVA
 from tests.strandline.examples import AIRCRAFT, NOW, day, text_of
-from tests.strandline.lakes import flight, load_events
+from tests.strandline.lakes import flight, load_events, run_settings_in
 
 TARGET = "differing.target_schema.aircraft"
 
@@ -26,26 +20,7 @@ TARGET = "differing.target_schema.aircraft"
 def lake(spark, postgres, tmp_path_factory):
     """Run settings over a table with two batches, its session, and the file that names them."""
     folder = tmp_path_factory.mktemp("differing")
-    postgres.create_database("differing")
-    settings = RunSettings(
-        spark=SparkRuntime(
-            master="local[2]",
-            log_directory=folder,
-            shuffle_partitions=2,
-            configuration={**QUICK, "spark.driver.extraJavaOptions": QUICK_JAVA},
-        ),
-        lakehouse=Lakehouse(
-            catalog="differing",
-            warehouse=str(folder / "warehouse"),
-            uri=f"jdbc:postgresql://127.0.0.1:{postgres.port}/differing",
-            user=postgres.user,
-            password=postgres.password,
-        ),
-        key_ring=LocalKeyRing(
-            path=folder / "keys.json", key_encryption_key=base64.b64encode(b"k" * 32).decode()
-        ),
-        state_directory=folder,
-    )
+    settings = run_settings_in(folder, postgres, "differing")
     session = settings.spark.session(settings.lakehouse)
     session.sql("CREATE NAMESPACE differing.target_schema")
     first = [flight("N1", day(0), "JFK"), flight("N2", day(1), "LAX")]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import io
 import json
 from types import SimpleNamespace
@@ -8,23 +7,19 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from blocks.key_ring import LocalKeyRing
-from blocks.lakehouse import Lakehouse
 from blocks.lookup import block_lookup
-from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
-from blocks.spark_runtime import SparkRuntime
+from contracts.model.reserved_column_names import OPERATION
 from history import load_changes
 from history.model.load_report import REPORT
 from strandline.command_line import main
 from strandline.commands import rebuild_command
 from strandline.terminal.console_output import CommandOutput
-from tasks.compiler.contract_to_history_settings import OPERATION, history_settings
+from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.lifecycle.table_lock import table_lock
 from tasks.run.run_context import PIPELINE
-from tests.quick_spark import QUICK, QUICK_JAVA
 from tests.strandline.examples import AIRCRAFT, NOW, day
-from tests.strandline.lakes import create_ledgers, flight, load_events
+from tests.strandline.lakes import create_ledgers, flight, load_events, run_settings_in
 
 TARGET = "restated.target_schema.aircraft"
 EVENTS = [
@@ -38,26 +33,7 @@ EVENTS = [
 def lake(spark, postgres, tmp_path_factory):
     """Run settings over one table, its session, and the file that names them."""
     folder = tmp_path_factory.mktemp("restated")
-    postgres.create_database("restated")
-    settings = RunSettings(
-        spark=SparkRuntime(
-            master="local[2]",
-            log_directory=folder,
-            shuffle_partitions=2,
-            configuration={**QUICK, "spark.driver.extraJavaOptions": QUICK_JAVA},
-        ),
-        lakehouse=Lakehouse(
-            catalog="restated",
-            warehouse=str(folder / "warehouse"),
-            uri=f"jdbc:postgresql://127.0.0.1:{postgres.port}/restated",
-            user=postgres.user,
-            password=postgres.password,
-        ),
-        key_ring=LocalKeyRing(
-            path=folder / "keys.json", key_encryption_key=base64.b64encode(b"k" * 32).decode()
-        ),
-        state_directory=folder,
-    )
+    settings = run_settings_in(folder, postgres, "restated")
     session = settings.spark.session(settings.lakehouse)
     session.sql("CREATE NAMESPACE restated.target_schema")
     load_events(session, AIRCRAFT, TARGET, EVENTS)

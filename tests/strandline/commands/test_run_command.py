@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import json
 import os
 import subprocess
@@ -9,42 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from blocks.key_ring import LocalKeyRing
-from blocks.lakehouse import Lakehouse
 from blocks.lookup import block_lookup
-from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
-from blocks.spark_runtime import SparkRuntime
 from demo import demo_source_database as demo
 from strandline.command_line import main
 from tasks.run.progress_listeners import STEPS
-from tests.quick_spark import QUICK, QUICK_JAVA
+from tests.strandline.lakes import run_settings_in
 
 ROOT = Path(__file__).parents[3]
 AIRPORTS = 1_458
-
-
-def settings_in(folder: Path, postgres) -> RunSettings:
-    postgres.create_database("run_catalog")
-    return RunSettings(
-        spark=SparkRuntime(
-            master="local[2]",
-            log_directory=folder,
-            shuffle_partitions=2,
-            configuration={**QUICK, "spark.driver.extraJavaOptions": QUICK_JAVA},
-        ),
-        lakehouse=Lakehouse(
-            catalog="run_lake",
-            warehouse=str(folder / "lake"),
-            uri=f"jdbc:postgresql://127.0.0.1:{postgres.port}/run_catalog",
-            user=postgres.user,
-            password=postgres.password,
-        ),
-        key_ring=LocalKeyRing(
-            path=folder / "keys.json", key_encryption_key=base64.b64encode(b"k" * 32).decode()
-        ),
-        state_directory=folder,
-    )
 
 
 @pytest.fixture
@@ -57,7 +29,7 @@ def block_file(tmp_path, postgres):
     )
     return block_lookup.save_local(
         tmp_path / "blocks.yaml",
-        ("default", settings_in(tmp_path, postgres)),
+        ("default", run_settings_in(tmp_path, postgres, "run_lake")),
         ("source-db-conn", here),
     )
 
@@ -91,7 +63,7 @@ def test_a_run_tells_its_steps_meanwhile_and_its_counts_at_the_end(
 @pytest.mark.nightly
 def test_a_run_that_fails_within_its_flow_shows_the_panel_alone(tmp_path, postgres):
     blocks = block_lookup.save_local(
-        tmp_path / "blocks.yaml", ("default", settings_in(tmp_path, postgres))
+        tmp_path / "blocks.yaml", ("default", run_settings_in(tmp_path, postgres, "run_lake"))
     )
     ended = subprocess.run(
         [sys.executable, "-m", "strandline", "run", "existing_table_1"],

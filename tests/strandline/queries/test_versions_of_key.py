@@ -9,6 +9,7 @@ import pytest
 from contracts.errors import NotFoundError, UsageError
 from contracts.model import Protection, ProtectionKind
 from contracts.model.encryption_keys import DataKey, ProtectionKeys
+from contracts.model.reserved_column_names import OPERATION
 from history.spark.column_quoting_and_comparison import named
 from strandline.commands.history_status_commands import at_moment, history_data
 from strandline.queries import versions_of_key
@@ -17,7 +18,6 @@ from strandline.queries.open_lakehouse import Lakehouse
 from strandline.queries.versions_of_key import one_key, read_key
 from strandline.terminal.console_output import plain
 from strandline.terminal.version_chart import version_chart
-from tasks.compiler.contract_to_history_settings import OPERATION
 from tasks.transforms.protection.pseudonymisation import pseudonymised
 from tests.strandline.examples import AIRCRAFT, ENHANCED, NOW, day, history_of, text_of, version
 from tests.strandline.lakes import flight, load_events, protecting
