@@ -54,8 +54,8 @@ def validate(run: Run, contract: CompiledContract, staged: StagedBatch) -> Verdi
     batch_score = score(results)
     verdict = Verdict(
         score=batch_score,
-        threshold=contract.quality_threshold,
-        passed=batch_score is None or batch_score >= contract.quality_threshold,
+        threshold=contract.quality.threshold,
+        passed=batch_score is None or batch_score >= contract.quality.threshold,
         findings=results,
         quarantined=staged.refused,
     )
@@ -63,7 +63,7 @@ def validate(run: Run, contract: CompiledContract, staged: StagedBatch) -> Verdi
     if not verdict.passed:
         raise QualityGateError(
             where=f"{contract.name}, batch {run.batch_id}",
-            expected=f"a quality score of at least {contract.quality_threshold:.2%}",
+            expected=f"a quality score of at least {contract.quality.threshold:.2%}",
             found=f"{batch_score:.2%} ({_worst(results)})",
             next_step=f"Nothing was published. strandline quarantine {contract.name} "
             "shows the refused rows with their reasons.",

@@ -47,6 +47,7 @@ def _target_column(section: Section, relation: str) -> Column:
         classification=_classification(section),
         protection=protection,
         lineage=lineage,
+        critical=section.flag("criticalDataElement", default=False),
         description=section.text("description"),
     )
 

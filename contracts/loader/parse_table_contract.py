@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from contracts.loader.parse_columns import target_columns
 from contracts.loader.parse_durations import moment, seconds_of
 from contracts.loader.parse_quality_checks import read_checks
+from contracts.loader.parse_quality_gate import read_quality_gate
 from contracts.loader.parse_source import read_source
 from contracts.model import Absence, Column, Contract, History, ServiceLevel
 from contracts.model.source_kind import with_read_at
@@ -23,7 +24,6 @@ _HISTORY_KEYS = (
 )  # fmt: skip
 _TIMES = ("loadTime", "runTime", "latency", "retention")
 _DAY, _HOUR = 86_400, 3_600
-_DEFAULT_THRESHOLD = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def read_contract(root: Section, stem: str) -> Contract | None:
         header.relation.children("quality"),
         {column.name: column for column in source.columns} if source else None,
     )
-    threshold = _threshold(extension)
+    quality = read_quality_gate(extension)
     service_level, retention_days = read_times(root)
     if source is None or history is None:
         return None
@@ -108,7 +108,7 @@ def read_contract(root: Section, stem: str) -> Contract | None:
         key=key,
         history=history,
         checks=checks,
-        quality_threshold=threshold,
+        quality=quality,
         service_level=service_level,
         retention_days=retention_days,
     )
@@ -131,14 +131,6 @@ def _history(section: Section, columns: Iterable[Column]) -> History:
         open_end=moment(open_end) if open_end else None,
         partitioning=section.texts("partitioning", default=(flag,)),
     )
-
-
-def _threshold(extension: Section) -> float:
-    section = extension.child("quality")
-    if section is None:
-        return _DEFAULT_THRESHOLD
-    section.only(("threshold",))
-    return section.number("threshold", high=1.0)
 
 
 def read_times(root: Section) -> tuple[ServiceLevel, int | None]:

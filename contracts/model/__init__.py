@@ -7,6 +7,7 @@ source.
 
 from __future__ import annotations
 
+from contracts.model.anomaly_settings import AnomalySettings, Feature
 from contracts.model.contract import (
     Absence,
     Argument,
@@ -26,22 +27,26 @@ from contracts.model.contract import (
     ProtectionKind,
     Scalar,
     ServiceLevel,
-    Severity,
     Source,
     SourceColumn,
     SourceKind,
     Transformation,
 )
+from contracts.model.quality_gate import Comparison, QualityGate, Threshold, Unit
+from contracts.model.severity import Severity
 
 __all__ = [
     "Absence",
+    "AnomalySettings",
     "Argument",
     "Check",
     "Classification",
     "ClosingLimit",
     "Column",
+    "Comparison",
     "Condition",
     "Contract",
+    "Feature",
     "History",
     "Ledger",
     "LedgerColumn",
@@ -50,11 +55,14 @@ __all__ = [
     "Operator",
     "Protection",
     "ProtectionKind",
+    "QualityGate",
     "Scalar",
     "ServiceLevel",
     "Severity",
     "Source",
     "SourceColumn",
     "SourceKind",
+    "Threshold",
     "Transformation",
+    "Unit",
 ]

@@ -12,6 +12,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
+from contracts.model.quality_gate import QualityGate, Threshold
+from contracts.model.severity import Severity
+
 Scalar: TypeAlias = str | int | float | bool | None
 Argument: TypeAlias = Scalar | tuple[Scalar, ...] | Mapping[str, Scalar]
 
@@ -55,13 +58,6 @@ class ProtectionKind(StrEnum):
     ENCRYPT = "encrypt"
     PSEUDONYMISE = "pseudonymise"
     MASK = "mask"
-
-
-class Severity(StrEnum):
-    """What a failed check does: REFUSE sends the row to quarantine, WARN is counted."""
-
-    REFUSE = "refuse"
-    WARN = "warn"
 
 
 class Operator(StrEnum):
@@ -126,7 +122,7 @@ class Column:
 
     `type` is the Spark SQL type of the clear value; an encrypted or pseudonymised column is stored
     in the type that `contracts.schemas.target_ddl.stored_type` gives. `physical_type` is the type
-    as the specification writes it. `sources` are source column names; empty for a column that
+    as the specification writes it. `critical`: few of its values may be null. `sources` are source column names; empty for a column that
     Strandline generates.
     """
 
@@ -139,14 +135,24 @@ class Column:
     classification: Classification = Classification.INTERNAL
     protection: Protection | None = None
     lineage: bool = False
+    critical: bool = False
     description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule about the source rows, a named entry of `contracts.model.check_registry`.
+    """One rule about the rows of a batch, a named entry of `contracts.model.check_registry`.
 
-    `columns` are source columns. `weight` counts in the quality score.
+    Attributes:
+        id: Its name, unique in the contract.
+        rule: The registry's name of the rule.
+        columns: Source columns; target columns where `about_target`.
+        arguments: The rule's arguments.
+        severity: What it does to a row that fails, or to a batch whose limit does not hold.
+        weight: What a failed check costs the score of its row, 0 to 1.
+        dimension: The aspect of quality, as the standard names it.
+        about_target: It looks at the values that are to be stored, before they are protected.
+        threshold: The limit of its metric: the rows that fail are counted and none is refused.
     """
 
     id: str
@@ -156,6 +162,8 @@ class Check:
     severity: Severity = Severity.REFUSE
     weight: float = 1.0
     dimension: str = "validity"
+    about_target: bool = False
+    threshold: Threshold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +271,7 @@ class Contract:
     key: tuple[str, ...]
     history: History
     checks: tuple[Check, ...] = ()
-    quality_threshold: float = 0.95
+    quality: QualityGate = QualityGate()
     service_level: ServiceLevel = ServiceLevel()
     retention_days: int | None = None
 

@@ -12,7 +12,14 @@ from datetime import timedelta
 
 from pyspark.sql import types as T
 
-from contracts.model import Absence, ClosingLimit, Contract, LoadKind, SourceKind
+from contracts.model import (
+    Absence,
+    ClosingLimit,
+    Contract,
+    LoadKind,
+    QualityGate,
+    SourceKind,
+)
 from contracts.model.check_registry import RULES, Scope
 from contracts.model.source_kind import one_row_a_key, source_kind_reason, with_source_kind
 from contracts.model.source_relation import Relation
@@ -57,7 +64,7 @@ class CompiledContract:
         closing_limit: How many keys a full read may close.
         create_table: The DDL of the target.
         history: The settings of the target's history.
-        quality_threshold: The minimum score of a batch.
+        quality: When a batch is published.
         check_notes: The description of each check, by its id.
     """
 
@@ -87,7 +94,7 @@ class CompiledContract:
     closing_limit: ClosingLimit
     create_table: str
     history: HistorySettings
-    quality_threshold: float
+    quality: QualityGate
     check_notes: Mapping[str, str]
 
     @property
@@ -144,7 +151,7 @@ def compile_contract(
         closing_limit=source.closing_limit,
         create_table=create_table(contract, target),
         history=history_settings(contract),
-        quality_threshold=contract.quality_threshold,
+        quality=contract.quality,
         check_notes={check.id: RULES[check.rule].description for check in contract.checks},
     )
 

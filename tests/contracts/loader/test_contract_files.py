@@ -70,7 +70,7 @@ def test_the_specified_table_says_what_the_specification_says():
     assert [(c.column, c.operator, c.values) for c in source.membership] == [
         ("status", Operator.IN, ("ACTIVE", "PENDING"))
     ]
-    assert contract.quality_threshold == 0.95
+    assert contract.quality.threshold == 0.95
     assert (contract.service_level.load_hours, contract.service_level.run_hours) == (2, 4)
     assert contract.retention_days == 2555
     assert contract.key == ("business_key",)
