@@ -27,7 +27,8 @@ from tasks.record_lineage_and_metrics import record
 from tasks.run.retries import with_retries
 from tasks.run.run_context import Run
 from tasks.run.spark_error_mapping import map_spark_errors
-from tasks.run.step_results import LoadSummary, SourceRead, StagedBatch, Verdict
+from tasks.run.step_results import LoadSummary, SourceRead, StagedBatch
+from tasks.transforms.checks.verdict import Verdict
 from tasks.validate import validate
 
 PUBLISH_ATTEMPTS = 5

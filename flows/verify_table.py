@@ -16,7 +16,8 @@ from tasks.compare_with_source import compare, refuse_incomparable
 from tasks.lifecycle.open_run import open_run
 from tasks.merge import merge
 from tasks.run.run_context import Run
-from tasks.run.step_results import SourceRead, Verdict, VerifyResult
+from tasks.run.step_results import SourceRead, VerifyResult
+from tasks.transforms.checks.verdict import Verdict
 from tasks.validate import validate
 
 ANY = sys.maxsize

@@ -18,8 +18,9 @@ from history.spark.column_quoting_and_comparison import named
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.run.run_context import PIPELINE, Run
 from tasks.run.step_decorator import Figures, step
-from tasks.run.step_results import MergedBatch, StagedBatch, Verdict
+from tasks.run.step_results import MergedBatch, StagedBatch
 from tasks.transforms import stage_rows
+from tasks.transforms.checks.verdict import Verdict
 
 
 def _figures(merged: MergedBatch) -> Figures:

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from blocks.postgres.consistent_read import SourceReading
+from contracts.model.reserved_column_names import UNFIT
 from history.iceberg.history_table import exists
 from history.spark.column_quoting_and_comparison import named
 from tasks.compiler.compile_contract import CompiledContract
@@ -22,7 +23,8 @@ from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import Extraction, StagedBatch
 from tasks.source.jdbc_reader import reference_values, source_rows
 from tasks.transforms import stage_rows
-from tasks.transforms.checks.row_checks import findings
+from tasks.transforms.checks.pandera_schema import refuse_mismatches
+from tasks.transforms.checks.row_checks import findings, judged
 
 _PROPERTIES = {
     "format-version": "3",
@@ -48,6 +50,7 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
     Raises:
         KeyUnavailableError: The table has a history, and its keys are not in the key ring.
         SourceUnavailableError: The database became unavailable meanwhile.
+        SchemaDriftError: The rows read, or those to be staged, are not as the contract promises.
         FixableError: The target can't take the contract's schema
             (`tasks.compiler.fingerprint_columns`).
     """
@@ -63,6 +66,12 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         query=extraction.query,
         slices=extraction.slices,
     )
+    refuse_mismatches(
+        rows.drop(UNFIT),
+        contract.rows,
+        where=f"{run.name}, rows of {contract.relation}",
+        cause="The source changed while it was read: load again.",
+    )
     frame = stage_rows.stage_rows(
         rows,
         contract.stage,
@@ -71,6 +80,12 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         references=_references(run, contract, reading),
         open_versions=_open_versions(run, extraction, fingerprinted),
         observation=observation,
+    )
+    refuse_mismatches(
+        frame.drop(*contract.stage.own_columns),
+        contract.events,
+        where=f"{run.name}, stage of batch {run.batch_id}",
+        cause="Report this: mapping or protection made other types than the contract states.",
     )
     _write(run, frame)
     return _batch(run, contract, observation.get, extraction)
@@ -150,6 +165,7 @@ def _batch(
         repeated=count(stage_rows.REPEATED),
         watermark=_latest(_moment(observed[stage_rows.WATERMARK]), extraction.watermark),
         findings=findings(contract.stage.checks, counts),
+        judged=judged(counts),
         read=extraction.read,
         open_rows=int(str(observed[stage_rows.THERE])) if _covers_all_keys(extraction) else None,
         open_rows_digest=int(str(observed[stage_rows.THERE_DIGEST])),

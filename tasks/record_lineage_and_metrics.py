@@ -20,7 +20,8 @@ from tasks.observability.run_metrics import (
 )
 from tasks.run.run_context import Run
 from tasks.run.step_decorator import Figures, step
-from tasks.run.step_results import LoadSummary, StagedBatch, Verdict
+from tasks.run.step_results import LoadSummary, StagedBatch
+from tasks.transforms.checks.verdict import Verdict
 
 _FILE_COUNTS = ("files_read", "bytes_read", "files_written", "bytes_written")
 

@@ -19,7 +19,8 @@ from contracts.errors import SourceUnavailableError, StrandlineError
 from contracts.model import Contract
 from history import LoadReport
 from tasks.run.run_context import Run
-from tasks.run.step_results import StagedBatch, Verdict
+from tasks.run.step_results import StagedBatch
+from tasks.transforms.checks.verdict import Verdict
 
 Figure = str | int | float | None
 

@@ -10,7 +10,10 @@ from history import Batch, WriteResult
 from history.model.load_report import LoadReport
 from history.model.recorded_source_reads import Read
 from tasks.compiler.compile_contract import CompiledContract
-from tasks.transforms.checks.quality_score import Finding
+from tasks.transforms.checks.quality_score import Finding, Judged
+from tasks.transforms.checks.verdict import Verdict
+
+_NOTHING_JUDGED = Judged()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ class StagedBatch:
     `rows_read` counts what left the source; it equals refused + ignored + repeated + staged.
     `repeated` rows equal an open version and were not written.
     `watermark` is the greatest of the rows that were not refused, within the source's own clock
-    (None: there is none). `read` is the batch's read of a state source; it is full where the
-    contract closes keys that are absent from a full load.
+    (None: there is none). `judged` are the rows that were counted. `read` is the batch's read of a
+    state source; it is full where the contract closes keys that are absent from a full load.
     `judged_until` is the greatest watermark of all rows up to the read. `open_rows` counts the rows
     that must be open versions once a full read is loaded (None: not a full read), and
     `open_rows_digest` is the digest of their fingerprints.
@@ -69,6 +72,7 @@ class StagedBatch:
     repeated: int
     watermark: datetime | None
     findings: tuple[Finding, ...] = ()
+    judged: Judged = _NOTHING_JUDGED
     read: Read | None = None
     judged_until: datetime | None = None
     open_rows: int | None = None
@@ -94,17 +98,6 @@ class MergedBatch:
 
     batch: Batch
     written: WriteResult
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The verdict on a batch: score in [0, 1], None when nothing was evaluated."""
-
-    score: float | None
-    threshold: float
-    passed: bool
-    findings: tuple[Finding, ...] = ()
-    quarantined: int = 0
 
 
 @dataclass(frozen=True, slots=True)

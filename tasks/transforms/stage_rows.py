@@ -24,10 +24,12 @@ from history.audit.reconcile_control_totals import value_digest
 from history.planning.event_validation import DELETE, UPSERT
 from history.spark.column_quoting_and_comparison import as_json, named
 from tasks.transforms.checks.row_checks import (
+    Mask,
     RowChecks,
     compile_row_checks,
     counts,
     failed_checks,
+    mask_words,
     refusing,
     row_score,
     with_references,
@@ -158,11 +160,7 @@ class StagePlan:
 
 
 def compile_stage(contract: Contract) -> StagePlan:
-    """The plan by which rows of the contract's source are staged.
-
-    Raises:
-        ContractError: There are more row checks than a mask has bits.
-    """
+    """The plan by which rows of the contract's source are staged."""
     source = contract.source
     generated = {
         name: (column.name, column.type)
@@ -238,8 +236,8 @@ def stage_rows(
 
     Returns:
         The event columns in stored types and `StagePlan.own_columns`. Of these, refused rows have
-        the bit mask of `RowChecks`, the columns whose values could not be carried, the source row
-        (sensitive values encrypted) and its digest.
+        the mask of `RowChecks` as an array, the columns whose values could not be carried, the
+        source row (sensitive values encrypted) and its digest.
     """
     checked = _checked(with_references(rows, plan.checks, references), plan, origin)
     fingerprinted = _fingerprinted(_mapped(checked, plan, origin), plan, keys, origin)
@@ -263,10 +261,20 @@ def _checked(rows: DataFrame, plan: StagePlan, origin: Origin) -> DataFrame:
         unfit=named(UNFIT).isNotNull() & ~plan.ignored,
     )
     unfit_columns = F.map_keys(F.from_json(named(UNFIT), "map<string,string>"))
+    words = {_word(position): word for position, word in enumerate(mask)}
     with_mask = rows.withColumns(
-        {"__ignored": plan.ignored, "__mask": mask, "__unfit_columns": unfit_columns}
+        {"__ignored": plan.ignored, "__unfit_columns": unfit_columns, **words}
     )
-    return with_mask.withColumn("__refused", refusing(plan.checks, F.col("__mask")))
+    return with_mask.withColumn("__refused", refusing(plan.checks, _mask(plan)))
+
+
+def _mask(plan: StagePlan) -> Mask:
+    """The words of a row's mask, as the pass carries them."""
+    return tuple(F.col(_word(position)) for position in range(mask_words(plan.checks)))
+
+
+def _word(position: int) -> str:
+    return f"__mask_{position}"
 
 
 def _is_duplicate(plan: StagePlan) -> Column:
@@ -282,7 +290,7 @@ def _mapped(checked: DataFrame, plan: StagePlan, origin: Origin) -> DataFrame:
     """Adds the clear target values under names that no source column has."""
     run_values: dict[str, Column] = {
         "batch_id": F.lit(origin.batch_id),
-        "row_score": row_score(plan.checks, F.col("__mask")),
+        "row_score": row_score(plan.checks, _mask(plan)),
         "retention_date": F.date_add(F.lit(origin.taken_at).cast("date"), plan.retention_days),
     }
     values = dict(plan.values)
@@ -343,7 +351,7 @@ def _classified(rows: DataFrame, plan: StagePlan, open_versions: DataFrame | Non
 
 
 def _measures(plan: StagePlan, origin: Origin) -> list[Column]:
-    mask, micros = F.col("__mask"), _micros(F.col(WATERMARK))
+    counted, micros = F.lit(True), _micros(F.col(WATERMARK))
     was_read = micros <= F.lit(_micros_of(origin.read_at))
     if origin.read_until is not None:
         # An earlier batch may have read only a part of a day.
@@ -351,14 +359,14 @@ def _measures(plan: StagePlan, origin: Origin) -> list[Column]:
             origin.read_until - timedelta(days=1) if plan.watermark_in_days else origin.read_until
         )
         unread = (micros > F.lit(_micros_of(read_before))) & was_read
-        mask = F.when(F.coalesce(unread, F.lit(False)), mask)
+        counted = F.coalesce(unread, F.lit(False))
     is_open = (F.col(KIND) == REPEATED) | ((F.col(KIND) == EVENT) & (F.col(OPERATION) == UPSERT))
     digest = F.lit(0)
     if plan.fingerprint is not None:
         digest = value_digest(F.col(_clear(plan.fingerprint)))
     accepted = (F.col(KIND) != REFUSED) & (micros <= F.lit(_micros_of(origin.watermark_limit)))
     return [
-        *counts(plan.checks, mask, F.col("__unfit_columns")),
+        *counts(plan.checks, _mask(plan), counted, F.col("__unfit_columns")),
         *[F.count_if(F.col(KIND) == kind).alias(f"kind_{kind}") for kind in KINDS],
         F.max(F.when(accepted, micros)).alias(WATERMARK),
         F.max(F.when(was_read, micros)).alias(JUDGED_UNTIL),
@@ -398,7 +406,7 @@ def _stage_columns(
         *columns,
         F.col(OPERATION),
         (F.when(F.col(KIND) == REPEATED, SEEN).otherwise(F.col(KIND))).alias(KIND),
-        F.when(refused, F.col("__mask")).alias(FAILED),
+        F.when(refused, F.array(*_mask(plan))).alias(FAILED),
         F.when(refused, F.col("__unfit_columns")).alias(UNFIT_COLUMNS),
         row.alias(SOURCE_ROW),
         F.col(DIGEST),

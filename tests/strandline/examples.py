@@ -12,8 +12,9 @@ from contracts.loader import TABLES, load_contract
 from history.model.load_report import LoadReport
 from strandline.queries.ledger_queries import RunMetrics
 from strandline.queries.versions_of_key import KeyHistory, Version
-from tasks.run.step_results import LoadSummary, StagedBatch, Verdict
+from tasks.run.step_results import LoadSummary, StagedBatch
 from tasks.transforms.checks.quality_score import Finding
+from tasks.transforms.checks.verdict import Verdict
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 AIRCRAFT = load_contract(TABLES / "aircraft.yaml")

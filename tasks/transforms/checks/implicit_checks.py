@@ -16,7 +16,7 @@ from operator import or_
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from contracts.model import Check, Contract, Severity
+from contracts.model import Check, Comparison, Contract, Severity, Threshold, Unit
 from contracts.model import Column as TargetColumn
 from contracts.model.database_type_names import is_temporal
 from contracts.model.transformation_registry import TRANSFORMATIONS
@@ -30,6 +30,7 @@ PARTITION_PRESENT = "partition_present"
 VALUE_PRESENT = "value_present"
 VALUE_FITS = "value_fits"
 STAMP_NOT_AHEAD = "stamp_not_ahead"
+CRITICAL_NULLS = "critical_nulls"
 
 STAMP_TOLERANCE = timedelta(minutes=1)
 """How far a stamp may lie after the read: clocks of one database's writers differ."""
@@ -64,7 +65,10 @@ Condition = Callable[[Circumstances], Column]
 
 
 def implicit_checks(contract: Contract) -> Iterator[tuple[Check, Condition]]:
-    """The implicit checks, in this order, with their conditions; all but the last refuse.
+    """The implicit checks, in this order, with their conditions.
+
+    All refuse their rows but the last two, which say themselves what they do.
+
 
     `key_present`, one per key column, about its mapped value. `sequence_present`, where a row
     needs one. `watermark_present` and `partition_present`, where the contract promises them.
@@ -72,7 +76,8 @@ def implicit_checks(contract: Contract) -> Iterator[tuple[Check, Condition]]:
     could become null, unless a refusing `required` on its source column checks the same.
     `value_fits` for each column whose source value might not fit its type, and one, without
     columns, for values that no type of the contract could carry here. `stamp_not_ahead`, where
-    the sequence is a point in time: as the contract's `future_stamps` says.
+    the sequence is a point in time: as the contract's `future_stamps` says. `critical_nulls` of
+    each critical column, about its mapped value: the share of nulls in the batch has a limit.
     """
     key = [contract.column(name) for name in contract.key]
     for column in key:
@@ -83,15 +88,25 @@ def implicit_checks(contract: Contract) -> Iterator[tuple[Check, Condition]]:
         for column in contract.columns
         if not TRANSFORMATIONS[column.transformation.name].generated
     ]
+    yield from _value_checks(contract, mapped)
+    yield _check(VALUE_FITS, ()), lambda row: row.unfit
+    if _has_stamp(contract):
+        yield _stamp_check(contract), _is_ahead(contract)
     for column in mapped:
-        if column not in key and _may_be_null(contract, column):
+        if column.critical:
+            yield _critical_check(contract, column), _is_null(contract, column)
+
+
+def _value_checks(
+    contract: Contract, mapped: list[TargetColumn]
+) -> Iterator[tuple[Check, Condition]]:
+    """That a column that must have a value has one, and that none was lost on its way."""
+    for column in mapped:
+        if column.name not in contract.key and _may_be_null(contract, column):
             yield _check(VALUE_PRESENT, column.sources), _is_null(contract, column)
     for column in mapped:
         if _may_not_fit(contract, column):
             yield _check(VALUE_FITS, column.sources), _loses_value(contract, column)
-    yield _weightless(VALUE_FITS, ()), lambda row: row.unfit
-    if _has_stamp(contract):
-        yield _stamp_check(contract), _is_ahead(contract)
 
 
 def is_carried(check: Check) -> bool:
@@ -110,17 +125,14 @@ def _position_checks(contract: Contract) -> Iterator[tuple[Check, Condition]]:
         yield _check(SEQUENCE_PRESENT, source.sequence), lambda row: absent & ~row.ignored
     if source.watermark and source.refuses_null_watermark and _needs_watermark(contract):
         no_watermark = watermark(contract).isNull()
-        yield (
-            _weightless(WATERMARK_PRESENT, source.watermark),
-            lambda row: no_watermark & ~row.ignored,
-        )
+        yield _check(WATERMARK_PRESENT, source.watermark), lambda row: no_watermark & ~row.ignored
     part = source.partition_column
     if part is not None and _promises(contract, part):
         no_partition = named(part).isNull()
-        yield _weightless(PARTITION_PRESENT, (part,)), lambda row: no_partition & ~row.ignored
+        yield _check(PARTITION_PRESENT, (part,)), lambda row: no_partition & ~row.ignored
     if source.is_state:
         sources = [name for each in contract.key for name in contract.column(each).sources]
-        yield _weightless(ONE_ROW_A_KEY, tuple(dict.fromkeys(sources))), lambda row: row.duplicate
+        yield _check(ONE_ROW_A_KEY, tuple(dict.fromkeys(sources))), lambda row: row.duplicate
 
 
 def _is_null(contract: Contract, column: TargetColumn) -> Condition:
@@ -185,13 +197,20 @@ def _stamp_check(contract: Contract) -> Check:
     )
 
 
+def _critical_check(contract: Contract, column: TargetColumn) -> Check:
+    limit = contract.quality.critical_null_percent
+    return Check(
+        id=CRITICAL_NULLS,
+        rule="required",
+        columns=(column.name,),
+        dimension="completeness",
+        about_target=True,
+        threshold=Threshold(Comparison.LESS_OR_EQUAL, (limit,), Unit.PERCENT),
+    )
+
+
 def _check(name: str, columns: tuple[str, ...]) -> Check:
     return Check(id=name, rule="required", columns=columns, dimension="completeness")
-
-
-def _weightless(name: str, columns: tuple[str, ...]) -> Check:
-    """A check without weight: rows that pass it must not make up for those that fail others."""
-    return Check(id=name, rule="required", columns=columns, weight=0.0, dimension="completeness")
 
 
 def _may_be_null(contract: Contract, column: TargetColumn) -> bool:

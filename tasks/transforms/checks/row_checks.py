@@ -1,17 +1,18 @@
-"""The row checks of a contract as one bit mask per row, and what follows from it.
+"""The row checks of a contract as bit masks, and what follows from them.
 
-Promise: the mask is never null, and a null value fails only the checks that require presence. Bit
-i is set when `RowChecks.checks[i]` failed. Counts over all rows come out of the write that
-carries the mask (`pyspark.sql.Observation`), so checking needs no job of its own.
+Promise: a mask is never null, and a null value fails only the checks that require presence. Bit
+`i % 63` of word `i // 63` is set when `RowChecks.checks[i]` failed. Counts over all rows come out
+of the write that carries the mask (`pyspark.sql.Observation`), so checking needs no job of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -27,11 +28,19 @@ from tasks.transforms.checks.implicit_checks import (
     implicit_checks,
     is_carried,
 )
-from tasks.transforms.checks.quality_score import Finding
+from tasks.transforms.checks.limited_metrics import limited
+from tasks.transforms.checks.quality_score import Finding, Judged, Outcome
 from tasks.transforms.checks.rule_expressions import Subject, broken
 
-MOST_CHECKS = 63
+WORD = 63
 """The bits of a bigint that can be set without changing its sign."""
+
+MASK_TYPE = "array<bigint>"
+Mask = tuple[Column, ...]
+"""The words of a row's mask, BIGINT each."""
+
+_WHOLE = 1_000_000
+"""A weight of 1 in the observed sums: integers, so that their order can't change a sum."""
 
 _ALWAYS_CARRIED = frozenset({"string", "boolean", "binary"})
 
@@ -71,22 +80,11 @@ class RowChecks:
 
 
 def compile_row_checks(contract: Contract) -> RowChecks:
-    """The checks of one row that a contract declares, or implies by what it promises.
-
-    Raises:
-        ContractError: There are more than 63.
-    """
+    """The checks of one row that a contract declares, or implies by what it promises."""
     kinds = {column.name: column.type for column in contract.source.columns}
     implicit = tuple(implicit_checks(contract))
     declared = tuple(check for check in contract.checks if RULES[check.rule].scope is not Scope.SET)
     checks = (*(check for check, _ in implicit), *declared)
-    if len(checks) > MOST_CHECKS:
-        raise ContractError(
-            where=f"contract {contract.name}",
-            expected=f"at most {MOST_CHECKS} row and reference checks, implicit ones included",
-            found=f"{len(checks)}",
-            next_step="Split the contract, or state several conditions in one check.",
-        )
     own = enumerate(declared, start=len(implicit))
     return RowChecks(
         contract=contract.name,
@@ -134,11 +132,11 @@ def failed_checks(
     ignored: Column,
     duplicate: Column | None = None,
     unfit: Column | None = None,
-) -> Column:
-    """The bit mask of the checks that a source row failed, BIGINT, never null.
+) -> Mask:
+    """The mask of the checks that a source row failed: BIGINT words, never null.
 
-    An expression over source columns and the marks of `with_references`. Make it a column before
-    `refusing`, `reasons` and the like mention it once per check.
+    Expressions over source columns and the marks of `with_references`. Make them columns before
+    `refusing`, `reasons` and the like mention them once per check.
 
     Args:
         checks: The checks.
@@ -153,10 +151,23 @@ def failed_checks(
     )
     none = F.lit(0).cast("bigint")
     bits = [
-        F.when(fails(circumstances), F.lit(1 << position).cast("bigint")).otherwise(none)
+        F.when(fails(circumstances), _bit(position)).otherwise(none)
         for position, fails in enumerate(checks.conditions)
     ]
-    return reduce(lambda mask, bit: mask.bitwiseOR(bit), bits, none)
+    words = range(0, len(bits), WORD)
+    return tuple(
+        reduce(lambda mask, bit: mask.bitwiseOR(bit), bits[start : start + WORD]) for start in words
+    )
+
+
+def stored_mask(stored: Column, checks: RowChecks) -> Mask:
+    """The words of a mask that was stored as an array."""
+    return tuple(stored[word] for word in range(mask_words(checks)))
+
+
+def mask_words(checks: RowChecks) -> int:
+    """How many words a mask has."""
+    return -(-len(checks.checks) // WORD)
 
 
 def reference_mark(position: int) -> str:
@@ -198,24 +209,27 @@ def with_references(
     return frame
 
 
-def refusing(checks: RowChecks, mask: Column) -> Column:
-    """Whether a check of severity REFUSE failed; never null for a mask that isn't."""
-    bits = sum(1 << position for position, check in enumerate(checks.checks) if _refuses(check))
-    return mask.bitwiseAND(F.lit(bits).cast("bigint")) != 0
+def refusing(checks: RowChecks, mask: Mask) -> Column:
+    """Whether a check failed that refuses its row; never null for a mask that isn't."""
+    return _any_of(mask, (i for i, check in enumerate(checks.checks) if _refuses(check)))
 
 
-def reasons(checks: RowChecks, mask: Column, unfit: Column | None = None) -> Column:
+def reasons(checks: RowChecks, mask: Mask, unfit: Column | None = None) -> Column:
     """The failed checks as `array<struct<check:string,column:string>>`, refusing ones first.
 
     `column` is the check's source columns, joined by a comma and a space. Empty for a good row.
     `unfit` are the names of the source columns whose values could not be carried, or null: each
-    is a reason of its own.
+    is a reason of its own. A check with a limit on the whole batch is no reason.
     """
-    by_position = [pair for pair in enumerate(checks.checks) if not is_carried(pair[1])]
+    by_position = [
+        pair
+        for pair in enumerate(checks.checks)
+        if not is_carried(pair[1]) and pair[1].threshold is None
+    ]
     ordered = sorted(by_position, key=lambda pair: not _refuses(pair[1]))
     each = [
         F.when(
-            _failed(mask, position),
+            _any_of(mask, [position]),
             F.struct(
                 F.lit(check.id).alias("check"), F.lit(", ".join(check.columns)).alias("column")
             ),
@@ -231,53 +245,79 @@ def reasons(checks: RowChecks, mask: Column, unfit: Column | None = None) -> Col
     return F.concat(F.coalesce(lost.cast(REASONS_TYPE), F.array().cast(REASONS_TYPE)), failed)
 
 
-def row_score(checks: RowChecks, mask: Column) -> Column:
-    """The weighted share of its checks that the row passed, DECIMAL(5,2), 0 to 1 (spec 6.1)."""
-    total = sum((_weight(check) for check in checks.checks), Decimal(0))
-    if not total:
-        return F.lit(Decimal(1)).cast("decimal(5,2)")
-    lost = F.lit(Decimal(0))
-    for position, check in enumerate(checks.checks):
-        share = F.lit(_weight(check) / total).cast("decimal(20,18)")
-        lost = lost + F.when(_failed(mask, position), share).otherwise(F.lit(Decimal(0)))
-    return F.round(F.greatest(F.lit(1) - lost, F.lit(Decimal(0))), 2).cast("decimal(5,2)")
+def row_score(checks: RowChecks, mask: Mask) -> Column:
+    """1 minus the weight of the heaviest check that the row failed, DECIMAL(5,2); 0 if refused."""
+    lost = _lost(checks, mask).cast("decimal(10,0)") / F.lit(Decimal(_WHOLE))
+    return F.round(F.lit(Decimal(1)) - lost, 2).cast("decimal(5,2)")
 
 
-def counts(checks: RowChecks, mask: Column, unfit: Column | None = None) -> list[Column]:
-    """Aggregates for an Observation: `rows`, `failed_<i>` per check, `unfit_<i>` per column.
+def counts(
+    checks: RowChecks, mask: Mask, counted: Column | None = None, unfit: Column | None = None
+) -> list[Column]:
+    """Aggregates for an Observation, over the rows that are counted.
 
-    Rows whose mask is null are not counted: null it for rows that shall not count. `unfit` are
-    the names of the source columns whose values could not be carried, or null.
+    Args:
+        checks: The checks.
+        mask: The mask of a row.
+        counted: Whether a row is counted, never null; None: each is.
+        unfit: The names of the source columns whose values could not be carried, or null.
+
+    Returns:
+        `rows`, `refused`, `lost` in millionths, `failed_<i>` per check, `unfit_<i>` per column.
     """
+    counted = F.lit(True) if counted is None else counted
     failed = [
-        F.count_if(_failed(mask, position)).alias(f"failed_{position}")
+        F.count_if(counted & _any_of(mask, [position])).alias(f"failed_{position}")
         for position, _ in enumerate(checks.checks)
     ]
     lost = [
-        F.bool_or(mask.isNotNull() & F.array_contains(unfit, name)).alias(f"unfit_{position}")
+        F.bool_or(counted & F.coalesce(F.array_contains(unfit, name), F.lit(False))).alias(
+            f"unfit_{position}"
+        )
         for position, name in checks.may_be_unfit.items()
         if unfit is not None
     ]
-    return [F.count(mask).alias("rows"), *failed, *lost]
+    return [
+        F.count_if(counted).alias("rows"),
+        F.count_if(counted & refusing(checks, mask)).alias("refused"),
+        F.coalesce(F.sum(F.when(counted, _lost(checks, mask))), F.lit(0)).alias("lost"),
+        *failed,
+        *lost,
+    ]
+
+
+def judged(observed: Mapping[str, int]) -> Judged:
+    """The judged rows of the batch from the observed counts."""
+    return Judged(observed["rows"], observed["refused"], observed["lost"] / _WHOLE)
 
 
 def findings(checks: RowChecks, observed: Mapping[str, int]) -> tuple[Finding, ...]:
-    """The finding of each check from the observed counts, in the order of the bits.
-
-    A refusing check without weight counts the rows that fail it, and none that pass.
-    """
+    """The finding of each check from the observed counts, in the order of the bits."""
     rows = observed["rows"]
     return tuple(
-        Finding(
-            check=check.id,
-            columns=_unfit_columns(checks, observed) if is_carried(check) else check.columns,
-            severity=check.severity.value,
-            failed=observed[f"failed_{position}"],
-            evaluated=observed[f"failed_{position}"] if _counts_failures(check) else rows,
-            weight=1.0 if _counts_failures(check) else check.weight,
+        _finding(
+            check,
+            observed[f"failed_{position}"],
+            rows,
+            _unfit_columns(checks, observed) if is_carried(check) else check.columns,
         )
         for position, check in enumerate(checks.checks)
     )
+
+
+def _finding(check: Check, failed: int, rows: int, columns: tuple[str, ...]) -> Finding:
+    found = Finding(
+        check=check.id,
+        columns=columns,
+        severity=check.severity.value,
+        failed=failed,
+        evaluated=rows,
+        weight=1.0 if _refuses(check) else check.weight,
+        rule=check.rule,
+        dimension=check.dimension,
+        outcome=Outcome.FAILED if failed else Outcome.PASSED,
+    )
+    return found if check.threshold is None else limited(found, check.threshold)
 
 
 def repeats(digest: Column) -> Column:
@@ -300,16 +340,35 @@ def _unfit_columns(checks: RowChecks, observed: Mapping[str, int]) -> tuple[str,
 
 
 def _refuses(check: Check) -> bool:
-    return check.severity is Severity.REFUSE
+    return check.severity is Severity.REFUSE and check.threshold is None
 
 
-def _counts_failures(check: Check) -> bool:
-    return _refuses(check) and not check.weight
+def _lost(checks: RowChecks, mask: Mask) -> Column:
+    """What the row lacks of a full score, in millionths: a BIGINT, never null."""
+    by_weight: dict[int, list[int]] = {}
+    for position, check in enumerate(checks.checks):
+        if check.threshold is None:
+            weight = _WHOLE if _refuses(check) else round(check.weight * _WHOLE)
+            by_weight.setdefault(weight, []).append(position)
+    lost = F.lit(0).cast("bigint")
+    # The heaviest is asked last, and so encloses the others.
+    for weight in sorted(by_weight):
+        failed = _any_of(mask, by_weight[weight])
+        lost = F.when(failed, F.lit(weight).cast("bigint")).otherwise(lost)
+    return lost
 
 
-def _failed(mask: Column, position: int) -> Column:
-    return mask.bitwiseAND(F.lit(1 << position).cast("bigint")) != 0
+def _any_of(mask: Mask, positions: Iterable[int]) -> Column:
+    """Whether the mask has one of the bits."""
+    words: dict[int, int] = {}
+    for position in positions:
+        words[position // WORD] = words.get(position // WORD, 0) | 1 << position % WORD
+    found = [
+        mask[word].bitwiseAND(F.lit(bits).cast("bigint")) != F.lit(0)
+        for word, bits in words.items()
+    ]
+    return reduce(or_, found, F.lit(False)) if len(found) != 1 else found[0]
 
 
-def _weight(check: Check) -> Decimal:
-    return Decimal(str(check.weight))
+def _bit(position: int) -> Column:
+    return F.lit(1 << position % WORD).cast("bigint")

@@ -40,8 +40,9 @@ from tasks.observability.emit_prefect_events import (
     table_resource,
 )
 from tasks.run.run_context import Run
-from tasks.run.step_results import StagedBatch, Verdict
+from tasks.run.step_results import StagedBatch
 from tasks.transforms.checks.quality_score import Finding
+from tasks.transforms.checks.verdict import Verdict
 
 CANARY = "canary-of-a-cell"
 ERROR = {"where": "x", "expected": "y", "found": "z", "next_step": "Do what is next."}

@@ -108,7 +108,7 @@ SOURCE = Source(
 CHECKS = (
     Check("name_there", "required", ("Name.Full",)),
     Check(
-        "amount_range", "between", ("amount",), {"low": 0, "high": 999999.99}, Severity.WARN, 2.0
+        "amount_range", "between", ("amount",), {"low": 0, "high": 999999.99}, Severity.WARN, 0.25
     ),
     Check("known_status", "in_set", ("status",), {"values": ("ACTIVE", "INACTIVE", "PENDING")}),
     Check("no_twins", "unique", ("the id",)),

@@ -10,16 +10,18 @@ from pyspark.sql import functions as F
 from contracts.errors import ContractError
 from contracts.model import Check, Severity
 from contracts.model.check_registry import RULES, Scope
-from tasks.transforms.checks.quality_score import Finding, score
+from tasks.transforms.checks.quality_score import Judged
 from tasks.transforms.checks.row_checks import (
     compile_row_checks,
     counts,
     failed_checks,
     findings,
+    judged,
     reasons,
     refusing,
     repeats,
     row_score,
+    stored_mask,
     with_references,
 )
 from tasks.transforms.checks.rule_expressions import BROKEN
@@ -71,7 +73,7 @@ def values_of(case, values):
 
 
 @pytest.fixture(scope="module")
-def judged(spark):
+def answers_of_cases(spark):
     """Per case the answers for its passing values, its failing values and a null."""
     rows, kinds, checks = [], {}, []
     width = {}
@@ -89,7 +91,7 @@ def judged(spark):
         rows.append(tuple(cells))
     schema = "id int, " + ", ".join(f"`{name}` {kind}" for name, kind in kinds.items())
     people = plain_contract(kinds, (), tuple(checks))
-    mask = failed_checks(compile_row_checks(people), as_of=AS_OF, ignored=F.lit(False))
+    (mask,) = failed_checks(compile_row_checks(people), as_of=AS_OF, ignored=F.lit(False))
     masks = spark.createDataFrame(rows, schema).select("id", mask.alias("m")).orderBy("id")
     assert masks.schema["m"].dataType.simpleString() == "bigint"
     first = len(compile_row_checks(people).checks) - len(CASES)
@@ -99,9 +101,9 @@ def judged(spark):
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: f"{n}-{CASES[n][0]}")
-def test_a_rule_fails_what_breaks_it_and_lets_nulls_pass(judged, number):
+def test_a_rule_fails_what_breaks_it_and_lets_nulls_pass(answers_of_cases, number):
     rule, _, _, good, bad = CASES[number]
-    answers = judged[number]
+    answers = answers_of_cases[number]
 
     assert answers[: len(good)] == [False] * len(good)
     assert answers[len(good) : len(good) + len(bad)] == [True] * len(bad)
@@ -132,14 +134,15 @@ def people(spark):
     observation = Observation("checks")
     frame = (
         spark.createDataFrame(ROWS, SOURCE_SCHEMA)
-        .withColumn("m", failed_checks(checks, as_of=AS_OF, ignored=ignored))
-        .withColumn("judged", F.when(~ignored, F.col("m")))
+        .withColumn("m", *failed_checks(checks, as_of=AS_OF, ignored=ignored))
+        .withColumn("judged", ~F.coalesce(ignored, F.lit(False)))
     )
-    frame = frame.observe(observation, *counts(checks, F.col("judged"))).select(
+    mask = (F.col("m"),)
+    frame = frame.observe(observation, *counts(checks, mask, F.col("judged"))).select(
         "m",
-        refusing(checks, F.col("m")).alias("refused"),
-        reasons(checks, F.col("m")).alias("reasons"),
-        row_score(checks, F.col("m")).alias("score"),
+        refusing(checks, mask).alias("refused"),
+        reasons(checks, mask).alias("reasons"),
+        row_score(checks, mask).alias("score"),
     )
     assert frame.schema["score"].dataType.simpleString() == "decimal(5,2)"
     assert frame.schema["reasons"].dataType.simpleString() == (
@@ -172,11 +175,10 @@ def test_bits_reasons_and_refusals_agree(people):
     ]  # fmt: skip
 
 
-def test_the_row_score_is_the_weighted_share_passed(people):
+def test_a_row_scores_what_its_heaviest_failed_check_leaves(people):
     rows, _ = people
 
-    # Six weights in all: the amount's check has two of them.
-    assert [row.score for row in rows] == [D("1.00"), D("0.00"), D("0.67"), D("0.83"), D("0.83")]
+    assert [row.score for row in rows] == [D("1.00"), D("0.00"), D("0.75"), D("0.00"), D("0.00")]
 
 
 def test_observed_counts_become_findings_and_a_score(people):
@@ -184,28 +186,52 @@ def test_observed_counts_become_findings_and_a_score(people):
 
     found = findings(compile_row_checks(PEOPLE), observed)
 
-    assert observed["rows"] == 4
     assert [(each.check, each.failed, each.evaluated) for each in found] == [
-        ("key_present", 1, 4), ("sequence_present", 2, 4), ("value_fits", 0, 0),
+        ("key_present", 1, 4), ("sequence_present", 2, 4), ("value_fits", 0, 4),
         ("stamp_not_ahead", 0, 4), ("name_there", 1, 4),
         ("amount_range", 2, 4), ("known_status", 1, 4),
     ]  # fmt: skip
     assert [each.severity for each in found] == [
         *["refuse"] * 3, "warn", "refuse", "warn", "refuse",
     ]  # fmt: skip
-    assert score(found) == 1 - (1 + 2 + 1 + 2 * 2 + 1) / (6 * 4)
+    assert [each.outcome == "failed" for each in found] == [bool(each.failed) for each in found]
+    # Two refused, one that lost a quarter, one without fault.
+    assert judged(observed) == Judged(rows=4, refused=2, lost=2.25)
 
 
-def test_a_batch_without_rows_has_no_score(spark):
-    empty = findings(
-        compile_row_checks(PEOPLE), {"rows": 0, **{f"failed_{i}": 0 for i in range(7)}}
+def test_a_batch_without_rows_has_no_score():
+    assert Judged().score is None
+    assert Judged().refused_percent == 0
+
+
+def test_more_checks_than_one_word_has_bits(spark):
+    """Each row fails exactly the check of its own number, in whatever word its bit lies."""
+    count = 150
+    checks = tuple(
+        Check(f"not_{n}", "in_set", ("n",), {"values": tuple(m for m in range(count) if m != n)})
+        for n in range(count)
+    )
+    judged_by = compile_row_checks(plain_contract({"n": "int"}, (), checks))
+    observation = Observation("many")
+    masks = failed_checks(judged_by, as_of=AS_OF, ignored=F.lit(False))
+    frame = spark.range(count).select(F.col("id").cast("int").alias("n"), F.col("id").cast("int"))
+    frame = frame.select("n", F.array(*masks).alias("m"))
+    mask = stored_mask(F.col("m"), judged_by)
+    told = frame.observe(observation, *counts(judged_by, mask)).select(
+        "n", refusing(judged_by, mask).alias("refused"), reasons(judged_by, mask).alias("r")
     )
 
-    assert score(empty) is None
-    assert score(()) is None
-    assert score((Finding("a", (), "warn", 1, 4, 1.0), Finding("b", (), "warn", 0, 4, 3.0))) == (
-        1 - 1 / 16
-    )
+    rows = told.collect()
+
+    assert len(masks) == 3
+    assert all(row.refused for row in rows)
+    assert {row.n: [reason.check for reason in row.r] for row in rows} == {
+        n: [f"not_{n}"] for n in range(count)
+    }
+    failed = {each.check: each.failed for each in findings(judged_by, observation.get)}
+    assert {name: rows for name, rows in failed.items() if name.startswith("not_")} == {
+        f"not_{n}": 1 for n in range(count)
+    }
 
 
 def test_references_mark_each_row_once_and_let_nulls_pass(spark):
@@ -216,7 +242,7 @@ def test_references_mark_each_row_once_and_let_nulls_pass(spark):
     countries = spark.createDataFrame([("de",), ("de",), (None,), ("fr",)], "`co.de` string")
 
     marked = with_references(frame, judged_by, {"s.c": countries})
-    mask = failed_checks(judged_by, as_of=AS_OF, ignored=F.lit(False))
+    (mask,) = failed_checks(judged_by, as_of=AS_OF, ignored=F.lit(False))
 
     assert marked.columns == ["id", "in", "x", "__known_3"]
     answers = marked.select("id", mask.alias("m"), "__known_3").orderBy("id").collect()
@@ -263,21 +289,6 @@ def test_a_value_lost_on_its_way_refuses_the_row(spark):
     ]
 
 
-def test_sixty_three_checks_fit_and_one_more_is_refused(spark):
-    many = tuple(Check(f"c{i}", "required", ("x",)) for i in range(60))
-    frame = spark.createDataFrame([(None, None)], "id int, x int")
-    full = compile_row_checks(plain_contract({"x": "int"}, (), many))
-    mask = failed_checks(full, as_of=AS_OF, ignored=F.lit(False), unfit=F.lit(True))
-
-    judged = frame.withColumn("m", mask)
-    told = reasons(full, F.col("m"), F.array(F.lit("x")))
-    row = judged.select("m", F.size(told).alias("n")).collect()[0]
-
-    assert (row.m, row.n) == (2**63 - 1, 63)
-    with pytest.raises(ContractError, match="at most 63"):
-        compile_row_checks(plain_contract({"x": "int"}, (), (*many, many[0])))
-
-
 def test_a_warning_never_refuses_and_as_of_may_be_in_any_zone(spark):
     check = Check("f", "not_in_future", ("x",), severity=Severity.WARN)
     judged_by = compile_row_checks(plain_contract({"x": "timestamp"}, (), (check,)))
@@ -287,6 +298,6 @@ def test_a_warning_never_refuses_and_as_of_may_be_in_any_zone(spark):
         [(1, datetime(2024, 5, 1, 11, tzinfo=UTC))], "id int, x timestamp"
     )
 
-    row = frame.select(mask.alias("m"), refusing(judged_by, mask).alias("r")).collect()[0]
+    row = frame.select(mask[0].alias("m"), refusing(judged_by, mask).alias("r")).collect()[0]
 
     assert (row.m, row.r) == (0b1000, False)
