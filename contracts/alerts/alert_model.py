@@ -20,6 +20,7 @@ __all__ = [
     "AnomalyBurst",
     "Channel",
     "ChannelBase",
+    "CheckFailureBurst",
     "CircuitOpen",
     "EmailChannel",
     "PagerDutyChannel",
@@ -131,13 +132,21 @@ class RunCrashed(_Alert):
 
 
 class QualityBelowThreshold(_Alert):
-    """A batch scored below the threshold of its contract and was not published."""
+    """A batch closed the gate of its contract and was not published."""
 
     when: Literal["quality-below-threshold"]
 
 
-class AnomalyBurst(_Alert):
+class CheckFailureBurst(_Alert):
     """Rows of one table failed checks `times` times within the span; once per span."""
+
+    when: Literal["check-failure-burst"]
+    times: int = Field(ge=2)
+    within: Span
+
+
+class AnomalyBurst(_Alert):
+    """Unusual rows or figures of one table were found `times` times within the span."""
 
     when: Literal["anomaly-burst"]
     times: int = Field(ge=2)
@@ -185,6 +194,7 @@ Alert = Annotated[
     RunFailed
     | RunCrashed
     | QualityBelowThreshold
+    | CheckFailureBurst
     | AnomalyBurst
     | CircuitOpen
     | RunTooLong

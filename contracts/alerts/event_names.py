@@ -7,8 +7,11 @@ from typing import Final
 BATCH_JUDGED: Final = "strandline.batch.judged"
 """A batch was validated; the label `VERDICT` is `pass` or `fail`."""
 
+CHECK_FAILED: Final = "strandline.check.failed"
+"""A check that rows of a batch failed, or whose limit the batch did not keep; once per check."""
+
 ANOMALY_FOUND: Final = "strandline.anomaly.found"
-"""A check that some rows of a batch failed; once per check and batch."""
+"""Rows of a batch are unlike the others, or a figure of it is unlike those of earlier batches."""
 
 TABLE_PUBLISHED: Final = "strandline.table.published"
 """A load published a new state of a table."""
@@ -18,6 +21,9 @@ TABLE_UNCHANGED: Final = "strandline.table.unchanged"
 
 TABLE_WATCHED: Final = "strandline.table.watched"
 """From now on a table is expected to be loaded, though it may never have been."""
+
+SERVICE_LEVEL_MISSED: Final = "strandline.service-level.missed"
+"""A load took longer than its contract promises; once per promise."""
 
 CIRCUIT_OPENED: Final = "strandline.circuit.opened"
 """A load gave up on a source database that did not answer, after every attempt it may make."""

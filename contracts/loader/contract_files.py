@@ -14,6 +14,7 @@ from contracts.loader.parse_ledger_contract import is_ledger, read_ledger
 from contracts.loader.parse_table_contract import read_contract
 from contracts.model import Contract, Ledger
 from contracts.validation.odcs_json_schema import check_standard
+from contracts.validation.validate_standard_keys import check_standard_keys
 from contracts.yaml_reading.problem_report import Problem, Report, did_you_mean
 from contracts.yaml_reading.yaml_parser import parse
 from contracts.yaml_reading.yaml_section import Section
@@ -149,6 +150,8 @@ def _read(path: Path) -> _Outcome:
         root = Section(document, "", report)
         read = read_ledger if is_ledger(root) else read_contract
         value = read(root, path.stem)
+        if read is read_contract:
+            check_standard_keys(root)
         check_standard(document, report)
     return _Outcome(value, tuple(report.problems))
 

@@ -28,6 +28,10 @@ def read_ledger(root: Section, stem: str) -> Ledger | None:
         return None
     section.only(("partitioning",))
     _, retention_days = read_times(root)
+    for part in (header.relation, *header.properties):
+        for key in ("quality", "relationships"):
+            if part.has(key):
+                part.problem(key, "a ledger has no checks", "leave it out")
     ledger = Ledger(
         name=header.name,
         version=header.version,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from contracts.loader.checked_table import CheckedTable
 from contracts.loader.parse_columns import target_columns
 from contracts.loader.parse_durations import moment, seconds_of
 from contracts.loader.parse_quality_checks import read_checks
@@ -61,13 +62,6 @@ def read_header(root: Section, stem: str) -> Header | None:
             )
         namespace, _, table = target.rpartition(".")
         properties = relations[0].children("properties", required=True)
-        for position, entry in enumerate(properties):
-            for check in entry.children("quality"):
-                check.report.add(
-                    check.path,
-                    "checks look at source rows and lie with the table",
-                    f"move it to schema[0].quality (from column {position + 1})",
-                )
         header = (namespace, table, relations[0], properties)
     version = root.text("version")
     purpose = description.text("purpose") if description else ""
@@ -89,8 +83,14 @@ def read_contract(root: Section, stem: str) -> Contract | None:
     key = history_section.texts("key") if history_section else ()
     history = _history(history_section, columns) if history_section else None
     checks = read_checks(
-        header.relation.children("quality"),
-        {column.name: column for column in source.columns} if source else None,
+        CheckedTable(
+            relation=header.relation,
+            properties=header.properties,
+            columns=columns,
+            source={column.name: column for column in source.columns} if source else None,
+            namespace=header.namespace,
+            table=header.table,
+        )
     )
     quality = read_quality_gate(extension)
     service_level, retention_days = read_times(root)

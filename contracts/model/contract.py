@@ -18,6 +18,8 @@ from contracts.model.severity import Severity
 Scalar: TypeAlias = str | int | float | bool | None
 Argument: TypeAlias = Scalar | tuple[Scalar, ...] | Mapping[str, Scalar]
 
+_DEFAULT_GATE = QualityGate()
+
 
 class LoadKind(StrEnum):
     """Whether a load reads the whole source or only the rows after the watermark."""
@@ -122,8 +124,8 @@ class Column:
 
     `type` is the Spark SQL type of the clear value; an encrypted or pseudonymised column is stored
     in the type that `contracts.schemas.target_ddl.stored_type` gives. `physical_type` is the type
-    as the specification writes it. `critical`: few of its values may be null. `sources` are source column names; empty for a column that
-    Strandline generates.
+    as the specification writes it. `sources` are source column names; empty for a column that
+    Strandline generates. `critical`: few of its values may be null.
     """
 
     name: str
@@ -271,7 +273,7 @@ class Contract:
     key: tuple[str, ...]
     history: History
     checks: tuple[Check, ...] = ()
-    quality: QualityGate = QualityGate()
+    quality: QualityGate = _DEFAULT_GATE
     service_level: ServiceLevel = ServiceLevel()
     retention_days: int | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -39,24 +40,7 @@ class Threshold:
 
     def holds(self, metric: float) -> bool:
         """Whether the metric is within the limit."""
-        low, high = self.values[0], self.values[-1]
-        match self.comparison:
-            case Comparison.EQUAL:
-                return metric == low
-            case Comparison.NOT_EQUAL:
-                return metric != low
-            case Comparison.GREATER:
-                return metric > low
-            case Comparison.GREATER_OR_EQUAL:
-                return metric >= low
-            case Comparison.LESS:
-                return metric < low
-            case Comparison.LESS_OR_EQUAL:
-                return metric <= low
-            case Comparison.BETWEEN:
-                return low <= metric <= high
-            case Comparison.NOT_BETWEEN:
-                return not low <= metric <= high
+        return _HOLDS[self.comparison](metric, self.values[0], self.values[-1])
 
     def __str__(self) -> str:
         """The limit in words, such as `at most 5 %`."""
@@ -65,6 +49,16 @@ class Threshold:
         return f"{_WORDS[self.comparison]} {values}"
 
 
+_HOLDS: Mapping[Comparison, Callable[[float, float, float], bool]] = {
+    Comparison.EQUAL: lambda metric, value, _: metric == value,
+    Comparison.NOT_EQUAL: lambda metric, value, _: metric != value,
+    Comparison.GREATER: lambda metric, value, _: metric > value,
+    Comparison.GREATER_OR_EQUAL: lambda metric, value, _: metric >= value,
+    Comparison.LESS: lambda metric, value, _: metric < value,
+    Comparison.LESS_OR_EQUAL: lambda metric, value, _: metric <= value,
+    Comparison.BETWEEN: lambda metric, low, high: low <= metric <= high,
+    Comparison.NOT_BETWEEN: lambda metric, low, high: not low <= metric <= high,
+}
 _WORDS = {
     Comparison.EQUAL: "exactly",
     Comparison.NOT_EQUAL: "other than",

@@ -240,6 +240,9 @@ def _check_partitioned(
     for column, section in zip(contract.columns, properties, strict=True):
         if section.flag("partitioned", default=False) != (column.name in named):
             section.problem("partitioned", "disagrees with history.partitioning")
+        position = section.integer("partitionKeyPosition", default=-1, low=-1)
+        if position >= 0 and column.name not in named[position - 1 : position]:
+            section.problem("partitionKeyPosition", "disagrees with history.partitioning")
 
 
 def _generated(column: Column) -> bool:

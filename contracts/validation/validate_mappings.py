@@ -146,7 +146,7 @@ def _check_nulls(
     refusing = {
         (check.rule, check.columns[0])
         for check in contract.checks
-        if check.severity is Severity.REFUSE and check.columns
+        if check.severity is Severity.REFUSE and check.columns and check.threshold is None
     }
     present = [not c.nullable or ("required", c.name) in refusing for c in used]
     if name == "trim":

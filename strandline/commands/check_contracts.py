@@ -11,8 +11,11 @@ from pathlib import Path
 
 from contracts.errors import ContractError
 from contracts.loader import LEDGERS, TABLES, load_contract, problems
+from contracts.model import Contract
 from contracts.validation.contract_notices import notices
-from contracts.yaml_reading.problem_report import Problem
+from contracts.validation.validate_standard_keys import effect_notices
+from contracts.yaml_reading.problem_report import Problem, Report
+from contracts.yaml_reading.yaml_parser import parse
 
 SHIPPED = (TABLES, LEDGERS)
 """The folders of the contracts that Strandline ships."""
@@ -22,7 +25,7 @@ SHIPPED = (TABLES, LEDGERS)
 class Checked:
     """One file and what is wrong with it; `target` is the table of a contract without problems.
 
-    `notices` are entries that it should have and need not: it loads without them.
+    `notices` are entries that it should have and need not, and those that have no effect: it loads.
     """
 
     path: Path
@@ -59,7 +62,7 @@ def _under(path: Path) -> list[Checked]:
 def _check(path: Path) -> Checked:
     try:
         contract = load_contract(path)
-        return Checked(path, target=contract.target, notices=notices(contract, path.name))
+        return Checked(path, target=contract.target, notices=_notices(path, contract))
     except ContractError as error:
         unreadable = error
     try:
@@ -68,6 +71,11 @@ def _check(path: Path) -> Checked:
     except ContractError:
         message = f"can't be read: {unreadable.found}"
         return Checked(path, (Problem(path.name, "", message, unreadable.next_step),))
+
+
+def _notices(path: Path, contract: Contract) -> tuple[Problem, ...]:
+    document = parse(path.read_bytes(), Report(path.name)) or {}
+    return (*notices(contract, path.name), *effect_notices(document, path.name))
 
 
 def _shared_target(checked: Checked, owners: Sequence[Path]) -> tuple[Problem, ...]:

@@ -1,4 +1,4 @@
-"""`strandline contracts`: check them, list them, show one."""
+"""`strandline contracts`: check them, list them, show one, write one as a pandera schema."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from rich.console import RenderableType
 from rich.text import Text
 
-from contracts.errors import ContractError
+from contracts.errors import ContractError, UsageError
 from contracts.loader import TABLES, find_contract, load_contracts
 from contracts.model import Contract
 from contracts.yaml_reading.problem_report import Problem
@@ -133,6 +133,36 @@ def show(
         return
     for part in _dictionary(contract, width=screen.out.width):
         screen.out.print(part)
+
+
+@app.command
+def pandera(
+    name: TableName,
+    *,
+    output: Annotated[
+        Path | None, Parameter(help="The Python file to write; printed without one.")
+    ] = None,
+    folder: Folder = None,
+    settings: OfSettings = None,
+) -> None:
+    """Write a contract's source rows as an importable pandera schema for pandas."""
+    from contracts.pandas_twin.pandera_module import pandera_module
+
+    screen = CommandOutput.of()
+    text = pandera_module(find_contract(name, _folder(folder, settings)))
+    if output is None:
+        screen.out.file.write(text)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            where=str(output),
+            expected="a file that can be written",
+            found=error.strerror or type(error).__name__,
+            next_step="Name a file in a directory that exists and is yours.",
+        ) from error
+    screen.out.print(f"Wrote {output}")
 
 
 def _folder(folder: Path | None, settings: str | None) -> Path:

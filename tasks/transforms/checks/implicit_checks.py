@@ -16,12 +16,21 @@ from operator import or_
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from contracts.model import Check, Comparison, Contract, Severity, Threshold, Unit
+from contracts.model import (
+    AnomalySettings,
+    Check,
+    Comparison,
+    Contract,
+    Severity,
+    Threshold,
+    Unit,
+)
 from contracts.model import Column as TargetColumn
 from contracts.model.database_type_names import is_temporal
 from contracts.model.transformation_registry import TRANSFORMATIONS
 from history.planning.event_validation import KEY_PRESENT, ONE_ROW_A_KEY, SEQUENCE_PRESENT
 from history.spark.column_quoting_and_comparison import named
+from tasks.transforms.anomalies.feature_selection import select_features
 from tasks.transforms.mapping.column_mapping import mapped_column, sequence, watermark
 from tasks.transforms.mapping.typed_literals import always_fits
 
@@ -31,6 +40,8 @@ VALUE_PRESENT = "value_present"
 VALUE_FITS = "value_fits"
 STAMP_NOT_AHEAD = "stamp_not_ahead"
 CRITICAL_NULLS = "critical_nulls"
+UNUSUAL_ROW, ANOMALY = "unusual_row", "anomaly"
+"""The check of unusual rows, and its rule."""
 
 STAMP_TOLERANCE = timedelta(minutes=1)
 """How far a stamp may lie after the read: clocks of one database's writers differ."""
@@ -52,12 +63,14 @@ class Circumstances:
         ignored: Whether the contract ignores the row.
         duplicate: Whether another row of the read has its key; never null.
         unfit: Whether a value of it could not be carried from the source; never null.
+        unusual: Whether it is unlike the batch's other rows; never null.
     """
 
     as_of: datetime
     ignored: Column
     duplicate: Column
     unfit: Column
+    unusual: Column
 
 
 Condition = Callable[[Circumstances], Column]
@@ -67,7 +80,7 @@ Condition = Callable[[Circumstances], Column]
 def implicit_checks(contract: Contract) -> Iterator[tuple[Check, Condition]]:
     """The implicit checks, in this order, with their conditions.
 
-    All refuse their rows but the last two, which say themselves what they do.
+    All refuse their rows but the last three, which say themselves what they do.
 
 
     `key_present`, one per key column, about its mapped value. `sequence_present`, where a row
@@ -78,6 +91,7 @@ def implicit_checks(contract: Contract) -> Iterator[tuple[Check, Condition]]:
     columns, for values that no type of the contract could carry here. `stamp_not_ahead`, where
     the sequence is a point in time: as the contract's `future_stamps` says. `critical_nulls` of
     each critical column, about its mapped value: the share of nulls in the batch has a limit.
+    `unusual_row`, where the contract asks for anomalies: as it says.
     """
     key = [contract.column(name) for name in contract.key]
     for column in key:
@@ -95,6 +109,9 @@ def implicit_checks(contract: Contract) -> Iterator[tuple[Check, Condition]]:
     for column in mapped:
         if column.critical:
             yield _critical_check(contract, column), _is_null(contract, column)
+    settings = contract.quality.anomalies
+    if settings is not None:
+        yield _anomaly_check(contract, settings), lambda row: row.unusual
 
 
 def _value_checks(
@@ -197,6 +214,18 @@ def _stamp_check(contract: Contract) -> Check:
     )
 
 
+def _anomaly_check(contract: Contract, settings: AnomalySettings) -> Check:
+    features = select_features(contract)
+    return Check(
+        id=UNUSUAL_ROW,
+        rule=ANOMALY,
+        columns=tuple(dict.fromkeys(name for each in features for name in each.columns)),
+        severity=settings.severity,
+        weight=settings.weight,
+        dimension="accuracy",
+    )
+
+
 def _critical_check(contract: Contract, column: TargetColumn) -> Check:
     limit = contract.quality.critical_null_percent
     return Check(
@@ -222,7 +251,10 @@ def _may_be_null(contract: Contract, column: TargetColumn) -> bool:
 
 def _is_required(contract: Contract, sources: tuple[str, ...]) -> bool:
     return any(
-        check.rule == "required" and check.columns == sources and check.severity is Severity.REFUSE
+        check.rule == "required"
+        and check.columns == sources
+        and check.severity is Severity.REFUSE
+        and check.threshold is None
         for check in contract.checks
     )
 

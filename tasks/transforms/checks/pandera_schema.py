@@ -7,10 +7,30 @@ row where a column is missing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
+
+from contracts.errors import SchemaDriftError
+
+if TYPE_CHECKING:
+    from pandera.pyspark import DataFrameSchema
+
+
+def pandera_schema(promised: T.StructType) -> DataFrameSchema:
+    """The promised columns as a Pandera schema: these and no others, in any order.
+
+    Args:
+        promised: Every column a frame should have, with its exact type. Nulls are not looked at.
+    """
+    # Imported where it is needed: Pandera brings pandas and Spark's pandas interface along.
+    from pandera.pyspark import Column, DataFrameSchema  # noqa: PLC0415
+
+    # Pandera's annotations do not cover Spark's own types.
+    kinds: dict[str, Any] = {field.name: field.dataType for field in promised.fields}
+    columns = {name: Column(kind, nullable=True) for name, kind in kinds.items()}
+    return DataFrameSchema(columns, strict=True)
 
 
 def schema_mismatches(frame: DataFrame, promised: T.StructType) -> tuple[str, ...]:
@@ -20,20 +40,37 @@ def schema_mismatches(frame: DataFrame, promised: T.StructType) -> tuple[str, ..
         frame: Any frame. Its columns may be in any order and may have nulls.
         promised: Every column the frame should have, with its exact type.
     """
-    # Imported where it is needed: Pandera brings pandas and Spark's pandas interface along.
     from pandera.config import ValidationDepth, config_context  # noqa: PLC0415
-    from pandera.pyspark import Column, DataFrameSchema  # noqa: PLC0415
 
-    # Pandera's annotations cover neither Spark's own types nor its accessor.
-    kinds: dict[str, Any] = {field.name: field.dataType for field in promised.fields}
-    columns = {name: Column(kind, nullable=True) for name, kind in kinds.items()}
-    schema = DataFrameSchema(columns, strict=True)
     with config_context(validation_depth=ValidationDepth.SCHEMA_ONLY):
-        validated: Any = schema.validate(frame.limit(0), lazy=True)
+        # Pandera's annotations do not cover its accessor.
+        validated: Any = pandera_schema(promised).validate(frame.limit(0), lazy=True)
     actual = {field.name: field.dataType for field in frame.schema.fields}
     return tuple(
         sorted(set(_messages(validated.pandera.errors.get("SCHEMA", {}), actual, promised)))
     )
+
+
+def refuse_mismatches(frame: DataFrame, promised: T.StructType, *, where: str, cause: str) -> None:
+    """Refuse a frame that departs from its promised schema.
+
+    Args:
+        frame: What a step is about to read, or to hand on.
+        promised: Every column the frame should have, with its exact type.
+        where: The contract and the rows, for the error.
+        cause: What most likely made it differ, as a sentence for the error.
+
+    Raises:
+        SchemaDriftError: A column is missing, is not promised, or has another type.
+    """
+    mismatches = schema_mismatches(frame, promised)
+    if mismatches:
+        raise SchemaDriftError(
+            where=where,
+            expected="the columns and types that the contract promises",
+            found="; ".join(mismatches),
+            next_step=f"Nothing was published. {cause}",
+        )
 
 
 def _messages(

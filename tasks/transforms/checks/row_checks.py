@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import reduce
 from operator import or_
+from types import MappingProxyType
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -20,17 +21,20 @@ from pyspark.sql import functions as F
 from contracts.errors import ContractError
 from contracts.model import Check, Contract, Severity
 from contracts.model.check_registry import RULES, Scope
+from contracts.model.referenced_table import referenced_table
 from history.spark.column_quoting_and_comparison import named
 from tasks.transforms.checks.implicit_checks import (
+    ANOMALY,
     VALUE_FITS,
     Circumstances,
     Condition,
     implicit_checks,
     is_carried,
 )
-from tasks.transforms.checks.limited_metrics import limited
+from tasks.transforms.checks.limited_metrics import limited, unevaluated
 from tasks.transforms.checks.quality_score import Finding, Judged, Outcome
 from tasks.transforms.checks.rule_expressions import Subject, broken
+from tasks.transforms.mapping.column_mapping import mapped_column
 
 WORD = 63
 """The bits of a bigint that can be set without changing its sign."""
@@ -38,6 +42,8 @@ WORD = 63
 MASK_TYPE = "array<bigint>"
 Mask = tuple[Column, ...]
 """The words of a row's mask, BIGINT each."""
+
+_ALL_AVAILABLE: Mapping[str, str] = MappingProxyType({})
 
 _WHOLE = 1_000_000
 """A weight of 1 in the observed sums: integers, so that their order can't change a sum."""
@@ -49,13 +55,18 @@ REASONS_TYPE = "array<struct<check:string,column:string>>"
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A check against another relation: which bit it is, and what is compared with what."""
+    """A check against another table: which bit it is, and what is compared with what.
+
+    `table` is the `contracts.model.referenced_table.ReferencedTable` by its key, `may_lack` whether
+    it may be missing: a history that was not loaded yet.
+    """
 
     position: int
     check: str
-    relation: str
+    table: str
+    may_lack: bool
     column: str
-    source: str
+    value: Column
     kind: str
 
 
@@ -81,9 +92,10 @@ class RowChecks:
 
 def compile_row_checks(contract: Contract) -> RowChecks:
     """The checks of one row that a contract declares, or implies by what it promises."""
-    kinds = {column.name: column.type for column in contract.source.columns}
     implicit = tuple(implicit_checks(contract))
-    declared = tuple(check for check in contract.checks if RULES[check.rule].scope is not Scope.SET)
+    declared = tuple(
+        c for c in contract.checks if RULES[c.rule].scope in (Scope.ROW, Scope.REFERENCE)
+    )
     checks = (*(check for check, _ in implicit), *declared)
     own = enumerate(declared, start=len(implicit))
     return RowChecks(
@@ -91,11 +103,11 @@ def compile_row_checks(contract: Contract) -> RowChecks:
         checks=checks,
         conditions=(
             *(condition for _, condition in implicit),
-            *(_declared(check, kinds, position) for position, check in own),
+            *(_declared(check, contract, position) for position, check in own),
         ),
         references=tuple(
-            _reference(position, check, kinds)
-            for position, check in enumerate(checks)
+            _reference(position, check, contract)
+            for position, check in enumerate(declared, start=len(implicit))
             if RULES[check.rule].scope is Scope.REFERENCE
         ),
         may_be_unfit={
@@ -106,21 +118,33 @@ def compile_row_checks(contract: Contract) -> RowChecks:
     )
 
 
-def _declared(check: Check, kinds: Mapping[str, str], position: int) -> Condition:
+def _declared(check: Check, contract: Contract, position: int) -> Condition:
+    columns = contract.columns if check.about_target else contract.source.columns
+    kinds = {column.name: column.type for column in columns}
+    values = {}
+    if check.about_target:
+        values = {name: mapped_column(contract, contract.column(name)) for name in check.columns}
+
     def fails(circumstances: Circumstances) -> Column:
-        return broken(check, Subject(kinds, circumstances.as_of, reference_mark(position)))
+        mark = reference_mark(position)
+        return broken(check, Subject(kinds, circumstances.as_of, mark, values))
 
     return fails
 
 
-def _reference(position: int, check: Check, kinds: Mapping[str, str]) -> Reference:
+def _reference(position: int, check: Check, contract: Contract) -> Reference:
     (name,) = check.columns
+    columns = contract.columns if check.about_target else contract.source.columns
+    kinds = {column.name: column.type for column in columns}
+    is_mapped = check.about_target
+    table = referenced_table(check)
     return Reference(
         position=position,
         check=check.id,
-        relation=str(check.arguments["relation"]),
+        table=table.key,
+        may_lack=bool(table.history),
         column=str(check.arguments["column"]),
-        source=name,
+        value=mapped_column(contract, contract.column(name)) if is_mapped else named(name),
         kind=kinds[name],
     )
 
@@ -132,6 +156,7 @@ def failed_checks(
     ignored: Column,
     duplicate: Column | None = None,
     unfit: Column | None = None,
+    unusual: Column | None = None,
 ) -> Mask:
     """The mask of the checks that a source row failed: BIGINT words, never null.
 
@@ -144,11 +169,13 @@ def failed_checks(
         ignored: Whether the row is ignored: then it needs no sequence or watermark either.
         duplicate: Whether another row has its key; None: none has.
         unfit: Whether a value could not be carried from the source; None: all could.
+        unusual: Whether the row is unlike the others; None: that was not evaluated.
     """
     never = F.lit(False)
-    circumstances = Circumstances(
-        as_of, ignored, never if duplicate is None else duplicate, never if unfit is None else unfit
+    duplicate, unfit, unusual = (
+        never if each is None else each for each in (duplicate, unfit, unusual)
     )
+    circumstances = Circumstances(as_of, ignored, duplicate, unfit, unusual)
     none = F.lit(0).cast("bigint")
     bits = [
         F.when(fails(circumstances), _bit(position)).otherwise(none)
@@ -180,29 +207,33 @@ def with_references(
 ) -> DataFrame:
     """The source rows, each once, with a boolean `__known_<i>` per reference check.
 
-    `references` are the referenced relations by the name that the checks give them. Their distinct
-    values are broadcast. A null counts as missing; `failed_checks` lets it pass.
+    `references` are the referenced tables by their keys. Their distinct values are broadcast. A
+    null counts as missing; `failed_checks` lets it pass. Of a history that is not there nothing is
+    known, so that every row passes.
 
     Raises:
         ContractError: A relation that a check names is not among them.
     """
     for each in checks.references:
-        if each.relation not in references:
+        if each.table not in references and each.may_lack:
+            frame = frame.withColumn(reference_mark(each.position), F.lit(True))
+            continue
+        if each.table not in references:
             raise ContractError(
                 where=f"check {each.check} of contract {checks.contract}",
-                expected=f"the relation {each.relation} to compare with",
+                expected=f"the relation {each.table} to compare with",
                 found=f"only {', '.join(sorted(references)) or 'none'}",
                 next_step="Name a relation that the source connection can read.",
             )
         value_column = f"__value_{each.position}"
         value = named(each.column).try_cast(each.kind)
         values = (
-            references[each.relation]
+            references[each.table]
             .select(value.alias(value_column))
             .where(named(value_column).isNotNull())
         )
         joined = frame.join(
-            F.broadcast(values.distinct()), named(each.source) == named(value_column), "left"
+            F.broadcast(values.distinct()), each.value == named(value_column), "left"
         )
         exists = named(value_column).isNotNull()
         frame = joined.withColumn(reference_mark(each.position), exists).drop(value_column)
@@ -214,12 +245,15 @@ def refusing(checks: RowChecks, mask: Mask) -> Column:
     return _any_of(mask, (i for i, check in enumerate(checks.checks) if _refuses(check)))
 
 
-def reasons(checks: RowChecks, mask: Mask, unfit: Column | None = None) -> Column:
+def reasons(
+    checks: RowChecks, mask: Mask, unfit: Column | None = None, feature: Column | None = None
+) -> Column:
     """The failed checks as `array<struct<check:string,column:string>>`, refusing ones first.
 
     `column` is the check's source columns, joined by a comma and a space. Empty for a good row.
     `unfit` are the names of the source columns whose values could not be carried, or null: each
-    is a reason of its own. A check with a limit on the whole batch is no reason.
+    is a reason of its own. A check with a limit on the whole batch is no reason. `feature` is what
+    makes an unusual row unusual; without it the features are named.
     """
     by_position = [
         pair
@@ -230,9 +264,7 @@ def reasons(checks: RowChecks, mask: Mask, unfit: Column | None = None) -> Colum
     each = [
         F.when(
             _any_of(mask, [position]),
-            F.struct(
-                F.lit(check.id).alias("check"), F.lit(", ".join(check.columns)).alias("column")
-            ),
+            F.struct(F.lit(check.id).alias("check"), _blamed(check, feature).alias("column")),
         )
         for position, check in ordered
     ]
@@ -291,9 +323,32 @@ def judged(observed: Mapping[str, int]) -> Judged:
     return Judged(observed["rows"], observed["refused"], observed["lost"] / _WHOLE)
 
 
-def findings(checks: RowChecks, observed: Mapping[str, int]) -> tuple[Finding, ...]:
-    """The finding of each check from the observed counts, in the order of the bits."""
+def findings(
+    checks: RowChecks,
+    observed: Mapping[str, int],
+    unavailable: Mapping[str, str] = _ALL_AVAILABLE,
+    no_model: str = "",
+) -> tuple[Finding, ...]:
+    """The finding of each check from the observed counts, in the order of the bits.
+
+    `unavailable` says of a referenced table, by its key, why nothing could be looked up there,
+    `no_model` why unusual rows could not be found.
+    """
     rows = observed["rows"]
+    why = {
+        each.position: unavailable[each.table]
+        for each in checks.references
+        if each.table in unavailable
+    }
+    if no_model:
+        why |= {i: no_model for i, check in enumerate(checks.checks) if check.rule == ANOMALY}
+    return tuple(
+        unevaluated(found, why[position]) if position in why else found
+        for position, found in enumerate(_evaluated(checks, observed, rows))
+    )
+
+
+def _evaluated(checks: RowChecks, observed: Mapping[str, int], rows: int) -> tuple[Finding, ...]:
     return tuple(
         _finding(
             check,
@@ -320,23 +375,16 @@ def _finding(check: Check, failed: int, rows: int, columns: tuple[str, ...]) -> 
     return found if check.threshold is None else limited(found, check.threshold)
 
 
-def repeats(digest: Column) -> Column:
-    """Over all rows, how many repeat another in what the digest stands for (rule `unique`).
-
-    Args:
-        digest: Equal where the rows are, and null where a row repeats nothing.
-
-    Returns:
-        A struct of `rows`, those with a digest, and of `surplus`, those beyond the first of a kind.
-    """
-    rows = F.count(digest)
-    return F.struct(rows.alias("rows"), (rows - F.count_distinct(digest)).alias("surplus"))
-
-
 def _unfit_columns(checks: RowChecks, observed: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(
         name for position, name in checks.may_be_unfit.items() if observed.get(f"unfit_{position}")
     )
+
+
+def _blamed(check: Check, feature: Column | None) -> Column:
+    if check.rule == ANOMALY and feature is not None:
+        return feature
+    return F.lit(", ".join(check.columns))
 
 
 def _refuses(check: Check) -> bool:

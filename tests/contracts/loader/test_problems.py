@@ -83,13 +83,6 @@ def unpartitioned(d, *names):
         del column(d, name)["partitioned"]
 
 
-def more_checks(d, count):
-    for number in range(count):
-        entry = copy.deepcopy(check(d, "id_required"))
-        entry["id"] = f"again_{number}"
-        d["schema"][0]["quality"].append(entry)
-
-
 # Each case: what is changed, then every problem it must give: the path and words of its message.
 CASES = {
     "no name": (lambda d: d.pop("name"), {"name": "is missing"}),
@@ -548,10 +541,6 @@ CASES = {
             quality=[copy.deepcopy(check(d, "id_required"))]
         ),
         {f"{place('business_key')}.quality[0]": "lie with the table"},
-    ),
-    "too many checks": (
-        lambda d: more_checks(d, 50),
-        {"schema[0].quality[61]": "more than 60"},
     ),
     "a threshold above one": (
         lambda d: d["customProperties"][0]["value"]["quality"].update(threshold=95),

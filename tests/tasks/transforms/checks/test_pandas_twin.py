@@ -17,10 +17,10 @@ from pyspark.sql import types as T
 from contracts.errors import ContractError
 from contracts.loader import TABLES, load_contracts
 from contracts.model import Check, Comparison, Severity, SourceColumn, Threshold
-from contracts.model.check_registry import RULES, Scope
+from contracts.model.check_registry import RULES, STANDARD_RULES, Scope
+from contracts.pandas_twin.java_patterns import python_pattern
+from contracts.pandas_twin.pandera_module import pandera_module
 from contracts.schemas.contract_to_spark_types import data_type
-from contracts.schemas.java_patterns import python_pattern
-from contracts.schemas.pandera_module import pandera_module
 from tasks.transforms.checks.rule_expressions import Subject, broken
 from tests.tasks.transforms.examples import AS_OF, contract
 
@@ -32,9 +32,21 @@ SINGLE = struct.unpack("<f", struct.pack("<f", 0.1))[0]
 TEXTS = [
     None, "", " ", "\t\n", "\u00a0", "\u2003\u3000", "\u200b", "\x1c", "\x85", "a", "A", " a", "a ",
     "ab", "abc", "abcd", "a\n", "a\r", "a\nb", "a\u2028b", "é", "e\u0301", "😀", "😀😀😀", "123",
-    "\u0661\u0662", "12", "x.y", "K", "\u212a", "\u017f", "NaN", "null", "a@b", "a@b\n", "\ud7ff\ue000", "\ufffd",
-    "0",
+    "\u0661\u0662", "12", "x.y", "K", "\u212a", "\u017f", "NaN", "null", "a@b", "a@b\n",
+    "\ud7ff\ue000", "\ufffd", "0",
 ]  # fmt: skip
+READABLE = ["tinyint", "int", "bigint", "double", "decimal(4,2)", "boolean", "date", "timestamp",
+            "uuid"]  # fmt: skip
+FORMS = [
+    "-1", "+1", " 1 ", "\t1\n", "1.0", "1.", ".5", ".", "-", "1e3", "1E-3", "1d", "1f", "1L", "0x1",
+    "127", "128", "-128", "2147483648", "9223372036854775807", "9223372036854775808", "99.99",
+    "100.00", "1.234", "1.230", "0099.9", "--1", "1 2", "1_000", "inf", "-Infinity", "+inf", "nan",
+    "-nan", "t", "TRUE", "Yes", "n", "off", "2", "2024-05-01", "2024-5-1", "2024-05-01 x",
+    "2024-05-01T", "2024-05-01T12:00:00Z", " 2024-05-01 12:00 ", "2024-02-30", "2024",
+    "123e4567-e89b-12d3-a456-426614174000", "123E4567-e89b-12d3-a456-426614174000 ",
+    "123e4567e89b12d3a456426614174000", "1\u00a0", "\x001", "1\x85", "1e400", "\u0661",
+]  # fmt: skip
+TEXTS += FORMS
 TIMES_AS_TEXT = [
     None, "", "x", "2024", "2024-05", "2024-5-1", "2024-05-01", " 2024-05-01 ", "2024-05-01T12:00",
     "2024-05-01 12:00:00", "2024-05-01 12:00:00.5", "2024-05-01T12:00:00.123456789",
@@ -67,11 +79,17 @@ CASES = [
         ("required", {}, [kind], [values])
         for kind, values in [
             ("string", TEXTS), ("double", FLOATS), ("decimal(6,2)", DECIMALS),
-            ("timestamp", MOMENTS), ("bigint", WHOLE), ("boolean", [None, True, False]), ("binary", [None, b"", b"\x00"]),
+            ("timestamp", MOMENTS), ("bigint", WHOLE), ("boolean", [None, True, False]),
+            ("binary", [None, b"", b"\x00"]),
         ]
     ),
     ("not_blank", {}, ["string"], [TEXTS]),
     *(("max_length", {"length": length}, ["string"], [TEXTS]) for length in (0, 1, 3)),
+    *(
+        ("length", bounds, ["string"], [TEXTS])
+        for bounds in ({"min": 1}, {"max": 2}, {"min": 2, "max": 3}, {"min": 0, "max": 0})
+    ),
+    *(("type", {"type": kind}, ["string"], [TEXTS]) for kind in READABLE),
     ("in_set", {"values": ("A", "é", "", "NaN")}, ["string"], [TEXTS]),
     ("in_set", {"values": (1, 2.5)}, ["decimal(6,2)"], [DECIMALS]),
     ("in_set", {"values": (0.1, 0, 2.5)}, ["double"], [FLOATS]),
@@ -98,6 +116,56 @@ CASES = [
     ("not_after", {}, ["double", "double"], [FLOATS, FLOATS]),
     ("not_after", {}, ["decimal(6,2)", "double"], [DECIMALS, FLOATS]),
     ("not_after", {}, ["int", "decimal(6,2)"], [WHOLE, DECIMALS]),
+    *(
+        ("condition", arguments, ["string"], [TEXTS])
+        for arguments in (
+            {"then": "length(a) <= 2"}, {"then": "a like 'a%'"}, {"then": r"a like '_@_\%'"},
+            {"then": "lower(a) = 'k'"}, {"then": "upper(a) in ('A', 'S')"},
+            {"then": "trim(a) = a"},
+            {"then": "a is not null", "when": "a is null"},
+            {"then": "a is null or a > 'a'"},
+            {"then": "a || 'x' = 'ax'"}, {"then": "replace(a, 'a', '') = ''", "when": "a <> ''"},
+            {"then": "left(a, 2) = 'ab' or right(a, 1) = 'a'"}, {"then": "startswith(a, 'a')"},
+            {"then": "contains(a, ' ') and not endswith(a, ' ')"}, {"then": "nullif(a, 'a') = 'b'"},
+            {"then": "coalesce(a, 'x') <> 'x'"}, {"then": "a <=> null"},
+            {"then": "case when a = 'a' then 1 when length(a) > 2 then 2 end = 1"},
+            {"then": "a between 'a' and 'b'"}, {"then": "ltrim(a) <> rtrim(a)"},
+        )
+    ),
+    *(
+        ("condition", arguments, kinds, [WHOLE, other])
+        for kinds, other in (
+            (["int", "int"], WHOLE),
+            (["int", "decimal(6,2)"], DECIMALS),
+            (["int", "double"], FLOATS),
+        )
+        for arguments in (
+            {"then": "a < b"}, {"then": "a <= b", "when": "b >= 0"}, {"then": "a = b"},
+            {"then": "a <> b"}, {"then": "a <=> b"}, {"then": "a in (1, b, 2.5)"},
+            {"then": "a >= b and b > 0.5 or a is null"}, {"then": "not (a > 1 and b > 1)"},
+            {"then": "coalesce(b, a) > 0"}, {"then": "case when a > 1 then a else b end > 1"},
+        )
+    ),
+    *(
+        ("condition", arguments, ["int", "int"], [WHOLE, WHOLE])
+        for arguments in ({"then": "a + b > 0"}, {"then": "a * b <= a - b"}, {"then": "a * 2 > b"},
+                          {"then": "a + 3000000000 > b"})
+    ),
+    *(
+        ("condition", arguments, ["double", "double"], [FLOATS, FLOATS])
+        for arguments in ({"then": "a + b > 0"}, {"then": "a * b <= a - b"}, {"then": "a = b"},
+                          {"then": "a <= b"})
+    ),
+    *(
+        ("condition", arguments, ["date", "timestamp"], [DAYS, MOMENTS])
+        for arguments in (
+            {"then": "a <= b"}, {"then": "a = b"}, {"then": "year(a) = year(b)"},
+            {"then": "date_diff(b, a) >= 1"}, {"then": "to_date(b) = a"},
+            {"then": "b >= '2024-05-01 12:00:00'", "when": "a > '2024-01-01'"},
+            {"then": "month(a) = 5 and hour(b) < 13"}, {"then": "quarter(b) = 2 or second(b) = 3"},
+            {"then": "day(b) = 1"}, {"then": "minute(b) = 2"}, {"then": "a in ('2024-05-01')"},
+        )
+    ),
     ("not_in_future", {}, ["timestamp"], [MOMENTS]),
     ("not_in_future", {"tolerance_seconds": 10}, ["timestamp"], [MOMENTS]),
     ("not_in_future", {"tolerance_seconds": 0.5}, ["date"], [DAYS]),
@@ -195,7 +263,8 @@ def test_pandas_and_spark_say_the_same_of_each_row(spark, tmp_path, kinds):
 def test_each_row_rule_is_compared():
     compared = {rule for rule, *_ in CASES}
 
-    assert compared == {name for name, rule in RULES.items() if rule.scope is Scope.ROW}
+    of_a_row = {name for name, rule in RULES.items() if rule.scope is Scope.ROW}
+    assert compared == of_a_row - STANDARD_RULES
 
 
 @pytest.mark.parametrize(
@@ -210,6 +279,23 @@ def test_a_pattern_without_an_equal_is_named_and_not_taken_over(pattern, tmp_pat
     assert python_pattern(pattern) is None
     assert "- odd: Python's regular expressions have no equal of its pattern" in text
     assert failures(imported(text, tmp_path).make_schema(), frame_of([("x",)], ["string"])) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "then"),
+    [
+        ("decimal(6,2)", "a / 3 > 0"), ("decimal(6,2)", "a + 1 > 0"), ("float", "a + 1 > 0"),
+        ("string", "cast(a as int) > 0"), ("string", "substring(a, 1, 2) = 'a'"),
+        ("bigint", "a % 2 = 0"), ("double", "round(a) > 0"),
+    ],
+)  # fmt: skip
+def test_a_condition_without_an_exact_equal_is_named_and_not_taken_over(kind, then):
+    check = Check("odd", "condition", ("a",), {"then": then})
+
+    text = pandera_module(judging([check], [kind]))
+
+    assert "- odd: pandas has no exact equal of an operation in its condition" in text
+    assert "check('odd'" not in text
 
 
 def test_values_of_another_type_are_reported_and_break_no_rule(tmp_path):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from tasks.transforms.checks.pandera_schema import schema_mismatches
+from contracts.errors import SchemaDriftError
+from tasks.transforms.checks.pandera_schema import refuse_mismatches, schema_mismatches
 
 PROMISED = T.StructType(
     [
@@ -53,3 +55,28 @@ def test_no_row_is_read(spark):
     unreadable = frame(spark).withColumn("patient", F.udf(fails, "int")("patient"))
 
     assert schema_mismatches(unreadable.drop("weight"), PROMISED) == ("column weight is not there",)
+
+
+def test_a_departure_is_refused_with_its_place_and_what_to_do(spark):
+    refuse_mismatches(frame(spark), PROMISED, where="visits, stage", cause="Load again.")
+
+    with pytest.raises(SchemaDriftError) as refusal:
+        refuse_mismatches(
+            frame(spark).drop("weight"), PROMISED, where="visits, stage", cause="Load again."
+        )
+
+    assert refusal.value.where == "visits, stage"
+    assert refusal.value.found == "column weight is not there"
+    assert refusal.value.next_step == "Nothing was published. Load again."
+
+
+def test_no_job_runs_for_it(spark):
+    tracker, group = spark.sparkContext.statusTracker(), "no-job-runs-for-it"
+    spark.sparkContext.setJobGroup(group, "")
+
+    schema_mismatches(frame(spark), PROMISED)
+
+    assert tracker.getJobIdsForGroup(group) == []
+    frame(spark).collect()
+    assert tracker.getJobIdsForGroup(group)
+    spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)
