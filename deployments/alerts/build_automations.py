@@ -26,6 +26,7 @@ from contracts.alerts.alert_model import (
     Alert,
     AlertFile,
     AnomalyBurst,
+    CheckFailureBurst,
     CircuitOpen,
     QualityBelowThreshold,
     RunCrashed,
@@ -186,9 +187,18 @@ def _quality(_: QualityBelowThreshold) -> TriggerTypes:
 
 
 @_trigger.register
-def _burst(alert: AnomalyBurst) -> TriggerTypes:
+def _check_failures(alert: CheckFailureBurst) -> TriggerTypes:
+    return _burst(names.CHECK_FAILED, alert)
+
+
+@_trigger.register
+def _anomalies(alert: AnomalyBurst) -> TriggerTypes:
+    return _burst(names.ANOMALY_FOUND, alert)
+
+
+def _burst(event: str, alert: CheckFailureBurst | AnomalyBurst) -> TriggerTypes:
     return EventTrigger(
-        expect={names.ANOMALY_FOUND},
+        expect={event},
         match={names.ID: names.table_resource("*")},
         for_each={names.ID},
         posture=Posture.Reactive,

@@ -15,6 +15,7 @@ from contracts.alerts import event_names as names
 from contracts.alerts.alert_model import (
     Alert,
     AnomalyBurst,
+    CheckFailureBurst,
     CircuitOpen,
     QualityBelowThreshold,
     RunCrashed,
@@ -112,10 +113,10 @@ def _run_crashed(_: RunCrashed) -> tuple[str, tuple[str, ...]]:
 
 @_subject_and_lines.register
 def _quality(_: QualityBelowThreshold) -> tuple[str, tuple[str, ...]]:
-    return "{{ event.resource.name }}: a batch scored below its threshold", (
+    return "{{ event.resource.name }}: a batch was not published", (
         (
             "Batch {{ event.payload.batch_id }} scored {{ event.payload.score }}; "
-            "at least {{ event.payload.threshold }} is wanted. Nothing was published."
+            "at least {{ event.payload.threshold }} is wanted. {{ event.payload.reasons }}."
         ),
         (
             "Rows read {{ event.payload.rows_read }}, refused {{ event.payload.rows_refused }}; "
@@ -127,15 +128,28 @@ def _quality(_: QualityBelowThreshold) -> tuple[str, tuple[str, ...]]:
 
 
 @_subject_and_lines.register
-def _burst(alert: AnomalyBurst) -> tuple[str, tuple[str, ...]]:
-    return "{{ event.resource.name }}: a burst of anomalies", (
-        f"{alert.times} times within {words(alert.within)} rows of this table failed a check.",
+def _check_failures(alert: CheckFailureBurst) -> tuple[str, tuple[str, ...]]:
+    return "{{ event.resource.name }}: a burst of failed checks", (
+        f"{alert.times} times within {words(alert.within)} a check of this table failed.",
         (
             "The last was {{ event.payload.check }}: {{ event.payload.failed }} of "
             "{{ event.payload.evaluated }} rows, batch {{ event.payload.batch_id }}."
         ),
         _LINK,
         "Next: strandline quarantine {{ event.payload.contract }}",
+    )
+
+
+@_subject_and_lines.register
+def _anomalies(alert: AnomalyBurst) -> tuple[str, tuple[str, ...]]:
+    return "{{ event.resource.name }}: a burst of anomalies", (
+        f"{alert.times} times within {words(alert.within)} this table had something unusual.",
+        (
+            "The last was {{ event.payload.check }}: {{ event.payload.failed }} of "
+            "{{ event.payload.evaluated }} rows, batch {{ event.payload.batch_id }}."
+        ),
+        _LINK,
+        "Next: strandline report {{ event.payload.contract }}",
     )
 
 

@@ -20,14 +20,19 @@ from contracts.model import Contract
 from history import LoadReport
 from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch
+from tasks.transforms.checks.quality_score import Outcome
 from tasks.transforms.checks.verdict import Verdict
 
 Figure = str | int | float | None
 
+ANOMALY_RULES = ("anomaly", "past_runs")
+"""The rules that no contract sets a limit for: what is usual is learned."""
+
 
 def emit_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
-    """Emit the verdict on a batch, and each check that its rows failed."""
-    failed = [finding for finding in verdict.findings if finding.failed]
+    """Emit the verdict on a batch, and each check that failed."""
+    failed = [each for each in verdict.findings if each.outcome is Outcome.FAILED]
+    unevaluated = [each for each in verdict.findings if each.outcome is Outcome.NOT_EVALUATED]
     _emit(
         names.BATCH_JUDGED,
         {**run.table_resource, names.VERDICT: "pass" if verdict.passed else "fail"},
@@ -37,19 +42,28 @@ def emit_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
             "threshold": verdict.threshold,
             "rows_read": staged.rows_read,
             "rows_refused": staged.refused,
+            "refused_percent": round(verdict.refused_percent, 4),
             "checks_failed": len(failed),
+            "checks_not_evaluated": len(unevaluated),
+            "reasons": "; ".join(verdict.reasons),
         },
     )
     for finding in failed:
         _emit(
-            names.ANOMALY_FOUND,
+            names.ANOMALY_FOUND if finding.rule in ANOMALY_RULES else names.CHECK_FAILED,
             {
                 **run.table_resource,
                 "strandline.check": finding.check,
                 "strandline.severity": finding.severity,
             },
             _batch(run)
-            | {"check": finding.check, "failed": finding.failed, "evaluated": finding.evaluated},
+            | {
+                "check": finding.check,
+                "failed": finding.failed,
+                "evaluated": finding.evaluated,
+                "metric": finding.metric,
+                "limit": finding.limit,
+            },
         )
 
 
@@ -64,6 +78,15 @@ def emit_loaded(run: Run, staged: StagedBatch, report: LoadReport) -> None:
             "versions_opened": report.opened,
             "versions_closed": report.closed,
         },
+    )
+
+
+def emit_missed_service_level(run: Run, name: str, *, promised: float, taken: float) -> None:
+    """Emit that a load took longer than its contract promises, both in hours."""
+    _emit(
+        names.SERVICE_LEVEL_MISSED,
+        {**run.table_resource, "strandline.service-level": name},
+        _batch(run) | {"promised_hours": promised, "taken_hours": round(taken, 4)},
     )
 
 

@@ -56,7 +56,7 @@ def test_a_load_tells_its_verdict_its_findings_and_what_became_of_the_table(read
     judged, published = first[0], first[-1]
     assert kinds(first) == [
         names.BATCH_JUDGED,
-        *[names.ANOMALY_FOUND] * (len(first) - 2),
+        *[names.CHECK_FAILED] * (len(first) - 2),
         names.TABLE_PUBLISHED,
     ]
     assert len(first) > 3  # the weight, and the patient that is missing

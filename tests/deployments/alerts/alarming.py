@@ -41,7 +41,7 @@ from tasks.observability.emit_prefect_events import (
 )
 from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch
-from tasks.transforms.checks.quality_score import Finding
+from tasks.transforms.checks.quality_score import Finding, Outcome
 from tasks.transforms.checks.verdict import Verdict
 
 CANARY = "canary-of-a-cell"
@@ -90,7 +90,10 @@ def run_of(table: str) -> Run:
 
 
 def verdict(*failed: str, score: float = 1.0) -> Verdict:
-    findings = tuple(Finding(name, (), "error", 5, 100) for name in failed)
+    findings = tuple(
+        Finding(name, (), "error", 5, 100, rule=name.partition(" ")[0], outcome=Outcome.FAILED)
+        for name in failed
+    )
     return Verdict(score, 0.95, score >= 0.95, findings)
 
 
@@ -167,7 +170,8 @@ def what_alarms(client: SyncPrefectClient) -> None:
     load("failing", fails=StepFailedError(**ERROR))
     load("unforeseen", fails=ValueError(CANARY))
     load("bad", verdict=verdict("a", score=0.5), fails=QualityGateError(**ERROR))
-    load("odd", verdict=verdict("a", "b", "c"))
+    load("odd", verdict=verdict("anomaly 1", "anomaly 2", "past_runs 3", "between"))
+    load("wrong", verdict=verdict("between", "required", "unique", "matches"))
     load("away", fails=SourceUnavailableError(**ERROR))
     killed = Crashed(message="Process exited with -9")
     state_of(client, "killed", "load-table", Running(), killed, killed.fresh_copy())

@@ -52,6 +52,7 @@ alerts:
   stale: {when: table-stale, severity: error, after: 14s, tables: [ns.stale, ns.never]}
   fresh: {when: table-stale, severity: error, after: 200s, tables: [ns.fresh]}
   zombie: {when: zombie, severity: critical, silent: 15s, flows: [upkeep]}
+  check-burst: {when: check-failure-burst, severity: warning, times: 4, within: 1h}
   broken: {when: anomaly-burst, severity: info, times: 1000, within: 1h}
 """
 OTHER_ALERTS = """
@@ -68,8 +69,9 @@ EXPECTED = (
     ("failing", 0, "error: load-table, run failing, failed", ("mail", "slack")),
     ("unforeseen", 0, "error: load-table, run unforeseen, failed", ("mail", "slack")),
     ("killed", 0, "error: load-table, run killed, crashed", ("mail", "slack")),
-    ("bad", 0, "critical: ns.bad: a batch scored below its threshold", ("mail", "pager")),
+    ("bad", 0, "critical: ns.bad: a batch was not published", ("mail", "pager")),
     ("odd", 0, "warning: ns.odd: a burst of anomalies", ("webhook",)),
+    ("wrong", 0, "warning: ns.wrong: a burst of failed checks", ("webhook",)),
     ("away", 0, "critical: source_db_conn: the source does not answer", ("mail", "pager")),
     ("endless", 11, "error: load-tables, run endless, still running after 11 s", ("mail", "slack")),
     ("waiting", 12, "warning: load-tables, run waiting, does not start after 12 s", ("webhook",)),
