@@ -113,6 +113,7 @@ def _next_steps(screen: CommandOutput, paths: DemoPaths, seconds: float) -> None
     screen.out.print(Rule(f"Done in {seconds:.0f} s. Type next"))
     for line in (
         f"{command} history aircraft {AIRCRAFT} --as-of 2013-07-04T12:00",
+        f"{command} report aircraft --open",
         f"{command} quarantine aircraft",
         f"{command} status",
         f"{command} run {' '.join(CONTRACTS)}   # again: changes nothing",
