@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := .venv-bench
+QUALITY_PEERS := .venv-bench-quality
 
 # The parent shell's environment must not leak into the project's own.
 unexport PYTHONPATH VIRTUAL_ENV
@@ -12,7 +13,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load architecture load-path setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-quality architecture report-screenshots load-path setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -43,6 +44,9 @@ bench-overhead: $(READY) ## What orchestration adds to a load, with a server and
 bench-load: $(READY) ## Whole loads of the working tree beside those of an earlier commit
 	@$(BIN)/python -m benchmarks.load
 
+bench-quality: $(READY) $(QUALITY_PEERS)/.ready ## What checking rows costs, beside other validators
+	@$(BIN)/python -m benchmarks.quality
+
 bench-%: $(READY) $(PEERS)/.ready ## Benchmarks; bench-history: SCD2 loads of several tools
 	@$(BIN)/python -m benchmarks.$*
 
@@ -66,6 +70,9 @@ check: $(READY) ## Format, lint, types, layers, contracts, the picture of the ar
 architecture: $(READY) ## Draw docs/architecture.svg and its table of rooms from the imports
 	@$(BIN)/python -m tools.draw_architecture
 
+report-screenshots: $(READY) ## The quality report in a real Chromium (to be installed), for docs/
+	@$(BIN)/python -m tools.take_report_screenshots
+
 load-path: $(READY) ## Follow one load through the modules, and see that it does not walk back
 	@$(BIN)/python -m tools.trace_load_path
 
@@ -79,13 +86,15 @@ lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
 	  --custom-compile-command 'make lock' --output-file requirements.lock
 
-lock-bench: $(READY) ## Resolve the benchmarks' other tools anew into benchmarks/requirements.lock
-	@$(BIN)/uv pip compile benchmarks/requirements.in --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
-	  --custom-compile-command 'make lock-bench' --output-file benchmarks/requirements.lock
+lock-bench: $(READY) ## Resolve the benchmarks' other tools anew into their lock files
+	@for tools in benchmarks benchmarks/quality; do \
+	  $(BIN)/uv pip compile $$tools/requirements.in --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
+	    --custom-compile-command 'make lock-bench' --output-file $$tools/requirements.lock || exit 1; \
+	done
 
 clean: ## Remove what was built, keep your data in .strandline
-	@rm -rf $(VENV) $(PEERS) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf $(VENV) $(PEERS) $(QUALITY_PEERS) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
 	  .hypothesis .import_linter_cache
 
 $(READY): requirements.lock pyproject.toml deployments/setup.sh
@@ -96,4 +105,11 @@ $(PEERS)/.ready: benchmarks/requirements.lock $(READY)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEERS)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes \
 	  --python $(PEERS)/bin/python benchmarks/requirements.lock
+	@touch $@
+
+$(QUALITY_PEERS)/.ready: benchmarks/quality/requirements.lock $(READY)
+	@echo 'Installing the validators to measure against into $(QUALITY_PEERS)'
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(QUALITY_PEERS)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes \
+	  --python $(QUALITY_PEERS)/bin/python benchmarks/quality/requirements.lock
 	@touch $@

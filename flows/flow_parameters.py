@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-__all__ = ["ContractName", "KeyCount", "SettingsName"]
+__all__ = ["ContractName", "KeyCount", "Minutes", "SettingsName"]
 
 _NO_BLANKS = r"^\S+$"
 
@@ -21,6 +21,9 @@ ContractName = Annotated[
 
 KeyCount = Annotated[int, Field(ge=0)]
 """A number of keys."""
+
+Minutes = Annotated[int, Field(ge=0, le=10_080)]
+"""A number of minutes, a week at most."""
 
 SettingsName = Annotated[str, Field(pattern=_NO_BLANKS, examples=["default"])]
 """The name of a run settings block."""

@@ -10,7 +10,12 @@ from prefect.runtime import flow_run
 
 def this_run(contract: str) -> str:
     """The id of a contract's load in this flow run: the same when the flow run is retried."""
-    return str(uuid5(NAMESPACE_URL, f"{flow_run.get_id()}/{contract}"))
+    return run_in(flow_run.get_id(), contract)
+
+
+def run_in(flow_run_id: str | None, contract: str) -> str:
+    """The id of a contract's load in the flow run of that id."""
+    return str(uuid5(NAMESPACE_URL, f"{flow_run_id}/{contract}"))
 
 
 def started() -> datetime:

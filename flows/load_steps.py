@@ -5,7 +5,7 @@ Every flow that loads a table uses them: for one table, for several, or to repai
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -18,29 +18,21 @@ from tasks.compiler.compile_contract import CompiledContract
 from tasks.create_views import create_target_views
 from tasks.extract import extract
 from tasks.lifecycle.open_run import OpenRun
+from tasks.lifecycle.settle_rows import settle_by_load
 from tasks.merge import merge
 from tasks.observability.emit_prefect_events import emit_loaded
 from tasks.observability.prefect_assets import published_asset
+from tasks.observability.service_level import report_missed_service_levels
 from tasks.protect import protect
 from tasks.publish import publish
 from tasks.record_lineage_and_metrics import record
 from tasks.run.retries import with_retries
 from tasks.run.run_context import Run
 from tasks.run.spark_error_mapping import map_spark_errors
-from tasks.run.step_results import LoadSummary, SourceRead, StagedBatch
-from tasks.transforms.checks.verdict import Verdict
+from tasks.run.step_results import LoadSummary, SourceRead, ValidBatch
 from tasks.validate import validate
 
 PUBLISH_ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class ValidBatch:
-    """A batch that was read and staged and passed validation, with the contract it was read by."""
-
-    contract: CompiledContract
-    staged: StagedBatch
-    verdict: Verdict
 
 
 def load(opened: OpenRun) -> LoadSummary:
@@ -51,8 +43,7 @@ def load(opened: OpenRun) -> LoadSummary:
 def read_and_validate(run: Run, contract: Contract) -> ValidBatch:
     """Read the source once, and validate the staged batch."""
     source_read = read_source(run, contract)
-    verdict = validate(run, source_read.contract, source_read.staged)
-    return ValidBatch(source_read.contract, source_read.staged, verdict)
+    return validate(run, source_read.contract, source_read.staged)
 
 
 def read_source(run: Run, contract: Contract) -> SourceRead:
@@ -84,10 +75,15 @@ def publish_and_record(opened: OpenRun, valid: ValidBatch) -> LoadSummary:
     if report.published:
         # After each load: the views have the columns of the table, which may have gained some.
         create_target_views(run, contract.history)
+    with map_spark_errors(run.name, "settle", publishes=True):
+        settled = settle_by_load(run, contract, staged)
     summary = record(run, staged, valid.verdict, report, opened.watch)
+    report_missed_service_levels(run, opened.contract, summary.elapsed_seconds)
     return replace(
         summary,
         step_seconds=opened.times.seconds,
+        mended=settled.mended,
+        gone=settled.gone,
         source_kind=str(contract.kind),
         taken_because=contract.kind_reason,
     )

@@ -10,13 +10,16 @@ from dataclasses import replace
 
 from prefect import flow
 
+from contracts.errors import QualityGateError
+from flows.approve_batch import approved_load
 from flows.failure_alert_hook import send_failure_alert
-from flows.flow_parameters import ContractName, KeyCount, SettingsName
+from flows.flow_parameters import ContractName, KeyCount, Minutes, SettingsName
 from flows.flow_run import started, this_run
 from flows.load_steps import load
 from flows.run_page.load_artifacts import show_load
 from flows.shell_exit_codes import exit_code
 from tasks.lifecycle.open_run import open_run
+from tasks.run.run_context import batch_name
 from tasks.run.step_results import LoadSummary
 
 
@@ -32,6 +35,7 @@ def load_table(
     settings: SettingsName = "default",
     closes_at_most: KeyCount | None = None,
     full: bool = False,
+    approval_minutes: Minutes = 0,
 ) -> LoadSummary:
     """Load what is new in the source of one contract into its history.
 
@@ -41,10 +45,19 @@ def load_table(
         closes_at_most: Close so many keys that a full read lacks; without it as many as the
             contract allows.
         full: Read the whole source, also where the contract reads what is new.
+        approval_minutes: So long the run waits for a person's decision on a batch that the
+            contract's gate keeps back; 0: it fails at once. Prefect asks for it on the run's page.
     """
-    with open_run(contract, settings, run_id=this_run(contract), started=started()) as opened:
-        run = replace(opened.run, closes_at_most=closes_at_most, full=full)
-        summary = load(replace(opened, run=run))
+    run_id, start = this_run(contract), started()
+    try:
+        with open_run(contract, settings, run_id=run_id, started=start) as opened:
+            run = replace(opened.run, closes_at_most=closes_at_most, full=full)
+            summary = load(replace(opened, run=run))
+    except QualityGateError as closed:
+        if not approval_minutes:
+            raise
+        batch_id = batch_name(run_id, start)
+        summary = approved_load(contract, settings, batch_id, closed, minutes=approval_minutes)
     show_load(summary)
     return summary
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from flows.flow_parameters import ContractName, KeyCount, SettingsName
 from flows.flow_run import started, this_run
-from flows.load_steps import ValidBatch, publish_and_record, read_source
+from flows.load_steps import publish_and_record, read_source
 from tasks.compare_with_source import compare, refuse_incomparable
 from tasks.lifecycle.open_run import open_run
 from tasks.merge import merge
@@ -49,8 +49,7 @@ def verify_table(
         if not (repair and result.unequal):
             return result
         repairing = replace(run, closes_at_most=closes_at_most)
-        verdict = validate(repairing, source_read.contract, source_read.staged)
-        valid = ValidBatch(source_read.contract, source_read.staged, verdict)
+        valid = validate(repairing, source_read.contract, source_read.staged)
         summary = publish_and_record(replace(opened, run=repairing), valid)
         return replace(result, batch_id=summary.batch_id)
 

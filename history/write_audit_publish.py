@@ -249,7 +249,7 @@ class _BatchPlan:
 def _with_read_instant(changes: DataFrame, batch: Batch) -> DataFrame:
     """The rows of a read with its instant as their sequence; change events unchanged."""
     settings, read = batch.settings, batch.read
-    if (settings.stamp is None) != (read is None):
+    if (settings.stamp is None) != (read is None) and not batch.released:
         raise SettingsError(
             where=batch.table,
             expected="a read where `stamp` is set, and none where it is not",

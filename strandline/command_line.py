@@ -28,9 +28,12 @@ _QUIET = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
 }
 
-_LAKE = ("run", "verify", "history", "diff", "status", "runs", "quarantine", "upkeep", "rebuild")
+_LAKE = (
+    "run", "verify", "history", "diff", "status", "runs", "report", "upkeep",
+    "rebuild",
+)  # fmt: skip
 _SERVER = ("up", "deploy", "down")
-_COMMANDS = (*_LAKE, *_SERVER, "alerts", "contracts")
+_COMMANDS = (*_LAKE, "quarantine", *_SERVER, "alerts", "contracts")
 
 
 app = App(
@@ -45,6 +48,12 @@ app = App(
 )
 for _position, _name in enumerate((*_LAKE, *_SERVER)):
     app.command(getattr(command_definitions, _name), name=_name, sort_key=_position)
+app.command(
+    "strandline.commands.quarantine.quarantine_command:app",
+    name="quarantine",
+    help="Show the rows that were refused, and decide about them.",
+    sort_key=_LAKE.index("runs"),
+)
 app.command(
     "strandline.commands.alerts_command:app",
     name="alerts",

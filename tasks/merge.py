@@ -6,12 +6,15 @@ Promise: readers see nothing of it yet, and a batch that was published before ch
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import datetime
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.model.reserved_column_names import OPERATION
 from history import Batch, ClosingLimit, write_changes
+from history.iceberg.current_snapshot import WATERMARK, current_state
 from history.iceberg.history_table import exists
 from history.model.control_totals import ControlTotals
 from history.spark.column_quoting_and_comparison import named
@@ -20,7 +23,9 @@ from tasks.run.run_context import PIPELINE, Run
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import MergedBatch, StagedBatch
 from tasks.transforms import stage_rows
+from tasks.transforms.checks.pandera_schema import refuse_mismatches
 from tasks.transforms.checks.verdict import Verdict
+from tasks.transforms.rows_from_quarantine import READ_AT
 
 
 def _figures(merged: MergedBatch) -> Figures:
@@ -35,15 +40,59 @@ def merge(
     """Write the batch's changes of the history on its branch.
 
     Raises:
-        SchemaDriftError: The target can't take the contract's columns.
+        SchemaDriftError: The changes are not as the contract promises, or the target can't take
+            the contract's columns.
         MassClosingError: A full read lacks more of the open keys than the contract allows.
+    """
+    stage = run.spark.table(staged.table)
+    changes = changes_of(contract, stage)
+    refuse_mismatches(
+        changes.drop(OPERATION),
+        contract.events,
+        where=f"{run.name}, changes of batch {run.batch_id}",
+        cause="Another process changed the stage: load again.",
+    )
+    if not exists(run.spark, run.target):
+        run.spark.sql(contract.create_table)
+    keys = stage.select(*[named(name) for name in contract.key])
+    batch = batch_of(run, contract, staged, verdict)
+    return MergedBatch(batch, write_changes(run.spark, changes, batch, keys))
+
+
+@step("merge", figures=_figures)
+def merge_released(run: Run, contract: CompiledContract, staged: StagedBatch) -> MergedBatch:
+    """Write the changes that released rows make, on the batch's branch.
+
+    Each row takes the place that it would have had; the watermark stays where it is.
+
+    Raises:
+        SchemaDriftError: The target can't take the contract's columns.
     """
     if not exists(run.spark, run.target):
         run.spark.sql(contract.create_table)
+    no_verdict = Verdict(score=None, threshold=0.0, passed=True)
+    batch = batch_of(run, contract, advanced(run, staged), no_verdict)
+    batch = replace(batch, released=True)
     stage = run.spark.table(staged.table)
-    keys = stage.select(*[named(name) for name in contract.key])
-    batch = batch_of(run, contract, staged, verdict)
-    return MergedBatch(batch, write_changes(run.spark, changes_of(contract, stage), batch, keys))
+    changes = changes_of(contract, stage, read_at=F.col(READ_AT) if contract.is_state else None)
+    return MergedBatch(batch, write_changes(run.spark, changes, batch))
+
+
+def advanced(run: Run, staged: StagedBatch) -> StagedBatch:
+    """The batch with a watermark that is not before the published one; it never moves back."""
+    state = current_state(run.spark, run.target) if exists(run.spark, run.target) else None
+    properties = state.properties if state is not None else {}
+    judged_until = json.loads(properties.get(PIPELINE, "{}")).get("judged_until")
+    return replace(
+        staged,
+        watermark=_later(staged.watermark, properties.get(WATERMARK)),
+        judged_until=_later(staged.judged_until, judged_until),
+    )
+
+
+def _later(moment: datetime | None, text: str | None) -> datetime | None:
+    other = None if text is None else datetime.fromisoformat(text)
+    return max((each for each in (moment, other) if each is not None), default=None)
 
 
 def batch_of(run: Run, contract: CompiledContract, staged: StagedBatch, verdict: Verdict) -> Batch:
@@ -81,14 +130,21 @@ def batch_of(run: Run, contract: CompiledContract, staged: StagedBatch, verdict:
     )
 
 
-def changes_of(contract: CompiledContract, stage: DataFrame) -> DataFrame:
-    """The staged change events, as the history engine takes them."""
+def changes_of(
+    contract: CompiledContract, stage: DataFrame, *, read_at: Column | None = None
+) -> DataFrame:
+    """The staged change events, as the history engine takes them.
+
+    `read_at` is the instant of a row's own read, where the batch is not of one read.
+    """
     # Column comments come along, for a column that is yet to be added.
     columns = [
         named(name).alias(name, metadata={"comment": contract.comments[name]})
         for name in contract.events.fieldNames()
     ]
     events = stage.where(F.col(stage_rows.KIND) == stage_rows.EVENT)
+    if read_at is not None:
+        columns.append(read_at.alias(contract.history.sequence))
     return events.select(*columns, F.col(OPERATION))
 
 
@@ -101,7 +157,9 @@ def _expected_open_versions(
     excluded = None
     if staged.refused or staged.ignored:
         stage = run.spark.table(staged.table)
-        without_event = F.col(stage_rows.KIND).isin(stage_rows.REFUSED, stage_rows.IGNORED)
+        without_event = F.col(stage_rows.KIND).isin(
+            stage_rows.REFUSED, stage_rows.DUPLICATE, stage_rows.IGNORED
+        )
         excluded = stage.where(without_event).select(*[named(name) for name in contract.key])
     return ControlTotals(
         rows=staged.open_rows,

@@ -7,10 +7,10 @@ row leaves the source a second time in this run.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import DataFrame, Observation
-from pyspark.sql import functions as F
 
 from blocks.postgres.consistent_read import SourceReading
 from contracts.model.reserved_column_names import UNFIT
@@ -18,20 +18,20 @@ from history.iceberg.history_table import exists
 from history.spark.column_quoting_and_comparison import named
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.compiler.fingerprint_columns import fingerprint_columns
+from tasks.judging.anomaly_model_of_batch import model_of_batch
+from tasks.judging.referenced_values import referenced_values
+from tasks.run.quarantine_decision import has_unsettled_rows
 from tasks.run.run_context import Run
+from tasks.run.stage_table import write_stage
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import Extraction, StagedBatch
-from tasks.source.jdbc_reader import reference_values, source_rows
+from tasks.source.jdbc_reader import source_rows
 from tasks.transforms import stage_rows
+from tasks.transforms.anomalies.anomaly_model import AnomalyModel, NotEvaluated
+from tasks.transforms.checks.batch_checks import BatchFacts
+from tasks.transforms.checks.batch_measures import measure
 from tasks.transforms.checks.pandera_schema import refuse_mismatches
 from tasks.transforms.checks.row_checks import findings, judged
-
-_PROPERTIES = {
-    "format-version": "3",
-    "write.spark.fanout.enabled": "true",
-    "write.distribution-mode": "none",
-    "write.parquet.compression-codec": "zstd",
-}
 
 
 def _figures(batch: StagedBatch) -> Figures:
@@ -72,14 +72,17 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         where=f"{run.name}, rows of {contract.relation}",
         cause="The source changed while it was read: load again.",
     )
+    referenced = referenced_values(run, contract, reading)
+    anomalies = model_of_batch(run, extraction, reading)
     frame = stage_rows.stage_rows(
         rows,
         contract.stage,
         keys,
         _origin(run, extraction, fingerprinted),
-        references=_references(run, contract, reading),
+        references=referenced.frames,
         open_versions=_open_versions(run, extraction, fingerprinted),
         observation=observation,
+        anomalies=anomalies if isinstance(anomalies, AnomalyModel) else None,
     )
     refuse_mismatches(
         frame.drop(*contract.stage.own_columns),
@@ -87,8 +90,13 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         where=f"{run.name}, stage of batch {run.batch_id}",
         cause="Report this: mapping or protection made other types than the contract states.",
     )
-    _write(run, frame)
-    return _batch(run, contract, observation.get, extraction)
+    write_stage(run, frame)
+    batch = _batch(run, observation.get, extraction)
+    counts = _counts(observation.get)
+    checks = contract.stage.checks
+    no_model = anomalies.reason if isinstance(anomalies, NotEvaluated) else ""
+    found = findings(checks, counts, referenced.unavailable, no_model)
+    return replace(batch, findings=found, anomalies=_kept(contract, anomalies))
 
 
 def _origin(run: Run, extraction: Extraction, fingerprinted: tuple[str, ...]) -> stage_rows.Origin:
@@ -103,27 +111,11 @@ def _origin(run: Run, extraction: Extraction, fingerprinted: tuple[str, ...]) ->
         read_until=extraction.judged_until,
         fingerprinted=fingerprinted,
         one_row_a_key=contract.one_row_a_key,
-        stages_all_keys=contract.is_state and extraction.full and (closes or run.full),
+        # A refused row is settled when its key's row passes, also when that is a repeat.
+        stages_all_keys=contract.is_state
+        and extraction.full
+        and (closes or run.full or has_unsettled_rows(run)),
     )
-
-
-def _references(
-    run: Run, contract: CompiledContract, reading: SourceReading
-) -> Mapping[str, DataFrame]:
-    """The relations that the contract's checks refer to, with the columns that they need."""
-    frames = {}
-    for name, columns in contract.references.items():
-        schema, _, table = name.partition(".")
-        frames[name] = reference_values(
-            run.spark,
-            reading,
-            reading.relation(schema, table),
-            columns,
-            contract.fetch,
-            dialect=run.source.dialect,
-            where=run.name,
-        )
-    return frames
 
 
 def _open_versions(
@@ -142,20 +134,10 @@ def _open_versions(
     return rows.select(*[named(name) for name in columns])
 
 
-def _write(run: Run, frame: DataFrame) -> None:
-    writer = frame.writeTo(run.stage).using("iceberg").partitionedBy(F.col(stage_rows.KIND))
-    for name, text in _PROPERTIES.items():
-        writer = writer.tableProperty(name, text)
-    writer.createOrReplace()
-
-
-def _batch(
-    run: Run, contract: CompiledContract, observed: Mapping[str, object], extraction: Extraction
-) -> StagedBatch:
+def _batch(run: Run, observed: Mapping[str, object], extraction: Extraction) -> StagedBatch:
     def count(kind: str) -> int:
         return int(str(observed[f"kind_{kind}"]))
 
-    counts = {name: value for name, value in observed.items() if isinstance(value, int)}
     return StagedBatch(
         table=run.stage,
         rows_read=sum(count(kind) for kind in stage_rows.KINDS),
@@ -164,12 +146,36 @@ def _batch(
         ignored=count(stage_rows.IGNORED),
         repeated=count(stage_rows.REPEATED),
         watermark=_latest(_moment(observed[stage_rows.WATERMARK]), extraction.watermark),
-        findings=findings(contract.stage.checks, counts),
-        judged=judged(counts),
+        judged=judged(_counts(observed)),
+        facts=_facts(observed, extraction),
         read=extraction.read,
         open_rows=int(str(observed[stage_rows.THERE])) if _covers_all_keys(extraction) else None,
         open_rows_digest=int(str(observed[stage_rows.THERE_DIGEST])),
         judged_until=_latest(_moment(observed[stage_rows.JUDGED_UNTIL]), extraction.judged_until),
+    )
+
+
+def _counts(observed: Mapping[str, object]) -> Mapping[str, int]:
+    return {name: value for name, value in observed.items() if isinstance(value, int)}
+
+
+def _kept(contract: CompiledContract, anomalies: AnomalyModel | NotEvaluated | None) -> str:
+    """The model as it may be kept; empty if there is none."""
+    if not isinstance(anomalies, AnomalyModel) or contract.anomalies is None:
+        return ""
+    return anomalies.public_json(contract.anomalies.hidden)
+
+
+def _facts(observed: Mapping[str, object], extraction: Extraction) -> BatchFacts:
+    read = sum(int(str(observed[f"kind_{kind}"])) for kind in stage_rows.KINDS)
+    return BatchFacts(
+        rows_read=read,
+        rows_in_source=extraction.rows,
+        rows_counted=int(str(observed["rows"])),
+        full=extraction.full,
+        read_at=extraction.read_at,
+        newest=_latest(_moment(observed[stage_rows.JUDGED_UNTIL]), extraction.watermark),
+        observed={name: value for name, value in observed.items() if name.startswith(measure(""))},
     )
 
 

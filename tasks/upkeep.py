@@ -24,6 +24,7 @@ from history.upkeep.snapshot_expiry import Retention
 from history.upkeep.table_upkeep import STEPS, UpkeepReport, UpkeepSettings, upkeep
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.compiler.source_kind_in_history_table import with_recorded_source_kind
+from tasks.lifecycle.leftover_cleanup import clear_expired_stages
 from tasks.lifecycle.open_run import contracts_folder
 from tasks.lifecycle.table_lock import table_lock
 from tasks.run.progress_listeners import announce
@@ -85,6 +86,7 @@ def keep_up(
         else:
             with table_lock(block.state_directory, target, run_id=run_id):
                 report = _run_upkeep(model, block, target, now, dry_run=False)
+                _clear_expired_stages(model, block, target, now)
                 views = None if report is None else _create_views(model, block, target)
     except StrandlineError as error:
         return UpkeepOutcome(model.name, target, time.monotonic() - started, error=error)
@@ -120,6 +122,15 @@ def _run_upkeep(
             dry_run=dry_run,
             announce=step_done,
         )
+
+
+def _clear_expired_stages(
+    contract: Contract, settings: RunSettings, target: str, now: datetime
+) -> None:
+    """Remove the stages of batches that were not published, and whose time is up."""
+    with map_spark_errors(contract.name, "upkeep"):
+        spark = settings.spark.session(settings.lakehouse)
+        clear_expired_stages(spark, settings, contract.name, target, now=now)
 
 
 def _create_views(contract: Contract, settings: RunSettings, target: str) -> bool:

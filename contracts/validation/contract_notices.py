@@ -1,19 +1,35 @@
-"""Settings that a contract should have and may omit: a rule then decides."""
+"""What a contract should say and may omit, or says without effect."""
 
 from __future__ import annotations
 
-from contracts.model import Contract
+from collections.abc import Iterator
+
+from contracts.model import Contract, Severity
 from contracts.yaml_reading.problem_report import Problem
 
 
 def notices(contract: Contract, file: str) -> tuple[Problem, ...]:
-    """Settings that a contract should have and may omit: a rule then decides."""
-    if contract.source.kind is not None:
-        return ()
-    problem = Problem(
-        file,
-        "customProperties.strandline.source.kind",
-        "does not say what the rows of the source are",
-        "state: a table with one row a key, as it is now; events: a log of changes",
-    )
-    return (problem,)
+    """Settings that a rule decides where they are omitted, and weights that nothing weighs."""
+    return (*_unsaid_kind(contract, file), *_unused_weights(contract, file))
+
+
+def _unsaid_kind(contract: Contract, file: str) -> Iterator[Problem]:
+    if contract.source.kind is None:
+        yield Problem(
+            file,
+            "customProperties.strandline.source.kind",
+            "does not say what the rows of the source are",
+            "state: a table with one row a key, as it is now; events: a log of changes",
+        )
+
+
+def _unused_weights(contract: Contract, file: str) -> Iterator[Problem]:
+    for check in contract.checks:
+        refuses = check.severity is Severity.REFUSE and check.threshold is None
+        if refuses and check.weight != 1.0:
+            yield Problem(
+                file,
+                f"schema[0].quality, {check.id}",
+                "has a weight without effect: a row that it refuses counts in full",
+                "leave the weight out, or warn",
+            )

@@ -1,49 +1,28 @@
-"""What a flow run's page shows: the counts and the findings of each load, as artifacts."""
+"""What a flow run's page shows of each load: its counts, and where its rows and time went."""
 
 from __future__ import annotations
 
-import re
+from prefect.artifacts import create_image_artifact, create_markdown_artifact
 
-from prefect.artifacts import (
-    create_image_artifact,
-    create_markdown_artifact,
-    create_table_artifact,
-)
-
-from flows.run_page.svg_bar_chart import Bar, bars, data_address
+from tasks.observability.quality_artifacts import artifact_key
+from tasks.observability.svg_bar_chart import Bar, bars, data_address
 from tasks.run.step_results import LoadSummary
 
 _OPENED, _REFUSED, _QUIET = "#0b6e4f", "#b3541e", "#9aa5b1"
 
 
 def show_load(summary: LoadSummary) -> None:
-    """Put the summary of a load, its findings and a plot on the run's page."""
-    name = re.sub(r"[^a-z0-9-]+", "-", summary.contract.lower())
+    """Put the summary of a load and a plot on the run's page; its verdict is there already."""
     create_markdown_artifact(
         markdown=summary_markdown(summary),
-        key=f"load-{name}",
+        key=artifact_key("load", summary.contract),
         description=f"What batch {summary.batch_id} did to {summary.target}",
     )
     create_image_artifact(
         image_url=data_address(load_plot(summary)),
-        key=f"plot-{name}",
+        key=artifact_key("plot", summary.contract),
         description=f"Where the rows and the time of batch {summary.batch_id} went",
     )
-    if summary.verdict.findings:
-        create_table_artifact(
-            table=[
-                {
-                    "check": finding.check,
-                    "columns": ", ".join(finding.columns),
-                    "severity": finding.severity,
-                    "failed": finding.failed,
-                    "evaluated": finding.evaluated,
-                }
-                for finding in summary.verdict.findings
-            ],
-            key=f"findings-{name}",
-            description=f"How the checks of {summary.contract} went",
-        )
 
 
 def summary_markdown(summary: LoadSummary) -> str:
@@ -60,6 +39,8 @@ def summary_markdown(summary: LoadSummary) -> str:
         ("versions closed", report.closed),
         ("late events", report.late),
         ("deletes", report.deleted),
+        *([("refused before, mended since", summary.mended)] if summary.mended else []),
+        *([("refused before, gone since", summary.gone)] if summary.gone else []),
     )
     lines = "\n".join(f"| {label} | {count:,} |" for label, count in rows)
     read_as = (

@@ -30,6 +30,9 @@ class Batch:
             even if no version changes, so that the next one need not read the same again.
         closing: How many keys a full read may close; None: any number.
         properties: Further entries for the snapshot summary.
+        released: The rows come from the quarantine. Those of a state source carry the instants of
+            their own reads in the sequence column, and `read` is None: their keys were read since,
+            and refused again or not read, so that nothing follows from the reads in between.
     """
 
     table: str
@@ -43,6 +46,7 @@ class Batch:
     opened: ControlTotals | None = None
     watermark: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
+    released: bool = False
 
     @property
     def branch(self) -> str:

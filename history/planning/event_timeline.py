@@ -79,7 +79,7 @@ def event_timeline(
     if state.is_empty:
         flags = {"__key_has_late": F.lit(False), "__arrives_late": F.lit(False)}
         return checkpoint_timeline(mark_unique_instants(new.withColumns(flags), settings))
-    if state.has_read_after(batch.read):
+    if state.has_read_after(batch.read) or (batch.released and settings.stamp is not None):
         return _timeline_of_late_read(new, stored, state, batch, key_range, accepted=accepted)
     key_instants = checkpoint(
         batch_keys(events, settings), {"crowded": count_of(F.col("__shares_instant"))}
@@ -243,7 +243,7 @@ def _timeline_of_late_read(
     """The timeline of a read that is loaded after a later one: every stored row of its keys.
 
     With the observations of the later reads that are not stored
-    (`history.planning.late_source_reads`).
+    (`history.planning.late_source_reads`), unless those refused the keys as this one did.
     """
     settings = batch.settings
     keys = broadcast_if_small(
@@ -253,9 +253,10 @@ def _timeline_of_late_read(
     if stored.kept is not None:
         kept = rows_of_keys(key_range.filter(stored.kept), keys, settings)
         rows = rows.unionByName(kept, allowMissingColumns=True)
-    observed = late_source_reads.add_unchanged_observations(rows, settings, state.reads)
+    if not batch.released:
+        rows = late_source_reads.add_unchanged_observations(rows, settings, state.reads)
     flags = {"__key_has_late": F.lit(True), "__arrives_late": F.col("__origin") == NEW}
-    return checkpoint_timeline(mark_unique_instants(observed.withColumns(flags), settings))
+    return checkpoint_timeline(mark_unique_instants(rows.withColumns(flags), settings))
 
 
 def _is_repeat(event: Column, settings: HistorySettings, columns: tuple[str, ...]) -> Column:

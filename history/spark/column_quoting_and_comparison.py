@@ -108,12 +108,13 @@ def numbered(names: Iterable[str]) -> Column:
     return F.struct(*(parts or [F.lit(0).alias("r0")]))
 
 
-_EXACT = {
+EXACT_JSON = {
     "ignoreNullFields": "false",
     "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
     "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
     "timeZone": "UTC",
 }
+"""How rows are written as JSON: nulls included, timestamps in UTC to the microsecond."""
 
 
 def as_json(parts: Iterable[Column]) -> Column:
@@ -121,7 +122,7 @@ def as_json(parts: Iterable[Column]) -> Column:
 
     By default Spark writes milliseconds, which makes different timestamps equal.
     """
-    return F.to_json(F.struct(*parts), dict(_EXACT))
+    return F.to_json(F.struct(*parts), dict(EXACT_JSON))
 
 
 def as_text(value: Column, kind: T.DataType) -> Column:

@@ -26,13 +26,6 @@ AsOf = Annotated[
     str | None,
     Parameter(help="Show only what held at this moment, such as 2024-05-01T12:00 (UTC)."),
 ]
-WithRows = Annotated[
-    bool,
-    Parameter(
-        negative="",
-        help="Show the rows themselves too, as they are kept: what is sensitive encrypted.",
-    ),
-]
 Limit = Annotated[int, Parameter(validator=Number(gte=1), help="The most to show.")]
 Verbose = Annotated[bool, Parameter(negative="", help="Show Prefect's own log as well.")]
 
@@ -110,6 +103,21 @@ Repair = Annotated[
 ]
 ShownKeys = Annotated[
     int, Parameter(validator=Number(gte=0), help="Name so many of the keys that differ.")
+]
+TableOrRun = Annotated[
+    str,
+    Parameter(help="A contract or its target table; or a batch, a run's or a flow run's id."),
+]
+RunName = Annotated[
+    str | None,
+    Parameter(help="A batch, a run's or a flow run's id. Default: the table's newest batch."),
+]
+ReportFile = Annotated[
+    Path | None,
+    Parameter(help="The file to write. Default: in `reports` of the state directory."),
+]
+OpenPage = Annotated[
+    bool, Parameter(name="--open", negative="", help="Open the page in the browser.")
 ]
 
 _STARTING = "Starting"
@@ -196,22 +204,6 @@ def runs(
     history_status_commands.runs(screen, contract, limit=limit, settings=settings)
 
 
-def quarantine(
-    table: TableName,
-    /,
-    *,
-    limit: Limit = 20,
-    rows: WithRows = False,
-    settings: Settings = "default",
-    json: AsJson = False,
-) -> None:
-    """Show which rows were refused, and why."""
-    screen = CommandOutput.of(as_json=json)
-    with screen.waiting(_STARTING):
-        from strandline.commands import history_status_commands
-    history_status_commands.quarantine(screen, table, limit=limit, rows=rows, settings=settings)
-
-
 def diff(
     table: TableName,
     /,
@@ -265,6 +257,25 @@ def rebuild(  # noqa: PLR0913 - one option each
         from strandline.commands import rebuild_command
     options = rebuild_command.RebuildOptions(keys, where, since, everything=everything)
     return rebuild_command.rebuild(screen, table, options, show=show, yes=yes, settings=settings)
+
+
+def report(
+    table: TableOrRun,
+    /,
+    *,
+    run: RunName = None,
+    limit: Limit = 40,
+    output: ReportFile = None,
+    open_page: OpenPage = False,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> None:
+    """Write how a batch was judged, beside those before it, as one HTML page."""
+    screen = CommandOutput.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands import report_command
+    options = report_command.ReportOptions(run, limit, output, open_page)
+    report_command.report(screen, table, options, settings=settings)
 
 
 def deploy(*, file: ProjectFile = _PROJECT, state: State = _STATE, json: AsJson = False) -> int:

@@ -1,4 +1,4 @@
-"""The answers of the lakehouse to `strandline history`, `status`, `runs` and `quarantine`."""
+"""The answers of the lakehouse to `strandline history`, `status` and `runs`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from contracts.errors import NotFoundError, UsageError
 from contracts.model import Contract
 from strandline.queries.dates_beyond_python_range import is_day, is_temporal
 from strandline.queries.ledger_queries import (
-    Quarantine,
     read_last_runs,
-    read_quarantine,
     read_runs,
     read_status,
 )
-from strandline.queries.open_lakehouse import Lakehouse, contract_of, open_lakehouse
+from strandline.queries.open_lakehouse import contract_of, open_lakehouse
 from strandline.queries.parse_key_argument import example, key_values, moment_of
 from strandline.queries.versions_of_key import KeyHistory, Moment, read_key
 from strandline.terminal.console_output import CommandOutput
-from strandline.terminal.status_tables import quarantine_page, runs_page, status_page
+from strandline.terminal.status_tables import runs_page, status_page
 from strandline.terminal.version_chart import version_chart
 from tasks.run.spark_error_mapping import map_spark_errors
 
@@ -142,24 +140,6 @@ def runs(screen: CommandOutput, contract: str | None, *, limit: int, settings: s
         screen.answer({"runs": []}, Text(f"no runs so far; strandline run {name or 'CONTRACT'}"))
         return
     screen.answer({"runs": newest}, runs_page(newest, width=screen.out.width))
-
-
-def quarantine(screen: CommandOutput, table: str, *, limit: int, rows: bool, settings: str) -> None:
-    """Which rows were refused, and why: counts by reason, then the newest rows."""
-    run_settings = block_lookup.settings(settings)
-    contract = contract_of(table, run_settings)
-    with screen.waiting("Opening the lakehouse"):
-        lake = open_lakehouse(run_settings)
-        with map_spark_errors(contract.name, "quarantine"):
-            refused = _read_quarantine(lake, contract, limit=limit, rows=rows)
-    screen.answer(refused, *quarantine_page(refused, width=screen.out.width))
-
-
-def _read_quarantine(lake: Lakehouse, contract: Contract, *, limit: int, rows: bool) -> Quarantine:
-    ledger, table = lake.ledger("quarantine"), lake.target(contract)
-    if ledger is None:
-        return Quarantine(contract.name, table, held=0)
-    return read_quarantine(ledger, contract, table, limit=limit, rows=rows)
 
 
 def _key_not_found(contract: Contract, key_history: KeyHistory) -> NotFoundError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from contracts.model import Contract
 from history.iceberg.current_snapshot import BATCH_ID, WATERMARK, current_state
 from history.iceberg.history_table import exists
 from history.spark.column_quoting_and_comparison import named
+from history.writing.quarantine_table import is_unsettled
 from strandline.queries.dates_beyond_python_range import FarMoment, moment_at
 from tasks.compiler.contract_to_history_settings import history_settings
 
@@ -103,14 +105,32 @@ class RefusedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchKeptBack:
+    """A batch that its contract's gate kept from being published, and that still can be."""
+
+    batch_id: str
+    held_at: datetime
+    held_until: datetime
+    rows: int
+    score: float | None
+    reasons: str
+
+
+@dataclass(frozen=True, slots=True)
 class Quarantine:
-    """The rows of one table that were refused and not released: counts, and the newest ones."""
+    """The refused rows of one table that are held: counts, and the newest ones.
+
+    `settled` counts those that are not any more, by how they were settled; `batches` are the
+    batches that were not published.
+    """
 
     contract: str
     table: str
     held: int
     reasons: tuple[ReasonCount, ...] = ()
     newest: tuple[RefusedRow, ...] = ()
+    settled: Mapping[str, int] = field(default_factory=dict)
+    batches: tuple[BatchKeptBack, ...] = ()
 
 
 def read_runs(ledger: DataFrame, *, contract: str | None = None, limit: int) -> list[RunMetrics]:
@@ -158,13 +178,20 @@ def read_status(
 
 
 def read_quarantine(
-    ledger: DataFrame, contract: Contract, table: str, *, limit: int, rows: bool = False
+    ledger: DataFrame,
+    contract: Contract,
+    table: str,
+    *,
+    limit: int,
+    rows: bool = False,
+    batches: tuple[BatchKeptBack, ...] = (),
 ) -> Quarantine:
     """The quarantined rows of the table: counts by reason, then the newest `limit` rows.
 
     `rows` adds the rows themselves, as they are stored: sensitive values encrypted.
     """
-    unreleased = ledger.where((F.col("target_table") == table) & F.col("released_at").isNull())
+    own = ledger.where(F.col("target_table") == table)
+    unreleased = own.where(is_unsettled(own))
     counted = (
         unreleased.select(F.explode("reasons").alias("reason"))
         .groupBy("reason.check", "reason.column")
@@ -190,13 +217,51 @@ def read_quarantine(
         held=unreleased.count(),
         reasons=tuple(ReasonCount(r["check"], r["column"], r["count"]) for r in counted),
         newest=tuple(_refused(row, with_row=rows) for row in newest),
+        settled=_settled(own),
+        batches=batches,
     )
+
+
+def _settled(rows: DataFrame) -> dict[str, int]:
+    """How many rows were settled, by how; a ledger of an earlier release says of none."""
+    if "settled_how" not in rows.columns:
+        return {}
+    how = rows.where(~is_unsettled(rows)).groupBy("settled_how").count()
+    return {row["settled_how"]: row["count"] for row in how.orderBy("settled_how").collect()}
+
+
+def read_kept_batches(
+    spark: SparkSession, ledger: DataFrame, table: str, *, now: datetime
+) -> tuple[BatchKeptBack, ...]:
+    """The batches of the table that were not published and still can be, newest first.
+
+    Args:
+        spark: The session to read with.
+        ledger: The ledger `held_batches`.
+        table: The history table.
+        now: A batch whose time is up by then is none of them; timezone-aware.
+    """
+    own = ledger.where((F.col("target_table") == table) & (F.col("held_until") > F.lit(now)))
+    columns = ("batch_id", "stage_table", "rows_staged", "score", "reasons")
+    rows = own.select(*columns, _micros("held_at"), _micros("held_until"))
+    found: dict[str, BatchKeptBack] = {}
+    for row in rows.orderBy(F.col("held_at").desc()).collect():
+        if row.batch_id not in found and exists(spark, row.stage_table):
+            found[row.batch_id] = BatchKeptBack(
+                row.batch_id,
+                _moment(row.held_at),
+                _moment(row.held_until),
+                row.rows_staged,
+                row.score,
+                row.reasons,
+            )
+    return tuple(found.values())
 
 
 def _refused(row: Row, *, with_row: bool) -> RefusedRow:
     return RefusedRow(
         refused_at=_moment(row.refused_at),
-        record_key=_key_text(row.record_key),
+        record_key=key_text(row.record_key),
         reasons=tuple(_reason_text(reason) for reason in row.reasons or ()),
         batch_id=row.batch_id,
         row=row["row"] if with_row else None,
@@ -207,7 +272,7 @@ def _reason_text(reason: Row) -> str:
     return f"{reason['check']} ({reason['column']})" if reason["column"] else str(reason["check"])
 
 
-def _key_text(text: str | None) -> str:
+def key_text(text: str | None) -> str:
     """`{"a":1,"b":2}` as a command line takes it: `a=1,b=2`; the bare value of a single column."""
     values: dict[str, object] = json.loads(text or "{}")
     if len(values) == 1:

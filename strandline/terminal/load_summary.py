@@ -56,6 +56,8 @@ def load_data(summary: LoadSummary) -> dict[str, object]:
         "deleted": report.deleted,
         "unchanged": report.unchanged,
         "versions_taken_back": report.withdrawn,
+        "refused_rows_mended": summary.mended,
+        "refused_rows_gone": summary.gone,
         "quality_score": verdict.score,
         "quality_threshold": verdict.threshold,
         "reasons": [
@@ -106,6 +108,7 @@ def _details(summary: LoadSummary) -> list[RenderableType]:
         ("took", duration(summary.elapsed_seconds)),
         ("batch", summary.batch_id),
         *_taken_back(summary),
+        *_settled(summary),
         *_source_kind(summary),
     )
     return [title, facts(pairs)]
@@ -119,6 +122,14 @@ def _taken_back(summary: LoadSummary) -> tuple[tuple[str, str], ...]:
         f"{count(summary.report.withdrawn)} versions: events of one instant contradict each other"
     )
     return (("taken back", text),)
+
+
+def _settled(summary: LoadSummary) -> tuple[tuple[str, str], ...]:
+    """Rows that earlier loads refused, and whose source rows this one found mended or gone."""
+    words = [f"{count(summary.mended)} mended at the source"] if summary.mended else []
+    if summary.gone:
+        words.append(f"{count(summary.gone)} gone from it")
+    return (("refused before", ", ".join(words)),) if words else ()
 
 
 def _source_kind(summary: LoadSummary) -> tuple[tuple[str, str], ...]:

@@ -56,6 +56,14 @@ _REFUSED = (
     Heading("batch", spare=True),
 )
 _ROW = Heading("row", prose=True)
+_BATCHES = (
+    Heading("not published (UTC)"),
+    Heading("batch"),
+    Heading("rows", number=True),
+    Heading("quality", number=True),
+    Heading("kept until (UTC)", spare=True),
+    Heading("why", prose=True),
+)
 
 
 def status_page(statuses: Sequence[TableStatus], *, width: int) -> RenderableType:
@@ -119,8 +127,29 @@ def quarantine_page(quarantine: Quarantine, *, width: int) -> list[RenderableTyp
             (quarantine.table, "bold"), f"  {many(quarantine.held, 'row')} held in quarantine"
         )
     ]
-    if not quarantine.held:
-        return parts
+    if quarantine.settled:
+        words = ", ".join(f"{rows:,} {how}" for how, rows in quarantine.settled.items())
+        parts.append(Text(f"settled: {words}", "dim"))
+    if quarantine.held:
+        parts += _rows_that_are_kept(quarantine, width)
+    if quarantine.batches:
+        batches = [
+            (
+                minute(each.held_at),
+                each.batch_id,
+                count(each.rows),
+                share(each.score),
+                minute(each.held_until),
+                each.reasons,
+            )
+            for each in quarantine.batches
+        ]
+        parts.append(text_table(_BATCHES, batches, width=width))
+    return parts
+
+
+def _rows_that_are_kept(quarantine: Quarantine, width: int) -> list[RenderableType]:
+    parts: list[RenderableType] = []
     counts = [(count(each.rows), each.check, each.column or NOTHING) for each in quarantine.reasons]
     parts.append(text_table(_REASONS, counts, width=width))
     with_rows = any(row.row is not None for row in quarantine.newest)

@@ -14,13 +14,16 @@ from pyspark.sql import types as T
 
 from contracts.model import (
     Absence,
+    AnomalySettings,
     ClosingLimit,
     Contract,
+    Feature,
     LoadKind,
     QualityGate,
     SourceKind,
 )
-from contracts.model.check_registry import RULES, Scope
+from contracts.model.check_registry import RULES
+from contracts.model.referenced_table import ReferencedTable, referenced_tables
 from contracts.model.source_kind import one_row_a_key, source_kind_reason, with_source_kind
 from contracts.model.source_relation import Relation
 from contracts.schemas.spark_schemas import comment, event_schema, source_schema
@@ -30,7 +33,25 @@ from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.source.jdbc_reader import Fetch
 from tasks.source.source_query import SourceQuery, compile_source_query
 from tasks.source.source_schema_drift import refuse_drift
+from tasks.transforms.anomalies.feature_selection import select_features, sensitive_features
 from tasks.transforms.stage_rows import StagePlan, compile_stage
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalySearch:
+    """How unusual rows are found.
+
+    Attributes:
+        settings: The contract's.
+        features: What rows are compared by.
+        hidden: The names of the features whose values may not be told.
+        identity: The source columns that tell one row from the others.
+    """
+
+    settings: AnomalySettings
+    features: tuple[Feature, ...]
+    hidden: frozenset[str]
+    identity: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +75,7 @@ class CompiledContract:
         partitioned: Whether the source's partition column bounds a read.
         sequence_is_watermark: Whether the columns that order changes are those that choose rows.
         one_row_a_key: Whether the source itself has no two rows of one key.
-        references: The columns that checks need of other relations, by relation.
+        references: The other tables that checks look values up in, by key.
         may_be_empty: Whether a read may have no rows.
         stage: How a source row is staged.
         events: The schema of the staged events.
@@ -65,6 +86,8 @@ class CompiledContract:
         create_table: The DDL of the target.
         history: The settings of the target's history.
         quality: When a batch is published.
+        anomalies: How unusual rows are found; None: they are not looked for.
+        freshness_hours: How old the newest row may be; None: the contract does not say.
         check_notes: The description of each check, by its id.
     """
 
@@ -84,7 +107,7 @@ class CompiledContract:
     partitioned: bool
     sequence_is_watermark: bool
     one_row_a_key: bool
-    references: Mapping[str, frozenset[str]]
+    references: Mapping[str, ReferencedTable]
     may_be_empty: bool
     stage: StagePlan
     events: T.StructType
@@ -95,6 +118,8 @@ class CompiledContract:
     create_table: str
     history: HistorySettings
     quality: QualityGate
+    anomalies: AnomalySearch | None
+    freshness_hours: float | None
     check_notes: Mapping[str, str]
 
     @property
@@ -141,7 +166,7 @@ def compile_contract(
         partitioned=source.partition_column is not None,
         sequence_is_watermark={*source.watermark} == {*source.sequence},
         one_row_a_key=one_row_a_key(contract, relation),
-        references=_references(contract),
+        references=referenced_tables(contract),
         may_be_empty=source.may_be_empty,
         stage=compile_stage(contract),
         events=events,
@@ -152,14 +177,22 @@ def compile_contract(
         create_table=create_table(contract, target),
         history=history_settings(contract),
         quality=contract.quality,
+        anomalies=_anomaly_search(contract),
+        freshness_hours=contract.service_level.freshness_hours,
         check_notes={check.id: RULES[check.rule].description for check in contract.checks},
     )
 
 
-def _references(contract: Contract) -> Mapping[str, frozenset[str]]:
-    needed: dict[str, frozenset[str]] = {}
-    for check in contract.checks:
-        if RULES[check.rule].scope is Scope.REFERENCE:
-            relation, column = str(check.arguments["relation"]), str(check.arguments["column"])
-            needed[relation] = needed.get(relation, frozenset()) | {column}
-    return needed
+def _anomaly_search(contract: Contract) -> AnomalySearch | None:
+    settings = contract.quality.anomalies
+    if settings is None:
+        return None
+    features = select_features(contract)
+    key = [name for each in contract.key for name in contract.column(each).sources]
+    order = () if contract.source.is_state else contract.source.sequence
+    return AnomalySearch(
+        settings=settings,
+        features=features,
+        hidden=sensitive_features(contract, features),
+        identity=tuple(dict.fromkeys((*key, *order))),
+    )

@@ -20,6 +20,7 @@ from blocks.source_database import SourceDatabase
 from contracts.errors import ContractError, StrandlineError
 from contracts.loader import TABLES, find_contract
 from contracts.model import Contract
+from contracts.model.referenced_table import referenced_tables
 from tasks.lifecycle.leftover_cleanup import clear_leftovers, note_leftovers
 from tasks.lifecycle.table_lock import table_lock
 from tasks.lifecycle.time_limit import time_limit
@@ -69,7 +70,7 @@ def open_run(contract: str, settings: str, *, run_id: str, started: datetime) ->
             model,
             block,
             source,
-            session(block, source),
+            session(block, source, *_referenced_sources(model)),
             batch_id=batch_name(run_id, started),
             run_id=run_id,
             started=started,
@@ -83,7 +84,7 @@ def open_run(contract: str, settings: str, *, run_id: str, started: datetime) ->
         with listening(times), _recorded_if_failed(run, model, watch), limit, unexpected:
             yield OpenRun(run, model, watch, times)
         with map_spark_errors(model.name, "close", publishes=True):
-            clear_leftovers(run)
+            clear_leftovers(run, published=True)
 
 
 def run_of(
@@ -138,6 +139,12 @@ def contracts_to_load(names: Sequence[str], settings: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(name_of, names)))
 
 
+def contract_and_settings(contract: str, settings: str) -> tuple[Contract, RunSettings]:
+    """The contract of that name, or of that target, and the settings of that name."""
+    block = block_lookup.settings(settings)
+    return find_contract(contract, contracts_folder(block)), block
+
+
 def run_settings(settings: str) -> RunSettings:
     """The settings of that name: how many loads may run, and how long."""
     return block_lookup.settings(settings)
@@ -148,9 +155,17 @@ def contracts_folder(settings: RunSettings) -> Path:
     return settings.contracts_directory or TABLES
 
 
-def session(settings: RunSettings, source: SourceDatabase) -> SparkSession:
-    """A new session of the process's one Spark, with the source's driver."""
-    return settings.spark.session(settings.lakehouse, *source.packages(), shared=False)
+def session(settings: RunSettings, *sources: SourceDatabase) -> SparkSession:
+    """A new session of the process's one Spark, with the sources' drivers."""
+    packages = dict.fromkeys(each for source in sources for each in source.packages())
+    return settings.spark.session(settings.lakehouse, *packages, shared=False)
+
+
+def _referenced_sources(contract: Contract) -> Iterator[SourceDatabase]:
+    """The other databases in which checks look values up."""
+    connections = {table.connection for table in referenced_tables(contract).values()}
+    for connection in sorted(connections - {""}):
+        yield block_lookup.source(connection)
 
 
 def _prepare(run: Run, namespace: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -13,7 +14,7 @@ from contracts.schemas.target_ddl import add_columns, create_ledger
 from history.iceberg.history_table import exists
 from tasks.run.run_context import ledger_table
 
-NAMES = ("data_lineage", "run_metrics", "quarantine")
+NAMES = ("data_lineage", "run_metrics", "quarantine", "quality_findings", "unusual_rows")
 
 _creation_lock = threading.Lock()
 
@@ -33,11 +34,16 @@ def ensure_namespaces_and_ledgers(
 
 def _ensure_ledgers(spark: SparkSession, settings: RunSettings) -> None:
     for name in NAMES:
-        table = ledger_table(settings, name)
-        if exists(spark, table):
-            _add_missing_columns(spark, load_ledger(LEDGERS / f"{name}.yaml"), table)
-        else:
-            spark.sql(create_ledger(load_ledger(LEDGERS / f"{name}.yaml"), table))
+        ensure_ledger(spark, settings, name)
+
+
+def ensure_ledger(spark: SparkSession, settings: RunSettings, name: str) -> None:
+    """Create one ledger, or add the columns that it has gained since it was created."""
+    table = ledger_table(settings, name)
+    if exists(spark, table):
+        _add_missing_columns(spark, load_ledger(LEDGERS / f"{name}.yaml"), table)
+    else:
+        spark.sql(create_ledger(load_ledger(LEDGERS / f"{name}.yaml"), table))
 
 
 def _add_missing_columns(spark: SparkSession, ledger: Ledger, table: str) -> None:
@@ -54,3 +60,13 @@ def append(rows: DataFrame, table: str) -> None:
     rows.select(*[rows[f.name].cast(f.dataType).alias(f.name) for f in schema.fields]).writeTo(
         table
     ).append()
+
+
+def append_row(spark: SparkSession, table: str, values: Mapping[str, object]) -> None:
+    """Append one row of plain values; columns without one are null."""
+    names = spark.table(table).columns
+    row = spark.sql(
+        "SELECT " + ", ".join(f":{name} AS {name}" for name in names),
+        {name: values.get(name) for name in names},
+    )
+    append(row, table)

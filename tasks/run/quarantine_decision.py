@@ -1,4 +1,4 @@
-"""A person's decision about refused rows or about a batch that was not published, and what it is of.
+"""What a person decides about refused rows or a batch that was not published, and of which rows.
 
 Promise: a decision has a person and a reason. It is in the ledger before it is carried out, and it
 has counts and names of columns, and never a value.
@@ -6,13 +6,15 @@ has counts and names of columns, and never a value.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from blocks.run_settings import RunSettings
 from contracts.errors import UsageError
 from history.iceberg.history_table import exists
 from history.writing.quarantine_table import is_unsettled
@@ -66,10 +68,13 @@ class Decision:
 class Selection:
     """Which of the kept rows of a table are meant.
 
-    `words` says by what they were selected, without a value.
+    Attributes:
+        condition: For a session with the lakehouse and the settings of the run: a condition over
+            the quarantine's columns, never null.
+        words: By what they were selected, without a value.
     """
 
-    condition: Column = field(repr=False)
+    condition: Callable[[SparkSession, RunSettings], Column] = field(repr=False)
     words: str
 
 

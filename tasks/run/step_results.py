@@ -10,6 +10,7 @@ from history import Batch, WriteResult
 from history.model.load_report import LoadReport
 from history.model.recorded_source_reads import Read
 from tasks.compiler.compile_contract import CompiledContract
+from tasks.transforms.checks.batch_checks import BatchFacts
 from tasks.transforms.checks.quality_score import Finding, Judged
 from tasks.transforms.checks.verdict import Verdict
 
@@ -57,11 +58,13 @@ class StagedBatch:
     `rows_read` counts what left the source; it equals refused + ignored + repeated + staged.
     `repeated` rows equal an open version and were not written.
     `watermark` is the greatest of the rows that were not refused, within the source's own clock
-    (None: there is none). `judged` are the rows that were counted. `read` is the batch's read of a
-    state source; it is full where the contract closes keys that are absent from a full load.
-    `judged_until` is the greatest watermark of all rows up to the read. `open_rows` counts the rows
-    that must be open versions once a full read is loaded (None: not a full read), and
-    `open_rows_digest` is the digest of their fingerprints.
+    (None: there is none). `judged` are the rows that were counted, `facts` what checks of the whole
+    batch need, `duplicates` those of the refused rows that a set check refused, `anomalies` the
+    model of its rows as JSON. `read` is the
+    batch's read of a state source; it is full where the contract closes keys that are absent from a
+    full load. `judged_until` is the greatest watermark of all rows up to the read. `open_rows`
+    counts the rows that must be open versions once a full read is loaded (None: not a full read),
+    and `open_rows_digest` is the digest of their fingerprints.
     """
 
     table: str
@@ -73,6 +76,9 @@ class StagedBatch:
     watermark: datetime | None
     findings: tuple[Finding, ...] = ()
     judged: Judged = _NOTHING_JUDGED
+    facts: BatchFacts | None = None
+    duplicates: int = 0
+    anomalies: str = ""
     read: Read | None = None
     judged_until: datetime | None = None
     open_rows: int | None = None
@@ -93,6 +99,15 @@ class SourceRead:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidBatch:
+    """A batch that was read and staged and let through, with the contract it was read by."""
+
+    contract: CompiledContract
+    staged: StagedBatch
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class MergedBatch:
     """A batch on its branch: what the history engine was given, and what it wrote."""
 
@@ -106,6 +121,7 @@ class LoadSummary:
 
     `step_seconds` says how long each step took, all its repetitions together. `source_kind` is
     what the source was read as, `taken_because` why, where the contract does not say.
+    `mended` and `gone` are the rows refused by earlier loads whose source rows this one found so.
     """
 
     contract: str
@@ -122,6 +138,8 @@ class LoadSummary:
     step_seconds: Mapping[str, float] = field(default_factory=dict)
     source_kind: str = ""
     taken_because: str = ""
+    mended: int = 0
+    gone: int = 0
 
     @property
     def elapsed_seconds(self) -> float:

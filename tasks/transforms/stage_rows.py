@@ -14,8 +14,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
-from contracts.model import Check, Contract
-from contracts.model.check_registry import RULES, Scope
+from contracts.model import Contract
 from contracts.model.encryption_keys import ProtectionKeys
 from contracts.model.reserved_column_names import OPERATION, UNFIT
 from contracts.model.transformation_registry import TRANSFORMATIONS
@@ -23,6 +22,9 @@ from contracts.schemas.spark_schemas import FILLED_BY_HISTORY, event_schema
 from history.audit.reconcile_control_totals import value_digest
 from history.planning.event_validation import DELETE, UPSERT
 from history.spark.column_quoting_and_comparison import as_json, named
+from tasks.transforms.anomalies.anomaly_columns import ANOMALY_TYPE, with_anomalies
+from tasks.transforms.anomalies.anomaly_model import AnomalyModel
+from tasks.transforms.checks.batch_measures import BatchMeasures, compile_batch_measures
 from tasks.transforms.checks.row_checks import (
     Mask,
     RowChecks,
@@ -34,6 +36,7 @@ from tasks.transforms.checks.row_checks import (
     row_score,
     with_references,
 )
+from tasks.transforms.checks.set_checks import SetChecks, compile_set_checks
 from tasks.transforms.hashing.row_fingerprint import Fingerprint, fingerprints
 from tasks.transforms.mapping.column_mapping import mapped, mapped_column, sequence, watermark
 from tasks.transforms.mapping.row_filter import meets_conditions
@@ -47,12 +50,15 @@ from tasks.transforms.protection.column_protection import (
 KIND = "__kind"
 EVENT, SEEN, REFUSED = "event", "seen", "refused"
 IGNORED, REPEATED = "ignored", "repeated"
-"""The kind of a row. Ignored and repeated rows are counted and not staged; where a load needs all
-keys of the read, their keys are staged too, those of repeated rows as `seen`."""
+DUPLICATE = "duplicate"
+"""The kind of a row. `duplicate` are events that a set check refused later. Ignored and repeated
+rows are counted and not staged; where a load needs all keys of the read, their keys are staged too,
+those of repeated rows as `seen`."""
 KINDS = (EVENT, REFUSED, IGNORED, REPEATED)
 
 FAILED, SOURCE_ROW, DIGEST = "__failed", "__source_row", "__digest"
 UNFIT_COLUMNS = "__unfit_columns"
+ANOMALY = "__anomaly"
 THERE, THERE_DIGEST = "there", "there_digest"
 """The observation's names for the rows that must be open versions: their number and digest."""
 WATERMARK, JUDGED_UNTIL = "__watermark", "__judged_until"
@@ -76,6 +82,7 @@ class Origin:
         fingerprinted: The tracked columns that the fingerprint is made of; None: all of them.
         one_row_a_key: The source itself has no two rows of one key.
         stages_all_keys: The keys of ignored and repeated rows are staged too.
+        carried: Columns of the rows, beside those of the source, that the stage gets as they are.
     """
 
     batch_id: str
@@ -87,6 +94,7 @@ class Origin:
     fingerprinted: tuple[str, ...] | None = None
     one_row_a_key: bool = True
     stages_all_keys: bool = False
+    carried: tuple[str, ...] = ()
 
 
 def set_digest(position: int) -> str:
@@ -100,7 +108,8 @@ class StagePlan:
 
     Attributes:
         checks: The checks of one row.
-        set_checks: The checks that need the whole batch, in the order of the contract.
+        set_checks: The checks of rows against each other.
+        measures: What the checks of the whole batch need to be measured.
         protection: Which columns are protected.
         ignored: Whether the contract ignores a row.
         member: Whether a row belongs to the source's membership; others close their key's version.
@@ -118,10 +127,12 @@ class StagePlan:
             compared before protection, or no column shows that they differ.
         retention_days: After how many days personal columns become unreadable.
         is_state: Whether the source is a state: one row a key.
+        finds_anomalies: Whether unusual rows are looked for, and marked.
     """
 
     checks: RowChecks
-    set_checks: tuple[Check, ...]
+    set_checks: SetChecks
+    measures: BatchMeasures
     protection: ColumnProtection
     ignored: Column
     member: Column
@@ -137,12 +148,14 @@ class StagePlan:
     compared: tuple[str, ...] | None
     retention_days: int
     is_state: bool
+    finds_anomalies: bool
 
     @property
     def own_columns(self) -> tuple[str, ...]:
         """The stage's columns that describe the row and are not in the target."""
-        digests = [set_digest(position) for position, _ in enumerate(self.set_checks)]
-        return (OPERATION, KIND, FAILED, UNFIT_COLUMNS, SOURCE_ROW, DIGEST, *digests)
+        digests = [set_digest(position) for position, _ in enumerate(self.set_checks.checks)]
+        found = (ANOMALY,) if self.finds_anomalies else ()
+        return (OPERATION, KIND, FAILED, UNFIT_COLUMNS, SOURCE_ROW, DIGEST, *digests, *found)
 
     def compared_with_known(self, fingerprinted: tuple[str, ...]) -> tuple[str, ...]:
         """The columns in which a full load's row has to equal an open version to be skipped.
@@ -171,7 +184,8 @@ def compile_stage(contract: Contract) -> StagePlan:
     kinds = {column.name: column.type for column in source.columns}
     return StagePlan(
         checks=compile_row_checks(contract),
-        set_checks=tuple(c for c in contract.checks if RULES[c.rule].scope is Scope.SET),
+        set_checks=compile_set_checks(contract),
+        measures=compile_batch_measures(contract),
         protection=compile_protection(contract),
         ignored=meets_conditions(source.ignore) if source.ignore else F.lit(False),
         member=meets_conditions(source.membership) if source.membership else F.lit(True),
@@ -187,6 +201,7 @@ def compile_stage(contract: Contract) -> StagePlan:
         compared=_compared(contract),
         retention_days=contract.retention_days or 0,
         is_state=source.is_state,
+        finds_anomalies=contract.quality.anomalies is not None,
     )
 
 
@@ -218,6 +233,7 @@ def stage_rows(
     references: Mapping[str, DataFrame],
     open_versions: DataFrame | None,
     observation: Observation,
+    anomalies: AnomalyModel | None = None,
 ) -> DataFrame:
     """The rows of the stage.
 
@@ -233,13 +249,15 @@ def stage_rows(
         observation: Gets, over all rows: per-check counts, `kind_<kind>`, and two watermarks in
             microseconds since 1970: the greatest of rows that were not refused up to the origin's
             limit (`watermark`), and the greatest of all up to the read (`judged_until`).
+        anomalies: What rows are usually like; None: unusual ones are not looked for.
 
     Returns:
         The event columns in stored types and `StagePlan.own_columns`. Of these, refused rows have
         the mask of `RowChecks` as an array, the columns whose values could not be carried, the
         source row (sensitive values encrypted) and its digest.
     """
-    checked = _checked(with_references(rows, plan.checks, references), plan, origin)
+    known = with_references(rows, plan.checks, references)
+    checked = _checked(known, plan, origin, anomalies)
     fingerprinted = _fingerprinted(_mapped(checked, plan, origin), plan, keys, origin)
     classified = _classified(fingerprinted, plan, open_versions)
     measured = classified.observe(observation, *_measures(plan, origin))
@@ -248,8 +266,17 @@ def stage_rows(
     return protected(selected, plan.protection, keys, table=origin.target)
 
 
-def _checked(rows: DataFrame, plan: StagePlan, origin: Origin) -> DataFrame:
-    duplicate = None
+def _checked(
+    rows: DataFrame, plan: StagePlan, origin: Origin, anomalies: AnomalyModel | None
+) -> DataFrame:
+    duplicate, unusual = None, None
+    if plan.finds_anomalies:
+        if anomalies is None:
+            rows = rows.withColumn(ANOMALY, F.lit(None).cast(ANOMALY_TYPE))
+        else:
+            rows = with_anomalies(rows, anomalies, ANOMALY)
+            rows = rows.withColumn(ANOMALY, F.when(~plan.ignored, F.col(ANOMALY)))
+        unusual = F.col(ANOMALY).isNotNull()
     if plan.is_state and not origin.one_row_a_key:
         rows = rows.withColumn("__twin", _is_duplicate(plan))
         duplicate = F.col("__twin")
@@ -259,6 +286,7 @@ def _checked(rows: DataFrame, plan: StagePlan, origin: Origin) -> DataFrame:
         ignored=plan.ignored,
         duplicate=duplicate,
         unfit=named(UNFIT).isNotNull() & ~plan.ignored,
+        unusual=unusual,
     )
     unfit_columns = F.map_keys(F.from_json(named(UNFIT), "map<string,string>"))
     words = {_word(position): word for position, word in enumerate(mask)}
@@ -314,8 +342,11 @@ def _fingerprinted(
         names = origin.fingerprinted or plan.tracked
         tracked = {name: F.col(_clear(name)) for name in names}
         wanted[_clear(plan.fingerprint)] = Fingerprint(tracked)
-    for position, check in enumerate(plan.set_checks):
-        values = {name: named(name) for name in check.columns}
+    for position, check in enumerate(plan.set_checks.checks):
+        about_target = check.about_target
+        values = {
+            name: F.col(_clear(name)) if about_target else named(name) for name in check.columns
+        }
         # A row with a null in one of the columns repeats nothing.
         complete = reduce(lambda one, other: one & other, (v.isNotNull() for v in values.values()))
         wanted[set_digest(position)] = Fingerprint(values, only=complete)
@@ -367,6 +398,7 @@ def _measures(plan: StagePlan, origin: Origin) -> list[Column]:
     accepted = (F.col(KIND) != REFUSED) & (micros <= F.lit(_micros_of(origin.watermark_limit)))
     return [
         *counts(plan.checks, _mask(plan), counted, F.col("__unfit_columns")),
+        *plan.measures.columns(counted, origin.read_at),
         *[F.count_if(F.col(KIND) == kind).alias(f"kind_{kind}") for kind in KINDS],
         F.max(F.when(accepted, micros)).alias(WATERMARK),
         F.max(F.when(was_read, micros)).alias(JUDGED_UNTIL),
@@ -410,7 +442,9 @@ def _stage_columns(
         F.when(refused, F.col("__unfit_columns")).alias(UNFIT_COLUMNS),
         row.alias(SOURCE_ROW),
         F.col(DIGEST),
-        *[F.col(set_digest(position)) for position, _ in enumerate(plan.set_checks)],
+        *[F.col(set_digest(position)) for position, _ in enumerate(plan.set_checks.checks)],
+        *([F.col(ANOMALY)] if plan.finds_anomalies else []),
+        *[F.col(name) for name in origin.carried],
     )
 
 

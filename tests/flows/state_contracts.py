@@ -7,7 +7,13 @@ from pathlib import Path
 
 import yaml
 
-_LOGICAL = {"INTEGER": "integer", "BIGINT": "integer", "SMALLINT": "integer", "DATE": "date"}
+_LOGICAL = {
+    "INTEGER": "integer",
+    "BIGINT": "integer",
+    "SMALLINT": "integer",
+    "DATE": "date",
+    "DOUBLE": "number",
+}
 _GENERATED = {
     "surrogate_key": ("surrogate_key", "BIGINT", "integer", True),
     "read_at": ("read_at", "TIMESTAMP", "timestamp", True),
@@ -60,7 +66,7 @@ def write_contract(
             **source,
         },
         "history": {"key": ["id"], "tracked": tracked, **(history or {})},
-        "quality": {"threshold": 0},
+        "quality": {"threshold": 0, "refused_percent": 100},
     }
     document = {
         "apiVersion": "v3.1.0",

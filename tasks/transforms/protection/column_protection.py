@@ -157,15 +157,23 @@ def _unfit_parts(
     protection: ColumnProtection, keys: ProtectionKeys, *, table: str, texts: Column
 ) -> list[Column]:
     values = F.from_json(texts, "map<string,string>")
-    sensitive, kinds = protection.sensitive, protection.sources
+    sensitive = protection.sensitive
     clear = F.map_filter(values, lambda name, _: ~name.isin(*sensitive))
-    # Text is always carried: where no other column is sensitive, nothing has to cross to Python.
-    if not any(kinds[name] not in _TEXT for name in sensitive if name in kinds):
+    if not seals_unfit_values(protection):
         return [clear.alias(UNFIT)]
     secret = F.map_filter(values, lambda name, _: name.isin(*sensitive))
     text = F.when(F.size(secret) > 0, F.to_json(secret))
     sealed = token(text, kind="string", key=keys.encryption, table=table, column=f"source:{UNFIT}")
     return [clear.alias(UNFIT), _as_text(sealed).alias(SEALED)]
+
+
+def seals_unfit_values(protection: ColumnProtection) -> bool:
+    """Whether a value that could not be carried may be sensitive.
+
+    Text is always carried: where no other column is sensitive, nothing has to cross to Python.
+    """
+    kinds = protection.sources
+    return any(kinds[name] not in _TEXT for name in protection.sensitive if name in kinds)
 
 
 def _as_text(sealed: Column) -> Column:

@@ -49,8 +49,12 @@ def test_the_contracts_and_ledgers_the_project_needs_are_shipped():
     assert list(load_contracts(TABLES)) == ["aircraft", "existing_table_1", "new_source_table"]
     assert [path.stem for path in SHIPPED if path.parent == LEDGERS] == [
         "data_lineage",
+        "held_batches",
+        "quality_decisions",
+        "quality_findings",
         "quarantine",
         "run_metrics",
+        "unusual_rows",
     ]
 
 

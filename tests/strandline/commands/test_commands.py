@@ -177,6 +177,32 @@ def test_the_quarantine_shows_rows_only_where_they_are_asked_for(strandline):
     assert "2 rows held in quarantine" in strandline("quarantine", "aircraft").out
 
 
+def test_the_quarantine_shows_the_rows_that_were_selected(strandline):
+    shown = json.loads(strandline("quarantine", "show", "aircraft", "--key", "N9", "--json").out)
+    other = json.loads(strandline("quarantine", "aircraft", "--check", "no_such", "--json").out)
+
+    assert (shown["held"], other["held"], shown["batches"]) == (2, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("typed", "part"),
+    [
+        (("release", "aircraft", "--all"), "--reason"),
+        (("release", "aircraft", "--reason", "why"), "none of them"),
+        (("release", "aircraft", "--all", "--reason", " "), "a reason (--reason)"),
+        (("discard", "aircraft", "--all", "--reason", "why", "--by", ""), "a person (--by)"),
+        (("fix", "aircraft", "--all", "--reason", "why"), "--set COLUMN=VALUE"),
+        (("fix", "aircraft", "--all", "--reason", "why", "--set", "carrier"), "COLUMN=VALUE"),
+        (("release", "aircraft", "--where", "1", "--reason", "why"), "SQL condition"),
+    ],
+)
+def test_a_decision_needs_rows_a_person_and_a_reason(strandline, typed, part):
+    ended = strandline("quarantine", *typed)
+
+    assert ended.code == 64
+    assert part in " ".join(ended.err.split())
+
+
 def test_a_limit_below_one_is_a_matter_of_usage(strandline):
     assert strandline("runs", "--limit", "0").code == 64
 

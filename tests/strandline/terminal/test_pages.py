@@ -6,7 +6,13 @@ from dataclasses import replace
 import pytest
 
 from contracts.errors import QualityGateError
-from strandline.queries.ledger_queries import Quarantine, ReasonCount, RefusedRow, TableStatus
+from strandline.queries.ledger_queries import (
+    BatchKeptBack,
+    Quarantine,
+    ReasonCount,
+    RefusedRow,
+    TableStatus,
+)
 from strandline.terminal.error_panel import error_data, error_panel
 from strandline.terminal.number_format import duration, moment, share
 from strandline.terminal.status_tables import quarantine_page, runs_page, status_page
@@ -130,6 +136,17 @@ def test_an_empty_quarantine_is_one_line():
     page = quarantine_page(Quarantine("aircraft", "lake.s.aircraft", 0), width=80)
 
     assert text_of(*page).strip() == "lake.s.aircraft  0 rows held in quarantine"
+
+
+def test_the_quarantine_says_what_was_settled_and_which_batches_were_not_published():
+    batch = BatchKeptBack("BATCH_7", NOW, day(30), 1_200, 0.91, "the score is 91.00%")
+    quarantine = Quarantine(
+        "aircraft", "lake.s.aircraft", 0, settled={"mended": 3, "released": 2}, batches=(batch,)
+    )
+    text = text_of(*quarantine_page(quarantine, width=160), width=160)
+
+    assert "settled: 3 mended, 2 released" in text
+    assert re.search(r"2024-05-01 12:00 +BATCH_7 +1,200 +91% +2024-01-31 00:00 +the score", text)
 
 
 @pytest.mark.parametrize("width", [30, 60, 80, 120])

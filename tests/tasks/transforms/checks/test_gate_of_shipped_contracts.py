@@ -122,7 +122,7 @@ def test_checks_that_all_rows_pass_change_neither_score_nor_gate(table):
 
 
 def test_the_documented_table_is_what_the_gate_does(table):
-    documented = Path("docs/contracts.md").read_text(encoding="utf-8")
+    documented = Path("docs/quality.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([\d.]+) % \| ([\d.]+) % \| (published|stopped) \|$", documented, re.MULTILINE)
 
     assert [float(share) for share, _, _ in rows] == list(SHARES)

@@ -1,0 +1,1 @@
+"""What checking rows costs, beside other validators: `python -m benchmarks.quality`."""

@@ -1,0 +1,1 @@
+"""`strandline quarantine`: what was refused, and what people decide about it."""

@@ -1,0 +1,1 @@
+"""The quality report as one HTML page: its sections, its charts, its colours."""

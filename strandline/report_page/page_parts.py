@@ -1,0 +1,147 @@
+"""What the sections of the page are made of: figures as text, marks, tables, charts with both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import isfinite
+
+from strandline.queries.quality_report import JudgedBatch
+from strandline.report_page.html_elements import Html, element, joined
+from strandline.terminal.number_format import NOTHING, minute, share
+from tasks.transforms.checks.quality_score import Outcome
+
+_MARKS = {
+    Outcome.PASSED: ("good", "✓"),
+    Outcome.FAILED: ("bad", "✕"),
+    Outcome.NOT_EVALUATED: ("muted", "○"),
+}
+_SMALLEST = 0.01
+
+
+def score_text(score: float | None) -> str:
+    """A score in per cent, or that there is none."""
+    return "not evaluated" if score is None else share(score).replace("%", " %")
+
+
+def percent(value: float | None) -> str:
+    """A percentage, 0 to 100; what is little but not nothing is said to be so."""
+    if value is None:
+        return NOTHING
+    if 0 < value < _SMALLEST:
+        return "< 0.01 %"
+    return f"{value:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def metric_text(value: float | None) -> str:
+    """A metric with six digits at most."""
+    if value is None:
+        return NOTHING
+    if not isfinite(value):
+        return "no number"
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
+
+
+def columns_text(columns: Sequence[str]) -> str:
+    """The names of columns."""
+    return ", ".join(columns) or NOTHING
+
+
+def check_name(check: str, columns: Sequence[str]) -> str:
+    """A check with its columns, as one line."""
+    return f"{check} ({', '.join(columns)})" if columns else check
+
+
+def titled_section(name: str, title: str, *parts: Html, class_: str | None = None) -> Html:
+    """A section with its heading; `name` is its address on the page."""
+    heading = element("h2", title, id=f"{name}-title")
+    return element(
+        "section", heading, *parts, id=name, aria_labelledby=f"{name}-title", class_=class_
+    )
+
+
+def outcome_mark(outcome: str, words: str | None = None) -> Html:
+    """An outcome as a sign and a word."""
+    kind, sign = _MARKS[Outcome(outcome)]
+    mark = element("span", sign, aria_hidden="true")
+    return element("span", mark, f" {words or outcome}", class_=f"{kind} nowrap")
+
+
+def gate_mark(batch: JudgedBatch) -> Html:
+    """What the gate did with a batch."""
+    words = {Outcome.PASSED: "open", Outcome.FAILED: "closed", Outcome.NOT_EVALUATED: "no rows"}
+    return outcome_mark(batch.outcome, words[Outcome(batch.outcome)])
+
+
+def run_label(batch: JudgedBatch) -> str:
+    """A run as a table names it."""
+    return minute(batch.judged_at)
+
+
+def day_label(batch: JudgedBatch) -> str:
+    """A run as an axis names it."""
+    return batch.judged_at.date().isoformat()
+
+
+def data_table(
+    caption: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: frozenset[int] | set[int] = frozenset(),
+) -> Html:
+    """A table whose first column names the row; `numbers` are the positions of number columns."""
+    head = element(
+        "thead",
+        element(
+            "tr",
+            *[
+                element("th", text, scope="col", class_="number" if i in numbers else None)
+                for i, text in enumerate(headings)
+            ],
+        ),
+    )
+    body = [
+        element(
+            "tr",
+            *[
+                element("th", cell, scope="row")
+                if i == 0
+                else element("td", cell, class_="number" if i in numbers else None)
+                for i, cell in enumerate(row)
+            ],
+        )
+        for row in rows
+    ]
+    table = element("table", element("caption", caption), head, element("tbody", *body))
+    return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=caption)
+
+
+def chart_with_table(chart: Html, about: str, table: Html, *, key: Html | None = None) -> Html:
+    """A chart, what it shows, the point that is read out, and the same numbers as a table."""
+    return element(
+        "figure",
+        *([] if key is None else [element("div", key)]),
+        element("div", chart, class_="chart"),
+        element("output", class_="reading", aria_live="polite"),
+        element("figcaption", about),
+        element("details", element("summary", "The numbers as a table"), table),
+    )
+
+
+def legend(entries: Iterable[tuple[str, str, float | None]]) -> Html:
+    """What the colours of a chart stand for: the CSS class, the name and the opacity of each."""
+    return joined(
+        element(
+            "span",
+            element(
+                "svg",
+                element("rect", width=12, height=12, rx=2, class_=kind, fill_opacity=dark),
+                viewBox="0 0 12 12",
+                width=12,
+                aria_hidden="true",
+            ),
+            name,
+            class_="key",
+        )
+        for kind, name, dark in entries
+    )

@@ -1,0 +1,177 @@
+"""Rows that share what must be unique, found in the stage and in the table, and refused there.
+
+Promise: whatever is refused is marked in the stage and stands in the counts of the batch, so that
+the steps after this one see one truth. Marking again, as a retry does, changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from contracts.model import Check, Severity
+from contracts.model.reserved_column_names import OPERATION
+from history.audit.reconcile_control_totals import value_digest
+from history.iceberg.history_table import exists
+from history.planning.event_validation import REASONS, UPSERT
+from history.spark.checkpoint import checkpoint
+from history.spark.column_quoting_and_comparison import named
+from history.writing.quarantine_table import refused_rows
+from tasks.compiler.compile_contract import CompiledContract
+from tasks.run.run_context import Run
+from tasks.run.step_results import StagedBatch
+from tasks.transforms import stage_rows
+from tasks.transforms.checks.quality_score import Finding, Judged
+from tasks.transforms.checks.row_checks import REASONS_TYPE
+from tasks.transforms.checks.set_checks import (
+    DIGEST,
+    digests_of_open_versions,
+    repeated_digests,
+    repeats,
+    set_finding,
+)
+
+_COMPARED = (stage_rows.EVENT, stage_rows.SEEN, stage_rows.DUPLICATE)
+_VIEW = "strandline_duplicates"
+
+
+def refuse_duplicates(
+    run: Run, contract: CompiledContract, staged: StagedBatch
+) -> tuple[StagedBatch, tuple[Finding, ...]]:
+    """Refuse the rows that a `unique` check of severity error refuses; count those of the others.
+
+    Returns:
+        The batch with its counts as they are then, and the findings of all set checks.
+    """
+    checks = contract.stage.set_checks
+    if not checks.checks:
+        return staged, ()
+    rows = run.spark.table(staged.table).where(F.col(stage_rows.KIND).isin(*_COMPARED))
+    digests = [F.col(stage_rows.set_digest(position)) for position, _ in enumerate(checks.checks)]
+    counted = rows.agg(*[repeats(digest) for digest in digests]).collect()[0]
+    found = []
+    for position, check in enumerate(checks.checks):
+        compared, surplus = counted[position]
+        with_open = check.id in checks.stored and exists(run.spark, run.target)
+        failed = int(surplus)
+        if check.rule == "unique" and (surplus or with_open):
+            failed = _refuse(run, contract, staged, position, with_open=with_open)
+        finding = set_finding(
+            checks, check, failed=failed, rows=int(compared), compared_with_open=with_open
+        )
+        found.append(finding)
+    return _recounted(run, contract, staged), tuple(found)
+
+
+def duplicate_rows(run: Run, contract: CompiledContract, staged: StagedBatch) -> DataFrame:
+    """The refused duplicates of the stage in the quarantine's columns."""
+    settings, names = contract.history, contract.events.fieldNames()
+    marked = run.spark.table(staged.table).where(F.col(stage_rows.KIND) == stage_rows.DUPLICATE)
+    events = marked.select(
+        *[named(name) for name in names],
+        F.col(OPERATION).alias("__op"),
+        _reasons(contract.stage.set_checks.checks).alias(REASONS),
+    )
+    if settings.stamp is not None and staged.read is not None:
+        events = events.withColumn(settings.sequence, F.lit(staged.read.at).cast("timestamp"))
+        names = [*dict.fromkeys((*names, settings.sequence))]
+    return refused_rows(
+        events,
+        settings,
+        tuple(names),
+        table=run.target,
+        batch_id=run.batch_id,
+        source=run.relation,
+        refused_at=run.started,
+    )
+
+
+def _refuse(
+    run: Run, contract: CompiledContract, staged: StagedBatch, position: int, *, with_open: bool
+) -> int:
+    """How many rows fail the check; they are marked if it refuses."""
+    checks = contract.stage.set_checks
+    check = checks.checks[position]
+    rows = run.spark.table(staged.table).where(F.col(stage_rows.KIND).isin(*_COMPARED))
+    digest = F.col(stage_rows.set_digest(position))
+    shared = repeated_digests(rows, digest)
+    if with_open:
+        upserts = rows.where(
+            F.col(stage_rows.KIND).isin(stage_rows.EVENT, stage_rows.DUPLICATE)
+            & (F.col(OPERATION) == UPSERT)
+        )
+        current = run.spark.table(run.target).where(named(contract.history.is_current))
+        columns = checks.stored[check.id]
+        shared = shared.union(
+            digests_of_open_versions(upserts, current, columns, checks.key, digest)
+        ).distinct()
+    # Held: Spark can't plan a MERGE whose source aggregates its own target.
+    held = checkpoint(shared, {"rows": F.count(F.lit(1))}).rows
+    failed = rows.join(held, digest == F.col(DIGEST), "left_semi").count()
+    if failed and _refuses(check):
+        _mark(run, staged, position, held)
+    return failed
+
+
+def _mark(run: Run, staged: StagedBatch, position: int, shared: DataFrame) -> None:
+    shared.createOrReplaceTempView(_VIEW)
+    kind, failed = stage_rows.KIND, stage_rows.FAILED
+    bit = f"CAST({1 << position} AS BIGINT)"
+    run.spark.sql(
+        f"MERGE INTO {staged.table} s USING {_VIEW} d "
+        f"ON s.{stage_rows.set_digest(position)} = d.{DIGEST} "
+        f"AND s.{kind} IN ('{stage_rows.EVENT}', '{stage_rows.DUPLICATE}') "
+        f"WHEN MATCHED THEN UPDATE SET {kind} = '{stage_rows.DUPLICATE}', "
+        f"{failed} = array(coalesce(s.{failed}[0], CAST(0 AS BIGINT)) | {bit})"
+    )
+    run.spark.catalog.dropTempView(_VIEW)
+
+
+def _reasons(checks: tuple[Check, ...]) -> Column:
+    each = [
+        F.when(
+            F.col(stage_rows.FAILED)[0].bitwiseAND(F.lit(1 << position)) != 0,
+            F.struct(
+                F.lit(check.id).alias("check"), F.lit(", ".join(check.columns)).alias("column")
+            ),
+        )
+        for position, check in enumerate(checks)
+    ]
+    return F.filter(F.array(*each), lambda reason: reason.isNotNull()).cast(REASONS_TYPE)
+
+
+def _recounted(run: Run, contract: CompiledContract, staged: StagedBatch) -> StagedBatch:
+    """The batch with the marked rows among the refused ones, and not among the open ones."""
+    if not any(_refuses(check) for check in contract.stage.set_checks.checks):
+        return staged
+    marked = run.spark.table(staged.table).where(F.col(stage_rows.KIND) == stage_rows.DUPLICATE)
+    is_open = F.col(OPERATION) == UPSERT
+    digest = F.lit(0)
+    if contract.stage.fingerprint is not None:
+        digest = value_digest(named(contract.stage.fingerprint))
+    rows, open_rows, open_digest = marked.agg(
+        F.count(F.lit(1)),
+        F.count_if(is_open),
+        F.coalesce(F.sum(F.when(is_open, digest)), F.lit(0)),
+    ).collect()[0]
+    if not rows:
+        return staged
+    judged = staged.judged
+    refused = min(rows, judged.rows - judged.refused)
+    return replace(
+        staged,
+        staged=staged.staged - rows,
+        refused=staged.refused + rows,
+        duplicates=rows,
+        open_rows=None if staged.open_rows is None else staged.open_rows - open_rows,
+        open_rows_digest=staged.open_rows_digest - int(open_digest),
+        judged=Judged(
+            judged.rows, judged.refused + refused, min(judged.lost + refused, float(judged.rows))
+        ),
+    )
+
+
+def _refuses(check: Check) -> bool:
+    return check.severity is Severity.REFUSE and check.threshold is None

@@ -1,0 +1,75 @@
+"""The metrics of a table's earlier batches that passed, to compare a new one with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from tasks.observability.quality_ledger import BATCH
+from tasks.transforms.anomalies.anomaly_model import AnomalyModel
+from tasks.transforms.checks.batch_checks import REFUSED_PERCENT, ROWS, SCORE
+from tasks.transforms.checks.quality_score import Outcome
+
+BATCHES_LOOKED_AT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PastBatches:
+    """What is known of the newest batches that passed, each list oldest first.
+
+    Attributes:
+        metrics: The metrics of checks, by check and column.
+        verdicts: Rows that counted, score and share of refused rows, under their names, each
+            with the moment it was judged.
+        model: The newest model of unusual rows; None: there is none.
+    """
+
+    metrics: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
+    verdicts: Mapping[str, Sequence[tuple[datetime, float]]] = field(default_factory=dict)
+    model: AnomalyModel | None = None
+
+
+def past_batches(ledger: DataFrame, target: str, *, without: str) -> PastBatches:
+    """The newest batches of a table that passed.
+
+    Args:
+        ledger: The ledger `quality_findings`.
+        target: The history table.
+        without: A batch that is left out: the one that is judged, which a retry may find there.
+    """
+    rows = ledger.where((F.col("target_table") == target) & (F.col("batch_id") != without))
+    passed = (F.col("grain") == BATCH) & (F.col("outcome") == Outcome.PASSED.value)
+    newest = rows.where(passed).select(
+        "batch_id", F.row_number().over(Window.orderBy(F.col("judged_at").desc())).alias("__age")
+    )
+    recent = F.broadcast(newest.where(F.col("__age") <= BATCHES_LOOKED_AT))
+    wanted = passed | F.col("metric").isNotNull() | F.col("model").isNotNull()
+    found = (
+        rows.where(wanted)
+        .join(recent, "batch_id")
+        .select(
+            "grain", "check", F.array_join("columns", ",").alias("columns"), "metric", "model",
+            F.unix_micros("judged_at").alias("judged_at"),
+            F.col("rows_judged").alias(ROWS), F.col("score").cast("double").alias(SCORE),
+            F.col("refused_percent").cast("double").alias(REFUSED_PERCENT),
+        )
+        .orderBy("judged_at")
+        .collect()
+    )  # fmt: skip
+    metrics: dict[tuple[str, str], list[float]] = {}
+    verdicts: dict[str, list[tuple[datetime, float]]] = {}
+    model = None
+    for row in found:
+        if row.metric is not None:
+            metrics.setdefault((row["check"], row["columns"]), []).append(float(row.metric))
+        model = row.model or model
+        if row.grain == BATCH:
+            at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=row.judged_at)
+            for name in (ROWS, SCORE, REFUSED_PERCENT):
+                if row[name] is not None:
+                    verdicts.setdefault(name, []).append((at, float(row[name])))
+    return PastBatches(metrics, verdicts, None if model is None else AnomalyModel.from_json(model))
