@@ -1,4 +1,8 @@
-"""Strandline's row checks, as a load makes them: in the pass that writes the stage."""
+"""Strandline's row checks, as a load makes them: in the pass that writes the stage.
+
+The reasons of a row that broke a rule are staged as its mask, as by `tasks.transforms.stage_rows`. A
+load spells them out when it puts refused rows into quarantine; that is not measured.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +24,14 @@ from tasks.transforms.checks.row_checks import (
     findings,
     judged,
     reasons,
+    stored_mask,
 )
 
-_REASONS = "__reasons"
+_FAILED = "__failed"
 
 
 class StrandlineChecks:
-    """One pass: the mask of each row, reasons where it is not empty, and all counts."""
+    """One pass: the mask of each row that broke a rule, and all counts; then the reasons."""
 
     def __init__(self, spark: SparkSession, read: Callable[[], DataFrame], directory: Path) -> None:
         self._spark = spark
@@ -47,11 +52,13 @@ class StrandlineChecks:
         found = findings(plan, observation.get)
         judged(observation.get)
         return lambda: Outcome(
-            {finding.check: finding.failed for finding in found}, self._rows_with_reasons()
+            {finding.check: finding.failed for finding in found}, self._rows_with_reasons(plan)
         )
 
-    def _rows_with_reasons(self) -> int:
-        return self._spark.table(STAGE).where(F.size(_REASONS) > 0).count()
+    def _rows_with_reasons(self, plan: RowChecks) -> int:
+        failed = self._spark.table(STAGE).where(F.col(_FAILED).isNotNull())
+        told = failed.select(reasons(plan, stored_mask(F.col(_FAILED), plan)).alias("reasons"))
+        return told.where(F.size("reasons") > 0).count()
 
 
 def _checked(rows: DataFrame, plan: RowChecks, observation: Observation) -> DataFrame:
@@ -62,5 +69,5 @@ def _checked(rows: DataFrame, plan: RowChecks, observation: Observation) -> Data
     failed = F.lit(False)
     for word in mask:
         failed = failed | (word != 0)
-    told = masked.withColumn(_REASONS, F.when(failed, reasons(plan, mask)))
+    told = masked.withColumn(_FAILED, F.when(failed, F.array(*mask)))
     return told.observe(observation, *counts(plan, mask)).drop(*named)

@@ -1,8 +1,12 @@
 """The row checks of a contract as bit masks, and what follows from them.
 
-Promise: a mask is never null, and a null value fails only the checks that require presence. Bit
-`i % 63` of word `i // 63` is set when `RowChecks.checks[i]` failed. Counts over all rows come out
-of the write that carries the mask (`pyspark.sql.Observation`), so checking needs no job of its own.
+Promise: a mask is never null, and a null value fails only the checks that require presence. The
+bit of a check is set when it failed. Counts over all rows come out of the write that carries the
+mask (`pyspark.sql.Observation`), so checking needs no job of its own.
+
+A word holds 62 checks. Two neighbours lie 32 bits apart, so that one sum counts both: the lower half
+of the sum is the one, the upper half the other. It is exact for fewer than 2^31 rows, which is more
+than a batch is read in.
 """
 
 from __future__ import annotations
@@ -36,8 +40,10 @@ from tasks.transforms.checks.quality_score import Finding, Judged, Outcome
 from tasks.transforms.checks.rule_expressions import Subject, broken
 from tasks.transforms.mapping.column_mapping import mapped_column
 
-WORD = 63
-"""The bits of a bigint that can be set without changing its sign."""
+WORD = 62
+"""The checks of a word: pairs of bits of a bigint, without the bit of its sign."""
+
+_HALF = 32
 
 MASK_TYPE = "array<bigint>"
 Mask = tuple[Column, ...]
@@ -178,7 +184,7 @@ def failed_checks(
     circumstances = Circumstances(as_of, ignored, duplicate, unfit, unusual)
     none = F.lit(0).cast("bigint")
     bits = [
-        F.when(fails(circumstances), _bit(position)).otherwise(none)
+        F.when(fails(circumstances), F.lit(_bit(position)).cast("bigint")).otherwise(none)
         for position, fails in enumerate(checks.conditions)
     ]
     words = range(0, len(bits), WORD)
@@ -295,12 +301,16 @@ def counts(
         unfit: The names of the source columns whose values could not be carried, or null.
 
     Returns:
-        `rows`, `refused`, `lost` in millionths, `failed_<i>` per check, `unfit_<i>` per column.
+        `rows`, `refused`, `lost` in millionths, `failed_<i>` for the checks i and i + 1 in its
+        lower and upper half, `unfit_<i>` per column.
     """
     counted = F.lit(True) if counted is None else counted
+    pairs = range(0, len(checks.checks), 2)
     failed = [
-        F.count_if(counted & _any_of(mask, [position])).alias(f"failed_{position}")
-        for position, _ in enumerate(checks.checks)
+        F.coalesce(F.sum(F.when(counted, _pair(mask, position))), F.lit(0)).alias(
+            f"failed_{position}"
+        )
+        for position in pairs
     ]
     lost = [
         F.bool_or(counted & F.coalesce(F.array_contains(unfit, name), F.lit(False))).alias(
@@ -352,7 +362,7 @@ def _evaluated(checks: RowChecks, observed: Mapping[str, int], rows: int) -> tup
     return tuple(
         _finding(
             check,
-            observed[f"failed_{position}"],
+            _failed_rows(observed, position),
             rows,
             _unfit_columns(checks, observed) if is_carried(check) else check.columns,
         )
@@ -410,7 +420,7 @@ def _any_of(mask: Mask, positions: Iterable[int]) -> Column:
     """Whether the mask has one of the bits."""
     words: dict[int, int] = {}
     for position in positions:
-        words[position // WORD] = words.get(position // WORD, 0) | 1 << position % WORD
+        words[position // WORD] = words.get(position // WORD, 0) | _bit(position)
     found = [
         mask[word].bitwiseAND(F.lit(bits).cast("bigint")) != F.lit(0)
         for word, bits in words.items()
@@ -418,5 +428,19 @@ def _any_of(mask: Mask, positions: Iterable[int]) -> Column:
     return reduce(or_, found, F.lit(False)) if len(found) != 1 else found[0]
 
 
-def _bit(position: int) -> Column:
-    return F.lit(1 << position % WORD).cast("bigint")
+def _bit(position: int) -> int:
+    """The bit of a check within its word."""
+    place = position % WORD
+    return 1 << place // 2 + _HALF * (place % 2)
+
+
+def _pair(mask: Mask, position: int) -> Column:
+    """Whether a row failed a check, and in the upper half, whether it failed the next one."""
+    word, place = divmod(position, WORD)
+    both = F.lit(1 | 1 << _HALF).cast("bigint")
+    return F.shiftright(mask[word], place // 2).bitwiseAND(both)
+
+
+def _failed_rows(observed: Mapping[str, int], position: int) -> int:
+    sums = observed[f"failed_{position - position % 2}"]
+    return sums >> _HALF if position % 2 else sums & (1 << _HALF) - 1

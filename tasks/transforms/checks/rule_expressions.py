@@ -87,14 +87,17 @@ def _required(check: Check, subject: Subject) -> Column:
 
 
 def _not_blank(check: Check, subject: Subject) -> Column:
+    text = subject.text(check.columns[0])
+    # Most text begins with a printable ASCII character, which is told without the expression.
+    begins_printable = (text >= F.lit("!")) & (text < F.lit("\x7f"))
     # (?U): white space as Unicode has it; (?s) is not needed, as nothing else is matched.
-    return subject.text(check.columns[0]).rlike(r"(?U)\A\s*\z")
+    return ~begins_printable & text.rlike(r"(?U)\A\s*\z")
 
 
 def _max_length(check: Check, subject: Subject) -> Column:
-    return F.char_length(subject.text(check.columns[0])) > F.lit(
-        int(str(check.arguments["length"]))
-    )
+    text, most = subject.text(check.columns[0]), F.lit(int(str(check.arguments["length"])))
+    # No text has more characters than bytes, which Spark need not count.
+    return (F.octet_length(text) > most) & (F.char_length(text) > most)
 
 
 def _length(check: Check, subject: Subject) -> Column:
