@@ -13,7 +13,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-quality architecture report-screenshots load-path setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality architecture report-screenshots load-path setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -43,6 +43,9 @@ bench-overhead: $(READY) ## What orchestration adds to a load, with a server and
 
 bench-load: $(READY) ## Whole loads of the working tree beside those of an earlier commit
 	@$(BIN)/python -m benchmarks.load
+
+bench-anomalies: $(READY) ## Outliers planted in real flights: how many are found
+	@$(BIN)/python -m benchmarks.anomalies
 
 bench-quality: $(READY) $(QUALITY_PEERS)/.ready ## What checking rows costs, beside other validators
 	@$(BIN)/python -m benchmarks.quality

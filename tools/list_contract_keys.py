@@ -114,7 +114,7 @@ OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "weight": ("weight", _ROW),
         "at_most": ("threshold", _ROW),
         "relation": ("arguments", _ROW),
-        "connection": ("connection", "tasks.lifecycle.referenced_values"),
+        "connection": ("connection", "tasks.judging.referenced_values"),
     },
     "ledger": {"partitioning": ("partitioning", "contracts.schemas.target_ddl")},
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from contracts.loader.checked_table import Word, read_severity
 from contracts.loader.parse_durations import duration
-from contracts.model import AnomalySettings, Feature, QualityGate, Severity
+from contracts.model import AnomalySettings, Feature, QualityGate
 from contracts.yaml_reading.yaml_section import Section
 
 _KEYS = ("threshold", "refused_percent", "critical_null_percent", "held_for", "anomalies")
@@ -49,7 +50,7 @@ def _anomalies(quality: Section) -> AnomalySettings | None:
     return AnomalySettings(
         features=tuple(_feature(item) for item in section.children("features")),
         exclude=section.texts("exclude", default=()),
-        severity=section.choice("severity", Severity, default=default.severity) or default.severity,
+        severity=read_severity(section, Word.WARNING),
         weight=section.number("weight", default=default.weight, high=1.0),
         minimum_rows=section.integer("minimum_rows", default=default.minimum_rows, low=_LEAST_ROWS),
         sample_rows=section.integer(

@@ -12,6 +12,7 @@ from contracts.model import Absence, Column, Contract, LoadKind, SourceKind
 from contracts.model.database_type_names import is_temporal
 from contracts.model.reserved_column_names import OURS, reserved_among
 from contracts.model.transformation_registry import TRANSFORMATIONS
+from contracts.validation.validate_anomalies import check_anomalies
 from contracts.validation.validate_mappings import check_mapping
 from contracts.validation.validate_partitioning import check_partitioning
 from contracts.validation.validate_protection import check_protection
@@ -39,6 +40,7 @@ def check_consistency(
     _check_primary_key(contract, history, properties)
     check_mapping(contract, properties)
     check_protection(contract, properties)
+    check_anomalies(contract, extension)
     _check_partitioned(contract, history, properties)
 
 
