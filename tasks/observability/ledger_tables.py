@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import cache
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -41,9 +42,14 @@ def ensure_ledger(spark: SparkSession, settings: RunSettings, name: str) -> None
     """Create one ledger, or add the columns that it has gained since it was created."""
     table = ledger_table(settings, name)
     if exists(spark, table):
-        _add_missing_columns(spark, load_ledger(LEDGERS / f"{name}.yaml"), table)
+        _add_missing_columns(spark, _contract(name), table)
     else:
-        spark.sql(create_ledger(load_ledger(LEDGERS / f"{name}.yaml"), table))
+        spark.sql(create_ledger(_contract(name), table))
+
+
+@cache
+def _contract(name: str) -> Ledger:
+    return load_ledger(LEDGERS / f"{name}.yaml")
 
 
 def _add_missing_columns(spark: SparkSession, ledger: Ledger, table: str) -> None:

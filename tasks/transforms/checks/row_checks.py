@@ -4,9 +4,9 @@ Promise: a mask is never null, and a null value fails only the checks that requi
 bit of a check is set when it failed. Counts over all rows come out of the write that carries the
 mask (`pyspark.sql.Observation`), so checking needs no job of its own.
 
-A word holds 62 checks. Two neighbours lie 32 bits apart, so that one sum counts both: the lower half
-of the sum is the one, the upper half the other. It is exact for fewer than 2^31 rows, which is more
-than a batch is read in.
+A word holds 62 checks. Two neighbours lie 32 bits apart, so that one sum counts both: the lower
+half of the sum is the one, the upper half the other. It is exact for fewer than 2^31 rows, which is
+more than a batch is read in.
 """
 
 from __future__ import annotations
