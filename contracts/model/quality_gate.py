@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -37,38 +36,6 @@ class Threshold:
     comparison: Comparison
     values: tuple[float, ...]
     unit: Unit = Unit.ROWS
-
-    def holds(self, metric: float) -> bool:
-        """Whether the metric is within the limit."""
-        return _HOLDS[self.comparison](metric, self.values[0], self.values[-1])
-
-    def __str__(self) -> str:
-        """The limit in words, such as `at most 5 %`."""
-        unit = " %" if self.unit is Unit.PERCENT else ""
-        values = " and ".join(f"{value:g}{unit}" for value in self.values)
-        return f"{_WORDS[self.comparison]} {values}"
-
-
-_HOLDS: Mapping[Comparison, Callable[[float, float, float], bool]] = {
-    Comparison.EQUAL: lambda metric, value, _: metric == value,
-    Comparison.NOT_EQUAL: lambda metric, value, _: metric != value,
-    Comparison.GREATER: lambda metric, value, _: metric > value,
-    Comparison.GREATER_OR_EQUAL: lambda metric, value, _: metric >= value,
-    Comparison.LESS: lambda metric, value, _: metric < value,
-    Comparison.LESS_OR_EQUAL: lambda metric, value, _: metric <= value,
-    Comparison.BETWEEN: lambda metric, low, high: low <= metric <= high,
-    Comparison.NOT_BETWEEN: lambda metric, low, high: not low <= metric <= high,
-}
-_WORDS = {
-    Comparison.EQUAL: "exactly",
-    Comparison.NOT_EQUAL: "other than",
-    Comparison.GREATER: "more than",
-    Comparison.GREATER_OR_EQUAL: "at least",
-    Comparison.LESS: "less than",
-    Comparison.LESS_OR_EQUAL: "at most",
-    Comparison.BETWEEN: "between",
-    Comparison.NOT_BETWEEN: "not between",
-}
 
 
 @dataclass(frozen=True, slots=True)

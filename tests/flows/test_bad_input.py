@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -124,12 +126,15 @@ def test_a_bad_batch_closes_the_gate_and_is_kept(loaded):
     ]
     loaded.update(*rows)
     held = loaded.table("governance.quarantine").count()
-    refuses(loaded, QualityGateError, "80", "strandline quarantine readings")
+    refuses(loaded, QualityGateError, "30", "strandline quarantine readings")
 
     assert loaded.table("governance.quarantine").count() == held + len(rows)
     last = loaded.table("governance.run_metrics").orderBy("start_time", ascending=False).first()
     assert (last.state, last.error_kind) == ("refused", "QualityGateError")
-    assert loaded.leftovers == []
+    # Its stage is kept, with a note until when, so that a person may publish it.
+    stage, note = loaded.leftovers
+    assert stage == f"readings__{last.batch_id.lower()}"
+    assert "kept_until" in Path(note).read_text(encoding="utf-8")
 
 
 def test_two_runs_of_one_table_at_once(loaded):

@@ -17,7 +17,7 @@ from contracts.model.check_registry import RULES
 from tasks.transforms.anomalies.anomaly_model import NotEvaluated
 from tasks.transforms.anomalies.past_runs import unusual
 from tasks.transforms.checks.batch_measures import QUARTILES, BatchMeasures, Statistic, measure
-from tasks.transforms.checks.limited_metrics import NO_ROWS, compared, unevaluated
+from tasks.transforms.checks.limited_metrics import NO_ROWS, compared, in_words, unevaluated
 from tasks.transforms.checks.quality_score import Finding, Judged
 
 FEWEST_BATCHES = 3
@@ -109,7 +109,7 @@ def freshness(facts: BatchFacts, hours: float) -> Finding:
     )
     limit = Threshold(Comparison.LESS_OR_EQUAL, (hours,))
     if facts.newest is None:
-        return unevaluated(finding, "no row has a watermark", limit=str(limit))
+        return unevaluated(finding, "no row has a watermark", limit=in_words(limit))
     age = max((facts.read_at - facts.newest).total_seconds(), 0.0) / 3_600
     return compared(finding, round(age, 4), limit)
 
@@ -296,7 +296,7 @@ def _without_rows(check: Check, finding: Finding) -> Finding:
 
 
 def _limit_text(check: Check) -> str:
-    return "" if check.threshold is None else str(check.threshold)
+    return "" if check.threshold is None else in_words(check.threshold)
 
 
 _Evaluate = Callable[[Check, BatchMeasures, BatchFacts, Past], Iterator[Finding]]

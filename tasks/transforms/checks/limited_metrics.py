@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
-from contracts.model import Threshold, Unit
+from contracts.model import Comparison, Threshold, Unit
 from tasks.transforms.checks.quality_score import Finding, Outcome
 
 NO_ROWS = "there were no rows"
+
+_COMPARED: Mapping[Comparison, tuple[str, Callable[[float, float, float], bool]]] = (
+    MappingProxyType(
+        {
+            Comparison.EQUAL: ("exactly", lambda metric, value, _: metric == value),
+            Comparison.NOT_EQUAL: ("other than", lambda metric, value, _: metric != value),
+            Comparison.GREATER: ("more than", lambda metric, value, _: metric > value),
+            Comparison.GREATER_OR_EQUAL: ("at least", lambda metric, value, _: metric >= value),
+            Comparison.LESS: ("less than", lambda metric, value, _: metric < value),
+            Comparison.LESS_OR_EQUAL: ("at most", lambda metric, value, _: metric <= value),
+            Comparison.BETWEEN: ("between", lambda metric, low, high: low <= metric <= high),
+            Comparison.NOT_BETWEEN: (
+                "not between",
+                lambda metric, low, high: not low <= metric <= high,
+            ),
+        }
+    )
+)
+"""How a metric is compared with a limit: the words for it, and the comparison."""
+
+
+def holds(limit: Threshold, metric: float) -> bool:
+    """Whether the metric is within the limit."""
+    return _COMPARED[limit.comparison][1](metric, limit.values[0], limit.values[-1])
+
+
+def in_words(limit: Threshold) -> str:
+    """The limit in words, such as `at most 5 %`."""
+    unit = " %" if limit.unit is Unit.PERCENT else ""
+    values = " and ".join(f"{value:g}{unit}" for value in limit.values)
+    return f"{_COMPARED[limit.comparison][0]} {values}"
 
 
 def limited(finding: Finding, threshold: Threshold) -> Finding:
@@ -16,7 +49,7 @@ def limited(finding: Finding, threshold: Threshold) -> Finding:
     Without rows it is not evaluated: no rows are neither good nor bad.
     """
     if not finding.evaluated:
-        return unevaluated(finding, NO_ROWS, limit=str(threshold))
+        return unevaluated(finding, NO_ROWS, limit=in_words(threshold))
     metric = float(finding.failed)
     if threshold.unit is Unit.PERCENT:
         metric = 100.0 * finding.failed / finding.evaluated
@@ -25,7 +58,7 @@ def limited(finding: Finding, threshold: Threshold) -> Finding:
 
 def compared(finding: Finding, metric: float, threshold: Threshold) -> Finding:
     """The finding with a metric of the batch compared with the limit."""
-    outcome = Outcome.PASSED if threshold.holds(metric) else Outcome.FAILED
+    outcome = Outcome.PASSED if holds(threshold, metric) else Outcome.FAILED
     return replace(finding, metric=metric, limit=str(threshold), outcome=outcome)
 
 
