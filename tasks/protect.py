@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, Observation
 from blocks.postgres.consistent_read import SourceReading
 from contracts.model.reserved_column_names import UNFIT
 from history.iceberg.history_table import exists
-from history.spark.column_quoting_and_comparison import named
+from history.spark.column_quoting_and_comparison import named, storable
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.compiler.fingerprint_columns import fingerprint_columns
 from tasks.judging.anomaly_model_of_batch import model_of_batch
@@ -85,7 +85,7 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         anomalies=anomalies if isinstance(anomalies, AnomalyModel) else None,
     )
     refuse_mismatches(
-        frame.drop(*contract.stage.own_columns),
+        _as_stored(frame.drop(*contract.stage.own_columns)),
         contract.events,
         where=f"{run.name}, stage of batch {run.batch_id}",
         cause="Report this: mapping or protection made other types than the contract states.",
@@ -97,6 +97,16 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
     no_model = anomalies.reason if isinstance(anomalies, NotEvaluated) else ""
     found = findings(checks, counts, referenced.unavailable, no_model)
     return replace(batch, findings=found, anomalies=_kept(contract, anomalies))
+
+
+def _as_stored(frame: DataFrame) -> DataFrame:
+    """The frame in the types that a table of Iceberg has for its own."""
+    return frame.select(
+        *[
+            named(field.name).cast(storable(field.dataType)).alias(field.name)
+            for field in frame.schema.fields
+        ]
+    )
 
 
 def _origin(run: Run, extraction: Extraction, fingerprinted: tuple[str, ...]) -> stage_rows.Origin:
