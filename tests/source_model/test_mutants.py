@@ -122,8 +122,8 @@ BROKEN = (
         Mutant(
             "a read that comes late does not speak for later ones",
             event_timeline,
-            "observed = late_source_reads.add_unchanged_observations(rows, settings, state.reads)",
-            "observed = rows",
+            "rows = late_source_reads.add_unchanged_observations(rows, settings, state.reads)",
+            "rows = rows.select('*')",
         ),
         LATE,
     ),
