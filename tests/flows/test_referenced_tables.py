@@ -19,10 +19,10 @@ WARDS = {"id": "INTEGER", "name": "VARCHAR(20)", "updated_at": "TIMESTAMP"}
 STAYS = {"id": "INTEGER", "ward": "VARCHAR(20)", "country": "VARCHAR(2)", "updated_at": "TIMESTAMP"}
 
 
-def reference(identifier, column, severity, **arguments):
+def reference(identifier, of, severity, **arguments):
     return {
         "id": identifier, "type": "custom", "engine": "strandline", "severity": severity,
-        "implementation": {"rule": "references", "columns": [column], "arguments": arguments},
+        "implementation": {"rule": "references", "columns": [of], "arguments": arguments},
     }  # fmt: skip
 
 
