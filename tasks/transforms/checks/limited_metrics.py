@@ -59,7 +59,7 @@ def limited(finding: Finding, threshold: Threshold) -> Finding:
 def compared(finding: Finding, metric: float, threshold: Threshold) -> Finding:
     """The finding with a metric of the batch compared with the limit."""
     outcome = Outcome.PASSED if holds(threshold, metric) else Outcome.FAILED
-    return replace(finding, metric=metric, limit=str(threshold), outcome=outcome)
+    return replace(finding, metric=metric, limit=in_words(threshold), outcome=outcome)
 
 
 def unevaluated(finding: Finding, reason: str, *, limit: str = "") -> Finding:

@@ -41,6 +41,7 @@ def test_each_row_that_the_source_counts_is_read():
     assert [(each.check, each.outcome, each.stops) for each in complete] == [
         ("all_rows_read", PASSED, False)
     ]
+    assert complete[0].limit == "exactly 0"
     assert [(f.metric, f.outcome, f.stops) for f in (lost[0], doubled[0])] == [
         (3.0, FAILED, True), (2.0, FAILED, True)
     ]  # fmt: skip
@@ -59,6 +60,7 @@ def test_a_latency_is_compared_with_the_newest_row_and_only_warns(hours, newest,
     found = batch_findings(measures_of(), facts(newest=newest), {}, freshness_hours=hours)
 
     assert only(found, "freshness").outcome is outcome
+    assert only(found, "freshness").limit == "at most 3"
     assert not only(found, "freshness").stops
 
 
