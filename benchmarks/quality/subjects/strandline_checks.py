@@ -1,7 +1,7 @@
 """Strandline's row checks, as a load makes them: in the pass that writes the stage.
 
-The reasons of a row that broke a rule are staged as its mask, as by `tasks.transforms.stage_rows`. A
-load spells them out when it puts refused rows into quarantine; that is not measured.
+The reasons of a row that broke a rule are staged as its mask, as by `tasks.transforms.stage_rows`.
+A load spells them out when it puts refused rows into quarantine; that is not measured.
 """
 
 from __future__ import annotations
