@@ -5,6 +5,7 @@ Every flow that loads a table uses them: for one table, for several, or to repai
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from prefect import task
@@ -29,7 +30,13 @@ from tasks.record_lineage_and_metrics import record
 from tasks.run.retries import with_retries
 from tasks.run.run_context import Run
 from tasks.run.spark_error_mapping import map_spark_errors
-from tasks.run.step_results import LoadSummary, SourceRead, ValidBatch
+from tasks.run.step_results import (
+    LoadSummary,
+    MergedBatch,
+    SourceRead,
+    StagedBatch,
+    ValidBatch,
+)
 from tasks.validate import validate
 
 PUBLISH_ATTEMPTS = 5
@@ -71,10 +78,7 @@ def publish_and_record(opened: OpenRun, valid: ValidBatch) -> LoadSummary:
     run = opened.run
     valid, report = merge_and_publish(opened, valid)
     contract, staged = valid.contract, valid.staged
-    emit_loaded(run, staged, report)
-    if report.published:
-        # After each load: the views have the columns of the table, which may have gained some.
-        create_target_views(run, contract.history)
+    tell_published(run, contract, staged, report)
     with map_spark_errors(run.name, "settle", publishes=True):
         settled = settle_by_load(run, contract, staged)
     summary = record(run, staged, valid.verdict, report, opened.watch)
@@ -96,22 +100,53 @@ def merge_and_publish(opened: OpenRun, valid: ValidBatch) -> tuple[ValidBatch, L
     other writer's read may have been the later one.
     """
     run = opened.run
-    for attempt in range(1, PUBLISH_ATTEMPTS + 1):
-        contract = valid.contract
-        merged = merge(run, contract, valid.staged, valid.verdict)
-        audit(run, merged)
+
+    def merged(attempt: int) -> MergedBatch:
+        nonlocal valid
+        if attempt > 1 and valid.contract.is_state:
+            again = read_and_validate(run, opened.contract)
+            valid = replace(again, contract=_with_first_reason(again.contract, valid.contract))
+        return merge(run, valid.contract, valid.staged, valid.verdict)
+
+    def published(batch: MergedBatch) -> LoadReport:
+        return published_asset(run, valid.contract, publish, batch.written)(run, batch)
+
+    report = publish_merged(run, merged, published)
+    return valid, report
+
+
+def publish_merged(
+    run: Run,
+    merged: Callable[[int], MergedBatch],
+    published: Callable[[MergedBatch], LoadReport],
+    *,
+    attempts: int = PUBLISH_ATTEMPTS,
+) -> LoadReport:
+    """Audit and publish what `merged` gives for an attempt; anew where another writer was faster.
+
+    Raises:
+        CommitConflictError: Other writers were faster each time.
+        AuditError: The result breaks a rule of the history.
+    """
+    for attempt in range(1, attempts + 1):
+        batch = merged(attempt)
+        audit(run, batch)
         try:
-            report = published_asset(run, contract, publish, merged.written)(run, merged)
+            return replace(published(batch), attempts=attempt)
         except CommitConflictError:
-            if attempt == PUBLISH_ATTEMPTS:
+            if attempt == attempts:
                 raise
-            if contract.is_state:
-                again = read_and_validate(run, opened.contract)
-                valid = replace(again, contract=_with_first_reason(again.contract, contract))
-        else:
-            return valid, replace(report, attempts=attempt)
     message = "the last attempt returns or raises"
     raise AssertionError(message)
+
+
+def tell_published(
+    run: Run, contract: CompiledContract, staged: StagedBatch, report: LoadReport
+) -> None:
+    """Emit what was published, and give the views the columns that the table may have gained."""
+    emit_loaded(run, staged, report)
+    if report.published:
+        create_target_views(run, contract.history)
 
 
 def _with_first_reason(again: CompiledContract, first: CompiledContract) -> CompiledContract:

@@ -9,24 +9,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from prefect import flow
 
 from contracts.errors import CommitConflictError, NotFoundError
 from contracts.model import Contract
-from flows.load_steps import PUBLISH_ATTEMPTS
-from flows.release_rows import publish_prepared
+from flows.load_steps import PUBLISH_ATTEMPTS, publish_merged, tell_published
 from history.iceberg.current_snapshot import CurrentState, current_state
 from history.iceberg.history_table import exists
 from tasks.compiler.compile_contract import CompiledContract
-from tasks.create_views import create_target_views
 from tasks.judge_again import compiled_contract
 from tasks.lifecycle.hold_batch import HELD_BATCHES, HeldBatch, find_batch
 from tasks.lifecycle.open_run import OpenRun, contract_and_settings, open_run
 from tasks.lifecycle.settle_rows import settle_by_load
 from tasks.merge import advanced, merge
 from tasks.observability.decision_ledger import record_decision
-from tasks.observability.emit_prefect_events import emit_loaded
+from tasks.publish import publish
 from tasks.record_lineage_and_metrics import record
 from tasks.run.quarantine_decision import Decision
 from tasks.run.run_context import Run, ledger_table
@@ -106,14 +105,12 @@ def _publish(opened: OpenRun, kept: HeldBatch, decision: Decision) -> LoadSummar
         rows_refused_again=staged.refused,
     )
 
-    def merged() -> MergedBatch:
+    def merged(_attempt: int) -> MergedBatch:
         return merge(run, contract, advanced(run, staged), kept.verdict)
 
     attempts = 1 if contract.is_state else PUBLISH_ATTEMPTS
-    report = publish_prepared(run, merged, attempts=attempts)
-    emit_loaded(run, staged, report)
-    if report.published:
-        create_target_views(run, contract.history)
+    report = publish_merged(run, merged, partial(publish, run), attempts=attempts)
+    tell_published(run, contract, staged, report)
     with map_spark_errors(run.name, "settle", publishes=True):
         settle_by_load(run, contract, staged)
     return record(run, advanced(run, staged), kept.verdict, report, opened.watch)

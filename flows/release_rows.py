@@ -7,21 +7,20 @@ no value is a parameter of the flow run, where others could read it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
 from prefect import flow
 
-from contracts.errors import CommitConflictError, NotFoundError
+from contracts.errors import NotFoundError
 from flows.flow_run import started, this_run
-from flows.load_steps import PUBLISH_ATTEMPTS
+from flows.load_steps import publish_merged, tell_published
 from history import LoadReport
-from tasks.audit import audit
 from tasks.correct_or_discard import Correction, RowsChanged, correct_values, give_up
-from tasks.create_views import create_target_views
 from tasks.judge_again import JudgedAgain, judge_again
 from tasks.lifecycle.open_run import OpenRun, open_run
 from tasks.lifecycle.settle_rows import (
@@ -31,17 +30,12 @@ from tasks.lifecycle.settle_rows import (
 )
 from tasks.merge import merge_released
 from tasks.observability.decision_ledger import record_decision
-from tasks.observability.emit_prefect_events import emit_loaded
 from tasks.publish import publish
 from tasks.record_lineage_and_metrics import record
 from tasks.run.quarantine_decision import Decision, Selection
-from tasks.run.run_context import Run
 from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.run.step_results import MergedBatch
-from tasks.transforms.checks.verdict import Verdict
-
-_NOT_SCORED = Verdict(score=None, threshold=0.0, passed=True)
-"""A person's decision takes the place of the gate."""
+from tasks.transforms.checks.verdict import NOT_JUDGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,37 +182,14 @@ def _publish(opened: OpenRun, judged: JudgedAgain) -> tuple[LoadReport, int]:
     run, contract, staged = opened.run, judged.contract, judged.staged
     contested = 0
 
-    def claimed() -> MergedBatch:
+    def claimed(_attempt: int) -> MergedBatch:
         nonlocal contested
         merged = merge_released(run, contract, staged)
         with map_spark_errors(run.name, "release"):
             contested = claim_published_rows(run, contract, staged, merged.written)
         return merged
 
-    report = publish_prepared(run, claimed)
-    emit_loaded(run, staged, report)
-    if report.published:
-        create_target_views(run, contract.history)
-    record(run, staged, _NOT_SCORED, report, opened.watch)
+    report = publish_merged(run, claimed, partial(publish, run))
+    tell_published(run, contract, staged, report)
+    record(run, staged, NOT_JUDGED, report, opened.watch)
     return report, contested
-
-
-def publish_prepared(
-    run: Run, prepare: Callable[[], MergedBatch], *, attempts: int = PUBLISH_ATTEMPTS
-) -> LoadReport:
-    """Audit and publish what `prepare` merges; merged anew where another writer was faster.
-
-    Raises:
-        CommitConflictError: Other writers were faster each time.
-        AuditError: The result breaks a rule of the history.
-    """
-    for attempt in range(1, attempts + 1):
-        merged = prepare()
-        audit(run, merged)
-        try:
-            return replace(publish(run, merged), attempts=attempt)
-        except CommitConflictError:
-            if attempt == attempts:
-                raise
-    message = "the last attempt returns or raises"
-    raise AssertionError(message)

@@ -17,7 +17,7 @@ from tasks.lifecycle.open_run import open_run
 from tasks.merge import merge
 from tasks.run.run_context import Run
 from tasks.run.step_results import SourceRead, VerifyResult
-from tasks.transforms.checks.verdict import Verdict
+from tasks.transforms.checks.verdict import NOT_JUDGED
 from tasks.validate import validate
 
 ANY = sys.maxsize
@@ -58,6 +58,5 @@ def compare_without_publishing(run: Run, source_read: SourceRead, limit: int) ->
     """Compare what loading the read would change; nothing of it is published."""
     contract = source_read.contract
     refuse_incomparable(run, contract.kind)
-    no_verdict = Verdict(score=None, threshold=0.0, passed=True)
-    merged = merge(replace(run, closes_at_most=ANY), contract, source_read.staged, no_verdict)
+    merged = merge(replace(run, closes_at_most=ANY), contract, source_read.staged, NOT_JUDGED)
     return compare(run, source_read, merged, limit)

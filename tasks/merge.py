@@ -24,7 +24,7 @@ from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import MergedBatch, StagedBatch
 from tasks.transforms import stage_rows
 from tasks.transforms.checks.pandera_schema import refuse_mismatches
-from tasks.transforms.checks.verdict import Verdict
+from tasks.transforms.checks.verdict import NOT_JUDGED, Verdict
 from tasks.transforms.rows_from_quarantine import READ_AT
 
 
@@ -70,8 +70,7 @@ def merge_released(run: Run, contract: CompiledContract, staged: StagedBatch) ->
     """
     if not exists(run.spark, run.target):
         run.spark.sql(contract.create_table)
-    no_verdict = Verdict(score=None, threshold=0.0, passed=True)
-    batch = batch_of(run, contract, advanced(run, staged), no_verdict)
+    batch = batch_of(run, contract, advanced(run, staged), NOT_JUDGED)
     batch = replace(batch, released=True)
     stage = run.spark.table(staged.table)
     changes = changes_of(contract, stage, read_at=F.col(READ_AT) if contract.is_state else None)

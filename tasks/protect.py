@@ -1,7 +1,7 @@
 """Protect: the one pass over the source, in which rows are checked and protected, then staged.
 
 Promise: nothing that the contract calls sensitive is written in the clear, here or later, and no
-row leaves the source a second time in this run.
+row leaves the source a second time in this run, but those that a model of unusual rows is made of.
 """
 
 from __future__ import annotations
@@ -91,12 +91,15 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         cause="Report this: mapping or protection made other types than the contract states.",
     )
     write_stage(run, frame)
-    batch = _batch(run, observation.get, extraction)
-    counts = _counts(observation.get)
-    checks = contract.stage.checks
+    observed = observation.get
+    counts = {name: value for name, value in observed.items() if isinstance(value, int)}
     no_model = anomalies.reason if isinstance(anomalies, NotEvaluated) else ""
-    found = findings(checks, counts, referenced.unavailable, no_model)
-    return replace(batch, findings=found, anomalies=_kept(contract, anomalies))
+    return replace(
+        _batch(run, observed, extraction),
+        judged=judged(counts),
+        findings=findings(contract.stage.checks, counts, referenced.unavailable, no_model),
+        anomalies=_kept(contract, anomalies),
+    )
 
 
 def _as_stored(frame: DataFrame) -> DataFrame:
@@ -148,25 +151,21 @@ def _batch(run: Run, observed: Mapping[str, object], extraction: Extraction) -> 
     def count(kind: str) -> int:
         return int(str(observed[f"kind_{kind}"]))
 
+    rows_read = sum(count(kind) for kind in stage_rows.KINDS)
     return StagedBatch(
         table=run.stage,
-        rows_read=sum(count(kind) for kind in stage_rows.KINDS),
+        rows_read=rows_read,
         staged=count(stage_rows.EVENT),
         refused=count(stage_rows.REFUSED),
         ignored=count(stage_rows.IGNORED),
         repeated=count(stage_rows.REPEATED),
         watermark=_latest(_moment(observed[stage_rows.WATERMARK]), extraction.watermark),
-        judged=judged(_counts(observed)),
-        facts=_facts(observed, extraction),
+        facts=_facts(observed, extraction, rows_read),
         read=extraction.read,
         open_rows=int(str(observed[stage_rows.THERE])) if _covers_all_keys(extraction) else None,
         open_rows_digest=int(str(observed[stage_rows.THERE_DIGEST])),
         judged_until=_latest(_moment(observed[stage_rows.JUDGED_UNTIL]), extraction.judged_until),
     )
-
-
-def _counts(observed: Mapping[str, object]) -> Mapping[str, int]:
-    return {name: value for name, value in observed.items() if isinstance(value, int)}
 
 
 def _kept(contract: CompiledContract, anomalies: AnomalyModel | NotEvaluated | None) -> str:
@@ -176,10 +175,9 @@ def _kept(contract: CompiledContract, anomalies: AnomalyModel | NotEvaluated | N
     return anomalies.public_json(contract.anomalies.hidden)
 
 
-def _facts(observed: Mapping[str, object], extraction: Extraction) -> BatchFacts:
-    read = sum(int(str(observed[f"kind_{kind}"])) for kind in stage_rows.KINDS)
+def _facts(observed: Mapping[str, object], extraction: Extraction, rows_read: int) -> BatchFacts:
     return BatchFacts(
-        rows_read=read,
+        rows_read=rows_read,
         rows_in_source=extraction.rows,
         rows_counted=int(str(observed["rows"])),
         full=extraction.full,

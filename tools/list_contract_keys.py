@@ -26,6 +26,7 @@ _SCHEMAS, _MAPPING = "contracts.schemas.spark_schemas", "tasks.transforms.mappin
 _FEATURES = "tasks.transforms.anomalies.feature_selection"
 _FITTING = "tasks.transforms.anomalies.model_fitting"
 _VERDICT, _ROW = "tasks.transforms.checks.verdict", "tasks.transforms.checks.row_checks"
+_LIMITED = "tasks.transforms.checks.limited_metrics"
 _PROTECTION = "tasks.transforms.protection.column_protection"
 _CLOSING = "history.planning.hard_deletes"
 
@@ -110,7 +111,7 @@ OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "at_most": ("threshold", _ROW),
     },
     "of a relationship": {
-        "severity": ("severity", _ROW),
+        "severity": ("severity", _LIMITED),
         "weight": ("weight", _ROW),
         "at_most": ("threshold", _ROW),
         "relation": ("arguments", _ROW),

@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import tarfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from benchmarks.end_worker import end_worker, kill_worker
 
 __all__ = ["ROOT", "BuildFailedError", "BuildName", "Builds", "Process", "commit_of", "unpack"]
 
@@ -51,7 +52,7 @@ class Process:
         Raises:
             BuildFailedError: It failed, took longer than the timeout, or the process has ended.
         """
-        watch = threading.Timer(self.timeout, _kill, (self.process,))
+        watch = threading.Timer(self.timeout, kill_worker, (self.process,))
         watch.start()
         try:
             if self.process.stdin is not None:
@@ -63,7 +64,7 @@ class Process:
         finally:
             watch.cancel()
         if not line:
-            _end(self.process)  # it has yet to log the reason
+            end_worker(self.process, seconds=60)  # it has yet to log the reason
         answer: dict[str, Any] = json.loads(line) if line else {"failed": "the process has ended"}
         if "failed" in answer:
             log = _log(self.root).read_text(encoding="utf-8", errors="replace").splitlines()
@@ -143,7 +144,7 @@ def running(name: BuildName, code: Path, root: Path, *, timeout: float) -> Itera
         with os.fdopen(reading) as channel:
             yield Process(name, root, timeout, process, channel)
     finally:
-        _end(process)
+        end_worker(process, seconds=60)
 
 
 def _environment(code: Path, root: Path) -> dict[str, str]:
@@ -164,20 +165,3 @@ def _environment(code: Path, root: Path) -> dict[str, str]:
 
 def _log(root: Path) -> Path:
     return root / "worker.log"
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    with suppress(BrokenPipeError):
-        if process.stdin is not None:
-            process.stdin.close()
-    try:
-        process.wait(timeout=60)
-    except subprocess.TimeoutExpired:
-        _kill(process)
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    """End the worker and all that it started (a JVM, a Prefect server)."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOBase
 from pathlib import Path
 from typing import Any
 
+from benchmarks.end_worker import end_worker, kill_worker
 from benchmarks.quality.subject import SUBJECTS
 
 __all__ = ["PEERS", "ROOT", "Process", "running"]
@@ -52,7 +52,7 @@ class Process:
 
     def answer(self) -> dict[str, Any]:
         """The next answer; the process is ended if it takes too long."""
-        watch = threading.Timer(self.timeout, _kill, (self.process,))
+        watch = threading.Timer(self.timeout, kill_worker, (self.process,))
         watch.start()
         try:
             line = self.channel.readline()
@@ -102,21 +102,4 @@ def running(
             started.send(source)
             yield started
     finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    with suppress(BrokenPipeError):
-        if process.stdin is not None:
-            process.stdin.close()
-    try:
-        process.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        _kill(process)
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    """End the worker and its JVM."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        end_worker(process, seconds=30)

@@ -167,6 +167,11 @@ class Check:
     about_target: bool = False
     threshold: Threshold | None = None
 
+    @property
+    def refuses_rows(self) -> bool:
+        """Whether a row that fails is refused: it is no mere warning, nor a limit on the batch."""
+        return self.severity is Severity.REFUSE and self.threshold is None
+
 
 @dataclass(frozen=True, slots=True)
 class ClosingLimit:

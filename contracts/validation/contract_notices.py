@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from contracts.model import Contract, Severity
+from contracts.model import Contract
 from contracts.yaml_reading.problem_report import Problem
 
 
@@ -25,8 +25,7 @@ def _unsaid_kind(contract: Contract, file: str) -> Iterator[Problem]:
 
 def _unused_weights(contract: Contract, file: str) -> Iterator[Problem]:
     for check in contract.checks:
-        refuses = check.severity is Severity.REFUSE and check.threshold is None
-        if refuses and check.weight != 1.0:
+        if check.refuses_rows and check.weight != 1.0:
             yield Problem(
                 file,
                 f"schema[0].quality, {check.id}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from contracts.model import Column, Contract, Severity, SourceColumn
+from contracts.model import Column, Contract, SourceColumn
 from contracts.model.database_type_names import family, holds, is_numeric, is_text
 from contracts.model.transformation_registry import TRANSFORMATIONS, Signature
 from contracts.yaml_reading.problem_report import did_you_mean
@@ -146,7 +146,7 @@ def _check_nulls(
     refusing = {
         (check.rule, check.columns[0])
         for check in contract.checks
-        if check.severity is Severity.REFUSE and check.columns and check.threshold is None
+        if check.refuses_rows and check.columns
     }
     present = [not c.nullable or ("required", c.name) in refusing for c in used]
     if name == "trim":

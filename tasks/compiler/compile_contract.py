@@ -22,7 +22,6 @@ from contracts.model import (
     QualityGate,
     SourceKind,
 )
-from contracts.model.check_registry import RULES
 from contracts.model.referenced_table import ReferencedTable, referenced_tables
 from contracts.model.source_kind import one_row_a_key, source_kind_reason, with_source_kind
 from contracts.model.source_relation import Relation
@@ -88,7 +87,6 @@ class CompiledContract:
         quality: When a batch is published.
         anomalies: How unusual rows are found; None: they are not looked for.
         freshness_hours: How old the newest row may be; None: the contract does not say.
-        check_notes: The description of each check, by its id.
     """
 
     name: str
@@ -120,7 +118,6 @@ class CompiledContract:
     quality: QualityGate
     anomalies: AnomalySearch | None
     freshness_hours: float | None
-    check_notes: Mapping[str, str]
 
     @property
     def is_state(self) -> bool:
@@ -179,7 +176,6 @@ def compile_contract(
         quality=contract.quality,
         anomalies=_anomaly_search(contract),
         freshness_hours=contract.service_level.freshness_hours,
-        check_notes={check.id: RULES[check.rule].description for check in contract.checks},
     )
 
 

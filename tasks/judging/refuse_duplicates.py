@@ -11,7 +11,7 @@ from dataclasses import replace
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from contracts.model import Check, Severity
+from contracts.model import Check
 from contracts.model.reserved_column_names import OPERATION
 from history.audit.reconcile_control_totals import value_digest
 from history.iceberg.history_table import exists
@@ -24,7 +24,7 @@ from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch
 from tasks.transforms import stage_rows
 from tasks.transforms.checks.quality_score import Finding, Judged
-from tasks.transforms.checks.row_checks import REASONS_TYPE
+from tasks.transforms.checks.row_checks import listed_reasons
 from tasks.transforms.checks.set_checks import (
     DIGEST,
     digests_of_open_versions,
@@ -62,7 +62,9 @@ def refuse_duplicates(
             checks, check, failed=failed, rows=int(compared), compared_with_open=with_open
         )
         found.append(finding)
-    return _recounted(run, contract, staged), tuple(found)
+    if any(finding.failed and finding.check in checks.refusing for finding in found):
+        staged = _recounted(run, contract, staged)
+    return staged, tuple(found)
 
 
 def duplicate_rows(run: Run, contract: CompiledContract, staged: StagedBatch) -> DataFrame:
@@ -110,7 +112,7 @@ def _refuse(
     # Held: Spark can't plan a MERGE whose source aggregates its own target.
     held = checkpoint(shared, {"rows": F.count(F.lit(1))}).rows
     failed = rows.join(held, digest == F.col(DIGEST), "left_semi").count()
-    if failed and _refuses(check):
+    if failed and check.id in checks.refusing:
         _mark(run, staged, position, held)
     return failed
 
@@ -130,22 +132,18 @@ def _mark(run: Run, staged: StagedBatch, position: int, shared: DataFrame) -> No
 
 
 def _reasons(checks: tuple[Check, ...]) -> Column:
-    each = [
-        F.when(
+    return listed_reasons(
+        (
             F.col(stage_rows.FAILED)[0].bitwiseAND(F.lit(1 << position)) != 0,
-            F.struct(
-                F.lit(check.id).alias("check"), F.lit(", ".join(check.columns)).alias("column")
-            ),
+            check.id,
+            F.lit(", ".join(check.columns)),
         )
         for position, check in enumerate(checks)
-    ]
-    return F.filter(F.array(*each), lambda reason: reason.isNotNull()).cast(REASONS_TYPE)
+    )
 
 
 def _recounted(run: Run, contract: CompiledContract, staged: StagedBatch) -> StagedBatch:
     """The batch with the marked rows among the refused ones, and not among the open ones."""
-    if not any(_refuses(check) for check in contract.stage.set_checks.checks):
-        return staged
     marked = run.spark.table(staged.table).where(F.col(stage_rows.KIND) == stage_rows.DUPLICATE)
     is_open = F.col(OPERATION) == UPSERT
     digest = F.lit(0)
@@ -156,8 +154,6 @@ def _recounted(run: Run, contract: CompiledContract, staged: StagedBatch) -> Sta
         F.count_if(is_open),
         F.coalesce(F.sum(F.when(is_open, digest)), F.lit(0)),
     ).collect()[0]
-    if not rows:
-        return staged
     judged = staged.judged
     refused = min(rows, judged.rows - judged.refused)
     return replace(
@@ -171,7 +167,3 @@ def _recounted(run: Run, contract: CompiledContract, staged: StagedBatch) -> Sta
             judged.rows, judged.refused + refused, min(judged.lost + refused, float(judged.rows))
         ),
     )
-
-
-def _refuses(check: Check) -> bool:
-    return check.severity is Severity.REFUSE and check.threshold is None

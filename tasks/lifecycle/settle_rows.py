@@ -45,6 +45,10 @@ from tasks.transforms.rows_from_quarantine import READ_AT, ROW_ID, row_id
 
 _PASSES, _FAILS, _CONTESTED = "passes", "fails", "contested"
 
+_SETTLE = (
+    "WHEN MATCHED THEN UPDATE SET settled_at = :at, settled_how = s.__how, decision_id = :batch"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SettledByLoad:
@@ -110,8 +114,7 @@ def settle_discarded(run: Run, rows: DataFrame, *, at: datetime) -> None:
     _merge(
         run,
         ids.rows.withColumn("__how", F.lit(DISCARDED)),
-        "WHEN MATCHED THEN UPDATE SET settled_at = :at, settled_how = s.__how, "
-        "decision_id = :batch",
+        _SETTLE,
         at=at,
     )
 
@@ -158,13 +161,7 @@ def settle_by_load(run: Run, contract: CompiledContract, staged: StagedBatch) ->
                 rows_selected=rows,
             )
     if settled.mended or settled.gone:
-        _merge(
-            run,
-            found.rows,
-            "WHEN MATCHED THEN UPDATE SET settled_at = :at, settled_how = s.__how, "
-            "decision_id = :batch",
-            at=run.started,
-        )
+        _merge(run, found.rows, _SETTLE, at=run.started)
     return settled
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from prefect.events.clients import AssertingEventsClient
+from prefect.events.worker import EventsWorker
 from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 from pyspark.sql import DataFrame, SparkSession
@@ -136,3 +138,20 @@ def readings(make_workplace, contracts):
     place = make_workplace(contracts)
     place.execute(TABLE)
     return place
+
+
+@pytest.fixture
+def told():
+    """Takes the events of ours that were sent since it was last asked."""
+    EventsWorker.set_client_override(AssertingEventsClient)
+    AssertingEventsClient.reset()
+
+    def take():
+        EventsWorker.instance().wait_until_empty()
+        found = [event for client in AssertingEventsClient.all for event in client.pop_events()]
+        return [event for event in found if event.event.startswith("strandline.")]
+
+    yield take
+    EventsWorker.instance().drain()
+    EventsWorker.set_client_override(None)
+    AssertingEventsClient.reset()

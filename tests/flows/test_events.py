@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 from prefect.events.clients import AssertingEventsClient
-from prefect.events.worker import EventsWorker
 
 from contracts.alerts import event_names as names
 from contracts.errors import QualityGateError, SourceUnavailableError
@@ -23,23 +22,6 @@ from tasks.observability.emit_prefect_events import (
 from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch
 from tests.flows.readings import CANARY, CONTRACT, FIRST
-
-
-@pytest.fixture
-def told(monkeypatch):
-    """Takes the events of ours that were sent since it was last asked."""
-    EventsWorker.set_client_override(AssertingEventsClient)
-    AssertingEventsClient.reset()
-
-    def take():
-        EventsWorker.instance().wait_until_empty()
-        found = [event for client in AssertingEventsClient.all for event in client.pop_events()]
-        return [event for event in found if event.event.startswith("strandline.")]
-
-    yield take
-    EventsWorker.instance().drain()
-    EventsWorker.set_client_override(None)
-    AssertingEventsClient.reset()
 
 
 def kinds(events):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-from prefect.events.clients import AssertingEventsClient
-from prefect.events.worker import EventsWorker
-
 from contracts.alerts import event_names as names
 from flows.load_table import load_table
 from tests.flows.readings import CONTRACT, FIRST, TABLE
@@ -14,24 +10,7 @@ PROMISES = "\nslaProperties:\n"
 PROMISE = "  - {property: runTime, value: 0, unit: h}\n"
 
 
-@pytest.fixture
-def sent():
-    """Takes the events of ours that were sent."""
-    EventsWorker.set_client_override(AssertingEventsClient)
-    AssertingEventsClient.reset()
-
-    def take():
-        EventsWorker.instance().wait_until_empty()
-        found = [event for client in AssertingEventsClient.all for event in client.pop_events()]
-        return [event for event in found if event.event.startswith("strandline.")]
-
-    yield take
-    EventsWorker.instance().drain()
-    EventsWorker.set_client_override(None)
-    AssertingEventsClient.reset()
-
-
-def test_a_load_that_is_too_long_is_published_and_told(make_workplace, tmp_path, sent):
+def test_a_load_that_is_too_long_is_published_and_told(make_workplace, tmp_path, told):
     text = CONTRACT.read_text(encoding="utf-8")
     assert PROMISES in text
     changed = text.replace(PROMISES, PROMISES + PROMISE)
@@ -43,7 +22,7 @@ def test_a_load_that_is_too_long_is_published_and_told(make_workplace, tmp_path,
     summary = load_table("readings")
 
     assert summary.report.published
-    (missed,) = [event for event in sent() if event.event == names.SERVICE_LEVEL_MISSED]
+    (missed,) = [event for event in told() if event.event == names.SERVICE_LEVEL_MISSED]
     assert missed.resource["strandline.service-level"] == "runTime"
     assert missed.resource["prefect.resource.id"] == "strandline.table.clinic.patients"
     assert missed.payload["promised_hours"] == 0

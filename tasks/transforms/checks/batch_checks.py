@@ -31,6 +31,7 @@ PAST_RUNS = "past_runs"
 _NO_SMALLER = {ROWS: 1.0, SCORE: 0.005, REFUSED_PERCENT: 0.5}
 """What no figure has to deviate by less than to be unusual, in its own unit."""
 
+_NO_ROW_MISSING = Threshold(Comparison.EQUAL, (0.0,))
 _OVER_BATCH = "over the rows of this batch that count"
 
 
@@ -56,6 +57,11 @@ class BatchFacts:
     newest: datetime | None
     observed: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def missing(self) -> int:
+        """How far the rows that were read are from the source's own count, either way."""
+        return abs(self.rows_in_source - self.rows_read)
+
 
 Past = Mapping[tuple[str, str], Sequence[float]]
 """The metrics of earlier batches that passed, oldest first, by check and column."""
@@ -80,18 +86,17 @@ def needs_past(measures: BatchMeasures) -> bool:
 
 def all_rows_read(facts: BatchFacts) -> Finding:
     """As many rows were read as the source counts, in the same state of it."""
-    missing = abs(facts.rows_in_source - facts.rows_read)
     finding = Finding(
         check=ALL_ROWS_READ,
         columns=(),
         severity=Severity.REFUSE.value,
-        failed=missing,
+        failed=facts.missing,
         evaluated=facts.rows_in_source,
         rule="completeness",
         dimension="completeness",
         note="the source's own count of the rows to be read, in the same state of it",
     )
-    return compared(finding, float(missing), Threshold(Comparison.EQUAL, (0.0,)))
+    return compared(finding, float(facts.missing), _NO_ROW_MISSING)
 
 
 def freshness(facts: BatchFacts, hours: float) -> Finding:
@@ -172,9 +177,7 @@ def _sql(
 def _completeness(
     check: Check, _measures: BatchMeasures, facts: BatchFacts, _past: Past
 ) -> Iterator[Finding]:
-    missing = abs(facts.rows_in_source - facts.rows_read)
-    limit = check.threshold or Threshold(Comparison.EQUAL, (0.0,))
-    yield compared(_finding(check, facts), float(missing), limit)
+    yield compared(_finding(check, facts), float(facts.missing), check.threshold or _NO_ROW_MISSING)
 
 
 def _volume(

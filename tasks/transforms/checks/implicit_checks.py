@@ -21,7 +21,6 @@ from contracts.model import (
     Check,
     Comparison,
     Contract,
-    Severity,
     Threshold,
     Unit,
 )
@@ -251,10 +250,7 @@ def _may_be_null(contract: Contract, column: TargetColumn) -> bool:
 
 def _is_required(contract: Contract, sources: tuple[str, ...]) -> bool:
     return any(
-        check.rule == "required"
-        and check.columns == sources
-        and check.severity is Severity.REFUSE
-        and check.threshold is None
+        check.rule == "required" and check.columns == sources and check.refuses_rows
         for check in contract.checks
     )
 

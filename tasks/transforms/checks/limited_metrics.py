@@ -1,4 +1,4 @@
-"""A finding whose metric has a limit over the whole batch."""
+"""The finding of a check from the rows that failed it, and its limit over the whole batch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from contracts.model import Comparison, Threshold, Unit
+from contracts.model import Check, Comparison, Threshold, Unit
 from tasks.transforms.checks.quality_score import Finding, Outcome
 
 NO_ROWS = "there were no rows"
@@ -41,6 +41,34 @@ def in_words(limit: Threshold) -> str:
     unit = " %" if limit.unit is Unit.PERCENT else ""
     values = " and ".join(f"{value:g}{unit}" for value in limit.values)
     return f"{_COMPARED[limit.comparison][0]} {values}"
+
+
+def counted_finding(
+    check: Check, *, refuses: bool, failed: int, rows: int, columns: tuple[str, ...], note: str = ""
+) -> Finding:
+    """The finding of a check that `failed` of the `rows` it looked at failed.
+
+    Args:
+        check: The check.
+        refuses: Whether it refuses its rows, which then count in full.
+        failed: How many rows failed it.
+        rows: How many it looked at.
+        columns: What it looked at.
+        note: Over what it was computed.
+    """
+    finding = Finding(
+        check=check.id,
+        columns=columns,
+        severity=check.severity.value,
+        failed=failed,
+        evaluated=rows,
+        weight=1.0 if refuses else check.weight,
+        note=note,
+        rule=check.rule,
+        dimension=check.dimension,
+        outcome=Outcome.FAILED if failed else Outcome.PASSED,
+    )
+    return finding if check.threshold is None else limited(finding, check.threshold)
 
 
 def limited(finding: Finding, threshold: Threshold) -> Finding:

@@ -23,7 +23,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.errors import ContractError
-from contracts.model import Check, Contract, Severity
+from contracts.model import Check, Contract
 from contracts.model.check_registry import RULES, Scope
 from contracts.model.referenced_table import referenced_table
 from history.spark.column_quoting_and_comparison import named
@@ -35,8 +35,8 @@ from tasks.transforms.checks.implicit_checks import (
     implicit_checks,
     is_carried,
 )
-from tasks.transforms.checks.limited_metrics import limited, unevaluated
-from tasks.transforms.checks.quality_score import Finding, Judged, Outcome
+from tasks.transforms.checks.limited_metrics import counted_finding, unevaluated
+from tasks.transforms.checks.quality_score import Finding, Judged
 from tasks.transforms.checks.rule_expressions import Subject, broken
 from tasks.transforms.mapping.column_mapping import mapped_column
 
@@ -45,7 +45,6 @@ WORD = 62
 
 _HALF = 32
 
-MASK_TYPE = "array<bigint>"
 Mask = tuple[Column, ...]
 """The words of a row's mask, BIGINT each."""
 
@@ -85,6 +84,7 @@ class RowChecks:
         checks: First the implicit ones (`tasks.transforms.checks.implicit_checks`), then the
             contract's own as declared.
         conditions: Whether a row fails each of them.
+        refusing: The positions of those that refuse their rows.
         references: Those that compare with another relation.
         may_be_unfit: Source columns, by position, whose values may fail to be carried.
     """
@@ -92,6 +92,7 @@ class RowChecks:
     contract: str
     checks: tuple[Check, ...]
     conditions: tuple[Condition, ...]
+    refusing: frozenset[int]
     references: tuple[Reference, ...]
     may_be_unfit: Mapping[int, str]
 
@@ -111,6 +112,7 @@ def compile_row_checks(contract: Contract) -> RowChecks:
             *(condition for _, condition in implicit),
             *(_declared(check, contract, position) for position, check in own),
         ),
+        refusing=frozenset(i for i, check in enumerate(checks) if check.refuses_rows),
         references=tuple(
             _reference(position, check, contract)
             for position, check in enumerate(declared, start=len(implicit))
@@ -248,7 +250,7 @@ def with_references(
 
 def refusing(checks: RowChecks, mask: Mask) -> Column:
     """Whether a check failed that refuses its row; never null for a mask that isn't."""
-    return _any_of(mask, (i for i, check in enumerate(checks.checks) if _refuses(check)))
+    return _any_of(mask, sorted(checks.refusing))
 
 
 def reasons(
@@ -266,21 +268,26 @@ def reasons(
         for pair in enumerate(checks.checks)
         if not is_carried(pair[1]) and pair[1].threshold is None
     ]
-    ordered = sorted(by_position, key=lambda pair: not _refuses(pair[1]))
-    each = [
-        F.when(
-            _any_of(mask, [position]),
-            F.struct(F.lit(check.id).alias("check"), _blamed(check, feature).alias("column")),
-        )
+    ordered = sorted(by_position, key=lambda pair: pair[0] not in checks.refusing)
+    failed = listed_reasons(
+        (_any_of(mask, [position]), check.id, _blamed(check, feature))
         for position, check in ordered
-    ]
-    failed = F.filter(F.array(*each), lambda reason: reason.isNotNull()).cast(REASONS_TYPE)
+    )
     if unfit is None:
         return failed
     lost = F.transform(
         unfit, lambda name: F.struct(F.lit(VALUE_FITS).alias("check"), name.alias("column"))
     )
     return F.concat(F.coalesce(lost.cast(REASONS_TYPE), F.array().cast(REASONS_TYPE)), failed)
+
+
+def listed_reasons(cases: Iterable[tuple[Column, str, Column]]) -> Column:
+    """`REASONS_TYPE`, of the checks whose conditions hold: condition, id, and what it blames."""
+    each = [
+        F.when(failed, F.struct(F.lit(check).alias("check"), blamed.alias("column")))
+        for failed, check, blamed in cases
+    ]
+    return F.filter(F.array(*each), lambda reason: reason.isNotNull()).cast(REASONS_TYPE)
 
 
 def row_score(checks: RowChecks, mask: Mask) -> Column:
@@ -360,29 +367,15 @@ def findings(
 
 def _evaluated(checks: RowChecks, observed: Mapping[str, int], rows: int) -> tuple[Finding, ...]:
     return tuple(
-        _finding(
+        counted_finding(
             check,
-            _failed_rows(observed, position),
-            rows,
-            _unfit_columns(checks, observed) if is_carried(check) else check.columns,
+            refuses=position in checks.refusing,
+            failed=_failed_rows(observed, position),
+            rows=rows,
+            columns=_unfit_columns(checks, observed) if is_carried(check) else check.columns,
         )
         for position, check in enumerate(checks.checks)
     )
-
-
-def _finding(check: Check, failed: int, rows: int, columns: tuple[str, ...]) -> Finding:
-    found = Finding(
-        check=check.id,
-        columns=columns,
-        severity=check.severity.value,
-        failed=failed,
-        evaluated=rows,
-        weight=1.0 if _refuses(check) else check.weight,
-        rule=check.rule,
-        dimension=check.dimension,
-        outcome=Outcome.FAILED if failed else Outcome.PASSED,
-    )
-    return found if check.threshold is None else limited(found, check.threshold)
 
 
 def _unfit_columns(checks: RowChecks, observed: Mapping[str, int]) -> tuple[str, ...]:
@@ -397,16 +390,13 @@ def _blamed(check: Check, feature: Column | None) -> Column:
     return F.lit(", ".join(check.columns))
 
 
-def _refuses(check: Check) -> bool:
-    return check.severity is Severity.REFUSE and check.threshold is None
-
-
 def _lost(checks: RowChecks, mask: Mask) -> Column:
     """What the row lacks of a full score, in millionths: a BIGINT, never null."""
     by_weight: dict[int, list[int]] = {}
     for position, check in enumerate(checks.checks):
         if check.threshold is None:
-            weight = _WHOLE if _refuses(check) else round(check.weight * _WHOLE)
+            refuses = position in checks.refusing
+            weight = _WHOLE if refuses else round(check.weight * _WHOLE)
             by_weight.setdefault(weight, []).append(position)
     lost = F.lit(0).cast("bigint")
     # The heaviest is asked last, and so encloses the others.

@@ -14,11 +14,11 @@ from operator import and_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from contracts.model import Check, Contract, ProtectionKind, Severity
+from contracts.model import Check, Contract, ProtectionKind
 from contracts.model.check_registry import RULES, Scope
 from history.spark.column_quoting_and_comparison import named
-from tasks.transforms.checks.limited_metrics import limited
-from tasks.transforms.checks.quality_score import Finding, Outcome
+from tasks.transforms.checks.limited_metrics import counted_finding
+from tasks.transforms.checks.quality_score import Finding
 
 DIGEST = "digest"
 _WITHIN = "over the rows of this batch"
@@ -34,12 +34,14 @@ class SetChecks:
     Attributes:
         checks: In the order of the contract; the stage has a digest for each.
         stored: Per check that open versions are compared for, the target columns; by its id.
+        refusing: The ids of those that refuse their rows.
         incomparable: The checks whose values the table does not hold in a form to compare.
         key: The key's target columns.
     """
 
     checks: tuple[Check, ...]
     stored: Mapping[str, tuple[str, ...]]
+    refusing: frozenset[str]
     incomparable: frozenset[str]
     key: tuple[str, ...]
 
@@ -55,7 +57,8 @@ def compile_set_checks(contract: Contract) -> SetChecks:
         # No two keys agree in a check that includes the key.
         elif not {*contract.key} <= {*columns}:
             stored[check.id] = columns
-    return SetChecks(checks, stored, frozenset(incomparable), contract.key)
+    refusing = frozenset(check.id for check in checks if check.refuses_rows)
+    return SetChecks(checks, stored, refusing, frozenset(incomparable), contract.key)
 
 
 def _stored_columns(contract: Contract, check: Check) -> tuple[str, ...]:
@@ -129,17 +132,11 @@ def set_finding(
     if check.rule == "unique":
         note = _AND_OPEN if compared_with_open else note
         note = _AS_TOKENS if check.id in checks.incomparable else note
-    refuses = check.severity is Severity.REFUSE and check.threshold is None
-    finding = Finding(
-        check=check.id,
-        columns=check.columns,
-        severity=check.severity.value,
+    return counted_finding(
+        check,
+        refuses=check.id in checks.refusing,
         failed=failed,
-        evaluated=rows,
-        weight=1.0 if refuses else check.weight,
+        rows=rows,
+        columns=check.columns,
         note=note,
-        rule=check.rule,
-        dimension=check.dimension,
-        outcome=Outcome.FAILED if failed else Outcome.PASSED,
     )
-    return finding if check.threshold is None else limited(finding, check.threshold)

@@ -43,6 +43,10 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
+NOT_JUDGED = Verdict(score=None, threshold=0.0, passed=True)
+"""Of rows that no gate judges: they are only compared, or a person decided about them."""
+
+
 def judge(
     gate: QualityGate, judged: Judged, findings: Iterable[Finding], *, quarantined: int
 ) -> Verdict:
