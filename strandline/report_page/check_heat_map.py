@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from strandline.report_page.html_elements import Html, element
+from strandline.report_page.html_elements import Html, element, stepped_chart
 
 _LABEL, _WIDTH, _ROW, _BOTTOM, _WIDEST = 290, 1060, 22, 24, 40
 _FEWEST_OPACITY = 0.22
@@ -48,16 +48,7 @@ def heat_map(name: str, rows: Sequence[tuple[str, Sequence[Cell]]], labels: Sequ
     if len(labels) * wide > _LABEL / 2:
         end = _LABEL + len(labels) * wide
         parts.append(element("text", labels[-1], x=end, y=height - 7, text_anchor="end"))
-    return element(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {_WIDTH} {height}",
-        width=_WIDTH,
-        role="img",
-        aria_label=name,
-        tabindex="0",
-        data_steps=str(max(1, len(labels))),
-    )
+    return stepped_chart(name, parts, width=_WIDTH, height=height, steps=max(1, len(labels)))
 
 
 def opacity(share: float) -> float:

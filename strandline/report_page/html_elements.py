@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 _VOID = {"meta", "br", "hr", "wbr"}
@@ -37,3 +37,19 @@ def joined(parts: Iterable[str]) -> Html:
 
 def _number(value: str | float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def stepped_chart(
+    name: str, parts: Sequence[Html], *, width: float, height: float, steps: int = 1
+) -> Html:
+    """An SVG chart whose points the page's script steps through, `steps` of them in a row."""
+    return element(
+        "svg",
+        *parts,
+        viewBox=f"0 0 {width} {height}",
+        width=width,
+        role="img",
+        aria_label=name,
+        tabindex="0",
+        data_steps=str(steps),
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 
-from strandline.report_page.html_elements import Html, element, joined
+from strandline.report_page.html_elements import Html, element, joined, stepped_chart
 
 _WIDTH, _HEIGHT = 1060, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 16, 34
@@ -65,16 +65,7 @@ def line_chart(name: str, points: Sequence[RunPoint], scale: Scale) -> Html:
         )
         for i in _labelled(len(points))
     ]
-    return element(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
-        width=_WIDTH,
-        role="img",
-        aria_label=name,
-        tabindex="0",
-        data_steps="1",
-    )
+    return stepped_chart(name, parts, width=_WIDTH, height=_HEIGHT)
 
 
 def small_line(name: str, values: Sequence[float | None]) -> Html:

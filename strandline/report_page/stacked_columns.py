@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from strandline.report_page.html_elements import Html, element
+from strandline.report_page.html_elements import Html, element, stepped_chart
 from strandline.report_page.run_line_chart import nice_ticks
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _WIDEST = 1060, 210, 62, 12, 34, 46
@@ -53,16 +53,7 @@ def stacked_columns(name: str, columns: Sequence[StackedColumn]) -> Html:
             parts.append(
                 element("text", column.label, x=middle, y=_HEIGHT - 12, text_anchor="middle")
             )
-    return element(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
-        width=_WIDTH,
-        role="img",
-        aria_label=name,
-        tabindex="0",
-        data_steps="1",
-    )
+    return stepped_chart(name, parts, width=_WIDTH, height=_HEIGHT)
 
 
 def share_bar(name: str, share: float, kind: str) -> Html:
