@@ -77,7 +77,7 @@ def validate(run: Run, contract: CompiledContract, staged: StagedBatch) -> Valid
         raise QualityGateError(
             where=f"{contract.name}, batch {run.batch_id}",
             expected=f"a quality score of at least {contract.quality.threshold:.2%}, at most "
-            f"{contract.quality.refused_percent:g} % of the rows refused, and every limit kept",
+            f"{contract.quality.refused_percent:g}% of the rows refused, and every limit kept",
             found="; ".join(verdict.reasons),
             next_step=f"Nothing was published. strandline quarantine {contract.name} "
             "shows the refused rows with their reasons. To publish the batch all the same, until "

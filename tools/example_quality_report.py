@@ -130,7 +130,7 @@ def _checks(
         check("seats_null_share", "seats", "null_values", "completeness", "refuse", 0),
         failed=round(rows * nulls / 100),
         metric=round(nulls, 3) if rows else None,
-        limit="at most 5 %",
+        limit="at most 5%",
     )
     if rows:
         share = replace(share, outcome=Outcome.FAILED if nulls > 5 else Outcome.PASSED)  # noqa: PLR2004
@@ -139,7 +139,7 @@ def _checks(
         evaluated=0,
         metric=float(rows),
         limit="between 14,000 and 42,000",
-        note="the median of the 10 loads before, 50 % up and down",
+        note="the median of the 10 loads before, 50% up and down",
         outcome=Outcome.PASSED if rows else Outcome.FAILED,
     )
     found += [share, volume]

@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.add_argument("--rows", default="1e6", help="of the source (1e6)")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds (5)")
-    parser.add_argument("--warm-ups", type=int, default=2, help="rounds before them (2)")
+    parser.add_argument("--warm-ups", type=int, default=4, help="rounds before them (4)")
     parser.add_argument("--subjects", default=",".join(SUBJECTS), help=", ".join(SUBJECTS))
     parser.add_argument("--timeout", type=float, default=1_800.0, help="seconds per run (1800)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="for quality.json")

@@ -94,7 +94,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "volume": Rule(
             Scope.BATCH,
             0,
-            "the number of rows is within {percent} % of the median of the last {runs} loads",
+            "the number of rows is within {percent}% of the median of the last {runs} loads",
             {"percent": "number", "runs": "integer"},
             frozenset({"runs"}),
             {"runs": 10},

@@ -149,6 +149,13 @@ def _fit_type(section: Section, check: Check, kinds: list[str]) -> None:
         section.problem("columns", f"{kinds[0]} and {kinds[-1]} can't be compared")
 
 
+_PYTHON_ONLY = re.compile(r"(?<!\\)\(\?(?:P[<=>]|\(|[aL])")
+"""What Python's patterns have and Java's, which Spark runs, lack."""
+
+_JAVA_GROUP = re.compile(r"\(\?<(?=[A-Za-z])")
+_JAVA_ONLY = re.compile(r"\\\\|\\(?:[pP](?:\{[^}]*\}|.)|k<\w+>|[hHvVRXGzZe])")
+"""What stands for a character in Java's patterns, and that Python lacks or spells otherwise."""
+
 _INSTEAD = {
     "max_length": "use between",
     "length": "use between",
@@ -159,8 +166,16 @@ _INSTEAD = {
 
 
 def _fit_pattern(section: Section, given: Mapping[str, Argument], _kind: str) -> None:
+    pattern = str(given.get("pattern", ""))
+    if python_only := _PYTHON_ONLY.search(pattern):
+        section.problem(
+            "arguments.pattern",
+            f"is no regular expression of Java, which has no {python_only[0]}",
+            "write a named group as (?<name>...), and refer to it by \\k<name>",
+        )
+        return
     try:
-        re.compile(str(given.get("pattern", "")))
+        re.compile(_JAVA_ONLY.sub("x", _JAVA_GROUP.sub("(?P<", pattern)))
     except (re.error, OverflowError, RecursionError) as error:
         section.problem("arguments.pattern", f"is no regular expression ({type(error).__name__})")
 

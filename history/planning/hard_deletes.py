@@ -73,7 +73,7 @@ def why_too_many(
     if closed <= max(limit.rows, limit.at_most or 0):
         return None
     if closed * 100 > open_keys * limit.percent:
-        return f"more than {limit.percent:g} % of {open_keys:,}"
+        return f"more than {limit.percent:g}% of {open_keys:,}"
     usual = [read.closed for read in reads if read.full]
     if len(usual) >= _USUAL_READS and closed > max(_USUAL_ROWS, _USUAL_TIMES * max(usual)):
         return f"no read so far has closed more than {max(usual):,}"

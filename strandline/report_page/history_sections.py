@@ -59,7 +59,7 @@ def score_chart(report: QualityReport) -> Html:
         Scale(
             low=max(0.0, low - (100 - low) * 0.15),
             high=100.0,
-            written=lambda value: f"{value:g} %",
+            written=lambda value: f"{value:g}%",
             limit=now.threshold * 100,
             limit_text=f"at least {score_text(now.threshold)}",
         ),
@@ -100,7 +100,7 @@ def refused_chart(report: QualityReport) -> Html:
         Scale(
             low=0.0,
             high=most or 1.0,
-            written=lambda value: f"{value:g} %",
+            written=lambda value: f"{value:g}%",
             limit=now.refused_limit,
             limit_text=f"at most {percent(now.refused_limit)}",
         ),

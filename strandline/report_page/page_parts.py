@@ -20,7 +20,7 @@ _SMALLEST = 0.01
 
 def score_text(score: float | None) -> str:
     """A score in per cent, or that there is none."""
-    return "not evaluated" if score is None else share(score).replace("%", " %")
+    return "not evaluated" if score is None else share(score)
 
 
 def percent(value: float | None) -> str:
@@ -28,8 +28,8 @@ def percent(value: float | None) -> str:
     if value is None:
         return NOTHING
     if 0 < value < _SMALLEST:
-        return "< 0.01 %"
-    return f"{value:.2f}".rstrip("0").rstrip(".") + " %"
+        return "< 0.01%"
+    return f"{value:.2f}".rstrip("0").rstrip(".") + "%"
 
 
 def metric_text(value: float | None) -> str:

@@ -92,8 +92,8 @@ def verdict_markdown(
         ("score", score, f"at least {verdict.threshold:.2%}"),
         (
             "refused rows",
-            f"{verdict.refused_percent:.2f} %",
-            f"at most {verdict.refused_limit:g} %",
+            f"{verdict.refused_percent:.2f}%",
+            f"at most {verdict.refused_limit:g}%",
         ),
         ("rows judged", f"{verdict.rows:,}", f"of {staged.rows_read:,} read"),
         ("rows in quarantine", f"{verdict.quarantined:,}", ""),

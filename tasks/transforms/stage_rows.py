@@ -399,10 +399,10 @@ def _measures(plan: StagePlan, origin: Origin) -> list[Column]:
     return [
         *counts(plan.checks, _mask(plan), counted, F.col("__unfit_columns")),
         *plan.measures.columns(counted, origin.read_at),
-        *[F.count_if(F.col(KIND) == kind).alias(f"kind_{kind}") for kind in KINDS],
+        *[F.count(F.when(F.col(KIND) == kind, 1)).alias(f"kind_{kind}") for kind in KINDS],
         F.max(F.when(accepted, micros)).alias(WATERMARK),
         F.max(F.when(was_read, micros)).alias(JUDGED_UNTIL),
-        F.count_if(is_open).alias(THERE),
+        F.count(F.when(is_open, 1)).alias(THERE),
         F.coalesce(F.sum(F.when(is_open, digest)), F.lit(0)).alias(THERE_DIGEST),
     ]
 

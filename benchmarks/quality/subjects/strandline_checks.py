@@ -1,16 +1,17 @@
 """Strandline's row checks, as a load makes them: in the pass that writes the stage.
 
-The reasons of a row that broke a rule are staged as its mask, as by `tasks.transforms.stage_rows`.
-A load spells them out when it puts refused rows into quarantine; that is not measured.
+The reasons of a row that broke a rule are staged as the words of its mask. A load stages them for
+the rows that it refuses (`tasks.transforms.stage_rows`), and spells the reasons out when it puts
+them into quarantine; that is not measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.quality.quality_contract import contract_of
@@ -23,11 +24,10 @@ from tasks.transforms.checks.row_checks import (
     failed_checks,
     findings,
     judged,
+    mask_words,
     reasons,
     stored_mask,
 )
-
-_FAILED = "__failed"
 
 
 class StrandlineChecks:
@@ -56,18 +56,21 @@ class StrandlineChecks:
         )
 
     def _rows_with_reasons(self, plan: RowChecks) -> int:
-        failed = self._spark.table(STAGE).where(F.col(_FAILED).isNotNull())
-        told = failed.select(reasons(plan, stored_mask(F.col(_FAILED), plan)).alias("reasons"))
+        mask = F.array(*[F.col(name) for name in _words(plan)])
+        told = self._spark.table(STAGE).select(
+            reasons(plan, stored_mask(mask, plan)).alias("reasons")
+        )
         return told.where(F.size("reasons") > 0).count()
 
 
 def _checked(rows: DataFrame, plan: RowChecks, observation: Observation) -> DataFrame:
     words = failed_checks(plan, as_of=AS_OF, ignored=F.lit(False))
-    named: Mapping[str, Column] = {f"__mask_{place}": word for place, word in enumerate(words)}
-    masked = rows.withColumns(dict(named))
-    mask = tuple(F.col(name) for name in named)
-    failed = F.lit(False)
-    for word in mask:
-        failed = failed | (word != 0)
-    told = masked.withColumn(_FAILED, F.when(failed, F.array(*mask)))
-    return told.observe(observation, *counts(plan, mask)).drop(*named)
+    masked = rows.withColumns(dict(zip(_words(plan), words, strict=True)))
+    # The words stay columns of the stage: to drop them, or to make an array of them, every row
+    # would be copied once more.
+    mask = tuple(F.col(name) for name in _words(plan))
+    return masked.observe(observation, *counts(plan, mask))
+
+
+def _words(plan: RowChecks) -> tuple[str, ...]:
+    return tuple(f"__failed_{place}" for place in range(mask_words(plan)))

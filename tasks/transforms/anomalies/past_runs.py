@@ -49,11 +49,6 @@ class ExpectedRange:
     over: str
     runs: int
 
-    @property
-    def is_unusual(self) -> bool:
-        """Whether the value lies outside."""
-        return not self.low <= self.value <= self.high
-
 
 @dataclass(frozen=True, slots=True)
 class _Group:

@@ -71,8 +71,9 @@ class BatchMeasures:
 
     def _statistics(self, check: Check, name: str, counted: Column) -> Iterator[Column]:
         value = F.when(counted, named(name))
-        share = 100.0 * F.count_if(counted & named(name).isNull()) / F.count_if(counted)
-        nulls = F.when(F.count_if(counted) > 0, share)
+        rows = F.count(F.when(counted, 1))
+        share = 100.0 * F.count(F.when(counted & named(name).isNull(), 1)) / rows
+        nulls = F.when(rows > 0, share)
         yield nulls.alias(measure(check.id, name, Statistic.NULLS_PERCENT))
         distinct = F.approx_count_distinct(value, _DISTINCT_ERROR).cast("double")
         yield distinct.alias(measure(check.id, name, Statistic.DISTINCT))

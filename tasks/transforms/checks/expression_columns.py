@@ -180,7 +180,7 @@ OPERATIONS: Mapping[str, Callable[[_Columns], Column]] = MappingProxyType(
 AGGREGATES: Mapping[str, Callable[[Column], Column]] = MappingProxyType(
     {
         "count": F.count,
-        "count_if": F.count_if,
+        "count_if": lambda value: F.count(F.when(value, 1)),
         "sum": F.try_sum,
         "avg": F.try_avg,
         "min": F.min,

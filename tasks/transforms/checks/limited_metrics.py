@@ -37,8 +37,8 @@ def holds(limit: Threshold, metric: float) -> bool:
 
 
 def in_words(limit: Threshold) -> str:
-    """The limit in words, such as `at most 5 %`."""
-    unit = " %" if limit.unit is Unit.PERCENT else ""
+    """The limit in words, such as `at most 5%`."""
+    unit = "%" if limit.unit is Unit.PERCENT else ""
     values = " and ".join(f"{value:g}{unit}" for value in limit.values)
     return f"{_COMPARED[limit.comparison][0]} {values}"
 

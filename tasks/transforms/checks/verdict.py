@@ -72,8 +72,8 @@ def _reasons(gate: QualityGate, judged: Judged, findings: tuple[Finding, ...]) -
         yield f"the score is {judged.score:.2%}" + (f" ({worst})" if worst else "")
     if judged.refused_percent > gate.refused_percent:
         yield (
-            f"{judged.refused_percent:.2f} % of the rows were refused, "
-            f"at most {gate.refused_percent:g} % may be"
+            f"{judged.refused_percent:.2f}% of the rows were refused, "
+            f"at most {gate.refused_percent:g}% may be"
         )
     for finding in findings:
         if finding.stops:

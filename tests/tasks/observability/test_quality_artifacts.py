@@ -23,7 +23,7 @@ FINDINGS = (
     Finding("b_required", ("b",), "refuse", 60, 1000, outcome=Outcome.FAILED),
     Finding("b_known", ("b", "c"), "warn", 70, 1000, 0.25, outcome=Outcome.FAILED),
     Finding("c_null_share", ("c",), "refuse", 90, 1000, 0.0, "of all rows", metric=9.0,
-            limit="at most 5 %", outcome=Outcome.FAILED),
+            limit="at most 5%", outcome=Outcome.FAILED),
     Finding("drift", ("a|b",), "warn", 0, 0, note="3 past loads", outcome=Outcome.NOT_EVALUATED),
     Finding("a_range", ("a",), "warn", 0, 1000),
 )  # fmt: skip
@@ -36,7 +36,7 @@ CLOSED = Verdict(
     rows=1000,
     refused_percent=6.0,
     refused_limit=5.0,
-    reasons=("the score is 93.00%", "c_null_share is 9, must be at most 5 %"),
+    reasons=("the score is 93.00%", "c_null_share is 9, must be at most 5%"),
 )
 STAGED = summary().staged
 NAMES = ("Odd_Name", "lake.s.odd", "b1", STAGED)
@@ -71,7 +71,7 @@ def test_a_run_whose_gate_closed_shows_the_verdict_its_findings_and_a_chart(pref
     assert set(found) == {"quality-odd-name", "findings-odd-name", "quality-plot-odd-name"}
     assert f"## {run.target}: the gate closed" in found["quality-odd-name"]
     rows = {row["check"]: row for row in json.loads(found["findings-odd-name"])}
-    assert rows["c_null_share"]["limit"] == "at most 5 %"
+    assert rows["c_null_share"]["limit"] == "at most 5%"
     assert rows["drift"]["outcome"] == "not evaluated"
     assert rows["drift"]["note"] == "3 past loads"
     assert rows["b_known"]["weight"] == 0.25
@@ -97,10 +97,10 @@ def test_the_text_says_why_by_how_much_and_what_was_not_evaluated():
     text = verdict_markdown(*NAMES, CLOSED)
 
     assert f"## {NAMES[1]}: the gate closed, nothing was published" in text
-    assert "- the score is 93.00%\n- c_null_share is 9, must be at most 5 %" in text
+    assert "- the score is 93.00%\n- c_null_share is 9, must be at most 5%" in text
     assert "| score | 93.00% | at least 95.00% |" in text
-    assert "| refused rows | 6.00 % | at most 5 % |" in text
-    assert "| c_null_share (c) | 9 | at most 5 % |" in text
+    assert "| refused rows | 6.00% | at most 5% |" in text
+    assert "| c_null_share (c) | 9 | at most 5% |" in text
     assert "- b_known (b, c): 70 of 1,000 (warn, weight 0.25)" in text
     assert "- drift (a\\|b): 3 past loads" in text
     assert "strandline report Odd_Name --run b1" in text

@@ -18,7 +18,7 @@ FINDINGS = (
     Finding("carrier_required", ("carrier",), "refuse", 3, 1000, 0.5, rule="not_null"),
     Finding(
         "null_share", ("seats", "engines"), "refuse", 7, 1000,
-        dimension="completeness", metric=float("nan"), limit="at most 5 %",
+        dimension="completeness", metric=float("nan"), limit="at most 5%",
         outcome=Outcome.FAILED,
     ),
     Finding("unusual", (), "warn", 0, 0, note="too few rows: 12", outcome=Outcome.NOT_EVALUATED),
@@ -66,7 +66,7 @@ def test_a_closed_gate_is_recorded_with_each_check_in_one_commit_of_one_file(run
     assert batch["contract_version"] == "1.2.0"
     assert checks["null_share"]["columns"] == ["seats", "engines"]
     assert checks["null_share"]["metric"] != checks["null_share"]["metric"]
-    assert checks["null_share"]["limit"] == "at most 5 %"
+    assert checks["null_share"]["limit"] == "at most 5%"
     assert checks["carrier_required"]["weight"] == 0.5
     assert checks["carrier_required"]["metric"] is None
     assert checks["unusual"]["outcome"] == "not evaluated"

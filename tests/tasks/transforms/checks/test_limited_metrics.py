@@ -30,4 +30,4 @@ def test_a_limit_is_compared_and_worded_as_the_standard_means_it(comparison):
 def test_a_share_is_worded_in_per_cent():
     limit = Threshold(Comparison.BETWEEN, (2.5, 10.0), Unit.PERCENT)
 
-    assert in_words(limit) == "between 2.5 % and 10 %"
+    assert in_words(limit) == "between 2.5% and 10%"

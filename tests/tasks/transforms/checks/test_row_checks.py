@@ -246,6 +246,22 @@ def test_more_checks_than_one_word_has_bits(spark):
     }
 
 
+def test_counting_computes_no_column_of_its_own_before_the_metrics(spark):
+    """Spark would make room for it in every row, by a projection that copies them."""
+    check = Check("known", "in_set", ("n",), {"values": (1,)})
+    judged_by = compile_row_checks(plain_contract({"n": "int"}, (), (check,)))
+    rows = spark.range(9).select("id", F.col("id").cast("int").alias("n"))
+    (mask,) = failed_checks(judged_by, as_of=AS_OF, ignored=F.lit(False))
+    masked = rows.withColumn("m", mask).observe(
+        Observation("pass"), *counts(judged_by, (F.col("m"),), F.col("n") > 2)
+    )
+
+    plan = masked._jdf.queryExecution().executedPlan().toString()
+
+    assert "CollectMetrics" in plan
+    assert "_common_expr" not in plan
+
+
 def test_references_mark_each_row_once_and_let_nulls_pass(spark):
     check = Check("known_country", "references", ("in",), {"relation": "s.c", "column": "co.de"})
     judged_by = compile_row_checks(plain_contract({"in": "string", "x": "int"}, (), (check,)))

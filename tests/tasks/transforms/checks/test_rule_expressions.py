@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from contracts.model import Check, Comparison, Severity, Threshold
+from contracts.model.check_registry import RULES
+from contracts.validation.validate_checks import check_rule
+from contracts.yaml_reading.problem_report import Report
+from contracts.yaml_reading.yaml_section import Section
 from tasks.transforms.checks.rule_expressions import Subject, batch_aggregate, broken
-from tests.tasks.transforms.examples import AS_OF
+from tests.tasks.transforms.examples import AS_OF, plain_contract
 
 D = Decimal
 LIMIT = Threshold(Comparison.EQUAL, (0.0,))
@@ -144,3 +150,30 @@ def test_figures_of_a_batch_come_with_the_write(ledger):
     assert seen.get == {
         "rows": 6.0, "counted": 5.0, "known": 4.0, "total": -1.0, "any": 1.0, "none": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\p{Lu}\p{L}*", r"[\p{Alpha}&&[^x]]+", r"(?<year>\d{4})-\k<year>", r"\\p+", r"a\Rb",
+        r"\h+",
+        r"(?<=a)b", r"a++", r"(?P<year>\d{4})", r"(?P=year)", r"(a)?(?(1)b|c)", r"(?a)b", r"\(?P<",
+        "(", "a**",
+    ],
+)  # fmt: skip
+def test_a_contract_takes_just_the_patterns_that_java_compiles(spark, pattern):
+    report = Report(Path("lots.yaml"))
+    source = plain_contract({"name": "string"}, ()).source
+    check_rule(
+        Section({}, "", report),
+        Check("form", "matches", ("name",), {"pattern": pattern}),
+        RULES["matches"],
+        source,
+    )
+    try:
+        spark._jvm.java.util.regex.Pattern.compile(pattern)
+        compiles = True
+    except Py4JJavaError:
+        compiles = False
+
+    assert bool(report.problems) is not compiles

@@ -93,4 +93,4 @@ def test_a_limit_on_duplicates_is_about_the_batch():
     assert [finding(n).outcome for n in (5, 6)] == [Outcome.PASSED, Outcome.FAILED]
     assert [finding(n).stops for n in (5, 6)] == [False, True]
     assert finding(0, rows=0).outcome is Outcome.NOT_EVALUATED
-    assert {finding(n, rows).limit for n, rows in ((5, 100), (0, 0))} == {"at most 5 %"}
+    assert {finding(n, rows).limit for n, rows in ((5, 100), (0, 0))} == {"at most 5%"}

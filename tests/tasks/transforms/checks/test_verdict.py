@@ -11,7 +11,7 @@ from tasks.transforms.checks.quality_score import Finding, Judged, Outcome
 from tasks.transforms.checks.verdict import judge
 
 GATE = QualityGate()
-LIMIT = Finding("nulls", ("a",), "refuse", 6, 100, metric=6.0, limit="at most 5 %",
+LIMIT = Finding("nulls", ("a",), "refuse", 6, 100, metric=6.0, limit="at most 5%",
                 outcome=Outcome.FAILED)  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def test_a_limit_that_does_not_hold_closes_the_gate_unless_it_warns():
     closed = judge(GATE, perfect, (LIMIT,), quarantined=0)
 
     assert not closed.passed
-    assert closed.reasons == ("nulls (a) is 6, must be at most 5 %",)
+    assert closed.reasons == ("nulls (a) is 6, must be at most 5%",)
     assert judge(GATE, perfect, (replace(LIMIT, severity="warn"),), quarantined=0).passed
     kept = replace(LIMIT, outcome=Outcome.PASSED)
     unknown = replace(LIMIT, outcome=Outcome.NOT_EVALUATED)
