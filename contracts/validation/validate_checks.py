@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 
 from contracts.expressions import ExpressionError, bind, names_in, parse_condition
@@ -175,7 +176,10 @@ def _fit_pattern(section: Section, given: Mapping[str, Argument], _kind: str) ->
         )
         return
     try:
-        re.compile(_JAVA_ONLY.sub("x", _JAVA_GROUP.sub("(?P<", pattern)))
+        with warnings.catch_warnings():
+            # Java's classes within classes may become Python's one day, of which it warns.
+            warnings.simplefilter("ignore", FutureWarning)
+            re.compile(_JAVA_ONLY.sub("x", _JAVA_GROUP.sub("(?P<", pattern)))
     except (re.error, OverflowError, RecursionError) as error:
         section.problem("arguments.pattern", f"is no regular expression ({type(error).__name__})")
 

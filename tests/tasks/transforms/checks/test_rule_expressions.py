@@ -7,17 +7,17 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from py4j.protocol import Py4JJavaError
+from pyspark.errors import IllegalArgumentException
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
-from contracts.model import Check, Comparison, Severity, Threshold
+from contracts.model import Check, Comparison, Severity, SourceColumn, Threshold
 from contracts.model.check_registry import RULES
 from contracts.validation.validate_checks import check_rule
 from contracts.yaml_reading.problem_report import Report
 from contracts.yaml_reading.yaml_section import Section
 from tasks.transforms.checks.rule_expressions import Subject, batch_aggregate, broken
-from tests.tasks.transforms.examples import AS_OF, plain_contract
+from tests.tasks.transforms.examples import AS_OF
 
 D = Decimal
 LIMIT = Threshold(Comparison.EQUAL, (0.0,))
@@ -163,17 +163,17 @@ def test_figures_of_a_batch_come_with_the_write(ledger):
 )  # fmt: skip
 def test_a_contract_takes_just_the_patterns_that_java_compiles(spark, pattern):
     report = Report(Path("lots.yaml"))
-    source = plain_contract({"name": "string"}, ()).source
+    columns = {"name": SourceColumn("name", "string")}
     check_rule(
         Section({}, "", report),
         Check("form", "matches", ("name",), {"pattern": pattern}),
         RULES["matches"],
-        source,
+        columns,
     )
     try:
         spark._jvm.java.util.regex.Pattern.compile(pattern)
         compiles = True
-    except Py4JJavaError:
+    except IllegalArgumentException:
         compiles = False
 
     assert bool(report.problems) is not compiles
