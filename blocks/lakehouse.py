@@ -6,6 +6,7 @@ neither in the event log nor in `SET`.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -17,6 +18,7 @@ from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, mod
 from blocks.embedded_postgres import EmbeddedPostgres, running_postgres
 from blocks.iceberg import catalog_access_check
 from blocks.postgres.connection import JDBC_DRIVER
+from blocks.postgres.transport_security import TlsMode, TransportSecurity, is_this_machine
 from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
 
 __all__ = ["Lakehouse"]
@@ -74,6 +76,22 @@ class Lakehouse(Block):
     )
     user: str | None = Field(default=None, description="The user of a jdbc catalog's database.")
     password: SecretStr | None = Field(default=None, description="The password of that user.")
+    ssl_mode: TlsMode | None = Field(
+        default=None,
+        description=(
+            "How connections to a jdbc catalog's PostgreSQL are encrypted, in its words. Without "
+            "it: `verify-full` where ssl_root_certificate is given; else `require`, and `prefer` "
+            "on this machine. A sslmode in the uri goes before."
+        ),
+    )
+    ssl_root_certificate: str | None = Field(
+        default=None,
+        min_length=1,
+        description=(
+            "File, on every machine that connects, with the certificates of the authorities that "
+            "may vouch for that PostgreSQL; `system` stands for those that the machine trusts."
+        ),
+    )
     embedded_directory: Path | None = Field(
         default=None,
         description=(
@@ -226,12 +244,27 @@ class Lakehouse(Block):
                 {"uri": self.uri, "token": _text(self.token)}
             )
         uri, user, password = self.uri, self.user, self.password
+        security = {f"jdbc.{name}": text for name, text in self._security().jdbc().items()}
         if (server := self._embedded()) is not None:
             uri = f"{_POSTGRESQL}{server.host}:{server.port}/{_DATABASE}"
-            user, password = server.user, server.password
+            user, password, security = server.user, server.password, {}
+        elif not (uri or "").startswith(_POSTGRESQL) or self._names_ssl_mode():
+            security = {}
         return {"type": "jdbc", "jdbc.schema-version": "V1"} | _without_nones(
-            {"uri": uri, "jdbc.user": user, "jdbc.password": _text(password)}
+            {"uri": uri, "jdbc.user": user, "jdbc.password": _text(password), **security}
         )
+
+    def _security(self) -> TransportSecurity:
+        """The encryption of connections to the jdbc catalog's PostgreSQL."""
+        address = (self.uri or "").removeprefix(_POSTGRESQL).partition("/")[0]
+        hosts = [re.sub(r":\d*$", "", each) for each in address.split(",")]
+        others = [host for host in hosts if not is_this_machine(host)]
+        return TransportSecurity.of(
+            others[0] if others else hosts[0], self.ssl_mode, self.ssl_root_certificate
+        )
+
+    def _names_ssl_mode(self) -> bool:
+        return "sslmode=" in (self.uri or "").lower()
 
     def _aws_properties(self) -> dict[str, str]:
         properties = {
@@ -276,6 +309,7 @@ class Lakehouse(Block):
                 (self.uri or "").removeprefix("jdbc:"),
                 user=self.user,
                 password=_text(self.password),
+                **({} if self._names_ssl_mode() else self._security().libpq()),
             )
             catalog_access_check.postgresql(SecretStr(dsn))
 

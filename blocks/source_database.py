@@ -15,8 +15,13 @@ from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, model_validator
 
 from blocks.embedded_postgres import running_postgres
-from blocks.postgres.connection import SYSTEM_AUTHORITIES, PostgresqlSource
+from blocks.postgres.connection import PostgresqlSource
 from blocks.postgres.consistent_read import SourceReading
+from blocks.postgres.transport_security import (
+    SYSTEM_AUTHORITIES,
+    TlsMode,
+    TransportSecurity,
+)
 from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
 
 __all__ = ["SourceDatabase"]
@@ -77,8 +82,12 @@ class SourceDatabase(Block):
     database: str = Field(default="postgres", min_length=1, description="Name of the database.")
     user: str = Field(default="", description="The user to log in as; reading is all it needs.")
     password: SecretStr = Field(default=SecretStr(""), description="The password of the user.")
-    ssl_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
-        default="prefer", description="How the connection is encrypted, in PostgreSQL's words."
+    ssl_mode: TlsMode | None = Field(
+        default=None,
+        description=(
+            "How the connection is encrypted, in PostgreSQL's words. Without it: `verify-full` "
+            "where ssl_root_certificate is given; else `require`, and `prefer` on this machine."
+        ),
     )
     ssl_root_certificate: str | None = Field(
         default=None,
@@ -87,6 +96,19 @@ class SourceDatabase(Block):
             "File, on every machine that reads, with the certificates of the authorities that may "
             "vouch for the server, for verify-ca and verify-full; `system` stands for those that "
             "the machine and its Java trust."
+        ),
+    )
+    ssl_certificate: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File, on every machine that reads, with this client's certificate (PEM).",
+    )
+    ssl_key: str | None = Field(
+        default=None,
+        min_length=1,
+        description=(
+            "File, on every machine that reads, with the certificate's key (PKCS #8 in DER, not "
+            "encrypted, readable by its owner alone)."
         ),
     )
     connect_timeout_seconds: int = Field(
@@ -112,11 +134,21 @@ class SourceDatabase(Block):
 
     @model_validator(mode="after")
     def _system_authorities_verify_full(self) -> Self:
-        if self.ssl_root_certificate == SYSTEM_AUTHORITIES and self.ssl_mode != "verify-full":
+        if self.ssl_root_certificate == SYSTEM_AUTHORITIES and self.ssl_mode not in {
+            None,
+            "verify-full",
+        }:
             message = (
                 "the authorities of the system vouch for every server in the world: "
                 "ssl_root_certificate `system` needs ssl_mode `verify-full`"
             )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_certificates_key(self) -> Self:
+        if (self.ssl_certificate is None) != (self.ssl_key is None):
+            message = "ssl_certificate and ssl_key go together"
             raise ValueError(message)
         return self
 
@@ -189,8 +221,13 @@ class SourceDatabase(Block):
             database=self.database,
             user=user,
             password=password.get_secret_value(),
-            ssl_mode=self.ssl_mode,
-            ssl_root_certificate=self.ssl_root_certificate,
+            security=TransportSecurity.of(
+                host,
+                self.ssl_mode,
+                self.ssl_root_certificate,
+                self.ssl_certificate,
+                self.ssl_key,
+            ),
             connect_timeout=self.connect_timeout_seconds,
             statement_timeout=self.statement_timeout_seconds,
         )

@@ -24,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
+from blocks.postgres.sqlstate_errors import meaning_of_certificate
 from contracts.errors import EnvironmentUnfitError, LakehouseUnavailableError, SettingsError
 
 __all__ = [
@@ -79,7 +80,8 @@ def postgresql(dsn: SecretStr) -> None:
 
     Raises:
         LakehouseUnavailableError: It does not answer.
-        SettingsError: It refuses the user, the password or the database.
+        SettingsError: It refuses the user, the password or the database, or its certificate is
+            not one to trust.
     """
     address = conninfo_to_dict(dsn.get_secret_value())
     where = (
@@ -89,6 +91,8 @@ def postgresql(dsn: SecretStr) -> None:
         psycopg.connect(dsn.get_secret_value(), connect_timeout=_SECONDS).close()
     except psycopg.Error as error:
         # Not `from error`: libpq's text names the user.
+        if (meaning := meaning_of_certificate(str(error))) is not None:
+            raise meaning.error(where) from None
         if "FATAL" in str(error) and not any(sign in str(error) for sign in _NOT_READY):
             raise _refused(where, "the user, the password or the database refused") from None
         raise _unavailable(where, "no connection") from None

@@ -10,26 +10,24 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import ClassVar, LiteralString, Self
 from urllib.parse import quote
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from blocks.postgres.catalog_queries import relation
 from blocks.postgres.consistent_read import SourceReading
 from blocks.postgres.session_settings import APPLICATION, transaction
 from blocks.postgres.sqlstate_errors import Meaning, meaning_of_message, meaning_of_state
+from blocks.postgres.transport_security import TransportSecurity
 from contracts.errors import StrandlineError
 from contracts.model.source_relation import Relation
 
-__all__ = ["JDBC_DRIVER", "SYSTEM_AUTHORITIES", "PostgresqlSource"]
+__all__ = ["JDBC_DRIVER", "PostgresqlSource"]
 
 JDBC_DRIVER = "org.postgresql:postgresql:42.7.8"
 """Maven coordinates of the driver that Spark and Iceberg use."""
-
-SYSTEM_AUTHORITIES = "system"
-"""Stands for the certificate authorities that the machine trusts."""
 
 _BROKEN, _TIMED_OUT, _UNFIT, _WRONG = "08006", "57014", "22000", "42000"
 
@@ -83,8 +81,7 @@ class PostgresqlSource:
     database: str
     user: str
     password: str = field(repr=False)
-    ssl_mode: str
-    ssl_root_certificate: str | None
+    security: TransportSecurity
     connect_timeout: int
     statement_timeout: int
 
@@ -107,8 +104,7 @@ class PostgresqlSource:
             "driver": "org.postgresql.Driver",
             "user": self.user,
             "password": self.password,
-            "sslmode": self.ssl_mode,
-            **self._authorities_of_java(),
+            **self.security.jdbc(),
             "connectTimeout": str(self.connect_timeout),
             "loginTimeout": str(self.connect_timeout),
             "tcpKeepAlive": "true",
@@ -179,13 +175,12 @@ class PostgresqlSource:
     def _session(self) -> Iterator[_Session]:
         try:
             connection = psycopg.connect(
+                make_conninfo(**self.security.libpq()),
                 host=self.host,
                 port=self.port,
                 dbname=self.database,
                 user=self.user,
                 password=self.password,
-                sslmode=self.ssl_mode,
-                sslrootcert=self._authorities(),
                 connect_timeout=max(2, self.connect_timeout),  # the minimum of libpq
                 application_name=APPLICATION,
                 options="",  # else libpq takes them from the environment
@@ -204,20 +199,6 @@ class PostgresqlSource:
             yield session
             with suppress(psycopg.Error):  # the result is already read
                 connection.rollback()
-
-    def _authorities(self) -> str | None:
-        """The file with the certificate authorities, or `system`."""
-        if self.ssl_root_certificate in {None, SYSTEM_AUTHORITIES}:
-            return self.ssl_root_certificate
-        return str(Path(str(self.ssl_root_certificate)).expanduser())
-
-    def _authorities_of_java(self) -> dict[str, str]:
-        authorities = self._authorities()
-        if authorities is None:
-            return {}
-        if authorities == SYSTEM_AUTHORITIES:
-            return {"sslfactory": "org.postgresql.ssl.DefaultJavaSSLFactory"}
-        return {"sslrootcert": authorities}
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,26 +187,51 @@ _TLS = "a server whose certificate a known authority signed"
 _OTHER_NAME = _settings(
     _TLS,
     "a certificate for another host name",
-    "Set `host` of the source's block to the name in the server's certificate.",
+    "Set `host` of the block to the name in the server's certificate.",
 )
 _UNSIGNED = _settings(
     _TLS,
     "one that no known authority signed",
-    "Set `ssl_root_certificate` of the source's block to the certificate of the authority"
+    "Set `ssl_root_certificate` of the block to the certificate of the authority"
     " that signed the server's.",
 )
+_NO_CERTIFICATE = _settings(
+    "the certificate of a client that the server knows",
+    "none; the server asks for one",
+    "Set `ssl_certificate` and `ssl_key` of the block.",
+)
+_UNREADABLE_KEY = _settings(
+    "the client's certificate (PEM) and its key (PKCS #8, DER), which only its owner may read",
+    "a file that can't be read as one, or that others may read too",
+    "openssl pkcs8 -topk8 -nocrypt -in KEY.pem -outform DER -out KEY.pk8 && chmod 600 KEY.pk8",
+)
+
 _CERTIFICATES = (
     (
         "root certificate",
         _settings(
             _TLS,
             "no certificate authority that is known: none is set, or its file can't be read",
-            "Set `ssl_root_certificate` of the source's block to the file with the authority's"
+            "Set `ssl_root_certificate` of the block to the file with the authority's"
             " certificate, or to `system`.",
         ),
     ),
     ("does not match host name", _OTHER_NAME),
     ("certificate verify failed", _UNSIGNED),
+    (
+        "does not support SSL",
+        _settings(
+            "a server that encrypts the connection",
+            "one that offers no TLS",
+            "Let the server offer TLS. To send the password and the rows in the clear all the"
+            " same, say so: `ssl_mode: disable` in the block.",
+        ),
+    ),
+    *((f"certificate{sign}required", _NO_CERTIFICATE) for sign in " _"),
+    *(
+        (sign, _UNREADABLE_KEY)
+        for sign in ("private key file", "SSL key file", "SSL certificate file", "certificate file")
+    ),
     ("could not be verified by hostnameverifier", _OTHER_NAME),
     ("PKIX path", _UNSIGNED),
 )

@@ -144,6 +144,7 @@ def test_a_jdbc_catalog_is_told_to_spark_under_its_name():
         "spark.sql.catalog.crm_lake.uri": "jdbc:postgresql://db:5432/lake",
         "spark.sql.catalog.crm_lake.jdbc.user": "lake",
         "spark.sql.catalog.crm_lake.jdbc.password": CANARY,
+        "spark.sql.catalog.crm_lake.jdbc.sslmode": "require",
         "spark.sql.catalog.crm_lake.jdbc.schema-version": "V1",
         "spark.sql.catalog.crm_lake.warehouse": "file:///data/lake",
         "spark.sql.catalog.crm_lake.cache-enabled": "false",
@@ -314,6 +315,43 @@ def test_a_catalog_database_that_is_away_may_come_back(tmp_path, postgres):
     )
     refusal(with_uri(f"{server}/postgres", SecretStr(CANARY)), SettingsError)
     refusal(with_uri(f"{server}/nowhere", postgres.password), SettingsError)
+
+
+@pytest.mark.parametrize(
+    ("address", "fields", "told"),
+    [
+        ("127.0.0.1:5432", {}, {"sslmode": "prefer"}),
+        ("[::1]", {}, {"sslmode": "prefer"}),
+        ("localhost:5432,db:5432", {}, {"sslmode": "require"}),
+        ("db", {"ssl_root_certificate": "/ca.pem"},
+         {"sslmode": "verify-full", "sslrootcert": "/ca.pem"}),
+        ("db", {"ssl_mode": "disable"}, {"sslmode": "disable"}),
+        ("db/lake?sslmode=verify-ca", {}, {}),
+    ],
+)  # fmt: skip
+def test_the_catalogs_database_is_reached_by_tls_off_this_machine(tmp_path, address, fields, told):
+    uri = "jdbc:postgresql://" + (address if "/" in address else f"{address}/lake")
+    lakehouse = Lakehouse(warehouse=str(tmp_path), uri=uri, user="u", **fields)
+
+    prefix = "spark.sql.catalog.lake.jdbc."
+    configured = lakehouse.spark_configuration()
+    ssl = {
+        name.removeprefix(prefix): text
+        for name, text in configured.items()
+        if name.startswith(f"{prefix}ssl")
+    }
+    assert ssl == told
+
+
+def test_a_catalog_database_without_tls_is_refused_where_it_is_required(tmp_path, postgres):
+    uri = f"jdbc:postgresql://{postgres.host}:{postgres.port}/postgres"
+    lakehouse = Lakehouse(
+        warehouse=str(tmp_path), uri=uri, user=postgres.user, password=postgres.password,
+        ssl_mode="require",
+    )  # fmt: skip
+
+    with pytest.raises(SettingsError, match="offers no TLS"):
+        lakehouse.check()
 
 
 def test_a_catalog_database_that_is_full_may_have_room_later(tmp_path, postgres):

@@ -140,9 +140,8 @@ def test_a_server_that_hangs_up_is_unavailable(reader):
         ({"password": SecretStr("")}, "no password"),
         ({"user": "nobody-knows"}, "refused"),
         ({"database": "nowhere"}, "no such database"),
-        ({"ssl_mode": "require"}, "ssl_mode"),
     ],
-    ids=["password", "no password", "user", "database", "encryption"],
+    ids=["password", "no password", "user", "database"],
 )
 def test_a_refusal_has_to_be_repaired(reader, fields, found):
     error = error_of(changed(reader, **fields).check)

@@ -140,6 +140,115 @@ def test_the_systems_authorities_need_the_name_to_be_verified(verified, mode):
         verified(ssl_mode=mode, ssl_root_certificate="system")
 
 
+@pytest.fixture(scope="module")
+def asking(postgres, tmp_path_factory):
+    """The same, to clients that show a certificate."""
+    folder = tmp_path_factory.mktemp("asking")
+    upstream = (postgres.host, postgres.port)
+    with tls_front(upstream, folder, asks_for_certificate=True) as listening:
+        yield listening
+
+
+def shown(asking: TlsFront, **fields):
+    """The block's fields for a client that shows its certificate."""
+    usual = {
+        "port": asking.port,
+        "ssl_root_certificate": str(asking.authority),
+        "ssl_certificate": str(asking.certificate),
+        "ssl_key": str(asking.key),
+    }
+    return {**usual, **fields}
+
+
+def test_a_client_shows_its_certificate_to_a_server_that_asks_for_one(verified, asking, spark):
+    source = verified(**shown(asking))
+
+    assert source.query_row("SELECT 1") == (1,)
+    assert by_spark(spark, source) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"ssl_certificate": None, "ssl_key": None}, "the server asks for one"),
+        ({"ssl_key": "/nowhere/client.pk8"}, "can't be read as one"),
+        ({"ssl_key": __file__}, "can't be read as one"),
+    ],
+)
+def test_both_drivers_say_what_is_wrong_with_the_clients_certificate(
+    verified, asking, spark, fields, told
+):
+    source = verified(**shown(asking, **fields))
+
+    with pytest.raises(SettingsError, match=told):
+        source.check()
+    with pytest.raises(SettingsError, match=told), map_spark_errors("t", "protect"):
+        by_spark(spark, source)
+
+
+def test_a_certificate_without_its_key_is_refused(verified):
+    with pytest.raises(ValidationError, match="go together"):
+        verified(ssl_certificate="client.pem")
+
+
+@pytest.mark.parametrize(
+    ("host", "fields", "mode"),
+    [
+        ("127.0.0.1", {}, "prefer"),
+        ("localhost", {}, "prefer"),
+        ("::1", {}, "prefer"),
+        ("db.example.org", {}, "require"),
+        ("10.0.0.7", {}, "require"),
+        ("localhost.example.org", {}, "require"),
+        ("db.example.org", {"ssl_root_certificate": "ca.pem"}, "verify-full"),
+        ("127.0.0.1", {"ssl_root_certificate": "ca.pem"}, "verify-full"),
+        ("db.example.org", {"ssl_root_certificate": "system"}, "verify-full"),
+        ("db.example.org", {"ssl_mode": "disable"}, "disable"),
+        ("db.example.org", {"ssl_mode": "prefer"}, "prefer"),
+    ],
+)
+def test_off_this_machine_a_connection_is_encrypted_unless_the_block_says_otherwise(
+    host, fields, mode
+):
+    assert SourceDatabase(host=host, user="u", **fields).jdbc_options()["sslmode"] == mode
+
+
+def test_a_server_that_answers_in_the_clear_is_refused_by_both_drivers(postgres, spark):
+    """The downgrade that `prefer` would accept: nothing is sent, not even the user's name."""
+    source = SourceDatabase(
+        host=postgres.host, port=postgres.port, user=postgres.user, password=postgres.password,
+        ssl_mode="require",
+    )  # fmt: skip
+
+    with pytest.raises(SettingsError, match="offers no TLS"):
+        source.check()
+    with pytest.raises(SettingsError, match="offers no TLS"), map_spark_errors("t", "protect"):
+        by_spark(spark, source)
+
+
+def test_a_machine_in_between_that_says_there_is_no_tls_gets_no_word_of_ours():
+    said: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def deny():
+            with listener.accept()[0] as client:
+                client.recv(8)
+                client.sendall(b"N")
+                said.append(client.recv(65_536))
+
+        denying = threading.Thread(target=deny, daemon=True)
+        denying.start()
+        source = SourceDatabase(
+            port=listener.getsockname()[1], user="reader", ssl_mode="require",
+            connect_timeout_seconds=3,
+        )  # fmt: skip
+        with pytest.raises(SettingsError, match="offers no TLS"):
+            source.check()
+        denying.join(5)
+
+    assert said == [b""]
+
+
 def test_what_is_said_while_connecting_is_what_poolers_know(postgres, spark, monkeypatch):
     monkeypatch.setitem(os.environ, "PGOPTIONS", "-c work_mem=1MB")
     heard: list[set[str]] = []

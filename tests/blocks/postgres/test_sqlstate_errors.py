@@ -7,6 +7,7 @@ import pytest
 
 from blocks.postgres.connection import PostgresqlSource
 from blocks.postgres.sqlstate_errors import meaning_of_message, meaning_of_state
+from blocks.postgres.transport_security import TransportSecurity
 from contracts.errors import (
     RetryableError,
     SchemaDriftError,
@@ -22,8 +23,7 @@ SOURCE = PostgresqlSource(
     database="shop",
     user="canary",
     password="canary",  # noqa: S106
-    ssl_mode="prefer",
-    ssl_root_certificate=None,
+    security=TransportSecurity(mode="prefer"),
     connect_timeout=3,
     statement_timeout=7,
 )
@@ -169,8 +169,8 @@ MESSAGES = [
     ),
     (
         PREFIX + "server does not support SSL, but SSL was required",
-        SourceAccessError,
-        "ssl_mode",
+        SettingsError,
+        "offers no TLS",
     ),
     (PREFIX + "SCHWERWIEGEND:  etwas anderes", SourceAccessError, "refused"),
 ]

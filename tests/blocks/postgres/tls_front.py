@@ -22,21 +22,33 @@ _SSL_REQUEST_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class TlsFront:
-    """Where it listens, on the name `localhost`, and the certificate of its authority."""
+    """Where it listens, on the name `localhost`, the certificate of its authority, and a client's.
+
+    `certificate` and `key` are those of a client that the authority vouches for.
+    """
 
     port: int
     authority: Path
+    certificate: Path
+    key: Path
 
 
 @contextlib.contextmanager
-def tls_front(upstream: tuple[str, int], directory: Path) -> Iterator[TlsFront]:
+def tls_front(
+    upstream: tuple[str, int], directory: Path, *, asks_for_certificate: bool = False
+) -> Iterator[TlsFront]:
     """Speak TLS as PostgreSQL does, and pass what is said on in the clear."""
     authority = _certificates(directory)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / "server.pem")
+    if asks_for_certificate:
+        context.load_verify_locations(authority)
+        context.verify_mode = ssl.CERT_REQUIRED
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_serve, args=[listener, context, upstream], daemon=True).start()
-        yield TlsFront(listener.getsockname()[1], authority)
+        yield TlsFront(
+            listener.getsockname()[1], authority, directory / "client.pem", directory / "client.pk8"
+        )
 
 
 def _serve(listener: socket.socket, context: ssl.SSLContext, upstream: tuple[str, int]) -> None:
@@ -52,12 +64,23 @@ def _carry(client: socket.socket, context: ssl.SSLContext, upstream: tuple[str, 
     with contextlib.suppress(OSError), client:
         client.recv(_SSL_REQUEST_BYTES)
         client.sendall(b"S")
-        with (
-            context.wrap_socket(client, server_side=True) as outer,
-            socket.create_connection(upstream) as inner,
-        ):
+        outer = context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+        try:
+            outer.do_handshake()
+        except ssl.SSLError:
+            _hang_up(outer)
+            return
+        with outer, socket.create_connection(upstream) as inner:
             while _passed_on(outer, inner):
                 pass
+
+
+def _hang_up(outer: ssl.SSLSocket) -> None:
+    """Close so that the other side gets to read why: unread bytes would make it a reset."""
+    with socket.socket(fileno=outer.detach()) as client:
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(65536):
+            pass
 
 
 def _passed_on(outer: ssl.SSLSocket, inner: socket.socket) -> bool:
@@ -71,8 +94,10 @@ def _passed_on(outer: ssl.SSLSocket, inner: socket.socket) -> bool:
 
 
 def _certificates(directory: Path) -> Path:
-    """An authority and a server called `localhost` that it signed."""
-    authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    """An authority, and a server called `localhost` and a client that it signed."""
+    authority_key, server_key, client_key = (
+        ec.generate_private_key(ec.SECP256R1()) for _ in range(3)
+    )
     authority = _signed("an authority", authority_key, "an authority", authority_key)
     server = _signed("localhost", server_key, "an authority", authority_key)
     pem = serialization.Encoding.PEM
@@ -84,6 +109,17 @@ def _certificates(directory: Path) -> Path:
             pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
+    client = _signed("a client", client_key, "an authority", authority_key)
+    (directory / "client.pem").write_bytes(client.public_bytes(pem))
+    private = directory / "client.pk8"
+    private.write_bytes(
+        client_key.private_bytes(
+            serialization.Encoding.DER,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    private.chmod(0o600)
     return path
 
 
