@@ -73,9 +73,7 @@ def read(run: Run, contract: Contract) -> SourceRead:
         return SourceRead(extraction, protect(run, extraction, reading))
 
 
-def publish_and_record(
-    opened: OpenRun, valid: ValidBatch, *, reason: str = "load"
-) -> LoadSummary:
+def publish_and_record(opened: OpenRun, valid: ValidBatch, *, reason: str = "load") -> LoadSummary:
     """Publish a valid batch, and record it, with the reason in the audit log."""
     run = opened.run
     valid, report = merge_and_publish(opened, valid)

@@ -126,9 +126,7 @@ def batch_of(run: Run, contract: CompiledContract, staged: StagedBatch, verdict:
         ),
         watermark=staged.watermark.isoformat() if staged.watermark else None,
         properties={
-            **batch_properties(
-                state, f"{contract.name} {contract.version}", actor=current_actor()
-            ),
+            **batch_properties(state, f"{contract.name} {contract.version}", actor=current_actor()),
             PIPELINE: json.dumps(counts, separators=(",", ":")),
         },
     )

@@ -1,8 +1,8 @@
 """Exporting the audit log to files outside of the lakehouse, which also anchor it.
 
 Promise: an export goes on where the last one ended, so that running it again doubles nothing. A
-line is the canonical JSON (RFC 8785) of a record with its hashes; the files of a destination are one
-chain, and are verified without the lakehouse.
+line is the canonical JSON (RFC 8785) of a record with its hashes; the files of a destination are
+one chain, and are verified without the lakehouse.
 """
 
 from __future__ import annotations
@@ -46,15 +46,23 @@ class AuditExport:
 
 @dataclass(frozen=True, slots=True)
 class ExportedChain:
-    """The files of a destination, verified: the end of each, and how many records they hold."""
+    """The files of a destination, verified: the end of each, and the number of the first record.
+
+    That is 1, unless the oldest files are not there: nothing is said of what came before them.
+    """
 
     anchors: tuple[ChainHead, ...]
-    records: int
+    first: int
 
     @property
     def head(self) -> ChainHead:
         """The newest exported record; sequence 0 where there is none."""
         return self.anchors[-1] if self.anchors else ChainHead()
+
+    @property
+    def records(self) -> int:
+        """How many records the files hold."""
+        return self.head.sequence - self.first + 1 if self.anchors else 0
 
 
 def export_audit_log(
@@ -79,9 +87,7 @@ def export_audit_log(
         for part in _parts(spark, table, head.sequence):
             lines, head = _exported_lines(part, head, where=destination.where)
             name = f"audit-{part[0].sequence:012d}-{head.sequence:012d}.jsonl"
-            destination.write(
-                name, "".join(lines).encode(), retain_until=at + timedelta(days=days)
-            )
+            destination.write(name, "".join(lines).encode(), retain_until=at + timedelta(days=days))
             files, records = files + 1, records + len(part)
     return AuditExport(destination.where, files, records, head)
 
@@ -92,19 +98,23 @@ def verify_export(destination: ExportDestination) -> ExportedChain:
     Raises:
         AuditLogTamperedError: A line is not as it was exported, or a file is missing.
     """
-    anchors, records = [], 0
+    anchors: list[ChainHead] = []
     head: ChainHead | None = None
+    beginning = 0
     for name in destination.names():
         first, last = _numbers(name, destination)
+        where = f"{destination.where}, {name}"
+        begun = False
         for line in destination.lines(name):
-            head = _next(line, head, where=f"{destination.where}, {name}")
-            records += 1
-            if head.sequence < first:
-                raise _broken(f"{destination.where}, {name}", f"record {head.sequence} in it")
-        if head is None or head.sequence != last:
-            raise _broken(f"{destination.where}, {name}", "that it does not end with its last record")
+            head = _next(line, head, where=where)
+            if not begun and head.sequence != first:
+                raise _broken(where, "that it does not begin with its first record")
+            begun = True
+        if head is None or not begun or head.sequence != last:
+            raise _broken(where, "that it does not end with its last record")
+        beginning = beginning or first
         anchors.append(head)
-    return ExportedChain(tuple(anchors), records)
+    return ExportedChain(tuple(anchors), beginning)
 
 
 def _last_exported(destination: ExportDestination) -> ChainHead:
@@ -157,7 +167,9 @@ def _exported_lines(
         ).decode("utf-8")
         previous = _next(line, previous, where=where)
         if previous.sequence != row.sequence:
-            raise _broken(where, f"record {row.sequence} of the log with another number in its text")
+            raise _broken(
+                where, f"record {row.sequence} of the log with another number in its text"
+            )
         lines.append(line + "\n")
     return lines, previous or head
 

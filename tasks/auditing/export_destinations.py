@@ -118,9 +118,7 @@ class LockedBucket:
     client: Any = field(repr=False)
 
     @classmethod
-    def of(
-        cls, url: str, credentials: AwsCredentials, *, endpoint: str | None = None
-    ) -> LockedBucket:
+    def of(cls, url: str, credentials: AwsCredentials) -> LockedBucket:
         """The bucket of an address such as `s3://bucket/prefix`.
 
         Raises:
@@ -129,8 +127,7 @@ class LockedBucket:
         """
         bucket, _, prefix = url.removeprefix(S3_SCHEME).partition("/")
         prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        session = credentials.get_boto3_session()
-        destination = cls(bucket, prefix, session.client("s3", endpoint_url=endpoint))
+        destination = cls(bucket, prefix, credentials.get_s3_client())
         destination._refuse_unlocked()
         return destination
 

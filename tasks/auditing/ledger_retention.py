@@ -106,7 +106,7 @@ def _delete(
 
 
 def _beginning(spark: SparkSession, table: str, is_old: Column) -> tuple[int, str] | None:
-    """The first record that stays, and the hash before it: all after it stay too, whatever they say.
+    """The first record that stays, and the hash before it; all after it stay too.
 
     None where no record stays that could tell.
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
@@ -29,7 +30,7 @@ RANGE = 65_536
 
 MOST_FINDINGS = 1_000
 BEGINS_AT, BEGINS_AFTER = "begins_at", "begins_after_hash"
-"""In the details of the record that lets old ones go: where the log begins since, and after what."""
+"""In the details of the record that lets old ones go: where the log begins, and after what."""
 
 
 class FindingKind(StrEnum):
@@ -127,14 +128,12 @@ def refuse_tampered(verification: AuditVerification, where: str) -> None:
         where=where,
         expected="each record as it was written, in an unbroken chain that fits its anchors",
         found=f"{findings[0].words}{more}",
-        next_step="Keep the table as it is and look who wrote to it; `strandline audit verify --json` "
-        "lists all findings, and exported files have the records as they were.",
+        next_step="Keep the table as it is and look who wrote to it; `strandline audit verify "
+        "--json` lists all findings, and exported files have the records as they were.",
     )
 
 
-def _verified(
-    spark: SparkSession, table: str, anchors: Sequence[ChainHead]
-) -> AuditVerification:
+def _verified(spark: SparkSession, table: str, anchors: Sequence[ChainHead]) -> AuditVerification:
     links = _links(spark.table(table))
     ends = links.groupBy("range").agg(
         F.count(F.lit(1)).alias("records"),
@@ -156,9 +155,7 @@ def _verified(
     held = _anchors(spark, table, anchors)
     findings += _against_anchors(links, held, first, head.sequence)
     unique = sorted(set(findings), key=lambda each: (each.first, each.last, each.kind))
-    return AuditVerification(
-        records, first, head, held.count(), tuple(unique[:MOST_FINDINGS])
-    )
+    return AuditVerification(records, first, head, held.count(), tuple(unique[:MOST_FINDINGS]))
 
 
 def _links(log: DataFrame) -> DataFrame:
@@ -185,8 +182,8 @@ def _within_ranges(links: DataFrame) -> Iterator[Finding]:
     )
     step = F.col("sequence") - F.col("before")
     wrong = compared.where(
-        F.col("changed") | F.coalesce((step != 1) | F.col("unlinked"), F.lit(False))
-        & F.col("before").isNotNull()
+        F.col("changed")
+        | F.coalesce((step != 1) | F.col("unlinked"), F.lit(False)) & F.col("before").isNotNull()
     )
     for row in wrong.orderBy("sequence").limit(MOST_FINDINGS).collect():
         if row.sequence is None:
@@ -198,7 +195,7 @@ def _within_ranges(links: DataFrame) -> Iterator[Finding]:
 
 
 def _between_ranges(ranges: Sequence[Row]) -> Iterator[Finding]:
-    for before, after in zip(ranges, ranges[1:], strict=False):
+    for before, after in pairwise(ranges):
         unlinked = before.record_hash != after.previous_hash
         yield from _link(before["last"], after["first"], unlinked=unlinked)
 

@@ -96,9 +96,7 @@ def settle_published(
     Also those of writers that know no log, and those from before there was one.
     """
     log = snapshot_log(spark, table)
-    first_of = {
-        each.batch: each.id for each in log.ancestry(log.head) if each.batch is not None
-    }
+    first_of = {each.batch: each.id for each in log.ancestry(log.head) if each.batch is not None}
     recorded = _recorded(spark, settings, table, tuple(first_of))
     missing = [snapshot for batch, snapshot in first_of.items() if batch not in recorded]
     missing.reverse()
