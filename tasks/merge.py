@@ -20,7 +20,7 @@ from history.model.control_totals import ControlTotals
 from history.spark.column_quoting_and_comparison import named
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.observability.audit_log import current_actor
-from tasks.observability.audit_of_tables import batch_properties
+from tasks.observability.audit_log.audit_of_tables import batch_properties
 from tasks.run.run_context import PIPELINE, Run
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import MergedBatch, StagedBatch

@@ -25,7 +25,7 @@ from history.write_audit_publish import audit_changes
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.lifecycle.open_run import run_of
 from tasks.observability.audit_log import current_actor
-from tasks.observability.audit_of_tables import batch_properties, record_published
+from tasks.observability.audit_log.audit_of_tables import batch_properties, record_published
 from tasks.observability.run_metrics import is_unrecorded, record_unrecorded
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from history import LoadReport
 from tasks.lifecycle.settle_rows import NOTHING_SETTLED, SettledByLoad
 from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
-from tasks.observability.audit_of_tables import record_published
+from tasks.observability.audit_log.audit_of_tables import record_published
 from tasks.observability.lineage_rows import append_lineage
 from tasks.observability.resource_usage import UsageWatch
 from tasks.observability.run_metrics import (

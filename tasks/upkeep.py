@@ -28,7 +28,7 @@ from tasks.lifecycle.leftover_cleanup import clear_expired_stages
 from tasks.lifecycle.open_run import contracts_folder
 from tasks.lifecycle.table_lock import table_lock
 from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
-from tasks.observability.audit_of_tables import settle_published
+from tasks.observability.audit_log.audit_of_tables import settle_published
 from tasks.run.progress_listeners import announce
 from tasks.run.spark_error_mapping import map_spark_errors
 

@@ -23,8 +23,8 @@ from contracts.errors import AuditLogTamperedError
 from contracts.loader import LEDGERS, load_ledger
 from history.iceberg.history_table import exists
 from tasks.auditing.export_destinations import ExportDestination
-from tasks.observability.audit_chain import GENESIS, ChainHead, hash_of
 from tasks.observability.audit_log import AUDIT_LOG
+from tasks.observability.audit_log.audit_chain import GENESIS, ChainHead, hash_of
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
 

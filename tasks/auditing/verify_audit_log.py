@@ -19,9 +19,13 @@ from pyspark.sql.window import Window
 from blocks.run_settings import RunSettings
 from contracts.errors import AuditLogTamperedError, NotFoundError
 from history.iceberg.history_table import exists
-from tasks.observability.audit_chain import GENESIS, ChainHead, columns_agree, hash_column
-from tasks.observability.audit_entry import AuditAction
-from tasks.observability.audit_log import AUDIT_LOG, HEAD_HASH, HEAD_SEQUENCE
+from tasks.observability.audit_log.append_audit_records import (
+    AUDIT_LOG,
+    HEAD_HASH,
+    HEAD_SEQUENCE,
+)
+from tasks.observability.audit_log.audit_chain import GENESIS, ChainHead, columns_agree, hash_column
+from tasks.observability.audit_log.audit_entry import AuditAction
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
 

@@ -13,7 +13,7 @@ from contracts.errors import DataError, StrandlineError
 from history.iceberg.current_snapshot import BATCH_ID, WATERMARK, CurrentState, current_state
 from history.iceberg.history_table import exists
 from history.model.load_report import REPORT
-from tasks.observability.audit_of_tables import settle_newest
+from tasks.observability.audit_log.audit_of_tables import settle_newest
 from tasks.observability.ledger_tables import append
 from tasks.observability.lineage_rows import append_lineage
 from tasks.observability.resource_usage import Usage, UsageWatch

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
-from contracts.errors import NotFoundError, UsageError
+from contracts.errors import ContractError, NotFoundError, UsageError
 from contracts.yaml_reading.problem_report import did_you_mean
 from strandline.queries.audit_records import AuditRecord, read_audit_records
 from strandline.queries.open_lakehouse import Lakehouse, contract_of, open_lakehouse
@@ -30,8 +30,9 @@ from tasks.auditing.export_destinations import (
     LockedBucket,
 )
 from tasks.auditing.verify_audit_log import refuse_tampered, verify_audit_log
-from tasks.observability.audit_chain import ChainHead
-from tasks.observability.audit_log import AUDIT_LOG, AuditAction, read_head
+from tasks.observability.audit_log import AUDIT_LOG, AuditAction
+from tasks.observability.audit_log.append_audit_records import read_head
+from tasks.observability.audit_log.audit_chain import ChainHead
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
 
@@ -194,7 +195,7 @@ def _subjects(text: str | None, settings: RunSettings) -> tuple[str, ...]:
         return ()
     try:
         target = contract_of(text, settings).target
-    except NotFoundError:
+    except ContractError:
         return (text,)
     return (text, f"{settings.lakehouse.catalog}.{target}")
 

@@ -70,7 +70,7 @@ def test_an_export_goes_on_where_the_last_one_ended_and_doubles_nothing(log, fol
 
 
 def _swapped(lines):
-    return [lines[1], lines[0], *lines[2:]]
+    return [*lines[:2], lines[3], lines[2], *lines[4:]]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def _swapped(lines):
     [
         (lambda lines: [lines[0].replace("ada", "eve"), *lines[1:]], "record 1 is not what"),
         (lambda lines: [lines[0], *lines[2:]], "record 3 after record 1"),
-        (_swapped, "record 1 after record 2"),
+        (_swapped, "record 4 after record 2"),
         (lambda lines: [lines[0], *lines], "record 1 after record 1"),
         (lambda lines: lines[:-1], "does not end with its last record"),
         (lambda lines: lines[1:], "does not begin with its first"),

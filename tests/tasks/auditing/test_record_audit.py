@@ -15,7 +15,7 @@ from pyspark.errors import PySparkException
 from blocks.lookup import block_lookup
 from contracts.errors import StrandlineError, UsageError
 from tasks.auditing.verify_audit_log import verify_audit_log
-from tasks.observability import audit_log as module
+from tasks.observability.audit_log import append_audit_records as module
 from tests.tasks.auditing.conftest import entry
 
 ROOT = Path(__file__).parents[3]

@@ -12,7 +12,7 @@ import rfc8785
 from contracts.errors import AuditLogTamperedError
 from tasks.auditing import verify_audit_log as module
 from tasks.auditing.verify_audit_log import FindingKind, refuse_tampered, verify_audit_log
-from tasks.observability.audit_chain import canonical_text, hash_of
+from tasks.observability.audit_log.audit_chain import canonical_text, hash_of
 from tests.tasks.auditing.conftest import entry
 
 

@@ -20,8 +20,8 @@ from history.iceberg.current_snapshot import BATCH_ID, CurrentState, current_sta
 from history.iceberg.history_table import exists
 from history.iceberg.snapshot_log import snapshot_log
 from history.model.load_report import REPORT
-from tasks.observability.audit_entry import AuditAction, AuditEntry
-from tasks.observability.audit_log import AUDIT_LOG, record_audit
+from tasks.observability.audit_log.append_audit_records import AUDIT_LOG, record_audit
+from tasks.observability.audit_log.audit_entry import AuditAction, AuditEntry
 from tasks.run.run_context import PIPELINE, ledger_table
 
 ACTOR, CONTRACT, CONTRACT_BEFORE = (

@@ -23,21 +23,11 @@ from blocks.run_settings import RunSettings
 from contracts.errors import CommitConflictError
 from history.iceberg import branches
 from history.iceberg.history_table import exists
-from tasks.observability.audit_chain import GENESIS, ChainHead, ChainRecord, chained
-from tasks.observability.audit_entry import AuditAction, AuditEntry, current_actor
+from tasks.observability.audit_log.audit_chain import GENESIS, ChainHead, ChainRecord, chained
+from tasks.observability.audit_log.audit_entry import AuditEntry
 from tasks.observability.ledger_tables import ensure_ledger
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
-
-__all__ = [
-    "AUDIT_LOG",
-    "HEAD_HASH",
-    "HEAD_SEQUENCE",
-    "AuditAction",
-    "AuditEntry",
-    "current_actor",
-    "record_audit",
-]
 
 AUDIT_LOG = "audit_log"
 HEAD_SEQUENCE, HEAD_HASH = "strandline.audit-sequence", "strandline.audit-head"

@@ -16,7 +16,7 @@ import rfc8785
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from tasks.observability.audit_entry import AuditEntry
+from tasks.observability.audit_log.audit_entry import AuditEntry
 
 DOMAIN = "strandline-audit-log-v1"
 """Begins what is hashed, so that no hash of another purpose can pass for one of these."""
