@@ -191,5 +191,12 @@ def _publish(opened: OpenRun, judged: JudgedAgain) -> tuple[LoadReport, int]:
 
     report = publish_merged(run, claimed, partial(publish, run))
     tell_published(run, contract, staged, report)
-    record(run, staged, NOT_JUDGED, report, opened.watch)
+    record(
+        run,
+        staged,
+        NOT_JUDGED,
+        report,
+        opened.watch,
+        reason="a release of refused rows, by decision",
+    )
     return report, contested

@@ -314,7 +314,11 @@ class LedgerColumn:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A table of the runs themselves (lineage, metrics, quarantine): columns, no source."""
+    """A table of the runs themselves (lineage, metrics, quarantine): columns, no source.
+
+    `retention_days` and `dated_by` go together: upkeep deletes whole days of rows whose column
+    `dated_by` is older than that. Without them, rows are kept for ever.
+    """
 
     name: str
     version: str
@@ -323,3 +327,4 @@ class Ledger:
     columns: tuple[LedgerColumn, ...]
     partitioning: tuple[str, ...] = ()
     retention_days: int | None = None
+    dated_by: str | None = None
