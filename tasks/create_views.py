@@ -1,7 +1,8 @@
-"""The view of current rows, created once a table has rows, and again when it gains columns.
+"""The view of current rows, the roles' views and the security tags, kept in step by each load.
 
-Promise: the view is optional. A catalog that keeps no views, or refuses this one, is logged; the
-load is not affected.
+Promise: the view of current rows is optional: a catalog that keeps no views, or refuses this one,
+is logged; the load is not affected. A role's view is not: one that could not be brought up to date
+may show more than the contract says, and that is an error.
 """
 
 from __future__ import annotations
@@ -9,9 +10,14 @@ from __future__ import annotations
 from prefect.logging import get_run_logger
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
 from history import HistorySettings
+from history.iceberg.security_tags import keep_tags
+from history.reading.role_views import RefreshedViews, SecureView, refresh_role_views
 from history.reading.sql_views import create_views, current_view
+from tasks.compiler.compile_contract import CompiledContract
+from tasks.compiler.compile_role_rights import RoleRights
 from tasks.run.run_context import Run
 
 
@@ -26,3 +32,31 @@ def create_target_views(run: Run, settings: HistorySettings) -> None:
         return
     if not created:
         log.info("%s was not created: the catalog keeps no views", current_view(run.target))
+
+
+def keep_access(run: Run, contract: CompiledContract) -> None:
+    """Bring the roles' views and the security tags of the run's target in step with its contract.
+
+    Raises:
+        ContractError: The name of a role's view belongs to something else.
+    """
+    keep_tags(run.spark, run.target, contract.tags)
+    refreshed = refresh_views(run.spark, run.target, contract.roles)
+    if refreshed is None and contract.roles:
+        get_run_logger().warning(
+            "no role of %s has a view: the catalog keeps no views", run.target
+        )
+
+
+def refresh_views(
+    spark: SparkSession, table: str, roles: tuple[RoleRights, ...]
+) -> RefreshedViews | None:
+    """Make the roles' views what their rights say; None: the catalog keeps no views."""
+    return refresh_role_views(
+        spark, table, {each.role: secure_view(each) for each in roles}
+    )
+
+
+def secure_view(rights: RoleRights) -> SecureView:
+    """What the role's view shows."""
+    return SecureView(rights.expressions, rights.row_filter_sql)

@@ -8,11 +8,11 @@ source.
 from __future__ import annotations
 
 from contracts.model.anomaly_settings import AnomalySettings, Feature
+from contracts.model.classification import Classification
 from contracts.model.contract import (
     Absence,
     Argument,
     Check,
-    Classification,
     ClosingLimit,
     Column,
     Condition,
@@ -33,9 +33,11 @@ from contracts.model.contract import (
     Transformation,
 )
 from contracts.model.quality_gate import Comparison, QualityGate, Threshold, Unit
+from contracts.model.role import AboveLevel, ColumnRight, Role, RowRight, Shown, column_right
 from contracts.model.severity import Severity
 
 __all__ = [
+    "AboveLevel",
     "Absence",
     "AnomalySettings",
     "Argument",
@@ -43,6 +45,7 @@ __all__ = [
     "Classification",
     "ClosingLimit",
     "Column",
+    "ColumnRight",
     "Comparison",
     "Condition",
     "Contract",
@@ -56,13 +59,17 @@ __all__ = [
     "Protection",
     "ProtectionKind",
     "QualityGate",
+    "Role",
+    "RowRight",
     "Scalar",
     "ServiceLevel",
     "Severity",
+    "Shown",
     "Source",
     "SourceColumn",
     "SourceKind",
     "Threshold",
     "Transformation",
     "Unit",
+    "column_right",
 ]
