@@ -43,18 +43,14 @@ def keep_access(run: Run, contract: CompiledContract) -> None:
     keep_tags(run.spark, run.target, contract.tags)
     refreshed = refresh_views(run.spark, run.target, contract.roles)
     if refreshed is None and contract.roles:
-        get_run_logger().warning(
-            "no role of %s has a view: the catalog keeps no views", run.target
-        )
+        get_run_logger().warning("no role of %s has a view: the catalog keeps no views", run.target)
 
 
 def refresh_views(
     spark: SparkSession, table: str, roles: tuple[RoleRights, ...]
 ) -> RefreshedViews | None:
     """Make the roles' views what their rights say; None: the catalog keeps no views."""
-    return refresh_role_views(
-        spark, table, {each.role: secure_view(each) for each in roles}
-    )
+    return refresh_role_views(spark, table, {each.role: secure_view(each) for each in roles})
 
 
 def secure_view(rights: RoleRights) -> SecureView:

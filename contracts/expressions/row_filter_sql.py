@@ -7,7 +7,7 @@ one engine can't enforce would be a hole where that engine reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -111,19 +111,24 @@ class _Writer:
             case Call(("and" | "or") as word, operands):
                 joint = f" {word.upper()} "
                 return joint.join(f"({self.condition(each)})" for each in operands)
-            case Call("is_null", (Name(name),)):
-                return f"{self.dialect.quoted(name)} IS NULL"
-            case Call("in", (Name(name), *items)):
-                listed = ", ".join(self.literal(each) for each in items)
-                return f"{self.dialect.quoted(name)} IN ({listed})"
-            case Call("like", (Name(name), Constant() as pattern)):
-                return f"{self.dialect.quoted(name)} LIKE {self.literal(pattern)}"
-            case Call(word, (Name(name), other)) if word in _COMPARISONS:
-                return f"{self.dialect.quoted(name)} {word} {self.literal(other)}"
+            case Call(word, (Name(name), *others)):
+                return f"{self.dialect.quoted(name)} {self._test(word, others)}"
             case Call(word, (other, Name(name))) if word in _COMPARISONS:
                 turned = _TURNED.get(word, word)
                 return f"{self.dialect.quoted(name)} {turned} {self.literal(other)}"
         raise ExpressionError(found="a row filter can't have this", suggestion=_ADVICE)
+
+    def _test(self, word: str, others: Sequence[Expression]) -> str:
+        """What follows a column's name."""
+        if word == "is_null":
+            return "IS NULL"
+        if word == "in":
+            return f"IN ({', '.join(self.literal(each) for each in others)})"
+        if word == "like":
+            return f"LIKE {self.literal(others[0])}"
+        if word in _COMPARISONS:
+            return f"{word} {self.literal(others[0])}"
+        raise ExpressionError(found=f"a row filter can't have {word}", suggestion=_ADVICE)
 
     def literal(self, expression: Expression) -> str:
         if isinstance(expression, Call) and expression.operation == "negate":

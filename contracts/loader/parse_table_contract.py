@@ -116,8 +116,8 @@ def read_contract(root: Section, stem: str) -> Contract | None:
         roles=read_roles(root),
         row_classification=row_classification(extension),
     )
-    check_roles(contract, root, extension, header.properties)
     check_consistency(contract, extension, header.properties)
+    check_roles(contract, root, extension, header.properties)
     return with_read_at(contract) if contract.source.is_state else contract
 
 

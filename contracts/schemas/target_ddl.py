@@ -83,8 +83,9 @@ def _create(
 ) -> str:
     lines = [f"  {_column(field)}" for field in fields]
     terms = ", ".join(_partition(text) for text in partitioning)
+    all_properties = {**TABLE_PROPERTIES, **tags}
     properties = ", ".join(
-        f"{_literal(name)}={_literal(value)}" for name, value in {**TABLE_PROPERTIES, **tags}.items()
+        f"{_literal(name)}={_literal(value)}" for name, value in all_properties.items()
     )
     return (
         f"CREATE TABLE IF NOT EXISTS {_name(identifier)} (\n"

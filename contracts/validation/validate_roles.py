@@ -82,6 +82,11 @@ def _check_columns(contract: Contract, role: Role, words: Section) -> None:
             elif name in seen:
                 words.problem(key, f"{name} is in {seen[name]} too", "leave it in one of them")
             seen.setdefault(name, key)
+    _check_masks(contract, role, words)
+
+
+def _check_masks(contract: Contract, role: Role, words: Section) -> None:
+    columns = {column.name: column for column in contract.columns}
     for name in role.mask:
         column = columns.get(name)
         if column is None:
