@@ -24,7 +24,8 @@
     │   ├── MassClosingError          a full read lacks more keys than it may close
     │   ├── SourceValueError          the database failed on a value or on stored data
     │   ├── EmptyBatchError           the source returned no rows where some were promised
-    │   └── AuditError                the merged history broke a rule and was not published
+    │   ├── AuditError                the merged history broke a rule and was not published
+    │   └── AuditLogTamperedError     the audit log is not as it was written
     └── UnexpectedError           a mistake in Strandline
 
 Each states where it happened, what was expected, what was found and what to do next. No message
@@ -36,6 +37,7 @@ from __future__ import annotations
 
 __all__ = [
     "AuditError",
+    "AuditLogTamperedError",
     "CommitConflictError",
     "ContractError",
     "DataError",
@@ -188,6 +190,10 @@ class EmptyBatchError(DataError):
 
 class AuditError(DataError):
     """The merged history broke a rule on its audit branch and was not published."""
+
+
+class AuditLogTamperedError(DataError):
+    """Records of the audit log were changed, removed, inserted or reordered after they were written."""
 
 
 class UnexpectedError(StrandlineError):

@@ -133,7 +133,10 @@ OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "relation": ("arguments", _ROW),
         "connection": ("connection", "tasks.judging.referenced_values"),
     },
-    "ledger": {"partitioning": ("partitioning", "contracts.schemas.target_ddl")},
+    "ledger": {
+        "partitioning": ("partitioning", "contracts.schemas.target_ddl"),
+        "dated_by": ("dated_by", "tasks.auditing.ledger_retention"),
+    },
 }
 """Our own keys by section: the field of the model, and a module that acts on it."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from contracts.loader.parse_columns import column_type
 from contracts.loader.parse_table_contract import read_header, read_times
 from contracts.model import Ledger, LedgerColumn
@@ -26,7 +28,7 @@ def read_ledger(root: Section, stem: str) -> Ledger | None:
     section = extension.child("ledger", required=True)
     if section is None:
         return None
-    section.only(("partitioning",))
+    section.only(("partitioning", "dated_by"))
     _, retention_days = read_times(root)
     for part in (header.relation, *header.properties):
         for key in ("quality", "relationships"):
@@ -40,6 +42,7 @@ def read_ledger(root: Section, stem: str) -> Ledger | None:
         columns=tuple(_column(item) for item in header.properties),
         partitioning=section.texts("partitioning", default=()),
         retention_days=retention_days,
+        dated_by=section.text("dated_by", default="") or None,
     )
     names: set[str] = set()
     for column, item in zip(ledger.columns, header.properties, strict=True):
@@ -48,7 +51,24 @@ def read_ledger(root: Section, stem: str) -> Ledger | None:
         names.add(column.name.lower())
     kinds = {column.name: column.type for column in ledger.columns}
     check_partitioning(section, ledger.partitioning, kinds)
+    _check_retention(section, ledger, kinds)
     return ledger
+
+
+def _check_retention(section: Section, ledger: Ledger, kinds: Mapping[str, str]) -> None:
+    """A retention needs a column that dates the rows, and such a column a retention."""
+    if (ledger.retention_days is None) != (ledger.dated_by is None):
+        given = "dated_by" if ledger.retention_days is None else "slaProperties: retention"
+        section.problem(
+            "dated_by",
+            f"{given} without the other",
+            "a retention and the timestamp column that it is counted from go together",
+        )
+    elif ledger.dated_by is not None and kinds.get(ledger.dated_by) != "timestamp":
+        section.problem("dated_by", f"{ledger.dated_by} is no timestamp column of the ledger")
+
+
+_MAPS = ("map<string,string>", "map<string,bigint>")
 
 
 def _column(section: Section) -> LedgerColumn:
@@ -63,6 +83,10 @@ def _column(section: Section) -> LedgerColumn:
 def nested_type(section: Section) -> str:
     """The Spark type of a property, through the standard's `items` and `properties`."""
     logical = section.value.get("logicalType")
+    physical = str(section.value.get("physicalType", "")).lower()
+    if physical in _MAPS:
+        # The standard has no logical type for a map.
+        return physical
     if logical == "array":
         items = section.child("items", required=True)
         return f"array<{nested_type(items)}>" if items else ""

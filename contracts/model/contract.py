@@ -311,7 +311,11 @@ class LedgerColumn:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A table of the runs themselves (lineage, metrics, quarantine): columns, no source."""
+    """A table of the runs themselves (lineage, metrics, quarantine): columns, no source.
+
+    `retention_days` and `dated_by` go together: upkeep deletes whole days of rows whose column
+    `dated_by` is older than that. Without them, rows are kept for ever.
+    """
 
     name: str
     version: str
@@ -320,3 +324,4 @@ class Ledger:
     columns: tuple[LedgerColumn, ...]
     partitioning: tuple[str, ...] = ()
     retention_days: int | None = None
+    dated_by: str | None = None

@@ -42,6 +42,9 @@ def data_type(name: str) -> T.DataType:
         return T.DecimalType(int(match[1]), int(match[2]))
     if name.startswith("array<") and name.endswith(">"):
         return T.ArrayType(data_type(name[len("array<") : -1]))
+    if name.startswith("map<") and name.endswith(">"):
+        key, value = _split(name[len("map<") : -1])
+        return T.MapType(data_type(key), data_type(value))
     if name.startswith("struct<") and name.endswith(">"):
         parts = [part.partition(":") for part in _split(name[len("struct<") : -1])]
         return T.StructType([T.StructField(field, data_type(kind)) for field, _, kind in parts])

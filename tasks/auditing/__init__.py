@@ -1,0 +1,1 @@
+"""The audit log afterwards: verified, exported, and let go when its time is up."""

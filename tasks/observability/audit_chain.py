@@ -1,0 +1,124 @@
+"""The records of the audit log as a chain: their canonical text, and the hash that links them.
+
+A record's text is canonical JSON (RFC 8785), its hash SHA-256 (FIPS 180-4) over a domain prefix, the
+hash of the record before and the text. The hash of one record thereby depends on all before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import rfc8785
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from tasks.observability.audit_entry import AuditEntry
+
+DOMAIN = "strandline-audit-log-v1"
+"""Begins what is hashed, so that no hash of another purpose can pass for one of these."""
+
+GENESIS = "0" * 64
+"""The hash before the first record."""
+
+FORMAT = 1
+"""The version of the record's text."""
+
+RECORD_TYPE = (
+    "struct<version:int,sequence:bigint,recorded_at:string,action:string,subject:string,"
+    "actor:string,reason:string,contract:string,contract_version:string,batch_id:string,"
+    "run_id:string,snapshot_id:string,counts:map<string,bigint>,key_ids:array<string>,"
+    "details:map<string,string>>"
+)
+"""The Spark type of a record's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The newest record of a chain: its sequence number and its hash (64 hex digits)."""
+
+    sequence: int = 0
+    record_hash: str = GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRecord:
+    """One record in its place: the entry, and what links it."""
+
+    entry: AuditEntry
+    sequence: int
+    recorded_at: datetime
+    previous_hash: str
+    record: str
+    record_hash: str
+
+
+def chained(
+    entries: Sequence[AuditEntry], head: ChainHead, *, at: datetime
+) -> Iterator[ChainRecord]:
+    """The records of the entries, which follow the head in their order.
+
+    Args:
+        entries: What is recorded.
+        head: The newest record so far.
+        at: When it is recorded; timezone-aware.
+    """
+    previous = head.record_hash
+    for sequence, entry in enumerate(entries, head.sequence + 1):
+        record = canonical_text(entry, sequence, at)
+        record_hash = hash_of(previous, record)
+        yield ChainRecord(entry, sequence, at, previous, record, record_hash)
+        previous = record_hash
+
+
+def canonical_text(entry: AuditEntry, sequence: int, at: datetime) -> str:
+    """The record's text. A snapshot's id is text in it: it exceeds what JSON carries exactly."""
+    moment = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    record = {
+        "version": FORMAT,
+        "sequence": sequence,
+        "recorded_at": moment,
+        "action": str(entry.action),
+        "subject": entry.subject,
+        "actor": entry.actor,
+        "reason": entry.reason,
+        "contract": entry.contract,
+        "contract_version": entry.contract_version,
+        "batch_id": entry.batch_id,
+        "run_id": entry.run_id,
+        "snapshot_id": None if entry.snapshot_id is None else str(entry.snapshot_id),
+        "counts": dict(entry.counts),
+        "key_ids": list(entry.key_ids),
+        "details": dict(entry.details),
+    }
+    return rfc8785.dumps(record).decode("utf-8")
+
+
+def hash_of(previous_hash: str, record: str) -> str:
+    """The hash of a record (64 hex digits), given its text and the hash before it."""
+    return hashlib.sha256(f"{DOMAIN}\n{previous_hash}\n{record}".encode()).hexdigest()
+
+
+def hash_column() -> Column:
+    """`hash_of` over the columns `previous_hash` and `record`."""
+    return F.sha2(F.concat_ws("\n", F.lit(DOMAIN), "previous_hash", "record"), 256)
+
+
+def columns_agree() -> Column:
+    """Whether a row's columns say what its text says; never null."""
+    told = F.from_json("record", RECORD_TYPE)
+    agree = F.coalesce(told["version"] == FORMAT, F.lit(False))
+    for name in ("sequence", "action", "subject", "actor", "reason", "contract", "key_ids"):
+        agree &= F.col(name).eqNullSafe(told[name])
+    for name in ("contract_version", "batch_id", "run_id"):
+        agree &= F.col(name).eqNullSafe(told[name])
+    agree &= F.col("snapshot_id").eqNullSafe(told["snapshot_id"].try_cast("bigint"))
+    agree &= F.col("recorded_at").eqNullSafe(told["recorded_at"].try_cast("timestamp"))
+    for name in ("counts", "details"):
+        # Maps can't be compared; their entries in order can.
+        agree &= F.array_sort(F.map_entries(name)).eqNullSafe(
+            F.array_sort(F.map_entries(told[name]))
+        )
+    return agree

@@ -1,0 +1,136 @@
+"""What the audit log says of one action, and who acts.
+
+Promise: an entry names an action, a subject, an actor and a reason. It has no place for a value of a
+row; a person who is the subject of an action is named only by a keyed digest that the caller made.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from prefect.context import FlowRunContext
+
+from contracts.errors import UsageError
+
+_GREATEST = 2**53 - 1
+"""The greatest integer that JSON carries exactly everywhere (RFC 8785, section 3.2.2.3)."""
+
+
+class AuditAction(StrEnum):
+    """What was done."""
+
+    PUBLISH = "publish"
+    CLOSE_GATE = "close gate"
+    FIX = "fix"
+    RELEASE = "release"
+    DISCARD = "discard"
+    PUBLISH_BATCH = "publish batch"
+    SETTLE = "settle"
+    CHANGE_CONTRACT = "change contract"
+    REBUILD = "rebuild"
+    UPKEEP = "upkeep"
+    EXPIRE_LEDGER = "expire ledger"
+    EXPORT = "export"
+    DECRYPT = "decrypt"
+    GRANT = "grant"
+    ROTATE_KEY = "rotate key"
+    REWRAP_KEYS = "rewrap keys"
+    DESTROY_KEY = "destroy key"
+    ERASE = "erase"
+    RETAIN = "retain"
+    LEGAL_HOLD = "legal hold"
+    RELEASE_HOLD = "release hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One action, as it is recorded.
+
+    Attributes:
+        action: What was done.
+        subject: What it was done to: a table's identifier, or what else the action is about.
+        actor: Who did it.
+        reason: Why.
+        contract: The contract of the table.
+        contract_version: Its version.
+        batch_id: The batch that it is about.
+        run_id: The run that did it.
+        snapshot_id: The snapshot of the subject that came of it.
+        counts: Numbers by name, each within plus or minus 2**53 - 1.
+        key_ids: Ids of keys, never keys.
+        details: Further texts by name; no value and no key of a row.
+    """
+
+    action: AuditAction
+    subject: str
+    actor: str
+    reason: str
+    contract: str | None = None
+    contract_version: str | None = None
+    batch_id: str | None = None
+    run_id: str | None = None
+    snapshot_id: int | None = None
+    counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    key_ids: tuple[str, ...] = ()
+    details: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be recorded.
+
+        Raises:
+            UsageError: A text is blank or is no Unicode text, or a number is too great.
+        """
+        required = {"subject": self.subject, "actor": self.actor, "reason": self.reason}
+        for name, text in required.items():
+            if not text.strip():
+                raise self._refusal(f"a {name}", "a blank one")
+        optional = (self.contract, self.contract_version, self.batch_id, self.run_id)
+        texts = (*required.values(), *optional, *self.key_ids, *self.counts, *self.details)
+        for each in (*texts, *self.details.values()):
+            if each is not None and not _is_unicode(each):
+                raise self._refusal("Unicode text", "text with bytes that are none")
+        for name, number in self.counts.items():
+            if abs(number) > _GREATEST:
+                raise self._refusal(f"a count {name} below 2**53", "a greater one")
+
+    def _refusal(self, expected: str, found: str) -> UsageError:
+        return UsageError(
+            where=f"the audit record of {self.action}",
+            expected=expected,
+            found=found,
+            next_step="Correct it and run the command again. Nothing was changed.",
+        )
+
+
+def current_actor() -> str:
+    """Who acts: the creator of the flow run where a server knows one, else the process's user.
+
+    A server without login takes the creator from whoever calls it, and an account of the operating
+    system may be shared: it is a claim that others vouch for, not a proof.
+    """
+    context = FlowRunContext.get()
+    creator = None if context is None or context.flow_run is None else context.flow_run.created_by
+    if creator is not None and creator.display_value:
+        return f"{(creator.type or 'prefect').lower()} {creator.display_value}"
+    return f"user {_user()} on {socket.gethostname()}"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # In a container the user may have a number and no name.
+        return "unknown"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

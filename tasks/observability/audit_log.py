@@ -1,0 +1,224 @@
+"""Appending to the audit log: who did what to which table, in a chain of hashes.
+
+Promise: the chain never forks, however many threads, processes and machines append: an append
+commits only where nothing was appended since the head that it follows, in one commit of Iceberg.
+An append whose answer was lost is found again, not repeated.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from blocks.run_settings import RunSettings
+from contracts.errors import CommitConflictError
+from history.iceberg import branches
+from history.iceberg.history_table import exists
+from tasks.observability.audit_chain import GENESIS, ChainHead, ChainRecord, chained
+from tasks.observability.audit_entry import AuditAction, AuditEntry, current_actor
+from tasks.observability.ledger_tables import ensure_ledger
+from tasks.run.run_context import ledger_table
+from tasks.run.spark_error_mapping import map_spark_errors
+
+__all__ = [
+    "AUDIT_LOG",
+    "HEAD_HASH",
+    "HEAD_SEQUENCE",
+    "AuditAction",
+    "AuditEntry",
+    "current_actor",
+    "record_audit",
+]
+
+AUDIT_LOG = "audit_log"
+HEAD_SEQUENCE, HEAD_HASH = "strandline.audit-sequence", "strandline.audit-head"
+"""The head of the chain, in the summary of each snapshot that an append makes: an anchor."""
+
+_APPEND_ID = "strandline.audit-append"
+_NO_STATISTICS = "write.metadata.metrics.column.record"
+_ATTEMPTS = 40
+_LOCK = threading.Lock()
+
+
+def record_audit(
+    spark: SparkSession, settings: RunSettings, entries: Sequence[AuditEntry], *, at: datetime
+) -> ChainHead | None:
+    """Append entries in their order, in one commit; returns the new head, None without entries.
+
+    Args:
+        spark: A session with the lakehouse's catalog.
+        settings: Where the log lies.
+        entries: What was done.
+        at: When it is recorded; timezone-aware.
+
+    Raises:
+        CommitConflictError: Others were faster each time.
+        LakehouseUnavailableError: The log can't be written; nothing was appended.
+    """
+    if not entries:
+        return None
+    table = ledger_table(settings, AUDIT_LOG)
+    with map_spark_errors(table, "audit log", publishes=True), _LOCK:
+        for _attempt in range(_ATTEMPTS):
+            snapshot = _prepared(spark, settings, table)
+            records = tuple(chained(entries, _head(spark, table, snapshot), at=at))
+            if _append(spark, table, snapshot, records):
+                return ChainHead(records[-1].sequence, records[-1].record_hash)
+            # Others append too: whoever waits longest differs each time.
+            time.sleep(random.uniform(0.01, 0.2))  # noqa: S311
+    raise CommitConflictError(
+        where=table,
+        expected="room in the chain for a record",
+        found=f"that others were faster {_ATTEMPTS} times",
+        next_step="Run it again; the next run records what was published meanwhile.",
+    )
+
+
+def read_head(spark: SparkSession, settings: RunSettings) -> ChainHead:
+    """The newest record of the log; sequence 0 where there is none."""
+    table = ledger_table(settings, AUDIT_LOG)
+    return _head(spark, table, _prepared(spark, settings, table))
+
+
+def _prepared(spark: SparkSession, settings: RunSettings, table: str) -> str | None:
+    """The current snapshot of the log, which is created where it is missing.
+
+    Statistics of the column `record` are switched off, see `_append`.
+    """
+    properties = _properties(spark, table)
+    if not properties:
+        _create(spark, settings, table)
+        properties = _properties(spark, table)
+    if properties.get(_NO_STATISTICS) != "none":
+        branches.alter(spark, f"ALTER TABLE {table} SET TBLPROPERTIES ('{_NO_STATISTICS}'='none')")
+        properties = _properties(spark, table)
+    snapshot = properties.get("current-snapshot-id", "none")
+    return None if snapshot == "none" else snapshot
+
+
+def _create(spark: SparkSession, settings: RunSettings, table: str) -> None:
+    namespace = table.rpartition(".")[0]
+    try:
+        spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
+        ensure_ledger(spark, settings, AUDIT_LOG)
+    except (Py4JJavaError, PySparkException):
+        # Of two that create it at once, one finds that the other has.
+        if not exists(spark, table):
+            raise
+
+
+def _properties(spark: SparkSession, table: str) -> dict[str, str]:
+    """The table's properties, read without a job; none where there is no such table."""
+    try:
+        return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()}
+    except PySparkException as error:
+        if error.getCondition() in ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"):
+            return {}
+        raise
+
+
+def _head(spark: SparkSession, table: str, snapshot: str | None) -> ChainHead:
+    """The head of the chain at a snapshot: from its summary, or, where others wrote it, its rows."""
+    if snapshot is None:
+        return ChainHead()
+    (row,) = spark.sql(
+        f"SELECT summary FROM {table}.snapshots WHERE snapshot_id = {snapshot}"  # noqa: S608
+    ).collect()
+    summary = dict(row.summary or {})
+    if HEAD_SEQUENCE in summary and HEAD_HASH in summary:
+        return ChainHead(int(summary[HEAD_SEQUENCE]), summary[HEAD_HASH])
+    (newest,) = (
+        spark.read.option("snapshot-id", snapshot)
+        .table(table)
+        .agg(F.max("sequence").alias("sequence"), F.max_by("record_hash", "sequence").alias("hash"))
+        .collect()
+    )
+    return ChainHead(newest.sequence or 0, newest.hash or GENESIS)
+
+
+def _append(
+    spark: SparkSession, table: str, snapshot: str | None, records: Sequence[ChainRecord]
+) -> bool:
+    """Append records in one commit, if the log is still at the snapshot; returns whether it was.
+
+    Iceberg checks an overwrite, and not an append, against what others have committed since a
+    snapshot: whether a file was added that may hold rows of the overwritten range. The range is
+    all after the head, with a condition on a column without statistics that no row fulfils: any
+    file after the head is then a conflict, and never a file to delete.
+    """
+    append_id, last = uuid.uuid4().hex, records[-1]
+    first = records[0].sequence
+    writer = (
+        _frame(spark, table, records)
+        .writeTo(table)
+        .option("isolation-level", "serializable")
+        .option(f"snapshot-property.{HEAD_SEQUENCE}", str(last.sequence))
+        .option(f"snapshot-property.{HEAD_HASH}", last.record_hash)
+        .option(f"snapshot-property.{_APPEND_ID}", append_id)
+    )
+    if snapshot is not None:
+        writer = writer.option("validate-from-snapshot-id", snapshot)
+    try:
+        writer.overwrite((F.col("sequence") >= first) & (F.col("record") == ""))
+    except (Py4JJavaError, PySparkException) as error:
+        if _landed(spark, table, append_id):
+            return True
+        if any(word in str(error) for word in _CONFLICTS):
+            return False
+        raise
+    return True
+
+
+_CONFLICTS = ("Found conflicting files", "CommitFailed", "some, but not all, rows match filter")
+
+
+def _landed(spark: SparkSession, table: str, append_id: str) -> bool:
+    """Whether the append is in the log though its answer was lost; False also if unreadable."""
+    try:
+        summaries = spark.sql(f"SELECT summary FROM {table}.snapshots")  # noqa: S608
+        found = summaries.where(F.col("summary")[_APPEND_ID] == append_id)
+        return bool(found.limit(1).collect())
+    except (Py4JJavaError, PySparkException):
+        return False
+
+
+def _frame(spark: SparkSession, table: str, records: Sequence[ChainRecord]) -> DataFrame:
+    schema = spark.table(table).schema
+    rows = [_values(each) for each in records]
+    columns = schema.fieldNames()
+    frame = spark.createDataFrame(
+        [tuple(row[name] for name in columns) for row in rows], schema
+    )
+    return frame.coalesce(1)
+
+
+def _values(each: ChainRecord) -> dict[str, object]:
+    entry = each.entry
+    return {
+        "sequence": each.sequence,
+        "recorded_at": each.recorded_at,
+        "action": str(entry.action),
+        "subject": entry.subject,
+        "actor": entry.actor,
+        "reason": entry.reason,
+        "contract": entry.contract,
+        "contract_version": entry.contract_version,
+        "batch_id": entry.batch_id,
+        "run_id": entry.run_id,
+        "snapshot_id": entry.snapshot_id,
+        "counts": dict(entry.counts),
+        "key_ids": list(entry.key_ids),
+        "details": dict(entry.details),
+        "previous_hash": each.previous_hash,
+        "record_hash": each.record_hash,
+        "record": each.record,
+    }
