@@ -7,7 +7,7 @@ filters the rows. A column that the table gains is in none of them until the vie
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pyspark.errors import AnalysisException, UnsupportedOperationException
@@ -38,6 +38,11 @@ class RefreshedViews:
     unchanged: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
 
+    @property
+    def changes(self) -> bool:
+        """Whether a view was, or has to be, changed."""
+        return bool(self.written or self.dropped)
+
 
 def role_view(table: str, role: str) -> str:
     """The identifier of a role's view."""
@@ -45,12 +50,16 @@ def role_view(table: str, role: str) -> str:
 
 
 def refresh_role_views(
-    spark: SparkSession, table: str, views: Mapping[str, SecureView]
+    spark: SparkSession,
+    table: str,
+    views: Mapping[str, SecureView],
+    announce: Callable[[RefreshedViews], None],
 ) -> RefreshedViews | None:
     """Make the roles' views these; views of roles that are gone, or see no column, are dropped.
 
     What a role must no longer see is dropped before anything is created. A view that is as it
-    should be is left as it is.
+    should be is left as it is. `announce` is called with what will be done, before it is done, and
+    not at all where there is nothing to do.
 
     Returns:
         What was done; None: the catalog keeps no views, and nothing was created.
@@ -66,22 +75,23 @@ def refresh_role_views(
     schema = spark.table(table).schema
     types = {field.name: field.dataType.simpleString() for field in schema.fields}
     queries = {role: _query(table, view, types) for role, view in views.items()}
-    wanted = {role: query for role, query in queries.items() if query}
-    dropped = tuple(role for role in known if role not in wanted)
-    for role in dropped:
-        spark.sql(f"DROP VIEW IF EXISTS {role_view(table, role)}")
-    written, unchanged = [], []
-    for role, query in wanted.items():
-        digest = _digest(query, types)
-        if known.get(role) == digest:
-            unchanged.append(role)
-            continue
+    digests = {role: _digest(query, types) for role, query in queries.items() if query}
+    plan = RefreshedViews(
+        written=tuple(role for role, digest in digests.items() if known.get(role) != digest),
+        unchanged=tuple(role for role, digest in digests.items() if known.get(role) == digest),
+        dropped=tuple(role for role in known if role not in digests),
+    )
+    for role in plan.written:
         if role in others or (role not in known and exists(spark, role_view(table, role))):
             raise _taken(table, role)
-        if not _create(spark, table, role, query, digest):
+    if plan.changes:
+        announce(plan)
+    for role in plan.dropped:
+        spark.sql(f"DROP VIEW IF EXISTS {role_view(table, role)}")
+    for role in plan.written:
+        if not _create(spark, table, role, queries[role], digests[role]):
             return None
-        written.append(role)
-    return RefreshedViews(tuple(written), tuple(unchanged), dropped)
+    return plan
 
 
 def role_query(spark: SparkSession, table: str, view: SecureView) -> str:

@@ -132,9 +132,7 @@ def refuse_tampered(verification: AuditVerification, where: str) -> None:
     )
 
 
-def _verified(
-    spark: SparkSession, table: str, anchors: Sequence[ChainHead]
-) -> AuditVerification:
+def _verified(spark: SparkSession, table: str, anchors: Sequence[ChainHead]) -> AuditVerification:
     links = _links(spark.table(table))
     ends = links.groupBy("range").agg(
         F.count(F.lit(1)).alias("records"),
@@ -156,9 +154,7 @@ def _verified(
     held = _anchors(spark, table, anchors)
     findings += _against_anchors(links, held, first, head.sequence)
     unique = sorted(set(findings), key=lambda each: (each.first, each.last, each.kind))
-    return AuditVerification(
-        records, first, head, held.count(), tuple(unique[:MOST_FINDINGS])
-    )
+    return AuditVerification(records, first, head, held.count(), tuple(unique[:MOST_FINDINGS]))
 
 
 def _links(log: DataFrame) -> DataFrame:
@@ -185,8 +181,8 @@ def _within_ranges(links: DataFrame) -> Iterator[Finding]:
     )
     step = F.col("sequence") - F.col("before")
     wrong = compared.where(
-        F.col("changed") | F.coalesce((step != 1) | F.col("unlinked"), F.lit(False))
-        & F.col("before").isNotNull()
+        F.col("changed")
+        | F.coalesce((step != 1) | F.col("unlinked"), F.lit(False)) & F.col("before").isNotNull()
     )
     for row in wrong.orderBy("sequence").limit(MOST_FINDINGS).collect():
         if row.sequence is None:

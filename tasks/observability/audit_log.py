@@ -195,9 +195,7 @@ def _frame(spark: SparkSession, table: str, records: Sequence[ChainRecord]) -> D
     schema = spark.table(table).schema
     rows = [_values(each) for each in records]
     columns = schema.fieldNames()
-    frame = spark.createDataFrame(
-        [tuple(row[name] for name in columns) for row in rows], schema
-    )
+    frame = spark.createDataFrame([tuple(row[name] for name in columns) for row in rows], schema)
     return frame.coalesce(1)
 
 

@@ -72,6 +72,4 @@ def tampered(twenty):
     catalog, _, name = twenty.table.partition(".")
     (row,) = twenty.spark.sql(f"SELECT snapshot_id FROM {twenty.table}.refs").collect()
     yield twenty
-    twenty.spark.sql(
-        f"CALL {catalog}.system.set_current_snapshot('{name}', {row.snapshot_id})"
-    )
+    twenty.spark.sql(f"CALL {catalog}.system.set_current_snapshot('{name}', {row.snapshot_id})")
