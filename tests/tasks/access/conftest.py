@@ -35,9 +35,7 @@ def matrix(lake):
     table = f"{lake.catalog}.{contract.target}"
     lake.spark.sql(f"CREATE NAMESPACE {lake.catalog}.{contract.namespace}")
     lake.spark.sql(create_table(contract, table, security_tags(contract)))
-    schema = ", ".join(
-        f"{each.name} {each.type}" for each in contract.columns
-    )
+    schema = ", ".join(f"{each.name} {each.type}" for each in contract.columns)
     clear = lake.spark.createDataFrame(
         [
             (row.id, *(row.cells.get(name) for name in CELLS), row.level, row.status, row.current)

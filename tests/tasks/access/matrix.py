@@ -41,7 +41,9 @@ def _column(name, level, kind="string", *, made="direct", protection=None) -> Co
     )
 
 
-CELLS = {f"{level}_{kind or 'clear'}".lower(): (level, kind) for level, kind in product(LEVELS, KINDS)}
+CELLS = {
+    f"{level}_{kind or 'clear'}".lower(): (level, kind) for level, kind in product(LEVELS, KINDS)
+}
 """Columns of the matrix: classification and protection by name."""
 
 COLUMNS = (
@@ -92,7 +94,9 @@ def _roles():
         yield Role(f"rows_{number}", level=Classification.RESTRICTED, rows=rows)
     named = Classification.INTERNAL
     yield Role("allowed", level=named, allow=("restricted_clear",))
-    yield Role("denied", level=Classification.RESTRICTED, deny=("public_clear", "restricted_encrypt"))
+    yield Role(
+        "denied", level=Classification.RESTRICTED, deny=("public_clear", "restricted_encrypt")
+    )
     yield Role("masked", level=named, mask={"restricted_clear": 2, "public_clear": 9})
 
 
