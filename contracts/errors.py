@@ -193,7 +193,7 @@ class AuditError(DataError):
 
 
 class AuditLogTamperedError(DataError):
-    """Records of the audit log were changed, removed, inserted or reordered after they were written."""
+    """Records of the audit log were changed, removed, inserted or reordered afterwards."""
 
 
 class UnexpectedError(StrandlineError):

@@ -73,15 +73,17 @@ def read(run: Run, contract: Contract) -> SourceRead:
         return SourceRead(extraction, protect(run, extraction, reading))
 
 
-def publish_and_record(opened: OpenRun, valid: ValidBatch) -> LoadSummary:
-    """Publish a valid batch, and record it."""
+def publish_and_record(opened: OpenRun, valid: ValidBatch, *, reason: str = "load") -> LoadSummary:
+    """Publish a valid batch, and record it, with the reason in the audit log."""
     run = opened.run
     valid, report = merge_and_publish(opened, valid)
     contract, staged = valid.contract, valid.staged
     tell_published(run, contract, staged, report)
     with map_spark_errors(run.name, "settle", publishes=True):
         settled = settle_by_load(run, contract, staged)
-    summary = record(run, staged, valid.verdict, report, opened.watch)
+    summary = record(
+        run, staged, valid.verdict, report, opened.watch, settled=settled, reason=reason
+    )
     report_missed_service_levels(run, opened.contract, summary.elapsed_seconds)
     keep_access_current(run, contract)
     return replace(

@@ -117,8 +117,16 @@ def _publish(opened: OpenRun, kept: HeldBatch, decision: Decision) -> LoadSummar
     report = publish_merged(run, merged, partial(publish, run), attempts=attempts)
     tell_published(run, contract, staged, report)
     with map_spark_errors(run.name, "settle", publishes=True):
-        settle_by_load(run, contract, staged)
-    summary = record(run, advanced(run, staged), kept.verdict, report, opened.watch)
+        settled = settle_by_load(run, contract, staged)
+    summary = record(
+        run,
+        advanced(run, staged),
+        kept.verdict,
+        report,
+        opened.watch,
+        settled=settled,
+        reason="a batch that the gate had kept back, by decision",
+    )
     keep_access_current(run, contract)
     return summary
 

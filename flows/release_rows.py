@@ -191,6 +191,13 @@ def _publish(opened: OpenRun, judged: JudgedAgain) -> tuple[LoadReport, int]:
 
     report = publish_merged(run, claimed, partial(publish, run))
     tell_published(run, contract, staged, report)
-    record(run, staged, NOT_JUDGED, report, opened.watch)
+    record(
+        run,
+        staged,
+        NOT_JUDGED,
+        report,
+        opened.watch,
+        reason="a release of refused rows, by decision",
+    )
     keep_access_current(run, contract)
     return report, contested

@@ -18,6 +18,7 @@ from contracts.errors import RetryableError
 from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import ContractName, SettingsName
 from flows.shell_exit_codes import exit_code
+from tasks.keep_up_ledgers import keep_up_ledgers
 from tasks.lifecycle.open_run import known_contracts
 from tasks.upkeep import UpkeepOutcome, all_contracts, keep_up
 
@@ -61,6 +62,8 @@ def upkeep(
 ) -> tuple[UpkeepOutcome, ...]:
     """Compact histories, expire old snapshots, remove what loads left over; one table at a time.
 
+    With all contracts, also the rows of ledgers go whose retention is over.
+
     Args:
         contracts: Names of contracts, or of their target tables; none for all.
         settings: The name of the run settings block; it says how long states are kept.
@@ -79,6 +82,14 @@ def upkeep(
         key="upkeep",
         description="What upkeep would do to each table" if dry_run else "What upkeep did",
     )
+    if not contracts:
+        # The ledgers are of all tables.
+        expired = keep_up_ledgers(settings, run_id=run_id, now=now, dry_run=dry_run)
+        create_table_artifact(
+            table=[asdict(each) | {"before": each.before.isoformat()} for each in expired],
+            key="ledgers",
+            description="Rows of ledgers that are older than they are kept",
+        )
     if any(each.error is not None for each in outcomes):
         raise UpkeepFailedError.of(outcomes)
     return outcomes

@@ -50,7 +50,9 @@ def verify_table(
             return result
         repairing = replace(run, closes_at_most=closes_at_most)
         valid = validate(repairing, source_read.contract, source_read.staged)
-        summary = publish_and_record(replace(opened, run=repairing), valid)
+        summary = publish_and_record(
+            replace(opened, run=repairing), valid, reason="repair of what verify found"
+        )
         return replace(result, batch_id=summary.batch_id)
 
 

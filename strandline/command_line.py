@@ -33,7 +33,7 @@ _LAKE = (
     "rebuild", "access", "decrypt",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
-_COMMANDS = (*_LAKE, "quarantine", *_SERVER, "alerts", "contracts")
+_COMMANDS = (*_LAKE, "quarantine", "audit", *_SERVER, "alerts", "contracts")
 
 
 app = App(
@@ -53,6 +53,12 @@ app.command(
     name="quarantine",
     help="Show the rows that were refused, and decide about them.",
     sort_key=_LAKE.index("runs"),
+)
+app.command(
+    "strandline.commands.audit.audit_command:app",
+    name="audit",
+    help="Show, verify and export the audit log.",
+    sort_key=_LAKE.index("rebuild"),
 )
 app.command(
     "strandline.commands.alerts_command:app",

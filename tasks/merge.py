@@ -19,6 +19,8 @@ from history.iceberg.history_table import exists
 from history.model.control_totals import ControlTotals
 from history.spark.column_quoting_and_comparison import named
 from tasks.compiler.compile_contract import CompiledContract
+from tasks.observability.audit_log import current_actor
+from tasks.observability.audit_log.audit_of_tables import batch_properties
 from tasks.run.run_context import PIPELINE, Run
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import MergedBatch, StagedBatch
@@ -96,6 +98,7 @@ def _later(moment: datetime | None, text: str | None) -> datetime | None:
 
 def batch_of(run: Run, contract: CompiledContract, staged: StagedBatch, verdict: Verdict) -> Batch:
     """The staged batch as the history engine takes it."""
+    state = current_state(run.spark, run.target)
     counts = {
         "run_id": run.run_id,
         "started": run.started.isoformat(),
@@ -123,7 +126,7 @@ def batch_of(run: Run, contract: CompiledContract, staged: StagedBatch, verdict:
         ),
         watermark=staged.watermark.isoformat() if staged.watermark else None,
         properties={
-            "strandline.contract": f"{contract.name} {contract.version}",
+            **batch_properties(state, f"{contract.name} {contract.version}", actor=current_actor()),
             PIPELINE: json.dumps(counts, separators=(",", ":")),
         },
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
@@ -18,12 +18,14 @@ from blocks.run_settings import RunSettings
 from contracts.model import Contract
 from history import Batch
 from history.iceberg import branches
-from history.iceberg.current_snapshot import current_state
+from history.iceberg.current_snapshot import CurrentState, current_state
 from history.restatement.rebuild_from_events import RebuildResult, batch_of, write_rebuild
 from history.restatement.rebuild_scope import RebuildScope
 from history.write_audit_publish import audit_changes
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.lifecycle.open_run import run_of
+from tasks.observability.audit_log import current_actor
+from tasks.observability.audit_log.audit_of_tables import batch_properties, record_published
 from tasks.observability.run_metrics import is_unrecorded, record_unrecorded
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
@@ -37,8 +39,22 @@ def rebuild_batch(contract: Contract, settings: RunSettings, *, now: datetime) -
         time=now,
         quarantine=ledger_table(settings, "quarantine"),
     )
-    properties = {"strandline.contract": f"{contract.name} {contract.version}"}
-    return replace(batch, source=contract.source.relation, properties=properties)
+    return replace(batch, source=contract.source.relation)
+
+
+def record_rebuild(
+    spark: SparkSession, settings: RunSettings, batch: Batch, snapshot_id: int
+) -> None:
+    """Record a rebuild that was just published in the audit log."""
+    with map_spark_errors(batch.table, "record", publishes=True):
+        record_published(
+            spark,
+            settings,
+            batch.table,
+            snapshot_id,
+            reason="versions computed anew from their events",
+            at=datetime.now(UTC),
+        )
 
 
 @contextmanager
@@ -59,8 +75,11 @@ def drafted(
     """
     try:
         with map_spark_errors(contract.name, "rebuild"):
-            _record_last(spark, contract, settings, batch)
-            rebuilt = write_rebuild(spark, batch, scope)
+            state = current_state(spark, batch.table)
+            _record_last(spark, contract, settings, batch, state)
+            contract_name = f"{contract.name} {contract.version}"
+            properties = batch_properties(state, contract_name, actor=current_actor())
+            rebuilt = write_rebuild(spark, replace(batch, properties=properties), scope)
             audit_changes(spark, batch, rebuilt.written)
         yield rebuilt
     finally:
@@ -69,9 +88,12 @@ def drafted(
 
 
 def _record_last(
-    spark: SparkSession, contract: Contract, settings: RunSettings, batch: Batch
+    spark: SparkSession,
+    contract: Contract,
+    settings: RunSettings,
+    batch: Batch,
+    state: CurrentState | None,
 ) -> None:
-    state = current_state(spark, batch.table)
     if state is None or not is_unrecorded(spark, state, ledger_table(settings, "run_metrics")):
         return
     run = run_of(

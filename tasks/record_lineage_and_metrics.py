@@ -9,6 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from history import LoadReport
+from tasks.lifecycle.settle_rows import NOTHING_SETTLED, SettledByLoad
+from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
+from tasks.observability.audit_log.audit_of_tables import record_published
 from tasks.observability.lineage_rows import append_lineage
 from tasks.observability.resource_usage import UsageWatch
 from tasks.observability.run_metrics import (
@@ -32,11 +35,24 @@ def _figures(summary: LoadSummary) -> Figures:
 
 @step("record", figures=_figures, publishes=True)
 def record(
-    run: Run, staged: StagedBatch, verdict: Verdict, report: LoadReport, watch: UsageWatch
+    run: Run,
+    staged: StagedBatch,
+    verdict: Verdict,
+    report: LoadReport,
+    watch: UsageWatch,
+    *,
+    settled: SettledByLoad = NOTHING_SETTLED,
+    reason: str = "load",
 ) -> LoadSummary:
-    """Append the batch's lineage and metrics; the summary is the run's result."""
+    """Append the batch's audit record, lineage and metrics; the summary is the run's result.
+
+    The audit record comes first: metrics say that it is there.
+    """
     ended = datetime.now(UTC)
     usage = watch.result()
+    if not report.replayed:
+        # Otherwise it was recorded when it was published, or when this run began.
+        _record_audit(run, report, settled, reason, at=ended)
     if report.published:
         append_lineage(run, run.batch_id)
     metrics = metrics_of(run, ended, usage) | {
@@ -54,7 +70,6 @@ def record(
         **history_counts(report.counts()),
     }
     if not report.replayed:
-        # Otherwise it was recorded when it was published, or when this run began.
         append_metrics(run, metrics)
     return LoadSummary(
         contract=run.name,
@@ -69,3 +84,34 @@ def record(
         memory_mb=usage.memory_mb,
         cpu_percent=usage.cpu_percent,
     )
+
+
+def _record_audit(
+    run: Run, report: LoadReport, settled: SettledByLoad, reason: str, *, at: datetime
+) -> None:
+    """Record what the load changed; one that changed nothing leaves no record."""
+    counts = {
+        name: rows for name, rows in (("mended", settled.mended), ("gone", settled.gone)) if rows
+    }
+    if report.snapshot_id is not None and report.published:
+        record_published(
+            run.spark,
+            run.settings,
+            run.target,
+            report.snapshot_id,
+            reason=reason,
+            at=at,
+            counts=counts,
+        )
+    elif counts:
+        entry = AuditEntry(
+            action=AuditAction.SETTLE,
+            subject=run.target,
+            actor=current_actor(),
+            reason="a later read found refused rows mended or gone",
+            contract=run.name,
+            batch_id=run.batch_id,
+            run_id=run.run_id,
+            counts=counts,
+        )
+        record_audit(run.spark, run.settings, [entry], at=at)

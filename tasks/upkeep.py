@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -27,6 +27,8 @@ from tasks.compiler.source_kind_in_history_table import with_recorded_source_kin
 from tasks.lifecycle.leftover_cleanup import clear_expired_stages
 from tasks.lifecycle.open_run import contracts_folder
 from tasks.lifecycle.table_lock import table_lock
+from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
+from tasks.observability.audit_log.audit_of_tables import settle_published
 from tasks.run.progress_listeners import announce
 from tasks.run.spark_error_mapping import map_spark_errors
 
@@ -85,7 +87,10 @@ def keep_up(
             report, views = _run_upkeep(model, block, target, now, dry_run=True), None
         else:
             with table_lock(block.state_directory, target, run_id=run_id):
+                _record_published(model, block, target)
                 report = _run_upkeep(model, block, target, now, dry_run=False)
+                if report is not None and report.did_something:
+                    _record_upkeep(model, block, report, run_id=run_id)
                 _clear_expired_stages(model, block, target, now)
                 views = None if report is None else _create_views(model, block, target)
     except StrandlineError as error:
@@ -122,6 +127,40 @@ def _run_upkeep(
             dry_run=dry_run,
             announce=step_done,
         )
+
+
+def _record_published(contract: Contract, settings: RunSettings, target: str) -> None:
+    """Record batches that lack a record in the audit log, before their snapshots expire."""
+    settings.lakehouse.check()
+    with map_spark_errors(contract.name, "audit log"):
+        spark = settings.spark.session(settings.lakehouse, shared=False)
+        if exists(spark, target):
+            settle_published(spark, settings, target, at=datetime.now(UTC))
+
+
+def _record_upkeep(
+    contract: Contract, settings: RunSettings, report: UpkeepReport, *, run_id: str
+) -> None:
+    entry = AuditEntry(
+        action=AuditAction.UPKEEP,
+        subject=report.table,
+        actor=current_actor(),
+        reason=f"files are joined, and states older than {settings.keep_days} days let go",
+        contract=contract.name,
+        contract_version=contract.version,
+        run_id=run_id,
+        counts={
+            "files_rewritten": report.rewritten,
+            "branches_dropped": report.branches_dropped,
+            "tags_dropped": report.tags_dropped,
+            "snapshots_expired": report.snapshots_expired,
+            "files_expired": report.files_expired,
+            "orphans_removed": report.orphans,
+        },
+    )
+    with map_spark_errors(contract.name, "audit log", publishes=True):
+        spark = settings.spark.session(settings.lakehouse, shared=False)
+        record_audit(spark, settings, [entry], at=datetime.now(UTC))
 
 
 def _clear_expired_stages(

@@ -23,13 +23,23 @@ import httpx
 from prefect.blocks.core import Block
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
+from prefect_aws import AwsCredentials
 
 from blocks.lookup.local_block_file import BlockFile, write_blocks
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from contracts.errors import SettingsError
 
-__all__ = ["DEFAULT_FILE", "VARIABLE", "block_name", "register", "save_local", "settings", "source"]
+__all__ = [
+    "DEFAULT_FILE",
+    "VARIABLE",
+    "aws_credentials",
+    "block_name",
+    "register",
+    "save_local",
+    "settings",
+    "source",
+]
 
 VARIABLE = "STRANDLINE_BLOCKS"
 """Names the file with the blocks; if set, it takes precedence over a Prefect server."""
@@ -55,6 +65,15 @@ def source(connection: str) -> SourceDatabase:
         SettingsError: There is no such block, or it is wrong.
     """
     return _lookup(SourceDatabase, block_name(connection))
+
+
+def aws_credentials(name: str) -> AwsCredentials:
+    """Credentials of AWS, of Prefect's own block type.
+
+    Raises:
+        SettingsError: There is no such block, or it is wrong.
+    """
+    return _lookup(AwsCredentials, name)
 
 
 def block_name(connection: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
@@ -18,9 +19,13 @@ from pyspark.sql.window import Window
 from blocks.run_settings import RunSettings
 from contracts.errors import AuditLogTamperedError, NotFoundError
 from history.iceberg.history_table import exists
-from tasks.observability.audit_chain import GENESIS, ChainHead, columns_agree, hash_column
-from tasks.observability.audit_entry import AuditAction
-from tasks.observability.audit_log import AUDIT_LOG, HEAD_HASH, HEAD_SEQUENCE
+from tasks.observability.audit_log.append_audit_records import (
+    AUDIT_LOG,
+    HEAD_HASH,
+    HEAD_SEQUENCE,
+)
+from tasks.observability.audit_log.audit_chain import GENESIS, ChainHead, columns_agree, hash_column
+from tasks.observability.audit_log.audit_entry import AuditAction
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
 
@@ -29,7 +34,7 @@ RANGE = 65_536
 
 MOST_FINDINGS = 1_000
 BEGINS_AT, BEGINS_AFTER = "begins_at", "begins_after_hash"
-"""In the details of the record that lets old ones go: where the log begins since, and after what."""
+"""In the details of the record that lets old ones go: where the log begins, and after what."""
 
 
 class FindingKind(StrEnum):
@@ -127,8 +132,8 @@ def refuse_tampered(verification: AuditVerification, where: str) -> None:
         where=where,
         expected="each record as it was written, in an unbroken chain that fits its anchors",
         found=f"{findings[0].words}{more}",
-        next_step="Keep the table as it is and look who wrote to it; `strandline audit verify --json` "
-        "lists all findings, and exported files have the records as they were.",
+        next_step="Keep the table as it is and look who wrote to it; `strandline audit verify "
+        "--json` lists all findings, and exported files have the records as they were.",
     )
 
 
@@ -194,7 +199,7 @@ def _within_ranges(links: DataFrame) -> Iterator[Finding]:
 
 
 def _between_ranges(ranges: Sequence[Row]) -> Iterator[Finding]:
-    for before, after in zip(ranges, ranges[1:], strict=False):
+    for before, after in pairwise(ranges):
         unlinked = before.record_hash != after.previous_hash
         yield from _link(before["last"], after["first"], unlinked=unlinked)
 

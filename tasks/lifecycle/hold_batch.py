@@ -18,6 +18,7 @@ from history.iceberg.current_snapshot import current_state
 from history.iceberg.history_table import exists
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.lifecycle.leftover_cleanup import keep_stage
+from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
 from tasks.observability.ledger_tables import append_row, ensure_ledger
 from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch
@@ -91,6 +92,24 @@ def hold_batch(
             "verdict": _VERDICT.dump_json(verdict).decode(),
         },
     )
+    entry = AuditEntry(
+        action=AuditAction.CLOSE_GATE,
+        subject=run.target,
+        actor=current_actor(),
+        reason="the batch is below what the contract's gate lets through",
+        contract=run.name,
+        contract_version=contract.version,
+        batch_id=run.batch_id,
+        run_id=run.run_id,
+        counts={
+            "rows_read": staged.rows_read,
+            "rows_staged": staged.staged,
+            "rows_refused": staged.refused,
+            "reasons": len(verdict.reasons),
+        },
+        details={"score": str(verdict.score), "held_until": until.isoformat()},
+    )
+    record_audit(run.spark, run.settings, [entry], at=now)
     keep_stage(run, until=until)
     return until
 

@@ -58,6 +58,9 @@ class SettledByLoad:
     gone: int = 0
 
 
+NOTHING_SETTLED = SettledByLoad()
+
+
 def claim_rows(run: Run, contract: CompiledContract, staged: StagedBatch) -> None:
     """Mark the quarantined rows of a release that pass; the others get their new reasons.
 

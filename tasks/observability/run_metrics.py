@@ -13,6 +13,7 @@ from contracts.errors import DataError, StrandlineError
 from history.iceberg.current_snapshot import BATCH_ID, WATERMARK, CurrentState, current_state
 from history.iceberg.history_table import exists
 from history.model.load_report import REPORT
+from tasks.observability.audit_log.audit_of_tables import settle_newest
 from tasks.observability.ledger_tables import append
 from tasks.observability.lineage_rows import append_lineage
 from tasks.observability.resource_usage import Usage, UsageWatch
@@ -36,7 +37,12 @@ def record_failure(run: Run, error: StrandlineError, watch: UsageWatch) -> None:
 def record_unrecorded(run: Run) -> None:
     """Record a run of this table that was stopped between publishing and recording."""
     state = current_state(run.spark, run.target) if exists(run.spark, run.target) else None
-    if state is None or not is_unrecorded(run.spark, state, run.ledger("run_metrics")):
+    if state is None:
+        return
+    unrecorded = is_unrecorded(run.spark, state, run.ledger("run_metrics"))
+    if unrecorded or PIPELINE not in state.properties:
+        settle_newest(run.spark, run.settings, run.target, state, at=datetime.now(UTC))
+    if not unrecorded:
         return
     batch_id = state.properties[BATCH_ID]
     append_lineage(run, batch_id)

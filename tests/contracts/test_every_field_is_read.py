@@ -16,10 +16,6 @@ ACTING = ("tasks", "flows", "strandline", "history", "blocks", "deployments")
 ROOMS = [*ACTING, "contracts/schemas", "contracts/expressions", "contracts/model"]
 """Where a field can have an effect. Reading the file and checking it against itself are none."""
 
-WITHOUT_EFFECT = {
-    ("Ledger", "retention_days"): "rows are kept at least that long: nothing removes any",
-}
-
 
 def fields_below(kind, seen):
     """The dataclasses that a dataclass consists of, each with its fields."""
@@ -61,10 +57,6 @@ READ = attributes_read()
     ids=lambda each: getattr(each, "__name__", each),
 )
 def test_a_field_of_a_contract_is_read_by_what_runs(kind, name):
-    if (kind.__name__, name) in WITHOUT_EFFECT:
-        assert name not in READ or kind is Ledger
-        return
-
     assert READ.get(name), f"nothing reads {kind.__name__}.{name}"
 
 

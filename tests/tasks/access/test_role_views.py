@@ -33,7 +33,7 @@ def ward(lake):
     table = f"{namespace}.matrix"
     lake.spark.sql(create_table(contract, table, security_tags(contract)))
     cells = "1, 'p', 'i', 'c', 'r', 'PUBLIC', 'A', true"
-    lake.spark.sql(f"INSERT INTO {table} VALUES ({cells})")
+    lake.spark.sql(f"INSERT INTO {table} VALUES ({cells})")  # noqa: S608
     refresh(lake.spark, table, contract)
     return SimpleNamespace(contract=contract, table=table, spark=lake.spark)
 
@@ -100,7 +100,8 @@ def test_a_column_that_becomes_more_sensitive_leaves_the_view_of_who_may_not_see
 def test_a_type_that_is_widened_reaches_the_view(ward):
     ward.spark.sql(f"ALTER TABLE {ward.table} ALTER COLUMN id TYPE bigint")
     ward.spark.sql(
-        f"INSERT INTO {ward.table} VALUES (9876543210, 'p', 'i', 'c', 'r', 'PUBLIC', 'A', true)"
+        f"INSERT INTO {ward.table} "  # noqa: S608
+        "VALUES (9876543210, 'p', 'i', 'c', 'r', 'PUBLIC', 'A', true)"
     )
 
     assert refresh(ward.spark, ward.table, ward.contract).written == ("nurse", "doctor")
@@ -121,7 +122,8 @@ def test_a_role_that_is_gone_or_sees_no_column_has_no_view(ward):
 @pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
 def test_what_has_the_name_of_a_view_already_is_left_alone(ward, kind):
     name = role_view(ward.table, "clerk")
-    made = "(note string) USING iceberg" if kind == "TABLE" else f"AS SELECT id FROM {ward.table}"
+    query = f"AS SELECT id FROM {ward.table}"  # noqa: S608
+    made = "(note string) USING iceberg" if kind == "TABLE" else query
     ward.spark.sql(f"CREATE {kind} {name} {made}")
     clerk = replace(ward.contract, roles=(Role("clerk"), replace(NURSE, level=DOCTOR.level)))
 

@@ -70,6 +70,6 @@ def twenty(make_log):
 def tampered(twenty):
     """The log, put back afterwards as it was written."""
     catalog, _, name = twenty.table.partition(".")
-    (row,) = twenty.spark.sql(f"SELECT snapshot_id FROM {twenty.table}.refs").collect()
+    (row,) = twenty.spark.table(f"{twenty.table}.refs").collect()
     yield twenty
     twenty.spark.sql(f"CALL {catalog}.system.set_current_snapshot('{name}', {row.snapshot_id})")

@@ -23,21 +23,11 @@ from blocks.run_settings import RunSettings
 from contracts.errors import CommitConflictError
 from history.iceberg import branches
 from history.iceberg.history_table import exists
-from tasks.observability.audit_chain import GENESIS, ChainHead, ChainRecord, chained
-from tasks.observability.audit_entry import AuditAction, AuditEntry, current_actor
+from tasks.observability.audit_log.audit_chain import GENESIS, ChainHead, ChainRecord, chained
+from tasks.observability.audit_log.audit_entry import AuditEntry
 from tasks.observability.ledger_tables import ensure_ledger
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
-
-__all__ = [
-    "AUDIT_LOG",
-    "HEAD_HASH",
-    "HEAD_SEQUENCE",
-    "AuditAction",
-    "AuditEntry",
-    "current_actor",
-    "record_audit",
-]
 
 AUDIT_LOG = "audit_log"
 HEAD_SEQUENCE, HEAD_HASH = "strandline.audit-sequence", "strandline.audit-head"
@@ -127,22 +117,32 @@ def _properties(spark: SparkSession, table: str) -> dict[str, str]:
 
 
 def _head(spark: SparkSession, table: str, snapshot: str | None) -> ChainHead:
-    """The head of the chain at a snapshot: from its summary, or, where others wrote it, its rows."""
+    """The newest record that was ever appended, as the snapshots' summaries tell.
+
+    Where somebody else has written the current snapshot, its rows are asked too. What was removed
+    is not replaced: the chain goes on after it, and the gap shows.
+    """
     if snapshot is None:
         return ChainHead()
-    (row,) = spark.sql(
-        f"SELECT summary FROM {table}.snapshots WHERE snapshot_id = {snapshot}"  # noqa: S608
-    ).collect()
-    summary = dict(row.summary or {})
-    if HEAD_SEQUENCE in summary and HEAD_HASH in summary:
-        return ChainHead(int(summary[HEAD_SEQUENCE]), summary[HEAD_HASH])
-    (newest,) = (
-        spark.read.option("snapshot-id", snapshot)
-        .table(table)
+    sequence = F.col("summary")[HEAD_SEQUENCE].try_cast("bigint")
+    (told,) = (
+        spark.table(f"{table}.snapshots")
+        .agg(
+            F.max_by(F.col("summary")[HEAD_HASH], sequence).alias("hash"),
+            F.max(sequence).alias("sequence"),
+            F.max_by("snapshot_id", sequence).alias("snapshot"),
+        )
+        .collect()
+    )
+    head = ChainHead(told.sequence or 0, told.hash or GENESIS)
+    if str(told.snapshot) == snapshot:
+        return head
+    (held,) = (
+        spark.table(table)
         .agg(F.max("sequence").alias("sequence"), F.max_by("record_hash", "sequence").alias("hash"))
         .collect()
     )
-    return ChainHead(newest.sequence or 0, newest.hash or GENESIS)
+    return ChainHead(held.sequence, held.hash) if (held.sequence or 0) > head.sequence else head
 
 
 def _append(

@@ -1,7 +1,8 @@
 """What the audit log says of one action, and who acts.
 
-Promise: an entry names an action, a subject, an actor and a reason. It has no place for a value of a
-row; a person who is the subject of an action is named only by a keyed digest that the caller made.
+Promise: an entry names an action, a subject, an actor and a reason. It has no place for a value
+of a row; a person who is the subject of an action is named only by a keyed digest that the caller
+made.
 """
 
 from __future__ import annotations
@@ -85,26 +86,30 @@ class AuditEntry:
         Raises:
             UsageError: A text is blank or is no Unicode text, or a number is too great.
         """
+        problem = self._problem()
+        if problem is not None:
+            raise UsageError(
+                where=f"the audit record of {self.action}",
+                expected=problem[0],
+                found=problem[1],
+                next_step="Correct it and run the command again. Nothing was changed.",
+            )
+
+    def _problem(self) -> tuple[str, str] | None:
+        """What is expected, and what is found instead; None: nothing is wrong."""
         required = {"subject": self.subject, "actor": self.actor, "reason": self.reason}
         for name, text in required.items():
             if not text.strip():
-                raise self._refusal(f"a {name}", "a blank one")
+                return f"a {name}", "a blank one"
         optional = (self.contract, self.contract_version, self.batch_id, self.run_id)
-        texts = (*required.values(), *optional, *self.key_ids, *self.counts, *self.details)
-        for each in (*texts, *self.details.values()):
+        names = (*self.key_ids, *self.counts, *self.details, *self.details.values())
+        for each in (*required.values(), *optional, *names):
             if each is not None and not _is_unicode(each):
-                raise self._refusal("Unicode text", "text with bytes that are none")
+                return "Unicode text", "text with bytes that are none"
         for name, number in self.counts.items():
             if abs(number) > _GREATEST:
-                raise self._refusal(f"a count {name} below 2**53", "a greater one")
-
-    def _refusal(self, expected: str, found: str) -> UsageError:
-        return UsageError(
-            where=f"the audit record of {self.action}",
-            expected=expected,
-            found=found,
-            next_step="Correct it and run the command again. Nothing was changed.",
-        )
+                return f"a count {name} below 2**53", "a greater one"
+        return None
 
 
 def current_actor() -> str:

@@ -1,7 +1,7 @@
 """The records of the audit log as a chain: their canonical text, and the hash that links them.
 
-A record's text is canonical JSON (RFC 8785), its hash SHA-256 (FIPS 180-4) over a domain prefix, the
-hash of the record before and the text. The hash of one record thereby depends on all before it.
+A record's text is canonical JSON (RFC 8785), its hash SHA-256 (FIPS 180-4) over a domain prefix,
+the hash of the record before and the text. The hash of one record thereby depends on all before it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import rfc8785
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from tasks.observability.audit_entry import AuditEntry
+from tasks.observability.audit_log.audit_entry import AuditEntry
 
 DOMAIN = "strandline-audit-log-v1"
 """Begins what is hashed, so that no hash of another purpose can pass for one of these."""
@@ -76,7 +77,7 @@ def chained(
 def canonical_text(entry: AuditEntry, sequence: int, at: datetime) -> str:
     """The record's text. A snapshot's id is text in it: it exceeds what JSON carries exactly."""
     moment = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    record = {
+    record: dict[str, Any] = {
         "version": FORMAT,
         "sequence": sequence,
         "recorded_at": moment,

@@ -1,0 +1,1 @@
+"""`strandline audit`: the audit log is shown, verified and exported."""
