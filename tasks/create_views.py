@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from blocks.run_settings import RunSettings
 from history import HistorySettings
-from history.iceberg.security_tags import keep_tags
+from history.iceberg.tag_properties import keep_tags
 from history.reading.role_views import RefreshedViews, SecureView, refresh_role_views
 from history.reading.sql_views import create_views, current_view
 from tasks.compiler.compile_contract import CompiledContract

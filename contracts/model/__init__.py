@@ -7,8 +7,9 @@ source.
 
 from __future__ import annotations
 
+from contracts.model.access.classification import Classification
+from contracts.model.access.role import AboveLevel, ColumnRight, Role, RowRight, Shown, column_right
 from contracts.model.anomaly_settings import AnomalySettings, Feature
-from contracts.model.classification import Classification
 from contracts.model.contract import (
     Absence,
     Argument,
@@ -33,7 +34,6 @@ from contracts.model.contract import (
     Transformation,
 )
 from contracts.model.quality_gate import Comparison, QualityGate, Threshold, Unit
-from contracts.model.role import AboveLevel, ColumnRight, Role, RowRight, Shown, column_right
 from contracts.model.severity import Severity
 
 __all__ = [

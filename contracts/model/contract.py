@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
-from contracts.model.classification import Classification
+from contracts.model.access.classification import Classification
+from contracts.model.access.role import Role
 from contracts.model.quality_gate import QualityGate, Threshold
-from contracts.model.role import Role
 from contracts.model.severity import Severity
 
 Scalar: TypeAlias = str | int | float | bool | None

@@ -9,7 +9,7 @@ import json
 
 from contracts.model import Classification, Contract
 from history.iceberg.property_name_escaping import escaped
-from history.iceberg.security_tags import TAG
+from history.iceberg.tag_properties import TAG
 
 
 def security_tags(contract: Contract) -> dict[str, str]:

@@ -10,8 +10,8 @@ import yaml
 
 from contracts.errors import ContractError
 from flows.load_table import load_table
-from history.iceberg.security_tags import TAG
 from history.iceberg.table_properties import strandline_properties
+from history.iceberg.tag_properties import TAG
 from tests.flows.readings import CONTRACT, FIRST, TABLE
 
 TARGET = "clinic.patients"

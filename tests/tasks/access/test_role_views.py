@@ -11,8 +11,8 @@ import pytest
 from contracts.errors import ContractError
 from contracts.model import Classification, Role, RowRight
 from contracts.schemas.target_ddl import create_table
-from history.iceberg.security_tags import TAG, keep_tags
 from history.iceberg.table_properties import strandline_properties
+from history.iceberg.tag_properties import TAG, keep_tags
 from history.reading.role_views import RefreshedViews, role_view
 from tasks.compiler.security_tags import security_tags
 from tests.tasks.access.conftest import refresh

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from contracts.model.classification import Classification
+from contracts.model.access.classification import Classification
 
 
 class AboveLevel(StrEnum):
