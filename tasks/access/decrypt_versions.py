@@ -10,7 +10,8 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -196,7 +197,7 @@ def subject_digest(settings: RunSettings, contract: Contract, key: Mapping[str, 
 
     Keyed with the table's fingerprint key, so that nobody without it finds a key by trying. The
     message is the table's name and, by column in the contract's order, name and value as text,
-    each behind its length.
+    each behind its length. `key` are the clear values, moments with a time zone.
 
     Raises:
         KeyUnavailableError: The key ring has no key of the table.
@@ -204,9 +205,16 @@ def subject_digest(settings: RunSettings, contract: Contract, key: Mapping[str, 
     secret = settings.key_ring.keys_for(contract.target, create=False).fingerprint.material
     parts = [contract.target]
     for name in contract.key:
-        parts += [name, str(key[name])]
+        parts += [name, _as_text(key[name])]
     message = _SUBJECT + "".join(framed_text(part) for part in parts)
     return hmac.digest(secret, message.encode(), "sha256").hex()
+
+
+def _as_text(value: object) -> str:
+    """One text for equal values, however they were typed."""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _seen(versions: DataFrame, rights: RoleRights) -> dict[str, Column]:

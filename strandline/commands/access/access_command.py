@@ -78,7 +78,7 @@ def access(screen: CommandOutput, table: str, options: AccessOptions, *, setting
     with screen.waiting("Opening the lakehouse"):
         lake = open_lakehouse(run_settings, shared=False)
         with map_spark_errors(contract.name, "access"):
-            apply = _apply_views if options.apply == "views" else _apply_lake_formation
+            apply = apply_views if options.apply == "views" else apply_lake_formation
             done = apply(lake, contract, roles)
     screen.answer({"table": target, **done}, Text(target, "bold"), facts(_done(done)))
 
@@ -169,9 +169,14 @@ def _number(rights: RoleRights, *shown: Shown) -> int:
     return len([each for each in rights.columns if each.shown in shown])
 
 
-def _apply_views(
+def apply_views(
     lake: Lakehouse, contract: Contract, roles: tuple[RoleRights, ...]
 ) -> dict[str, tuple[str, ...]]:
+    """Make the views of the catalog what the contract says; what was done, by kind.
+
+    Raises:
+        SettingsError: The catalog keeps no views.
+    """
     lake.versions(contract)
     table = lake.target(contract)
     change = ViewChange(contract.name, contract.version, f"{_COMMAND} views")
@@ -186,9 +191,14 @@ def _apply_views(
     return {"written": done.written, "unchanged": done.unchanged, "dropped": done.dropped}
 
 
-def _apply_lake_formation(
+def apply_lake_formation(
     lake: Lakehouse, contract: Contract, roles: tuple[RoleRights, ...]
 ) -> dict[str, tuple[str, ...]]:
+    """Make AWS Lake Formation's filters what the contract says; what was done, by kind.
+
+    Raises:
+        SettingsError: The catalog is none that Lake Formation knows, or AWS refuses.
+    """
     lakehouse, table = lake.settings.lakehouse, lake.target(contract)
     if lakehouse.kind != "glue":
         raise SettingsError(

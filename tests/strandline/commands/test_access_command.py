@@ -19,12 +19,15 @@ from contracts.errors import KeyUnavailableError, LakehouseUnavailableError, Set
 from contracts.loader import TABLES, load_contract
 from contracts.schemas.target_ddl import create_table
 from strandline.command_line import main
+from strandline.commands.access import access_command
+from strandline.queries.open_lakehouse import Lakehouse
 from tasks.access import decrypt_versions
 from tasks.access.decrypt_versions import key_grant, open_decrypted_view
-from tasks.compiler.compile_role_rights import rights_of
+from tasks.compiler.compile_role_rights import compile_role_rights, rights_of
 from tasks.transforms.protection.aes_gcm_encryption import token
 from tests.strandline.examples import ENHANCED, NOW, day
 from tests.strandline.lakes import append, run_settings_in
+from tests.tasks.access.lake_formation_double import LakeFormation
 
 TARGET = "seen.target_schema.target_table_enhanced"
 AUDIT = "seen.governance.audit_log"
@@ -206,6 +209,29 @@ def test_lake_formation_needs_a_catalog_that_it_knows(strandline):
     assert "--apply views" in ended.err
 
 
+def test_filters_of_lake_formation_are_applied_after_the_audit_log_says_so(lake, monkeypatch):
+    aws, before = LakeFormation(), len(audited(lake))
+    sts = SimpleNamespace(get_caller_identity=lambda: {"Account": "123456789012"})
+    clients = {"lakeformation": aws.client, "sts": sts}
+    lakehouse = lake.settings.lakehouse.model_copy(update={"kind": "glue"})
+    settings = lake.settings.model_copy(update={"lakehouse": lakehouse})
+    monkeypatch.setattr(type(lakehouse), "aws_client", lambda _, service: clients[service])
+    contract = load_contract(lake.contract)
+    roles = compile_role_rights(contract)
+
+    def apply():
+        return access_command.apply_lake_formation(Lakehouse(settings, lake.spark), contract, roles)
+
+    assert apply()["created"] == ("analyst", "steward")
+    assert apply()["unchanged"] == ("analyst", "steward")
+
+    (entry,) = audited(lake)[before:]
+    assert (entry.action, entry.subject) == ("grant", TARGET)
+    sent = aws.filters["strandline__analyst"]
+    assert (sent["DatabaseName"], sent["TableName"]) == ("target_schema", "target_table_enhanced")
+    assert "new_source_column3" not in sent["ColumnNames"]
+
+
 def test_who_may_sees_the_versions_of_a_record_in_the_clear_after_the_log_says_so(
     lake, strandline, caplog
 ):
@@ -250,6 +276,7 @@ def test_as_of_shows_what_held_then(strandline):
         (("7", "--as", "steward"), 64, "reason"),
         (("7", *WHY), 64, "--as"),
         (("7", "--as", "steward", *WHY, "--column", "created_by"), 78, "may decrypt"),
+        (("7", "--as", "steward", *WHY, "--column", "new_source_colum3"), 78, "did you mean"),
         (("7", "--as", "steward", *WHY, "--as-of", "1999-01-01"), 66, "held at that moment"),
         (("seven", "--as", "steward", *WHY), 64, "business_key"),
     ],
