@@ -283,12 +283,24 @@ class Lakehouse(Block):
         return _without_nones(properties)
 
     def _aws_client(self, service: Literal["s3", "glue"]) -> catalog_access_check.AwsClient:
+        return self.aws_client(
+            service, endpoint=self.s3_endpoint if service == "s3" else self.glue_endpoint
+        )
+
+    def aws_client(
+        self,
+        service: Literal["s3", "glue", "lakeformation", "sts"],
+        *,
+        endpoint: str | None = None,
+    ) -> catalog_access_check.AwsClient:
+        """A boto3 client with the credentials of this block, and its region.
+
+        Raises:
+            SettingsError: No region is configured.
+        """
         credentials = self.aws_credentials or AwsCredentials()
         return catalog_access_check.aws_client(
-            credentials.get_boto3_session(),
-            service,
-            region=self.region,
-            endpoint=self.s3_endpoint if service == "s3" else self.glue_endpoint,
+            credentials.get_boto3_session(), service, region=self.region, endpoint=endpoint
         )
 
     def _check_catalog(self) -> None:

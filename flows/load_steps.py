@@ -16,7 +16,7 @@ from contracts.model import Contract
 from history import LoadReport
 from tasks.audit import audit
 from tasks.compiler.compile_contract import CompiledContract
-from tasks.create_views import create_target_views
+from tasks.create_views import create_target_views, keep_access
 from tasks.extract import extract
 from tasks.lifecycle.open_run import OpenRun
 from tasks.lifecycle.settle_rows import settle_by_load
@@ -85,6 +85,7 @@ def publish_and_record(opened: OpenRun, valid: ValidBatch, *, reason: str = "loa
         run, staged, valid.verdict, report, opened.watch, settled=settled, reason=reason
     )
     report_missed_service_levels(run, opened.contract, summary.elapsed_seconds)
+    keep_access_current(run, contract)
     return replace(
         summary,
         step_seconds=opened.times.seconds,
@@ -145,10 +146,20 @@ def publish_merged(
 def tell_published(
     run: Run, contract: CompiledContract, staged: StagedBatch, report: LoadReport
 ) -> None:
-    """Emit what was published, and give the views the columns that the table may have gained."""
+    """Emit what was published, and give the view the columns that the table may have gained."""
     emit_loaded(run, staged, report)
     if report.published:
         create_target_views(run, contract.history)
+
+
+def keep_access_current(run: Run, contract: CompiledContract) -> None:
+    """Bring the roles' views and the tags in step with the contract and the table.
+
+    Last, so that a failure leaves nothing else undone; also where nothing was published, since the
+    contract may have changed what a role sees.
+    """
+    with map_spark_errors(run.name, "access", publishes=True):
+        keep_access(run, contract)
 
 
 def _with_first_reason(again: CompiledContract, first: CompiledContract) -> CompiledContract:

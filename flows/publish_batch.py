@@ -15,7 +15,12 @@ from prefect import flow
 
 from contracts.errors import CommitConflictError, NotFoundError
 from contracts.model import Contract
-from flows.load_steps import PUBLISH_ATTEMPTS, publish_merged, tell_published
+from flows.load_steps import (
+    PUBLISH_ATTEMPTS,
+    keep_access_current,
+    publish_merged,
+    tell_published,
+)
 from history.iceberg.current_snapshot import CurrentState, current_state
 from history.iceberg.history_table import exists
 from tasks.compiler.compile_contract import CompiledContract
@@ -113,7 +118,7 @@ def _publish(opened: OpenRun, kept: HeldBatch, decision: Decision) -> LoadSummar
     tell_published(run, contract, staged, report)
     with map_spark_errors(run.name, "settle", publishes=True):
         settled = settle_by_load(run, contract, staged)
-    return record(
+    summary = record(
         run,
         advanced(run, staged),
         kept.verdict,
@@ -122,6 +127,8 @@ def _publish(opened: OpenRun, kept: HeldBatch, decision: Decision) -> LoadSummar
         settled=settled,
         reason="a batch that the gate had kept back, by decision",
     )
+    keep_access_current(run, contract)
+    return summary
 
 
 def _refuse_other_version(contract: Contract, kept: HeldBatch) -> None:

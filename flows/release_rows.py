@@ -18,7 +18,7 @@ from prefect import flow
 
 from contracts.errors import NotFoundError
 from flows.flow_run import started, this_run
-from flows.load_steps import publish_merged, tell_published
+from flows.load_steps import keep_access_current, publish_merged, tell_published
 from history import LoadReport
 from tasks.correct_or_discard import Correction, RowsChanged, correct_values, give_up
 from tasks.judge_again import JudgedAgain, judge_again
@@ -199,4 +199,5 @@ def _publish(opened: OpenRun, judged: JudgedAgain) -> tuple[LoadReport, int]:
         opened.watch,
         reason="a release of refused rows, by decision",
     )
+    keep_access_current(run, contract)
     return report, contested

@@ -30,7 +30,7 @@ _QUIET = {
 
 _LAKE = (
     "run", "verify", "history", "diff", "status", "runs", "report", "upkeep",
-    "rebuild",
+    "rebuild", "access", "decrypt",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
 _COMMANDS = (*_LAKE, "quarantine", "audit", *_SERVER, "alerts", "contracts")

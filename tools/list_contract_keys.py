@@ -28,6 +28,7 @@ _FITTING = "tasks.transforms.anomalies.model_fitting"
 _VERDICT, _ROW = "tasks.transforms.checks.verdict", "tasks.transforms.checks.row_checks"
 _LIMITED = "tasks.transforms.checks.limited_metrics"
 _PROTECTION = "tasks.transforms.protection.column_protection"
+_RIGHTS = "tasks.compiler.compile_role_rights"
 _CLOSING = "history.planning.hard_deletes"
 
 OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -95,6 +96,21 @@ OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "column": ("columns", _FEATURES),
         "from": ("columns", _FEATURES),
         "to": ("columns", _FEATURES),
+    },
+    "access": {"row_classification": ("row_classification", _RIGHTS)},
+    "of a role": {
+        "level": ("level", "contracts.model.access.role"),
+        "above": ("above", "contracts.model.access.role"),
+        "allow": ("allow", "contracts.model.access.role"),
+        "deny": ("deny", "contracts.model.access.role"),
+        "mask": ("mask", "contracts.model.access.role"),
+        "rows": ("rows", _RIGHTS),
+        "decrypt": ("decrypt", _RIGHTS),
+    },
+    "rows of a role": {
+        "level": ("row_level", _RIGHTS),
+        "current": ("current", _RIGHTS),
+        "where": ("where", _RIGHTS),
     },
     "of a target column": {
         "transformation": ("transformation", _MAPPING),

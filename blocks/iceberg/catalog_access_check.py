@@ -159,7 +159,7 @@ def hive(uri: str) -> None:
 
 def aws_client(
     session: boto3.Session,
-    service: Literal["s3", "glue"],
+    service: Literal["s3", "glue", "lakeformation", "sts"],
     *,
     region: str | None,
     endpoint: str | None,

@@ -20,8 +20,16 @@ from contracts.expressions.expression_tree import (
 )
 from contracts.expressions.parse_condition import parse_condition
 from contracts.expressions.parse_metric_query import parse_metric_query, resolve_placeholders
+from contracts.expressions.row_filter_sql import (
+    LAKE_FORMATION,
+    SPARK,
+    row_filter,
+    row_filter_sql,
+)
 
 __all__ = [
+    "LAKE_FORMATION",
+    "SPARK",
     "Aggregate",
     "Call",
     "Cast",
@@ -35,4 +43,6 @@ __all__ = [
     "parse_condition",
     "parse_metric_query",
     "resolve_placeholders",
+    "row_filter",
+    "row_filter_sql",
 ]

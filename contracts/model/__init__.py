@@ -7,12 +7,13 @@ source.
 
 from __future__ import annotations
 
+from contracts.model.access.classification import Classification
+from contracts.model.access.role import AboveLevel, ColumnRight, Role, RowRight, Shown, column_right
 from contracts.model.anomaly_settings import AnomalySettings, Feature
 from contracts.model.contract import (
     Absence,
     Argument,
     Check,
-    Classification,
     ClosingLimit,
     Column,
     Condition,
@@ -36,6 +37,7 @@ from contracts.model.quality_gate import Comparison, QualityGate, Threshold, Uni
 from contracts.model.severity import Severity
 
 __all__ = [
+    "AboveLevel",
     "Absence",
     "AnomalySettings",
     "Argument",
@@ -43,6 +45,7 @@ __all__ = [
     "Classification",
     "ClosingLimit",
     "Column",
+    "ColumnRight",
     "Comparison",
     "Condition",
     "Contract",
@@ -56,13 +59,17 @@ __all__ = [
     "Protection",
     "ProtectionKind",
     "QualityGate",
+    "Role",
+    "RowRight",
     "Scalar",
     "ServiceLevel",
     "Severity",
+    "Shown",
     "Source",
     "SourceColumn",
     "SourceKind",
     "Threshold",
     "Transformation",
     "Unit",
+    "column_right",
 ]

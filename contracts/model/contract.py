@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
+from contracts.model.access.classification import Classification
+from contracts.model.access.role import Role
 from contracts.model.quality_gate import QualityGate, Threshold
 from contracts.model.severity import Severity
 
@@ -43,15 +45,6 @@ class NullWatermark(StrEnum):
 
     REFUSE = "refuse"
     OBSERVE = "observe"
-
-
-class Classification(StrEnum):
-    """How sensitive a column is; from CONFIDENTIAL on it must be protected."""
-
-    PUBLIC = "PUBLIC"
-    INTERNAL = "INTERNAL"
-    CONFIDENTIAL = "CONFIDENTIAL"
-    RESTRICTED = "RESTRICTED"
 
 
 class ProtectionKind(StrEnum):
@@ -265,6 +258,8 @@ class Contract:
     """Everything Strandline needs for one target table.
 
     `name` is the contract's own name, its file's stem; `table` is the name of the target.
+    `row_classification` is the target column that says how sensitive each row is; None: rows are
+    not classified.
     """
 
     name: str
@@ -281,6 +276,8 @@ class Contract:
     quality: QualityGate = _DEFAULT_GATE
     service_level: ServiceLevel = ServiceLevel()
     retention_days: int | None = None
+    roles: tuple[Role, ...] = ()
+    row_classification: str | None = None
 
     @property
     def target(self) -> str:

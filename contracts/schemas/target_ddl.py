@@ -39,11 +39,16 @@ TABLE_PROPERTIES: Mapping[str, str] = MappingProxyType(
 )
 """The Iceberg properties of a history table, as `history.iceberg.history_table` sets them too."""
 
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
-def create_table(contract: Contract, identifier: str) -> str:
-    """Iceberg DDL that creates the target, if it is missing, as `catalog.namespace.table`."""
+
+def create_table(contract: Contract, identifier: str, tags: Mapping[str, str] = _NO_TAGS) -> str:
+    """Iceberg DDL that creates the target, if it is missing, as `catalog.namespace.table`.
+
+    `tags` are further properties: those of `tasks.compiler.security_tags`.
+    """
     fields = target_schema(contract).fields
-    return _create(identifier, fields, contract.history.partitioning, contract.description)
+    return _create(identifier, fields, contract.history.partitioning, contract.description, tags)
 
 
 def create_ledger(ledger: Ledger, identifier: str) -> str:
@@ -70,11 +75,18 @@ def _name(identifier: str) -> str:
 
 
 def _create(
-    identifier: str, fields: Iterable[T.StructField], partitioning: Iterable[str], comment: str
+    identifier: str,
+    fields: Iterable[T.StructField],
+    partitioning: Iterable[str],
+    comment: str,
+    tags: Mapping[str, str] = _NO_TAGS,
 ) -> str:
     lines = [f"  {_column(field)}" for field in fields]
     terms = ", ".join(_partition(text) for text in partitioning)
-    properties = ", ".join(f"'{name}'='{value}'" for name, value in TABLE_PROPERTIES.items())
+    all_properties = {**TABLE_PROPERTIES, **tags}
+    properties = ", ".join(
+        f"{_literal(name)}={_literal(value)}" for name, value in all_properties.items()
+    )
     return (
         f"CREATE TABLE IF NOT EXISTS {_name(identifier)} (\n"
         + ",\n".join(lines)

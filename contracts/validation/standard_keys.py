@@ -47,6 +47,7 @@ _CONTRACT = "contracts.validation.validate_contract"
 _LEDGER = "contracts.loader.parse_ledger_contract"
 _RELATIONS = "contracts.loader.parse_relationships"
 _NOTICES = "contracts.validation.validate_standard_keys"
+_ROLES = "contracts.loader.parse_roles"
 _SECTION = "contracts.yaml_reading.yaml_section"
 _TIMETABLE = "a load runs every check; when it runs is in prefect.yaml"
 
@@ -64,15 +65,19 @@ _QUALITY, _TIMES = "quality", "slaProperties"
 KEYS: tuple[Key, ...] = (
     *_keys(_ROOT, _TABLE, ("version", "name", "description", "schema", "team")),
     *_keys(_ROOT, _TABLE, ("slaProperties",)),
+    *_keys(_ROOT, _ROLES, ("roles",)),
     *_keys(_ROOT, _STANDARD, ("kind", "apiVersion")),
     *_keys(_ROOT, _SECTION, ("customProperties",)),
     *_keys(_ROOT, _NOTICES, ("servers", "status")),
-    *_prose(_ROOT, "id", "tenant", "tags", "dataProduct", "domain", "support", "price", "roles"),
+    *_prose(_ROOT, "id", "tenant", "tags", "dataProduct", "domain", "support", "price"),
     *_prose(_ROOT, "slaDefaultElement", "authoritativeDefinitions", "context", "contractCreatedTs"),
     *_keys("description", _TABLE, ("purpose",)),
     *_prose("description", "usage", "limitations", "authoritativeDefinitions", "customProperties"),
     *_keys("team", _TABLE, ("name",)),
     *_prose("team", "members", *_COMMON),
+    *_keys("roles", _ROLES, ("role", "access", "description")),
+    *_keys("roles", _SECTION, ("customProperties",)),
+    *_prose("roles", "id", "firstLevelApprovers", "secondLevelApprovers"),
     *_keys(_OBJECT, _TABLE, ("physicalName", "properties")),
     *_keys(_OBJECT, _CHECKS, ("quality",)),
     *_keys(_OBJECT, _RELATIONS, ("relationships",)),

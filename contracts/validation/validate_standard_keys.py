@@ -31,7 +31,7 @@ def check_standard_keys(root: Section) -> None:
         section = root.value.get(key)
         if isinstance(section, Mapping):
             _check_ours(Section(section, root.at(key), root.report))
-    for key in ("servers", "roles", "slaProperties", "support"):
+    for key in ("servers", "slaProperties", "support"):
         for entry in _entries(root, key):
             _check_ours(entry)
 
@@ -59,7 +59,7 @@ def _check_ours(section: Section) -> None:
     for entry in _entries(section, "customProperties"):
         if entry.value.get("property") == NAMESPACE:
             entry.problem(
-                "property", "is not read here", "it belongs to the contract, or to a column"
+                "property", "is not read here", "it belongs to the contract, a column or a role"
             )
 
 

@@ -172,11 +172,11 @@ def write_properties(
     obsolete = [name for name in evolved if name not in wanted]
     if changed:
         pairs = ", ".join(
-            f"{_sql_string(name)} = {_sql_string(value)}" for name, value in changed.items()
+            f"{sql_string(name)} = {sql_string(value)}" for name, value in changed.items()
         )
         branches.alter(spark, f"ALTER TABLE {table} SET TBLPROPERTIES ({pairs})")
     if obsolete:
-        names = ", ".join(_sql_string(name) for name in obsolete)
+        names = ", ".join(sql_string(name) for name in obsolete)
         branches.alter(spark, f"ALTER TABLE {table} UNSET TBLPROPERTIES IF EXISTS ({names})")
 
 
@@ -184,5 +184,6 @@ def _names(written_names: Iterable[str]) -> tuple[str, ...]:
     return tuple(unescaped(each) for each in written_names)
 
 
-def _sql_string(value: str) -> str:
+def sql_string(value: str) -> str:
+    """The text as a literal of Spark SQL."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

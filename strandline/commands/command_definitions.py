@@ -7,7 +7,7 @@ it runs.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -118,6 +118,36 @@ ReportFile = Annotated[
 ]
 OpenPage = Annotated[
     bool, Parameter(name="--open", negative="", help="Open the page in the browser.")
+]
+
+AsRole = Annotated[str | None, Parameter(name="--as", help="Show what this role sees.")]
+ExampleRows = Annotated[
+    int,
+    Parameter(
+        name="--rows", validator=Number(gte=0), help="Show so many rows as the role sees them."
+    ),
+]
+Grants = Annotated[
+    bool, Parameter(negative="", help="Print the grants as SQL, for whoever administers an engine.")
+]
+ApplyTo = Annotated[
+    Literal["views", "lake-formation"] | None,
+    Parameter(
+        name="--apply",
+        help="Make the views of the catalog, or AWS Lake Formation's filters, what the contract "
+        "says.",
+    ),
+]
+RoleName = Annotated[str, Parameter(name="--as", help="The role that may decrypt.")]
+Reason = Annotated[str, Parameter(help="Why; the audit log keeps it.")]
+Columns = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--column",
+        consume_multiple=True,
+        negative="",
+        help="Decrypt these columns; without it, all that the role may.",
+    ),
 ]
 
 _STARTING = "Starting"
@@ -276,6 +306,46 @@ def report(
         from strandline.commands import report_command
     options = report_command.ReportOptions(run, limit, output, open_page)
     report_command.report(screen, table, options, settings=settings)
+
+
+def access(
+    table: TableName,
+    /,
+    *,
+    role: AsRole = None,
+    rows: ExampleRows = 0,
+    grants: Grants = False,
+    apply: ApplyTo = None,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> None:
+    """Show which role sees what of a table, and have catalogs enforce it."""
+    screen = CommandOutput.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands.access import access_command
+    options = access_command.AccessOptions(role, rows, grants, apply)
+    access_command.access(screen, table, options, settings=settings)
+
+
+def decrypt(  # noqa: PLR0913 - one option each
+    table: TableName,
+    key: Key,
+    /,
+    *,
+    role: RoleName,
+    reason: Reason,
+    as_of: AsOf = None,
+    column: Columns = (),
+    limit: Limit = 50,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> None:
+    """Show the versions of one key, decrypted, to who may; the audit log keeps who and why."""
+    screen = CommandOutput.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands.access import decrypt_command
+    options = decrypt_command.DecryptOptions(role, reason, as_of, column, limit)
+    decrypt_command.decrypt(screen, table, key, options, settings=settings)
 
 
 def deploy(*, file: ProjectFile = _PROJECT, state: State = _STATE, json: AsJson = False) -> int:

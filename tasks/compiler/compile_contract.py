@@ -28,7 +28,9 @@ from contracts.model.source_relation import Relation
 from contracts.schemas.spark_schemas import comment, event_schema, source_schema
 from contracts.schemas.target_ddl import create_table
 from history import HistorySettings
+from tasks.compiler.compile_role_rights import RoleRights, compile_role_rights
 from tasks.compiler.contract_to_history_settings import history_settings
+from tasks.compiler.security_tags import security_tags
 from tasks.source.jdbc_reader import Fetch
 from tasks.source.source_query import SourceQuery, compile_source_query
 from tasks.source.source_schema_drift import refuse_drift
@@ -87,6 +89,8 @@ class CompiledContract:
         quality: When a batch is published.
         anomalies: How unusual rows are found; None: they are not looked for.
         freshness_hours: How old the newest row may be; None: the contract does not say.
+        roles: What each role sees.
+        tags: The security tags of the target and its columns.
     """
 
     name: str
@@ -118,6 +122,8 @@ class CompiledContract:
     quality: QualityGate
     anomalies: AnomalySearch | None
     freshness_hours: float | None
+    roles: tuple[RoleRights, ...]
+    tags: Mapping[str, str]
 
     @property
     def is_state(self) -> bool:
@@ -146,6 +152,7 @@ def compile_contract(
     contract = with_source_kind(contract, relation, recorded)
     source, events = contract.source, event_schema(contract)
     columns = {column.name: column for column in contract.columns}
+    tags = security_tags(contract)
     return CompiledContract(
         name=contract.name,
         version=contract.version,
@@ -171,11 +178,13 @@ def compile_contract(
         key=contract.key,
         closes_absent=contract.history.absent is Absence.CLOSE,
         closing_limit=source.closing_limit,
-        create_table=create_table(contract, target),
+        create_table=create_table(contract, target, tags),
         history=history_settings(contract),
         quality=contract.quality,
         anomalies=_anomaly_search(contract),
         freshness_hours=contract.service_level.freshness_hours,
+        roles=compile_role_rights(contract),
+        tags=tags,
     )
 
 

@@ -16,6 +16,7 @@ from contracts.loader import (
     parse_columns,
     parse_quality_gate,
     parse_relationships,
+    parse_roles,
     parse_source,
     parse_table_contract,
 )
@@ -26,13 +27,14 @@ MODELS = {
     "contract": standard.OpenDataContractStandard,
     "description": standard.Description,
     "team": standard.Team,
+    "roles": standard.Role,
     "schema": standard.SchemaObject,
     "schema.properties": standard.SchemaProperty,
     "quality": standard.DataQuality,
     "slaProperties": standard.ServiceLevelAgreementProperty,
 }
 PROSE_BELOW = {
-    *("AuthoritativeDefinition", "Synonym", "Support", "Pricing", "Role", "TeamMember", "Server"),
+    *("AuthoritativeDefinition", "Synonym", "Support", "Pricing", "TeamMember", "Server"),
     *("Context", "Constraint", "VerifiedStatement", "CustomProperty"),
 }
 """Sections of the standard that only keys of prose have, and a server, whose name is compared."""
@@ -47,6 +49,9 @@ PARSED = {
     "history": parse_table_contract._HISTORY_KEYS,
     "quality": parse_quality_gate._KEYS,
     "quality.anomalies": parse_quality_gate._ANOMALY_KEYS,
+    "access": parse_roles._ACCESS_KEYS,
+    "of a role": parse_roles._KEYS,
+    "rows of a role": parse_roles._ROW_KEYS,
     "of a target column": parse_columns._EXTENSION_KEYS,
     "of a relationship": parse_relationships._KEYS,
 }
