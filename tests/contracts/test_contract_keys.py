@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from contracts.loader import (
     parse_columns,
+    parse_protection,
     parse_quality_gate,
     parse_relationships,
     parse_source,
@@ -48,6 +49,7 @@ PARSED = {
     "quality": parse_quality_gate._KEYS,
     "quality.anomalies": parse_quality_gate._ANOMALY_KEYS,
     "of a target column": parse_columns._EXTENSION_KEYS,
+    "protection of a column, or of a rule": parse_protection._KEYS,
     "of a relationship": parse_relationships._KEYS,
 }
 

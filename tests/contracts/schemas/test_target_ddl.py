@@ -102,6 +102,8 @@ def test_a_protected_column_is_stored_as_its_token(contract):
         ProtectionKind.ENCRYPT: T.BinaryType(),
         ProtectionKind.PSEUDONYMISE: T.StringType(),
         ProtectionKind.MASK: T.StringType(),
+        ProtectionKind.GENERALISE: T.DecimalType(10, 2),
+        ProtectionKind.REDACT: T.StringType(),
     }
     assert stored_type(replace(amount, protection=None)) == T.DecimalType(10, 2)
 
