@@ -61,7 +61,7 @@ def dictionary_columns(contract: Contract) -> tuple[DictionaryColumn, ...]:
             classification=str(column.classification),
             protection=protection_text(column),
             said_by=stated_by(column),
-            undone_by=undone_by(contract, column),
+            undone_by=undone_by(column),
         )
         for column in contract.columns
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.model import Column, Contract, Protection, ProtectionKind
+from contracts.model import Column, Protection, ProtectionKind
 
 _NOBODY = "nobody"
 
@@ -35,17 +35,17 @@ def stated_by(column: Column) -> str:
     return f"the rule for {column.protected_by_rule}"
 
 
-def undone_by(contract: Contract, column: Column) -> str:
+def undone_by(column: Column) -> str:
     """Who can get the clear value from what is stored; empty where it is stored in the clear."""
     how = column.protection
     if how is None:
         return ""
     if how.kind is ProtectionKind.ENCRYPT:
-        if not how.deterministic:
-            return f"holders of the encryption key of {contract.target}"
-        if how.join_domain is None:
-            return f"holders of the deterministic key of {contract.target}"
-        return f"holders of the key of the join domain {how.join_domain}"
+        if how.join_domain is not None:
+            return f"holders of the key of the join domain {how.join_domain}"
+        return (
+            f"holders of the table's {'deterministic' if how.deterministic else 'encryption'} key"
+        )
     if how.kind is ProtectionKind.PSEUDONYMISE:
-        return f"nobody; holders of the pseudonym key of {contract.target} can test a guess"
+        return "nobody; the pseudonym key tests a guess"
     return _NOBODY

@@ -48,10 +48,10 @@ _COLUMNS = (
     Heading("stored as"),
     Heading("protection"),
     Heading("said by", spare=True),
+    Heading("undone by", spare=True),
     Heading("meaning", prose=True),
     Heading("null", spare=True),
     Heading("made of", spare=True),
-    Heading("undone by", spare=True),
 )
 
 app = App(name="contracts", help="The contracts: what each table promises.")
@@ -208,10 +208,10 @@ def _dictionary(
             column.stored_as,
             column.protection,
             column.said_by,
+            column.undone_by,
             " ".join(column.meaning.split()),
             "yes" if column.nullable else "no",
             ", ".join(column.made_of),
-            column.undone_by,
         )
         for column in columns
     ]
