@@ -103,16 +103,19 @@ def _sealing(key: DataKey, scope: Scope) -> Batch:
     bound = [associated(AES_256_SIV, key.id, scope.table, scope.column)]
 
     def seal(values: pa.Array) -> pa.Array:
-        cipher = _cipher(key)
-        return pa.array(
-            [
-                None if value is None else beginning + cipher.encrypt(value, bound)
-                for value in values.to_pylist()
-            ],
-            pa.binary(),
-        )
+        return _sealed(values, _cipher(key), beginning, bound)
 
     return seal
+
+
+def _sealed(values: pa.Array, cipher: AESSIV, beginning: bytes, bound: list[bytes]) -> pa.Array:
+    return pa.array(
+        [
+            None if value is None else beginning + cipher.encrypt(value, bound)
+            for value in values.to_pylist()
+        ],
+        pa.binary(),
+    )
 
 
 def _opening(keys: Mapping[str, DataKey], scope: Scope, letter: str) -> Batch:

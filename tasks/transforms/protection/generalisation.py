@@ -48,7 +48,8 @@ def band(value: Column, kind: str, width: Decimal) -> Column:
         quotient = value.cast("double") / F.lit(float(width))
         bounded = F.least(F.greatest(quotient, F.lit(-_MOST_BANDS)), F.lit(_MOST_BANDS))
         lower = F.floor(bounded).cast("double") * F.lit(float(width))
-        return F.when(F.isnan(value), value).otherwise(lower.cast(kind))
+        # Of a null, `least` and `greatest` would give the bound.
+        return F.when(F.isnan(value), value).when(value.isNotNull(), lower.cast(kind))
     if is_integer(kind):
         step = F.lit(int(width)).cast("bigint")
         number, least = value.cast("bigint"), F.lit(-(2 ** (_BITS[kind] - 1)))
