@@ -12,6 +12,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -144,11 +145,14 @@ def _digests(
     rows: Sequence[Row], column: str, parts: Sequence[str], secret: frozenset[str]
 ) -> Iterator[DerivedColumn]:
     sample = [(row, octets) for row in rows if (octets := _octets(row.get(column))) is not None]
+    matches = (_digested(row, octets, parts, secret) for row, octets in sample[:_DIGEST_ROWS])
+    counts = Counter(match for match in matches if match is not None)
     found: dict[tuple[tuple[str, ...], str], int] = {}
-    for row, octets in sample[:_DIGEST_ROWS]:
-        match = _digested(row, octets, parts, secret)
-        if match is not None:
-            found[match] = found.get(match, 0) + 1
+    for of, how in sorted(counts, key=lambda match: -len(match[0])):
+        # Where a part is null, the digest is already that of the others.
+        wider = ((more, how) for more, same in found if same == how and {*of} <= {*more})
+        whole = next(wider, (of, how))
+        found[whole] = found.get(whole, 0) + counts[of, how]
     for (of, how), count in found.items():
         yield DerivedColumn(column, of, how, count)
 
@@ -183,9 +187,13 @@ def _messages(texts: Texts) -> Iterator[tuple[str, tuple[str, str]]]:
     filled = [text or "" for text in texts]
     lists = [present] if present == filled else [present, filled]
     separators = _SEPARATORS if len(texts) > 1 else _SEPARATORS[:1]
+    tried: set[tuple[str, ...]] = set()
     for form, change in _FORMS.items():
         for each in lists:
-            changed = [change(text) for text in each]
+            changed = tuple(change(text) for text in each)
+            if changed in tried:
+                continue
+            tried.add(changed)
             for separator in separators:
                 joined = f"joined by {separator}" if separator else ""
                 yield separator.join(changed), (joined, form)
