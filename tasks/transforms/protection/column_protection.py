@@ -26,8 +26,8 @@ from tasks.transforms.protection.pseudonymisation import pseudonymised
 from tasks.transforms.protection.redaction import redacted
 
 _TEXT = frozenset({"string", "boolean"})
-_SEALED_TEXT = r"^AQE[A-Za-z0-9_-]{44,}$"
-"""Version 1, algorithm 1, and at least the octets of a token of one letter."""
+_SEALED_TEXT = r"^AQ[E-H][A-Za-z0-9_-]{44,}$"
+"""Octets 1 and 1 (version and algorithm), and as many as a token of one letter has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ _FORMS: Mapping[str, Callable[[str], str]] = {
     "trimmed, in upper case": lambda text: text.strip().upper(),
 }
 _LARGEST_SET = 4
-_DIGEST_ROWS = 8
 _LEAST_MATCHES = 3
 _SHORTEST_WORD = 4
 _WORD = re.compile(r"\w+")
@@ -59,7 +58,12 @@ class DerivedColumn:
 
 
 def derived_columns(
-    rows: Sequence[Row], *, clear: Collection[str], parts: Sequence[str], sensitive: Collection[str]
+    rows: Sequence[Row],
+    *,
+    clear: Collection[str],
+    parts: Sequence[str],
+    sensitive: Collection[str],
+    digest_rows: int = 8,
 ) -> tuple[DerivedColumn, ...]:
     """The columns among `clear` that are made of sensitive ones.
 
@@ -71,15 +75,19 @@ def derived_columns(
     and twice as often as in rows that have nothing to do with each other.
 
     Args:
-        rows: A sample of rows, by column; a few hundred tell most, and digests are tried on eight.
+        rows: A sample of rows, by column; a few hundred tell most.
         clear: The columns that are stored in the clear.
         parts: The columns that a digest may be made of, in the order of the source.
         sensitive: Those of them that may not be stored in the clear.
+        digest_rows: On how many rows that have what may be a digest it is looked for; each costs
+            tens of milliseconds, more with more parts.
     """
     secret = [name for name in parts if name in sensitive]
     found: list[DerivedColumn] = []
     for column in (name for name in clear if name not in sensitive):
-        found += _digests(rows, column, parts, frozenset(secret))
+        found += _digests(
+            _with_octets(rows, column)[:digest_rows], column, parts, frozenset(secret)
+        )
         for name in secret:
             found += _copies(rows, column, name)
     return tuple(found)
@@ -141,11 +149,15 @@ def _quoted(text: str, value: str) -> str:
     return " ".join(sorted(words.intersection(_WORD.findall(text))))
 
 
+def _with_octets(rows: Sequence[Row], column: str) -> list[tuple[Row, bytes]]:
+    """The rows in which the column has what may be a digest, each with its octets."""
+    return [(row, octets) for row in rows if (octets := _octets(row.get(column))) is not None]
+
+
 def _digests(
-    rows: Sequence[Row], column: str, parts: Sequence[str], secret: frozenset[str]
+    sample: Sequence[tuple[Row, bytes]], column: str, parts: Sequence[str], secret: frozenset[str]
 ) -> Iterator[DerivedColumn]:
-    sample = [(row, octets) for row in rows if (octets := _octets(row.get(column))) is not None]
-    matches = (_digested(row, octets, parts, secret) for row, octets in sample[:_DIGEST_ROWS])
+    matches = (_digested(row, octets, parts, secret) for row, octets in sample)
     counts = Counter(match for match in matches if match is not None)
     found: dict[tuple[tuple[str, ...], str], int] = {}
     for of, how in sorted(counts, key=lambda match: -len(match[0])):
