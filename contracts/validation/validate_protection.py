@@ -28,6 +28,7 @@ def check_protection(contract: Contract, source: Section, properties: tuple[Sect
     _check_derived(contract.source.columns, source)
     classified = effective_classifications(contract.source.columns)
     sensitive = {name for name, how in classified.items() if how in SENSITIVE}
+    _check_dates(contract, source, sensitive)
     for column, section in zip(contract.columns, properties, strict=True):
         if column.protection is None:
             _check_bare(column, section, sensitive)
@@ -76,6 +77,18 @@ def _check_derived(columns: tuple[SourceColumn, ...], source: Section) -> None:
                 source.problem(key, f"the source has no column {name}", did_you_mean(name, names))
             elif column.name in parts[name]:
                 source.problem(key, f"{column.name} would be made of itself, by {name}")
+
+
+def _check_dates(contract: Contract, source: Section, sensitive: set[str]) -> None:
+    """Sequence and watermark are stored in the clear: in versions, and in the table's snapshots."""
+    for key in ("sequence", "watermark"):
+        for name in getattr(contract.source, key):
+            if name in sensitive:
+                source.problem(
+                    key,
+                    f"{name} is sensitive, and would be stored in the clear",
+                    "classify it as INTERNAL if it may be, else use another column",
+                )
 
 
 def _check_bare(column: Column, section: Section, sensitive: set[str]) -> None:

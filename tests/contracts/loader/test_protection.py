@@ -91,6 +91,20 @@ CASES = {
         says("new_source_column2", kind="generalise", width=10),
         {protection("new_source_column2"): "the column is string"},
     ),
+    "a band of a moment": (
+        lambda d: (
+            history(d).pop("first_valid_from"),
+            says("source_created_date", kind="generalise", width=10)(d),
+        ),
+        {protection("source_created_date"): "bands are of numbers"},
+    ),
+    "a sensitive sequence": (
+        lambda d: origin(d, "updated_date").update(classification="CONFIDENTIAL"),
+        {
+            f"{SOURCE}.sequence": "updated_date is sensitive",
+            f"{SOURCE}.watermark": "updated_date is sensitive",
+        },
+    ),
     "the month of a number": (
         says("new_source_column3", kind="generalise", to="month"),
         {protection("new_source_column3"): "say width"},
