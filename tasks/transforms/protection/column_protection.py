@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.model import Column as TargetColumn
-from contracts.model import Contract, Protection, ProtectionKind
+from contracts.model import Contract, Period, Protection, ProtectionKind
 from contracts.model.encryption_keys import ProtectionKeys
 from contracts.model.reserved_column_names import UNFIT
 from contracts.model.sensitivity import derived_sources, sensitive_sources
@@ -143,11 +143,9 @@ def protected(
 
 
 def _generalised(value: Column, kind: str, how: Protection) -> Column:
-    if how.period is not None:
-        return first_day(value, kind, how.period)
     if how.width is not None:
         return band(value, kind, how.width)
-    return redacted(value).cast(kind)
+    return first_day(value, kind, how.period or Period.YEAR)
 
 
 SEALED = "__unfit_protected"
