@@ -29,7 +29,9 @@ from contracts.model.encryption_keys import DataKey, ProtectionKeys
 __all__ = ["LocalKeyRing"]
 
 _PURPOSES = ("fingerprint", "pseudonym", "encryption")
+_DETERMINISTIC = "deterministic"
 _KEY_BYTES = 32
+_DETERMINISTIC_KEY_BYTES = 64
 
 
 class Entry(TypedDict):
@@ -102,7 +104,9 @@ class LocalKeyRing(Block):
             entries = self._read()
             self._check_key_encryption_key(entries)
             own = {
-                entry["purpose"]: id_ for id_, entry in entries.items() if entry["table"] == table
+                entry["purpose"]: id_
+                for id_, entry in entries.items()
+                if entry["table"] == table and entry["purpose"] in _PURPOSES
             }
             if not own and create:
                 own = self._add(entries, table)
@@ -113,12 +117,45 @@ class LocalKeyRing(Block):
                 found="none" if not own else f"only those for {', '.join(sorted(own))}",
                 next_step="Restore the key ring's file from its copy, or load the table once.",
             )
-        return ProtectionKeys(
-            **{
-                purpose: DataKey(own[purpose], self._unwrap(entries, own[purpose]))
-                for purpose in _PURPOSES
-            }
+        fingerprint, pseudonym, encryption = (
+            DataKey(own[purpose], self._unwrap(entries, own[purpose])) for purpose in _PURPOSES
         )
+        return ProtectionKeys(fingerprint, pseudonym, encryption)
+
+    def deterministic_key(self, owner: str, *, create: bool) -> DataKey:
+        """The key of deterministic tokens of a table or of a join domain, 64 bytes.
+
+        `owner` is the table's name, or `join domain ` and the domain's. With `create`, the key is
+        made when there is none.
+
+        Raises:
+            KeyUnavailableError: The file is missing or damaged, the owner has no such key, or the
+                key-encryption key is not the one that wrapped it.
+        """
+        if not create and not self.path.exists():
+            raise self._missing()
+        self._make_folder()
+        with locked(self._lock_file):
+            entries = self._read()
+            self._check_key_encryption_key(entries)
+            of_owner = (
+                key_id
+                for key_id, entry in entries.items()
+                if (entry["table"], entry["purpose"]) == (owner, _DETERMINISTIC)
+            )
+            key_id = next(of_owner, None)
+            if key_id is None and create:
+                key_id = self._add_key(entries, owner, _DETERMINISTIC, _DETERMINISTIC_KEY_BYTES)
+                self._write(entries)
+        if key_id is None:
+            raise KeyUnavailableError(
+                where=f"key ring {self.path}",
+                expected=f"the key of deterministic tokens of {owner}",
+                found="none",
+                next_step="Restore the key ring's file from its copy. A column that was encrypted "
+                "otherwise until now needs another name.",
+            )
+        return DataKey(key_id, self._unwrap(entries, key_id))
 
     def data_key(self, key_id: str) -> DataKey:
         """The key with this id, as a token names it.
@@ -184,18 +221,22 @@ class LocalKeyRing(Block):
             return
 
     def _add(self, entries: Entries, table: str) -> dict[str, str]:
-        own = {}
-        for purpose in _PURPOSES:
-            key_id = secrets.token_hex(4)
-            while key_id in entries:
-                key_id = secrets.token_hex(4)
-            wrapped = aes_key_wrap(self._key(), secrets.token_bytes(_KEY_BYTES))
-            entries[key_id] = Entry(
-                table=table, purpose=purpose, wrapped=base64.b64encode(wrapped).decode()
-            )
-            own[purpose] = key_id
-        write_private(self.path, json.dumps({"version": 1, "keys": entries}, indent=1))
+        own = {purpose: self._add_key(entries, table, purpose, _KEY_BYTES) for purpose in _PURPOSES}
+        self._write(entries)
         return own
+
+    def _add_key(self, entries: Entries, owner: str, purpose: str, size: int) -> str:
+        key_id = secrets.token_hex(4)
+        while key_id in entries:
+            key_id = secrets.token_hex(4)
+        wrapped = aes_key_wrap(self._key(), secrets.token_bytes(size))
+        entries[key_id] = Entry(
+            table=owner, purpose=purpose, wrapped=base64.b64encode(wrapped).decode()
+        )
+        return key_id
+
+    def _write(self, entries: Entries) -> None:
+        write_private(self.path, json.dumps({"version": 1, "keys": entries}, indent=1))
 
     def _unwrap(self, entries: Entries, key_id: str) -> bytes:
         try:

@@ -25,6 +25,7 @@ from tasks.compiler.fingerprint_columns import fingerprint_columns
 from tasks.compiler.source_kind_in_history_table import with_recorded_source_kind
 from tasks.judging.referenced_values import referenced_values
 from tasks.lifecycle.settle_rows import repair_claims
+from tasks.run.protection_keys import protection_keys
 from tasks.run.quarantine_decision import Selection, unsettled_rows
 from tasks.run.run_context import Run
 from tasks.run.stage_table import write_stage
@@ -81,7 +82,7 @@ def judge_again(
         return JudgedAgain(compiled, _staged(run, {}), 0)
     left.pop(None, None)
     rows = rows.where(F.col("__left").isNull())
-    keys = run.settings.key_ring.keys_for(compiled.table, create=False)
+    keys = protection_keys(run, compiled, create=False)
     from_source = _staged_from_source(run, compiled, reading, keys, rows)
     write_stage(
         run, from_source.unionByName(_staged_events(compiled, run, rows), allowMissingColumns=True)

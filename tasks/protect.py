@@ -20,6 +20,7 @@ from tasks.compiler.compile_contract import CompiledContract
 from tasks.compiler.fingerprint_columns import fingerprint_columns
 from tasks.judging.anomaly_model_of_batch import model_of_batch
 from tasks.judging.referenced_values import referenced_values
+from tasks.run.protection_keys import protection_keys
 from tasks.run.quarantine_decision import has_unsettled_rows
 from tasks.run.run_context import Run
 from tasks.run.stage_table import write_stage
@@ -56,7 +57,7 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
     """
     contract = extraction.contract
     fingerprinted = fingerprint_columns(run.spark, contract, run.target)
-    keys = run.settings.key_ring.keys_for(contract.table, create=extraction.first_load)
+    keys = protection_keys(run, contract, create=extraction.first_load)
     observation = Observation(f"{run.name}-{run.batch_id}")
     rows = source_rows(
         run.spark,

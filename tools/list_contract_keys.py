@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from contracts.model import Classification
 from contracts.validation.standard_keys import BY_SECTION, NOTICE, PROSE, REFUSED, Key
 
 PAGE = Path(__file__).parents[1] / "docs" / "contract-keys.md"
@@ -29,6 +30,7 @@ _VERDICT, _ROW = "tasks.transforms.checks.verdict", "tasks.transforms.checks.row
 _LIMITED = "tasks.transforms.checks.limited_metrics"
 _PROTECTION = "tasks.transforms.protection.column_protection"
 _RIGHTS = "tasks.compiler.compile_role_rights"
+_SENSITIVITY = "contracts.model.sensitivity"
 _CLOSING = "history.planning.hard_deletes"
 
 OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -57,8 +59,9 @@ OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "name": ("name", _SCHEMAS),
         "physicalType": ("type", _SCHEMAS),
         "required": ("nullable", _IMPLICIT),
-        "classification": ("classification", _PROTECTION),
+        "classification": ("classification", _SENSITIVITY),
         "description": ("", PROSE),
+        "derived_from": ("derived_from", _SENSITIVITY),
     },
     "source.membership, source.ignore": {
         "column": ("column", _FILTER),
@@ -118,7 +121,18 @@ OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "lineage": ("lineage", "tasks.observability.lineage_rows"),
     },
     "transformation": {"name": ("name", _MAPPING), "arguments": ("arguments", _MAPPING)},
-    "protection": {"kind": ("kind", _PROTECTION), "keep": ("keep", _PROTECTION)},
+    "protection of a column, or of a rule": {
+        "kind": ("kind", _PROTECTION),
+        "keep": ("keep", _PROTECTION),
+        "deterministic": ("deterministic", _PROTECTION),
+        "discloses": ("deterministic", "contracts.validation.contract_notices"),
+        "join_domain": ("join_domain", _PROTECTION),
+        "to": ("period", _PROTECTION),
+        "width": ("width", _PROTECTION),
+    },
+    "protection of the contract": {
+        str(each): ("protection", _SENSITIVITY) for each in Classification
+    },
     "implementation of a check": {
         "rule": ("rule", _ROW),
         "columns": ("columns", _ROW),

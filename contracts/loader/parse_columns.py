@@ -5,47 +5,79 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import cast
 
+from contracts.loader.parse_protection import read_protection
 from contracts.model import (
     Argument,
     Classification,
     Column,
     Protection,
-    ProtectionKind,
     Scalar,
     SourceColumn,
     Transformation,
 )
 from contracts.model.database_type_names import family, spark_type
+from contracts.model.sensitivity import effective_classifications, most_sensitive
 from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.yaml_reading.problem_report import did_you_mean
 from contracts.yaml_reading.yaml_section import Section, is_number, is_scalar
 
-_SOURCE_KEYS = ("name", "physicalType", "required", "classification", "description")
+_SOURCE_KEYS = (
+    "name", "physicalType", "required", "classification", "description", "derived_from",
+)  # fmt: skip
 _EXTENSION_KEYS = ("transformation", "protection", "lineage")
 
 
-def target_columns(properties: Iterable[Section], relation: str) -> tuple[Column, ...]:
-    """The target columns, in the file's order; `relation` is the source's `schema.table`."""
-    return tuple(_target_column(section, relation) for section in properties)
+def target_columns(
+    properties: Iterable[Section],
+    relation: str,
+    source: Iterable[SourceColumn],
+    rules: Mapping[Classification, Protection],
+) -> tuple[Column, ...]:
+    """The target columns, in the file's order.
+
+    A column that says nothing of its protection gets that of the rule for the highest
+    classification among its own and those of the source columns that it is made of.
+
+    Args:
+        properties: The sections of the columns.
+        relation: The source's `schema.table`.
+        source: The source's columns.
+        rules: The contract's technique by classification.
+    """
+    classified = effective_classifications(source)
+    return tuple(_target_column(section, relation, classified, rules) for section in properties)
 
 
-def _target_column(section: Section, relation: str) -> Column:
+def _target_column(
+    section: Section,
+    relation: str,
+    classified: Mapping[str, Classification],
+    rules: Mapping[Classification, Protection],
+) -> Column:
     extension = section.extension(required=True)
-    transformation, protection, lineage = Transformation(""), None, False
+    transformation, lineage, says_itself = Transformation(""), False, False
+    protection, by_rule = None, None
     if extension is not None:
         extension.only(_EXTENSION_KEYS)
         transformation = _transformation(extension)
-        protection = _protection(extension)
+        protection = read_protection(extension)
+        says_itself = extension.has("protection")
         lineage = extension.flag("lineage", default=False)
+    sources, classification = _sources(section, relation), _classification(section)
+    if sources and not says_itself:
+        of_sources = (classified[name] for name in sources if name in classified)
+        by_rule = most_sensitive((classification, *of_sources))
+        protection = rules.get(by_rule)
     return Column(
         name=section.text("name"),
         type=column_type(section),
         nullable=not section.flag("required", default=False),
         transformation=transformation,
         physical_type=section.text("physicalType", default=""),
-        sources=_sources(section, relation),
-        classification=_classification(section),
+        sources=sources,
+        classification=classification,
         protection=protection,
+        protected_by_rule=None if protection is None else by_rule,
         lineage=lineage,
         critical=section.flag("criticalDataElement", default=False),
         description=section.text("description"),
@@ -61,6 +93,7 @@ def source_column(section: Section) -> SourceColumn:
         nullable=not section.flag("required", default=False),
         classification=_classification(section),
         description=section.text("description", default=""),
+        derived_from=section.texts("derived_from") if section.has("derived_from") else None,
     )
 
 
@@ -173,16 +206,3 @@ _ARTICLES = {
 
 def _article(kind: str) -> str:
     return _ARTICLES.get(kind, kind)
-
-
-def _protection(extension: Section) -> Protection | None:
-    section = extension.child("protection")
-    if section is None:
-        return None
-    section.only(("kind", "keep"))
-    kind = section.choice("kind", ProtectionKind)
-    keep = section.integer("keep", default=0)
-    if keep and kind not in (ProtectionKind.MASK, None):
-        section.problem("keep", "only a mask keeps characters", "leave it out")
-    # After a problem with its kind the column still counts as protected.
-    return Protection(kind or ProtectionKind.PSEUDONYMISE, keep)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from contracts.loader.checked_table import CheckedTable
 from contracts.loader.parse_columns import target_columns
 from contracts.loader.parse_durations import moment, seconds_of
+from contracts.loader.parse_protection import read_rules
 from contracts.loader.parse_quality_checks import read_checks
 from contracts.loader.parse_quality_gate import read_quality_gate
 from contracts.loader.parse_roles import read_roles, row_classification
@@ -77,10 +78,16 @@ def read_contract(root: Section, stem: str) -> Contract | None:
     extension = root.extension(required=True)
     if header is None or extension is None:
         return None
-    extension.only(("source", "history", "quality", "access"))
+    extension.only(("source", "history", "quality", "access", "protection"))
     section = extension.child("source", required=True)
     source = read_source(section) if section else None
-    columns = target_columns(header.properties, source.relation if source else ".")
+    rules = read_rules(extension)
+    columns = target_columns(
+        header.properties,
+        source.relation if source else ".",
+        source.columns if source else (),
+        rules,
+    )
     history_section = extension.child("history", required=True)
     key = history_section.texts("key") if history_section else ()
     history = _history(history_section, columns) if history_section else None
@@ -115,6 +122,7 @@ def read_contract(root: Section, stem: str) -> Contract | None:
         retention_days=retention_days,
         roles=read_roles(root),
         row_classification=row_classification(extension),
+        protection=rules,
     )
     check_consistency(contract, extension, header.properties)
     check_roles(contract, root, extension, header.properties)

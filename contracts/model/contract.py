@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -48,11 +49,20 @@ class NullWatermark(StrEnum):
 
 
 class ProtectionKind(StrEnum):
-    """The three techniques. A key holder can undo encryption; the others are irreversible."""
+    """The techniques. A key holder can undo encryption; the others are irreversible."""
 
     ENCRYPT = "encrypt"
     PSEUDONYMISE = "pseudonymise"
     MASK = "mask"
+    GENERALISE = "generalise"
+    REDACT = "redact"
+
+
+class Period(StrEnum):
+    """What a date or a moment is generalised to: the first day of its month or of its year."""
+
+    MONTH = "month"
+    YEAR = "year"
 
 
 class Operator(StrEnum):
@@ -90,18 +100,33 @@ class Transformation:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """How a column is protected. `keep`: leading characters a mask leaves readable."""
+    """How a column is protected.
+
+    Attributes:
+        kind: The technique.
+        keep: Leading characters that a mask leaves readable.
+        deterministic: Of encryption: equal values have equal tokens, so that they can be joined.
+        join_domain: The columns of all tables that name one domain can be joined; None: only the
+            column with itself.
+        period: What a date or a moment is generalised to.
+        width: The width of the bands that numbers are generalised to.
+    """
 
     kind: ProtectionKind
     keep: int = 0
+    deterministic: bool = False
+    join_domain: str | None = None
+    period: Period | None = None
+    width: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SourceColumn:
     """One column the source must have. `type` is a Spark SQL type name.
 
-    From CONFIDENTIAL on, or when a protected target column is made of it, it is encrypted wherever
-    a source row is kept (the quarantine).
+    `derived_from` are other source columns whose values it is made of; None: the contract does not
+    say. It is as sensitive as they are (`contracts.model.sensitivity`). A sensitive column is
+    encrypted wherever a source row is kept (the quarantine).
     """
 
     name: str
@@ -109,16 +134,18 @@ class SourceColumn:
     nullable: bool = True
     classification: Classification = Classification.INTERNAL
     description: str = ""
+    derived_from: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of the target table.
 
-    `type` is the Spark SQL type of the clear value; an encrypted or pseudonymised column is stored
-    in the type that `contracts.schemas.target_ddl.stored_type` gives. `physical_type` is the type
-    as the specification writes it. `sources` are source column names; empty for a column that
-    Strandline generates. `critical`: few of its values may be null.
+    `type` is the Spark SQL type of the clear value; a protected column is stored in the type that
+    `contracts.schemas.target_ddl.stored_type` gives. `physical_type` is the type as the
+    specification writes it. `sources` are source column names; empty for a column that Strandline
+    generates. `critical`: few of its values may be null. `protected_by_rule` is the classification
+    whose rule gave the column its protection; None: its own word did, or it has none.
     """
 
     name: str
@@ -129,6 +156,7 @@ class Column:
     sources: tuple[str, ...] = ()
     classification: Classification = Classification.INTERNAL
     protection: Protection | None = None
+    protected_by_rule: Classification | None = None
     lineage: bool = False
     critical: bool = False
     description: str = ""
@@ -260,6 +288,7 @@ class Contract:
     `name` is the contract's own name, its file's stem; `table` is the name of the target.
     `row_classification` is the target column that says how sensitive each row is; None: rows are
     not classified.
+    `protection` is how columns of a classification are protected that say nothing themselves.
     """
 
     name: str
@@ -278,6 +307,7 @@ class Contract:
     retention_days: int | None = None
     roles: tuple[Role, ...] = ()
     row_classification: str | None = None
+    protection: Mapping[Classification, Protection] = field(default_factory=dict)
 
     @property
     def target(self) -> str:

@@ -69,7 +69,9 @@ TRANSFORMATIONS: Mapping[str, Signature] = MappingProxyType(
         "fingerprint": _generated("Keyed HMAC-SHA-256 of the tracked columns, before protection"),
         "batch_id": _generated("The batch that opened the version"),
         "row_score": _generated("Weighted share of its own checks that the row passed, 0 to 1"),
-        "retention_date": _generated("The day on which personal columns become unreadable"),
+        "retention_date": _generated(
+            "The day from which retention makes personal columns unreadable"
+        ),
     }
 )
 """By name. Generated ones may occur once in a contract; those of the engine have fixed types."""

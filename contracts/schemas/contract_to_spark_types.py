@@ -57,11 +57,11 @@ def data_type(name: str) -> T.DataType:
 
 
 def stored_type(column: Column) -> T.DataType:
-    """The type in the table: a token is binary, a pseudonym or a mask is text.
+    """The type in the table: a token is binary; a pseudonym, a mask or a redacted value is text.
 
-    Iceberg has no whole number smaller than int.
+    A generalised value keeps its type. Iceberg has no whole number smaller than int.
     """
-    if column.protection is None:
+    if column.protection is None or column.protection.kind is ProtectionKind.GENERALISE:
         kind = data_type(column.type)
         return T.IntegerType() if isinstance(kind, T.ByteType | T.ShortType) else kind
     if column.protection.kind is ProtectionKind.ENCRYPT:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from contracts.model import Column, Contract, Ledger, ProtectionKind
+from contracts.model import Column, Contract, Ledger
 from contracts.schemas.contract_to_spark_types import data_type, stored_type
+from contracts.schemas.protection_in_words import protection_text
 
 FILLED_BY_HISTORY = frozenset(
     {
@@ -68,15 +69,3 @@ def comment(column: Column) -> str:
     """The catalog's comment of a column: its meaning, classification and protection."""
     protection = f", {protection_text(column)}" if column.protection else ""
     return f"{column.description.strip()} [{column.classification}{protection}]"
-
-
-def protection_text(column: Column) -> str:
-    """How a column is protected, in words; empty where it is not."""
-    if column.protection is None:
-        return ""
-    if column.protection.kind is ProtectionKind.ENCRYPT:
-        return "encrypted"
-    if column.protection.kind is ProtectionKind.PSEUDONYMISE:
-        return "pseudonymised"
-    keep = column.protection.keep
-    return f"masked but for {keep} characters" if keep else "masked"

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from contracts.model import Contract
+from contracts.model.sensitivity import sensitive_sources
 from contracts.yaml_reading.problem_report import Problem
 
 
 def notices(contract: Contract, file: str) -> tuple[Problem, ...]:
-    """Settings that a rule decides where they are omitted, and weights that nothing weighs."""
-    return (*_unsaid_kind(contract, file), *_unused_weights(contract, file))
+    """Settings that a rule decides where they are omitted, and weights that nothing weighs.
+
+    Also what may show more than the contract says: columns whose names suggest that they are made
+    of others, and tokens that show which values are equal.
+    """
+    return (
+        *_unsaid_kind(contract, file),
+        *_unused_weights(contract, file),
+        *_unsaid_origin(contract, file),
+        *_disclosed_equality(contract, file),
+    )
 
 
 def _unsaid_kind(contract: Contract, file: str) -> Iterator[Problem]:
@@ -32,3 +44,53 @@ def _unused_weights(contract: Contract, file: str) -> Iterator[Problem]:
                 "has a weight without effect: a row that it refuses counts in full",
                 "leave the weight out, or warn",
             )
+
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_MADE_OF_OTHERS = frozenset(
+    {
+        *("checksum", "chksum", "crc", "hash", "hashed", "digest", "hmac", "fingerprint", "etag"),
+        *("md5", "sha", "sha1", "sha256", "sha512", "search", "searchable", "fulltext", "tsv"),
+        *("tsvector", "concat", "concatenated", "combined", "soundex", "metaphone", "ngram"),
+        *("ngrams", "signature"),
+    }
+)
+
+
+def _unsaid_origin(contract: Contract, file: str) -> Iterator[Problem]:
+    sensitive = sensitive_sources(contract)
+    if not sensitive:
+        return
+    for position, column in enumerate(contract.source.columns):
+        if column.derived_from is not None or column.name in sensitive:
+            continue
+        if suggests_derived(column.name):
+            yield Problem(
+                file,
+                f"customProperties.strandline.source.columns[{position}].derived_from",
+                f"{column.name} may be made of other columns, and is stored in the clear",
+                "name the columns that it is made of; [] if there are none",
+            )
+
+
+def suggests_derived(name: str) -> bool:
+    """Whether a column's name suggests a checksum, a search column or the like."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    pairs = {one + other for one, other in pairwise(words)}
+    return not _MADE_OF_OTHERS.isdisjoint({*words, *pairs, name.lower()})
+
+
+def _disclosed_equality(contract: Contract, file: str) -> Iterator[Problem]:
+    for position, column in enumerate(contract.columns):
+        how = column.protection
+        if how is None or not how.deterministic:
+            continue
+        where = "in this column"
+        if how.join_domain is not None:
+            where = f"in all columns of the join domain {how.join_domain}"
+        yield Problem(
+            file,
+            f"schema[0].properties[{position}].customProperties.strandline.protection",
+            f"tokens of {column.name} show which values are equal {where}, and how often each is",
+            "leave deterministic out unless they are joined",
+        )

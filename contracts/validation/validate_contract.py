@@ -39,7 +39,7 @@ def check_consistency(
     _check_dating(contract, history)
     _check_primary_key(contract, history, properties)
     check_mapping(contract, properties)
-    check_protection(contract, properties)
+    check_protection(contract, source, properties)
     check_anomalies(contract, extension)
     _check_partitioned(contract, history, properties)
 

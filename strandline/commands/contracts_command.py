@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from rich.console import RenderableType
@@ -19,6 +20,9 @@ from strandline.commands.check_contracts import SHIPPED, Checked, check_paths
 from strandline.terminal.console_output import AsJson, CommandOutput, TableName
 from strandline.terminal.number_format import many
 from strandline.terminal.text_table import Heading, text_table
+
+if TYPE_CHECKING:
+    from contracts.schemas.data_dictionary import DictionaryColumn
 
 Folder = Annotated[
     Path | None, Parameter(help="A folder of contracts; those that come along by default.")
@@ -41,10 +45,13 @@ _CONTRACTS = (
 _COLUMNS = (
     Heading("column"),
     Heading("type"),
+    Heading("stored as"),
+    Heading("protection"),
+    Heading("said by", spare=True),
+    Heading("undone by", spare=True),
+    Heading("meaning", prose=True),
     Heading("null", spare=True),
     Heading("made of", spare=True),
-    Heading("protection"),
-    Heading("meaning", prose=True),
 )
 
 app = App(name="contracts", help="The contracts: what each table promises.")
@@ -121,18 +128,27 @@ def show(
     markdown: Annotated[
         bool, Parameter(negative="", help="Print Markdown, with all there is to say of a column.")
     ] = False,
+    json: AsJson = False,
 ) -> None:
-    """Show a contract as a data dictionary."""
+    """Show a contract as a data dictionary: of each column what is stored, and who can undo it."""
     # Only column types need PySpark, which `check` and `list` do without.
-    from contracts.schemas.data_dictionary import data_dictionary
+    from contracts.schemas.data_dictionary import data_dictionary, dictionary_columns
 
-    screen = CommandOutput.of()
+    screen = CommandOutput.of(as_json=json)
     contract = find_contract(name, _folder(folder, settings))
-    if markdown:
+    if markdown and not json:
         screen.out.file.write(data_dictionary(contract))
         return
-    for part in _dictionary(contract, width=screen.out.width):
-        screen.out.print(part)
+    columns = dictionary_columns(contract)
+    data = {
+        "contract": contract.name,
+        "version": contract.version,
+        "target": contract.target,
+        "source": contract.source.relation,
+        "key": contract.key,
+        "columns": [asdict(each) for each in columns],
+    }
+    screen.answer(data, *_dictionary(contract, columns, width=screen.out.width))
 
 
 @app.command
@@ -176,7 +192,9 @@ def _folder(folder: Path | None, settings: str | None) -> Path:
     return block_lookup.settings(settings).contracts_directory or TABLES
 
 
-def _dictionary(contract: Contract, *, width: int) -> list[RenderableType]:
+def _dictionary(
+    contract: Contract, columns: Sequence[DictionaryColumn], *, width: int
+) -> list[RenderableType]:
     title = Text.assemble((contract.target, "bold"), f"  version {contract.version}")
     origin = Text(
         f"from {contract.source.relation}, key {', '.join(contract.key)}, "
@@ -186,13 +204,16 @@ def _dictionary(contract: Contract, *, width: int) -> list[RenderableType]:
     rows = [
         (
             Text(column.name, style="bold" if column.name in contract.key else ""),
-            column.physical_type or column.type,
+            column.type,
+            column.stored_as,
+            column.protection,
+            column.said_by,
+            column.undone_by,
+            " ".join(column.meaning.split()),
             "yes" if column.nullable else "no",
-            ", ".join(column.sources),
-            str(column.protection.kind) if column.protection else "",
-            " ".join(column.description.split()),
+            ", ".join(column.made_of),
         )
-        for column in contract.columns
+        for column in columns
     ]
     about = Text(" ".join(contract.description.split()))
     return [title, origin, about, text_table(_COLUMNS, rows, width=width)]

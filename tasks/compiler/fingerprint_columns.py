@@ -21,7 +21,8 @@ def fingerprint_columns(
     """The tracked columns that the fingerprint is made of; the others are compared by themselves.
 
     Raises:
-        ContractError: A column that is compared by itself has other tokens for equal values.
+        ContractError: A column that is compared by itself is stored so that no change, or every
+            load, would show in it.
         SchemaDriftError: The target can't take the contract's columns.
         SettingsError: The contract tracks other columns than the target was made with.
     """
@@ -35,18 +36,23 @@ def fingerprint_columns(
     recorded = preview_schema_change(spark, target, events, settings).recorded
     if recorded.fingerprint is None:
         return tracked
-    _refuse_random(contract, recorded.covered)
+    _refuse_incomparable(contract, recorded.covered)
     return recorded.covered
 
 
-def _refuse_random(contract: CompiledContract, covered: tuple[str, ...]) -> None:
-    uncovered = {*contract.stage.tracked} - {*covered}
-    random = sorted(uncovered & contract.stage.protection.encrypted.keys())
-    if random:
+def _refuse_incomparable(contract: CompiledContract, covered: tuple[str, ...]) -> None:
+    protection = contract.stage.protection
+    incomparable = {
+        **dict.fromkeys(protection.encrypted, "encrypted, with other tokens for equal values"),
+        **dict.fromkeys(protection.redacted, "redacted, which hides every change"),
+    }
+    uncovered = sorted({*contract.stage.tracked} - {*covered})
+    found = [f"{name}: {incomparable[name]}" for name in uncovered if name in incomparable]
+    if found:
         raise ContractError(
             where=contract.name,
-            expected="tracked columns that were added later to have equal tokens for equal values",
-            found=f"{', '.join(random)}: tracked, encrypted, and not in the table's fingerprint",
+            expected="tracked columns that were added later to be stored so that changes show",
+            found=f"{', '.join(found)}, and not in the table's fingerprint",
             next_step="Leave it out of `tracked`, pseudonymise it, or load into a new target. "
             "Nothing was written.",
         )

@@ -24,6 +24,7 @@ from tasks.transforms.protection.column_protection import (
     SEALED,
     ColumnProtection,
     from_text,
+    is_sealed,
     seals_unfit_values,
 )
 
@@ -89,23 +90,27 @@ def rows_of_source(
         texts = texts.crossJoin(F.broadcast(changes.select(*renamed)))
     ring = {keys.encryption.id: keys.encryption}
 
-    def clear(name: str, kind: str, *, bound_to: str) -> Column:
-        tokens = from_text(F.col("__texts")[name])
-        return decrypted(tokens, ring, table=table, column_name=bound_to, kind=kind)
+    def clear(text: Column, kind: str, *, bound_to: str) -> Column:
+        return decrypted(from_text(text), ring, table=table, column_name=bound_to, kind=kind)
 
     def value(name: str, kind: str) -> Column:
         if name in changed:
             return F.col(_new(name)).cast(kind)
-        if name in protection.sensitive:
-            return clear(name, kind, bound_to=f"source:{name}")
-        if _is_decimal(kind):
-            return F.col("__decimals")[name]
-        return value_of_text(F.col("__texts")[name], kind)
+        text = F.col("__texts")[name]
+        plain = F.col("__decimals")[name] if _is_decimal(kind) else value_of_text(text, kind)
+        if name not in protection.sensitive:
+            return plain
+        if name not in protection.derived:
+            return clear(text, kind, bound_to=f"source:{name}")
+        # A row from before the contract said what the column is made of has it in the clear.
+        sealed = F.when(is_sealed(text), text)
+        opened = clear(sealed, kind, bound_to=f"source:{name}")
+        return F.when(is_sealed(text), opened).otherwise(plain)
 
     values = [value(name, kind).alias(name) for name, kind in protection.sources.items()]
     unfit = [F.from_json(F.col("__texts")[UNFIT], _TEXTS), *_lost_values(protection, changed)]
     if seals_unfit_values(protection):
-        sealed = clear(SEALED, "string", bound_to=f"source:{UNFIT}")
+        sealed = clear(F.col("__texts")[SEALED], "string", bound_to=f"source:{UNFIT}")
         unfit.append(F.from_json(sealed, _TEXTS))
     return texts.select(*values, _still_unfit(unfit, changed), ROW_ID, READ_AT)
 

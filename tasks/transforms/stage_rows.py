@@ -125,7 +125,7 @@ class StagePlan:
         compared: Beside key and tracked columns, what must equal an open version for a row to
             be a repeat: event columns, then sequence and fingerprint. None: they can't be
             compared before protection, or no column shows that they differ.
-        retention_days: After how many days personal columns become unreadable.
+        retention_days: After how many days retention makes personal columns unreadable.
         is_state: Whether the source is a state: one row a key.
         finds_anomalies: Whether unusual rows are looked for, and marked.
     """

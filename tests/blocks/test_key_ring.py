@@ -53,6 +53,40 @@ def test_a_key_is_found_by_the_id_in_a_token(ring):
         ring.data_key("00000000")
 
 
+def test_the_key_of_deterministic_tokens_is_made_when_it_is_asked_for_and_has_64_bytes(ring):
+    keys = ring.keys_for(TABLE, create=True)
+    document = json.loads(ring.path.read_text())
+
+    of_table = again(ring).deterministic_key(TABLE, create=True)
+    of_domain = ring.deterministic_key("join domain emails", create=True)
+
+    assert {entry["purpose"] for entry in document["keys"].values()} == {
+        *("fingerprint", "pseudonym", "encryption")
+    }
+    assert {len(key.material) for key in (of_table, of_domain)} == {64}
+    assert of_table.material != of_domain.material
+    for owner, key in ((TABLE, of_table), ("join domain emails", of_domain)):
+        assert again(ring).deterministic_key(owner, create=True) == key
+        assert again(ring).deterministic_key(owner, create=False) == key
+        assert again(ring).data_key(key.id) == key
+    # A file with such keys still gives the table's others.
+    assert again(ring).keys_for(TABLE, create=False) == keys
+
+
+def test_a_key_of_deterministic_tokens_that_is_missing_is_an_error(ring):
+    with pytest.raises(KeyUnavailableError, match="Restore"):
+        ring.deterministic_key(TABLE, create=False)
+    assert not ring.path.exists()
+    ring.keys_for(TABLE, create=True)
+    before = ring.path.read_bytes()
+
+    with pytest.raises(KeyUnavailableError, match=f"deterministic tokens of {TABLE}") as caught:
+        ring.deterministic_key(TABLE, create=False)
+
+    assert "another name" in caught.value.next_step
+    assert ring.path.read_bytes() == before
+
+
 def test_the_file_is_its_owners_alone_and_holds_no_key_in_the_clear(ring):
     keys = ring.keys_for(TABLE, create=True)
     text = ring.path.read_text()

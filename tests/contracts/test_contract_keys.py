@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from contracts.loader import (
     parse_columns,
+    parse_protection,
     parse_quality_gate,
     parse_relationships,
     parse_roles,
@@ -53,6 +54,7 @@ PARSED = {
     "of a role": parse_roles._KEYS,
     "rows of a role": parse_roles._ROW_KEYS,
     "of a target column": parse_columns._EXTENSION_KEYS,
+    "protection of a column, or of a rule": parse_protection._KEYS,
     "of a relationship": parse_relationships._KEYS,
 }
 

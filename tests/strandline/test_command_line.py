@@ -196,6 +196,26 @@ def test_contracts_show_is_a_data_dictionary_for_people_or_in_markdown(capsys):
     assert "| `tail_number` |" in markdown
 
 
+def test_contracts_show_says_what_is_stored_by_whose_word_and_who_can_undo_it(capsys):
+    assert main(["contracts", "show", "new_source_table", "--json"]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+
+    columns = {each["name"]: each for each in told["columns"]}
+    assert told["target"] == "target_schema.target_table_enhanced"
+    assert {
+        name: (each["stored_as"], each["protection"], each["said_by"], each["undone_by"])
+        for name, each in columns.items()
+        if each["protection"]
+    } == {
+        "new_source_column2": ("string", "masked but for 2 characters", "the column", "nobody"),
+        "new_source_column3": (
+            "binary", "encrypted", "the column", "holders of the table's encryption key",
+        ),
+    }  # fmt: skip
+    assert columns["business_key"]["made_of"] == ["id"]
+
+
 def test_contracts_list_names_target_and_key(capsys):
     assert main(["contracts", "list", "--json"]) == 0
 

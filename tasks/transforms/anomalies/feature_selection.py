@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from contracts.model import Contract, Feature
+from contracts.model.sensitivity import sensitive_sources
 from tasks.transforms.mapping.typed_literals import is_number
-from tasks.transforms.protection.column_protection import sensitive_sources
 
 __all__ = ["chosen_by_hand", "select_features", "sensitive_features"]
 

@@ -7,15 +7,14 @@ Token, version 1::
 
     version 1 octet | algorithm 1 octet | key id 4 octets | nonce 12 octets | ciphertext | tag 16
 
-The key id is the first four octets of the SHA-256 of `DataKey.id`. Authenticated with the
-ciphertext (AAD): version, algorithm, the whole key id, table and column, each behind its length in
-four octets, big endian. Nonces are random, so one data key is good for 2**32 values at most (NIST
-SP 800-38D, 8.3).
+Header and associated data are those of `tasks.transforms.protection.token_layout`. Nonces are
+random, so one data key is good for 2**32 values at most (NIST SP 800-38D, 8.3). Encryption and
+pseudonyms are the measures that GDPR articles 25 and 32(1)(a) name; it is the controller's to keep
+the keys apart (article 4(5)).
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping
 
@@ -24,35 +23,24 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pyspark.sql import Column, DataFrame
 
-from contracts.errors import DataError, KeyUnavailableError, SettingsError
+from contracts.errors import SettingsError
 from contracts.model.encryption_keys import DataKey
 from tasks.transforms.arrow_udf import Batch, by_batch, once_by_batch
 from tasks.transforms.protection.plaintext_encoding import plaintext, tag, value_of
+from tasks.transforms.protection.token_layout import (
+    AES_256_GCM,
+    HEADER_OCTETS,
+    associated,
+    header,
+    key_mark,
+    missing_key,
+    read_header,
+    refused,
+)
 
-VERSION = 1
-AES_256_GCM = 1
-KEY_ID_OCTETS = 4
 NONCE_OCTETS = 12
 TAG_OCTETS = 16
-HEADER_OCTETS = 2 + KEY_ID_OCTETS
 KEY_OCTETS = 32
-
-
-def key_mark(key_id: str) -> bytes:
-    """The four octets that identify a token's key."""
-    return hashlib.sha256(key_id.encode()).digest()[:KEY_ID_OCTETS]
-
-
-def associated(key_id: str, table: str, column: str) -> bytes:
-    """The associated data that a token authenticates beside its ciphertext."""
-    parts = (
-        bytes([VERSION]),
-        bytes([AES_256_GCM]),
-        key_id.encode(),
-        table.encode(),
-        column.encode(),
-    )
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
 def token(value: Column, *, kind: str, key: DataKey, table: str, column: str) -> Column:
@@ -106,8 +94,8 @@ def _cipher(key: DataKey) -> AESGCM:
 
 def _sealing(key: DataKey, table: str, column: str) -> Batch:
     _cipher(key)
-    header = bytes([VERSION, AES_256_GCM]) + key_mark(key.id)
-    bound = associated(key.id, table, column)
+    beginning = header(AES_256_GCM, key.id)
+    bound = associated(AES_256_GCM, key.id, table, column)
 
     def seal(values: pa.Array) -> pa.Array:
         cipher = _cipher(key)
@@ -118,7 +106,7 @@ def _sealing(key: DataKey, table: str, column: str) -> Batch:
                 tokens.append(None)
                 continue
             nonce = nonces[position * NONCE_OCTETS : (position + 1) * NONCE_OCTETS]
-            tokens.append(header + nonce + cipher.encrypt(nonce, value, bound))
+            tokens.append(beginning + nonce + cipher.encrypt(nonce, value, bound))
         return pa.array(tokens, pa.binary())
 
     return seal
@@ -148,7 +136,7 @@ def _ciphers(
     # A list, since two ids may share their four octets: the tag decides between them.
     ciphers: dict[bytes, list[tuple[AESGCM, bytes]]] = {}
     for key in keys:
-        entry = (_cipher(key), associated(key.id, table, column))
+        entry = (_cipher(key), associated(AES_256_GCM, key.id, table, column))
         ciphers.setdefault(key_mark(key.id), []).append(entry)
     return ciphers
 
@@ -159,18 +147,10 @@ def _opened(
     letter: bytes,
     where: str,
 ) -> bytes:
-    if len(sealed) < HEADER_OCTETS + NONCE_OCTETS + TAG_OCTETS or sealed[:2] != bytes(
-        [VERSION, AES_256_GCM]
-    ):
-        raise _refused(where, "something that is no token of version 1")
-    candidates = ciphers.get(sealed[2:HEADER_OCTETS])
+    mark = read_header(sealed, AES_256_GCM, rest=NONCE_OCTETS + TAG_OCTETS, where=where)
+    candidates = ciphers.get(mark)
     if candidates is None:
-        raise KeyUnavailableError(
-            where=where,
-            expected="the data key that made the token",
-            found=f"no key with the mark {sealed[2:HEADER_OCTETS].hex()}",
-            next_step="Add the key to the key ring, or accept that the value was erased.",
-        )
+        raise missing_key(where, mark)
     nonce, rest = sealed[HEADER_OCTETS:][:NONCE_OCTETS], sealed[HEADER_OCTETS + NONCE_OCTETS :]
     for cipher, bound in candidates:
         try:
@@ -179,14 +159,5 @@ def _opened(
             continue
         if plain[:1] == letter:
             return plain
-        raise _refused(where, "a value of another type than the column's")
-    raise _refused(where, "a token that was changed, or made for another table or column")
-
-
-def _refused(where: str, found: str) -> DataError:
-    return DataError(
-        where=where,
-        expected="a token as it was made for this column",
-        found=found,
-        next_step="Compare the row with an earlier snapshot of the table.",
-    )
+        raise refused(where, "a value of another type than the column's")
+    raise refused(where, "a token that was changed, or made for another table or column")

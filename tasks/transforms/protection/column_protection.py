@@ -12,17 +12,30 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from contracts.model import Classification, Contract, Protection, ProtectionKind
 from contracts.model import Column as TargetColumn
+from contracts.model import Contract, Period, Protection, ProtectionKind
 from contracts.model.encryption_keys import ProtectionKeys
 from contracts.model.reserved_column_names import UNFIT
+from contracts.model.sensitivity import derived_sources, sensitive_sources
 from history.spark.column_quoting_and_comparison import as_json, named
 from tasks.transforms.protection.aes_gcm_encryption import token
+from tasks.transforms.protection.aes_siv_encryption import deterministic_token, scope_of
+from tasks.transforms.protection.generalisation import band, first_day
 from tasks.transforms.protection.masking import masked
 from tasks.transforms.protection.pseudonymisation import pseudonymised
+from tasks.transforms.protection.redaction import redacted
 
-_SENSITIVE = frozenset({Classification.CONFIDENTIAL, Classification.RESTRICTED})
 _TEXT = frozenset({"string", "boolean"})
+_SEALED_TEXT = r"^AQ[E-H][A-Za-z0-9_-]{44,}$"
+"""Octets 1 and 1 (version and algorithm), and as many as a token of one letter has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deterministic:
+    """A column of deterministic tokens: the type of its clear value, and its join domain if any."""
+
+    kind: str
+    join_domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +43,40 @@ class ColumnProtection:
     """Which columns of a contract are protected, and how.
 
     Attributes:
-        encrypted: Target columns with the types of their clear values.
+        encrypted: Target columns with the types of their clear values; no two tokens are equal.
+        deterministic: Target columns whose equal values have equal tokens.
         pseudonymised: Target columns.
         masked: Target columns with the leading characters that stay readable.
+        generalised: Target columns with the types of their values, and to what.
+        redacted: Target columns.
         sources: The source columns with their types, in the contract's order.
         sensitive: Those of them that may not be stored anywhere in the clear.
+        derived: Those of these that are so only by what they are made of.
     """
 
     encrypted: Mapping[str, str]
+    deterministic: Mapping[str, Deterministic]
     pseudonymised: tuple[str, ...]
     masked: Mapping[str, int]
+    generalised: Mapping[str, tuple[str, Protection]]
+    redacted: tuple[str, ...]
     sources: Mapping[str, str]
     sensitive: frozenset[str]
+    derived: frozenset[str]
 
     @property
     def protected(self) -> frozenset[str]:
         """The target columns that are stored in another form."""
-        return frozenset((*self.encrypted, *self.pseudonymised, *self.masked))
+        return frozenset(
+            (
+                *self.encrypted,
+                *self.deterministic,
+                *self.pseudonymised,
+                *self.masked,
+                *self.generalised,
+                *self.redacted,
+            )
+        )
 
 
 def compile_protection(contract: Contract) -> ColumnProtection:
@@ -56,12 +86,23 @@ def compile_protection(contract: Contract) -> ColumnProtection:
     def by(kind: ProtectionKind) -> list[tuple[TargetColumn, Protection]]:
         return [(column, how) for column, how in protections if how.kind is kind]
 
+    encrypted = by(ProtectionKind.ENCRYPT)
     return ColumnProtection(
-        encrypted={column.name: column.type for column, _ in by(ProtectionKind.ENCRYPT)},
+        encrypted={column.name: column.type for column, how in encrypted if not how.deterministic},
+        deterministic={
+            column.name: Deterministic(column.type, how.join_domain)
+            for column, how in encrypted
+            if how.deterministic
+        },
         pseudonymised=tuple(column.name for column, _ in by(ProtectionKind.PSEUDONYMISE)),
         masked={column.name: how.keep for column, how in by(ProtectionKind.MASK)},
+        generalised={
+            column.name: (column.type, how) for column, how in by(ProtectionKind.GENERALISE)
+        },
+        redacted=tuple(column.name for column, _ in by(ProtectionKind.REDACT)),
         sources={column.name: column.type for column in contract.source.columns},
         sensitive=sensitive_sources(contract),
+        derived=derived_sources(contract),
     )
 
 
@@ -70,15 +111,28 @@ def protected(
 ) -> DataFrame:
     """The frame with every protected target column in its stored form, the others as they are.
 
-    Encrypted columns become BINARY, pseudonyms and masks STRING
-    (`contracts.schemas.contract_to_spark_types.stored_type`). `table` is what tokens and
-    pseudonyms are bound to; it must be the same on every run. All encrypted columns cross to
-    Python in the same Arrow batches. Not deterministic: write the result once and read that.
+    The stored types are those of `contracts.schemas.contract_to_spark_types.stored_type`. `table`
+    is what tokens and pseudonyms are bound to; it must be the same on every run. All encrypted
+    columns cross to Python in the same Arrow batches. Not deterministic: write the result once and
+    read that.
+
+    Raises:
+        KeyError: `keys` lacks the key of a column's deterministic tokens.
     """
     replaced = {name: masked(named(name), keep) for name, keep in protection.masked.items()}
+    replaced |= {name: redacted(named(name)) for name in protection.redacted}
+    for name, (kind, how) in protection.generalised.items():
+        replaced[name] = _generalised(named(name), kind, how)
     for name, kind in protection.encrypted.items():
         replaced[name] = token(
             named(name), kind=kind, key=keys.encryption, table=table, column=name
+        )
+    for name, each in protection.deterministic.items():
+        replaced[name] = deterministic_token(
+            named(name),
+            kind=each.kind,
+            key=keys.deterministic[each.join_domain],
+            scope=scope_of(table, name, each.join_domain),
         )
     names = protection.pseudonymised
     if names:
@@ -88,22 +142,10 @@ def protected(
     return frame.withColumns(replaced) if replaced else frame
 
 
-def sensitive_sources(contract: Contract) -> frozenset[str]:
-    """The source columns that may not be stored anywhere in the clear.
-
-    Those classified CONFIDENTIAL or RESTRICTED, and those that a protected or so classified target
-    column is made of.
-    """
-    classified = {
-        each.name for each in contract.source.columns if each.classification in _SENSITIVE
-    }
-    derived_from = {
-        name
-        for column in contract.columns
-        if column.protection is not None or column.classification in _SENSITIVE
-        for name in column.sources
-    }
-    return frozenset(classified | derived_from)
+def _generalised(value: Column, kind: str, how: Protection) -> Column:
+    if how.width is not None:
+        return band(value, kind, how.width)
+    return first_day(value, kind, how.period or Period.YEAR)
 
 
 SEALED = "__unfit_protected"
@@ -186,3 +228,8 @@ def from_text(text: Column) -> Column:
     standard = F.translate(text, "-_", "+/")
     padding = F.repeat(F.lit("="), (F.lit(4) - F.char_length(text) % 4) % 4)
     return F.unbase64(F.concat(standard, padding))
+
+
+def is_sealed(text: Column) -> Column:
+    """Whether the text is one that `source_row` writes for a token of version 1; null for null."""
+    return text.rlike(_SEALED_TEXT)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from pyspark.errors import PySparkException
@@ -9,9 +10,9 @@ from pyspark.sql import types as T
 
 from contracts.errors import ContractError
 from contracts.loader import LEDGERS, TABLES, find_contract, load_contract, load_ledger
-from contracts.model import Protection, ProtectionKind
+from contracts.model import Classification, Period, Protection, ProtectionKind
 from contracts.model.database_type_names import holds, spark_type
-from contracts.schemas.data_dictionary import data_dictionary
+from contracts.schemas.data_dictionary import data_dictionary, dictionary_columns
 from contracts.schemas.spark_schemas import (
     event_schema,
     ledger_schema,
@@ -102,6 +103,8 @@ def test_a_protected_column_is_stored_as_its_token(contract):
         ProtectionKind.ENCRYPT: T.BinaryType(),
         ProtectionKind.PSEUDONYMISE: T.StringType(),
         ProtectionKind.MASK: T.StringType(),
+        ProtectionKind.GENERALISE: T.DecimalType(10, 2),
+        ProtectionKind.REDACT: T.StringType(),
     }
     assert stored_type(replace(amount, protection=None)) == T.DecimalType(10, 2)
 
@@ -335,3 +338,46 @@ def test_adding_a_table_takes_one_file(written, spark, lake_namespace):
         "struct<number:bigint,town:string,changed:timestamp>"
     )
     assert settings_of(contract).valid_to == "ends"
+
+
+RULE = Classification.RESTRICTED
+TOLD = {
+    Protection(ProtectionKind.ENCRYPT): ("encrypted", "holders of the table's encryption key"),
+    Protection(ProtectionKind.ENCRYPT, deterministic=True): (
+        "encrypted, equal values alike", "holders of the table's deterministic key",
+    ),
+    Protection(ProtectionKind.ENCRYPT, deterministic=True, join_domain="emails"): (
+        "encrypted, equal values alike", "holders of the key of the join domain emails",
+    ),
+    Protection(ProtectionKind.PSEUDONYMISE): (
+        "pseudonymised", "nobody; the pseudonym key tests a guess",
+    ),
+    Protection(ProtectionKind.MASK): ("masked", "nobody"),
+    Protection(ProtectionKind.GENERALISE, period=Period.MONTH): (
+        "generalised to the month", "nobody",
+    ),
+    Protection(ProtectionKind.GENERALISE, width=Decimal("0.50")): (
+        "generalised to bands of 0.50", "nobody",
+    ),
+    Protection(ProtectionKind.REDACT): ("redacted", "nobody"),
+    None: ("", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", TOLD, ids=str)
+@pytest.mark.parametrize("rule", [None, RULE])
+def test_the_dictionary_and_the_ddl_say_how_a_column_is_protected(contract, how, rule):
+    column = replace(
+        contract.column("new_source_column3"), protection=how, protected_by_rule=how and rule
+    )
+    contract = replace(contract, columns=(column,))
+
+    (told,) = dictionary_columns(contract)
+
+    words = "" if how is None else "the rule for RESTRICTED" if rule else "the column"
+    assert (told.protection, told.undone_by, told.said_by) == (*TOLD[how], words)
+    assert told.stored_as == stored_type(column).simpleString()
+    assert f"| {told.protection} | {words} | {told.undone_by} |" in data_dictionary(contract)
+    kind = stored_type(column).simpleString()
+    assert f"`new_source_column3` {kind} COMMENT" in create_table(contract, "lake.n.t")
+    assert told.protection in create_table(contract, "lake.n.t")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -10,18 +11,21 @@ from pyspark.sql import functions as F
 
 from blocks.spark.java_installation import ensure_java
 from blocks.spark.jvm_class_archive import archive_option
+from contracts.model import Protection, ProtectionKind
 from contracts.model.encryption_keys import DataKey, ProtectionKeys
 from tasks.transforms.hashing.row_fingerprint import Fingerprint, fingerprints
 from tasks.transforms.mapping.column_mapping import mapped
 from tasks.transforms.protection.aes_gcm_encryption import decrypted
+from tasks.transforms.protection.aes_siv_encryption import deterministic_decrypted, scope_of
 from tasks.transforms.protection.column_protection import compile_protection, protected, source_row
 from tests.quick_spark import QUICK, QUICK_JAVA
-from tests.tasks.transforms.examples import SOURCE_SCHEMA, TABLE, contract
+from tests.tasks.transforms.examples import COLUMNS, SOURCE_SCHEMA, TABLE, contract
 
 KEYS = ProtectionKeys(
     fingerprint=DataKey("f1", b"fingerprint-key-canary-0123456!!"),
     pseudonym=DataKey("p1", b"pseudonym-key-canary-0123456789!"),
     encryption=DataKey("e1", b"encryption-key-canary-012345678!"),
+    deterministic={None: DataKey("d1", b"deterministic-key-canary-0123456" * 2)},
 )
 VALUE = "Canary Valuebird"
 
@@ -41,7 +45,10 @@ def main(folder: Path) -> None:
         .getOrCreate()
     )
     (folder / "rows.csv").write_text(f"7|Harmless|1.5|ACTIVE|{VALUE}|1970-01-01||\n")
-    people = contract()
+    email = Protection(ProtectionKind.ENCRYPT, deterministic=True)
+    people = contract(
+        columns=(*COLUMNS, replace(contract().column("email"), name="joined", protection=email))
+    )
     source = spark.read.schema(SOURCE_SCHEMA).csv(str(folder / "rows.csv"), sep="|")
     protection, refused = compile_protection(people), F.col("status") == "ACTIVE"
     row = source_row(protection, KEYS, table=TABLE, refused=refused)
@@ -59,7 +66,13 @@ def main(folder: Path) -> None:
             table=TABLE,
             column_name="amount",
             kind="decimal(10,2)",
-        ).alias("amount")
+        ).alias("amount"),
+        deterministic_decrypted(
+            F.col("joined"),
+            {"d1": KEYS.deterministic[None]},
+            scope=scope_of(TABLE, "joined", None),
+            kind="string",
+        ).alias("joined"),
     )
     opened.explain(extended=True)
     opened.write.format("noop").mode("overwrite").save()

@@ -46,8 +46,13 @@ def written(folder):
 
 SECRETS = {
     f"{name} {part}": octets
-    for name in ("fingerprint", "pseudonym", "encryption")
-    for key in [getattr(KEYS, name).material]
+    for name, key in {
+        **{
+            name: getattr(KEYS, name).material
+            for name in ("fingerprint", "pseudonym", "encryption")
+        },
+        "deterministic": KEYS.deterministic[None].material,
+    }.items()
     for part, octets in zip(
         ("key", "inner block", "outer block"), (key, *key_blocks(key)), strict=True
     )

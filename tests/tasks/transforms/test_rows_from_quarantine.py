@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
+from pyspark.errors import PythonException
 from pyspark.sql import functions as F
 
 from contracts.model import Classification, SourceColumn
@@ -135,3 +137,39 @@ def test_a_value_that_a_narrower_type_would_change_does_not_fit(spark, rows, peo
 
     assert {"money", "big"} == set(json.loads(row["__unfit"]))
     assert row["big"] is None
+
+
+def test_a_row_from_before_a_column_was_said_to_be_derived_still_comes_back(spark):
+    columns = (
+        SourceColumn("name", "string", classification=Classification.RESTRICTED),
+        SourceColumn("digest", "string"),
+        SourceColumn("amount", "decimal(10,2)"),
+    )
+    of = {"digest": ("name",), "amount": ("name",)}
+    said = tuple(replace(each, derived_from=of.get(each.name)) for each in columns)
+    silent, told = (
+        compile_protection(contract(source=replace(SOURCE, columns=each), columns=()))
+        for each in (columns, said)
+    )
+    frame = spark.sql("SELECT 'Ada' name, 'abc' digest, 12.50BD amount")
+    earlier, later = (quarantined(frame, each, None) for each in (silent, told))
+
+    found = [rows_of_source(kept, told, KEYS, table=TABLE) for kept in (earlier, later)]
+
+    assert "abc" in earlier.collect()[0]["row"]
+    assert "abc" not in later.collect()[0]["row"]
+    for rows in found:
+        (row,) = rows.select("name", "digest", "amount", "__unfit").collect()
+        assert tuple(row) == ("Ada", "abc", Decimal("12.50"), None)
+
+
+def test_a_clear_text_in_place_of_a_token_is_not_taken_for_the_value(spark):
+    column = SourceColumn("name", "string", classification=Classification.RESTRICTED)
+    clear, sealing = (
+        compile_protection(contract(source=replace(SOURCE, columns=(each,)), columns=()))
+        for each in (replace(column, classification=Classification.PUBLIC), column)
+    )
+    forged = quarantined(spark.sql("SELECT 'Mallory' name"), clear, None)
+
+    with pytest.raises(PythonException, match="no whole token"):
+        rows_of_source(forged, sealing, KEYS, table=TABLE).select("name").collect()

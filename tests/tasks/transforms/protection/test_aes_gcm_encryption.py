@@ -17,12 +17,11 @@ from tasks.transforms.protection.aes_gcm_encryption import (
     _opened,
     _opening,
     _sealing,
-    associated,
     decrypted,
     encrypted,
-    key_mark,
     token,
 )
+from tasks.transforms.protection.token_layout import AES_256_GCM, associated, key_mark
 
 KEY = DataKey("key-1", bytes(range(32)))
 OTHER = DataKey("key-2", bytes(range(1, 33)))
@@ -98,7 +97,7 @@ def test_a_token_is_laid_out_as_described_and_never_twice_the_same(spark, sealed
 
     assert octets[:2] == b"\x01\x01"
     assert octets[2:6] == key_mark("key-1")
-    bound = associated("key-1", TABLE, "c.1")
+    bound = associated(AES_256_GCM, "key-1", TABLE, "c.1")
     assert AESGCM(KEY.material).decrypt(octets[6:18], octets[18:], bound) == b"n-2147483648"
     assert bound.endswith(b"\x00\x00\x00\x03c.1")
     same = spark.range(300).select(

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import functions as F
 
+from contracts.model.sensitivity import sensitive_sources
 from contracts.schemas.contract_to_spark_types import stored_type
 from tasks.transforms.mapping.column_mapping import mapped
 from tasks.transforms.protection.aes_gcm_encryption import decrypted
@@ -14,7 +15,6 @@ from tasks.transforms.protection.column_protection import (
     compile_protection,
     from_text,
     protected,
-    sensitive_sources,
     source_row,
 )
 from tests.tasks.transforms.examples import KEYS, SOURCE_SCHEMA, TABLE, contract

@@ -1,0 +1,38 @@
+"""The keys that a run protects rows with: those of its table, and those of its join domains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from contracts.model.encryption_keys import ProtectionKeys
+from history.iceberg.history_table import exists
+from tasks.compiler.compile_contract import CompiledContract
+from tasks.run.run_context import Run
+
+
+def protection_keys(run: Run, contract: CompiledContract, *, create: bool) -> ProtectionKeys:
+    """The keys from the run's key ring; with `create`, the table's are made if there are none.
+
+    The key of deterministic tokens is made whenever it is missing, unless the target has a column
+    of such tokens: another key would break every join with rows that are stored.
+
+    Raises:
+        KeyUnavailableError: The key ring lacks a key that may not be made anew.
+    """
+    ring = run.settings.key_ring
+    keys = ring.keys_for(contract.table, create=create)
+    columns = contract.stage.protection.deterministic
+    if not columns:
+        return keys
+    stored = run.spark.table(run.target).columns if exists(run.spark, run.target) else ()
+    in_use = {each.join_domain for name, each in columns.items() if name in stored}
+    return replace(
+        keys,
+        deterministic={
+            domain: ring.deterministic_key(
+                contract.table if domain is None else f"join domain {domain}",
+                create=domain not in in_use,
+            )
+            for domain in {each.join_domain for each in columns.values()}
+        },
+    )
