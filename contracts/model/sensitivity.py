@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from contracts.model.contract import Classification, Contract, SourceColumn
+from contracts.model.access.classification import Classification
+from contracts.model.contract import Contract, SourceColumn
 
 SENSITIVE = frozenset({Classification.CONFIDENTIAL, Classification.RESTRICTED})
 """What is classified so may not be stored in the clear."""
