@@ -27,6 +27,11 @@ from pyspark.sql import Column, DataFrame
 from contracts.errors import DataError, KeyUnavailableError, SettingsError
 from contracts.model.encryption_keys import DataKey
 from tasks.transforms.arrow_udf import Batch, by_batch, once_by_batch
+from tasks.transforms.protection.key_transport import (
+    CarriedSecret,
+    carried,
+    provide_transport_key,
+)
 from tasks.transforms.protection.plaintext_encoding import plaintext, tag, value_of
 
 VERSION = 1
@@ -72,6 +77,7 @@ def encrypted(
     frame: DataFrame, columns: Mapping[str, Column], *, key: DataKey, table: str
 ) -> DataFrame:
     """The frame with each named column replaced by tokens of its value (BINARY)."""
+    provide_transport_key(frame.sparkSession)
     schema = frame.select(*[value.alias(name) for name, value in columns.items()]).schema
     tokens = {
         name: token(value, kind=field.dataType.simpleString(), key=key, table=table, column=name)
@@ -93,7 +99,7 @@ def decrypted(
     return value_of(open_all(tokens), kind)
 
 
-def _cipher(key: DataKey) -> AESGCM:
+def _carried(key: DataKey) -> CarriedSecret:
     if len(key.material) != KEY_OCTETS:
         raise SettingsError(
             where=f"data key {key.id}",
@@ -101,16 +107,21 @@ def _cipher(key: DataKey) -> AESGCM:
             found=f"{len(key.material)} octets",
             next_step="Make a new data key with the key ring.",
         )
-    return AESGCM(key.material)
+    return carried(key.id, key.material)
+
+
+def _cipher(secret: CarriedSecret) -> AESGCM:
+    # A function of this module: cloudpickle can't refer to the class, which is not in Python.
+    return AESGCM(secret.opened())
 
 
 def _sealing(key: DataKey, table: str, column: str) -> Batch:
-    _cipher(key)
+    secret = _carried(key)
     header = bytes([VERSION, AES_256_GCM]) + key_mark(key.id)
     bound = associated(key.id, table, column)
 
     def seal(values: pa.Array) -> pa.Array:
-        cipher = _cipher(key)
+        cipher = _cipher(secret)
         nonces = os.urandom(NONCE_OCTETS * len(values))
         tokens: list[bytes | None] = []
         for position, value in enumerate(values.to_pylist()):
@@ -125,12 +136,12 @@ def _sealing(key: DataKey, table: str, column: str) -> Batch:
 
 
 def _opening(keys: Mapping[str, DataKey], table: str, column: str, letter: str) -> Batch:
-    data_keys = tuple(keys.values())
+    secrets = tuple(_carried(key) for key in keys.values())
     where = f"{table}, column {column}"
     wanted = letter.encode()
 
     def open_all(tokens: pa.Array) -> pa.Array:
-        ciphers = _ciphers(data_keys, table, column)
+        ciphers = _ciphers(secrets, table, column)
         return pa.array(
             [
                 None if each is None else _opened(each, ciphers, wanted, where)
@@ -143,13 +154,13 @@ def _opening(keys: Mapping[str, DataKey], table: str, column: str, letter: str) 
 
 
 def _ciphers(
-    keys: Iterable[DataKey], table: str, column: str
+    secrets: Iterable[CarriedSecret], table: str, column: str
 ) -> dict[bytes, list[tuple[AESGCM, bytes]]]:
     # A list, since two ids may share their four octets: the tag decides between them.
     ciphers: dict[bytes, list[tuple[AESGCM, bytes]]] = {}
-    for key in keys:
-        entry = (_cipher(key), associated(key.id, table, column))
-        ciphers.setdefault(key_mark(key.id), []).append(entry)
+    for secret in secrets:
+        entry = (_cipher(secret), associated(secret.name, table, column))
+        ciphers.setdefault(key_mark(secret.name), []).append(entry)
     return ciphers
 
 

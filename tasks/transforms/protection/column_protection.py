@@ -18,6 +18,7 @@ from contracts.model.encryption_keys import ProtectionKeys
 from contracts.model.reserved_column_names import UNFIT
 from history.spark.column_quoting_and_comparison import as_json, named
 from tasks.transforms.protection.aes_gcm_encryption import token
+from tasks.transforms.protection.key_transport import provide_transport_key
 from tasks.transforms.protection.masking import masked
 from tasks.transforms.protection.pseudonymisation import pseudonymised
 
@@ -75,6 +76,7 @@ def protected(
     pseudonyms are bound to; it must be the same on every run. All encrypted columns cross to
     Python in the same Arrow batches. Not deterministic: write the result once and read that.
     """
+    provide_transport_key(frame.sparkSession)
     replaced = {name: masked(named(name), keep) for name, keep in protection.masked.items()}
     for name, kind in protection.encrypted.items():
         replaced[name] = token(

@@ -13,6 +13,7 @@ from contracts.errors import DataError, KeyUnavailableError, SettingsError
 from contracts.model.encryption_keys import DataKey
 from history.spark.column_quoting_and_comparison import named
 from tasks.transforms.protection.aes_gcm_encryption import (
+    _carried,
     _ciphers,
     _opened,
     _opening,
@@ -157,7 +158,7 @@ def test_a_token_opens_where_it_was_made_and_a_missing_key_is_named_by_its_mark(
 
 
 def test_two_keys_with_one_mark_are_told_apart():
-    table = _ciphers([OTHER, KEY], TABLE, "a")
+    table = _ciphers([_carried(OTHER), _carried(KEY)], TABLE, "a")
     merged = {key_mark("key-1"): [*table[key_mark("key-2")], *table[key_mark("key-1")]]}
 
     assert _opened(A, merged, b"s", "here") == b"s" + CANARY.encode()
