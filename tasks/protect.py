@@ -48,7 +48,9 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
     """Read, check, map, fingerprint and protect the rows, and write them to the stage once.
 
     Raises:
-        KeyUnavailableError: The table has a history, and its keys are not in the key ring.
+        KeyUnavailableError: The table has a history, and its keys are not in the key ring; or the
+            rows are too many for one key.
+        KeyServiceUnavailableError: A place of the keys does not answer.
         SourceUnavailableError: The database became unavailable meanwhile.
         SchemaDriftError: The rows read, or those to be staged, are not as the contract promises.
         FixableError: The target can't take the contract's schema
@@ -56,7 +58,12 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
     """
     contract = extraction.contract
     fingerprinted = fingerprint_columns(run.spark, contract, run.target)
-    keys = run.settings.key_ring.keys_for(contract.table, create=extraction.first_load)
+    keys = run.settings.key_ring.keys_for_encryption(
+        contract.table,
+        values=extraction.rows * contract.stage.protection.tokens_per_row,
+        create=extraction.first_load,
+        at=run.started,
+    )
     observation = Observation(f"{run.name}-{run.batch_id}")
     rows = source_rows(
         run.spark,

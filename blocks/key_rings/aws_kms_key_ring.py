@@ -14,8 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from prefect_aws import AwsCredentials
 from pydantic import Field, SecretStr
 
-from blocks.key_rings.key_ring import KEY_BYTES, KeyContext, KeyRing, WrappedKey
+from blocks.key_rings.key_ring import KeyRing
 from blocks.key_rings.key_ring_storage import KeyRingFile, KeyRingObject, KeyRingStorage
+from blocks.key_rings.wrapped_key import KEY_BYTES, KeyContext, WrappedKey
 from contracts.errors import (
     KeyServiceUnavailableError,
     KeyUnavailableError,

@@ -13,7 +13,7 @@ import base64
 import secrets
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from pydantic import ConfigDict, Field, SecretStr
 
 from blocks.key_rings.key_ring_document import Entry, KeyRingDocument, Period, period_of
 from blocks.key_rings.key_ring_storage import KeyRingStorage
+from blocks.key_rings.wrapped_key import KEY_BYTES, KeyContext, RewrapReport, WrappedKey
 from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, KEY_LOGO
 from contracts.errors import KeyUnavailableError, SettingsError
 from contracts.model.encryption_keys import (
@@ -33,56 +34,13 @@ from contracts.model.encryption_keys import (
     ProtectionKeys,
 )
 
-__all__ = ["KeyContext", "KeyRing", "RewrapReport", "WrappedKey"]
+__all__ = ["KeyRing"]
 
-KEY_BYTES = 32
 _ID_BYTES = 4
 _RETRIED_TASKS = 4
 """How often Spark runs a task before it gives up (`spark.task.maxFailures`)."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class KeyContext:
-    """What a wrapped key is bound to: it opens for this table, purpose and id alone."""
-
-    table: str
-    purpose: KeyPurpose
-    key_id: str
-
-    def as_mapping(self) -> dict[str, str]:
-        """The context as names and texts, such as AWS KMS takes."""
-        return {
-            "strandline:table": self.table,
-            "strandline:purpose": str(self.purpose),
-            "strandline:key-id": self.key_id,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class WrappedKey:
-    """A wrapped data key.
-
-    Attributes:
-        octets: The wrapped key.
-        wrapped_by: The id of the key-encryption key, which says nothing about the key itself; None
-            in a file of an earlier release.
-        bound: The context is part of the wrapping; earlier releases did not bind it.
-    """
-
-    octets: bytes = field(repr=False)
-    wrapped_by: str | None
-    bound: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class RewrapReport:
-    """How many keys were wrapped anew, how many were so already, and the id of the wrapping key."""
-
-    rewrapped: int
-    unchanged: int
-    wrapped_by: str
 
 
 class KeyRing(Block):
@@ -192,7 +150,7 @@ class KeyRing(Block):
         def reserve(document: KeyRingDocument) -> tuple[KeyRingDocument, None]:
             if create:
                 document = self._with_keys(document, table, at)
-            key_id = self._active_ids(document, table)[KeyPurpose.ENCRYPTION]
+            key_id = document.active_ids(table, where=self.storage().name)[KeyPurpose.ENCRYPTION]
             if values and self._is_used_up(document.keys[key_id], values, at):
                 document, key_id = self._rotated(document, table, key_id, at)
             entry = document.keys[key_id]
@@ -213,15 +171,15 @@ class KeyRing(Block):
         """
 
         def reserve(document: KeyRingDocument) -> tuple[KeyRingDocument, None]:
-            entry = self._entry(document, key_id)
+            entry = document.entry(key_id, where=self.storage().name)
             usable = entry.purpose is KeyPurpose.ENCRYPTION and entry.state is KeyState.ACTIVE
             if not usable or entry.uses is None:
-                raise self._error(
-                    f"data key {key_id}",
-                    "an active encryption key whose uses were counted from the first",
-                    f"one that is {entry.state}, for {entry.purpose}"
-                    + ("" if entry.uses is not None else ", and not counted"),
-                    f"strandline keys rotate {entry.table}",
+                counted = "counted" if entry.uses is not None else "not counted"
+                raise KeyUnavailableError(
+                    where=f"{self.storage().name}, data key {key_id}",
+                    expected="an active encryption key whose uses were counted from the first",
+                    found=f"one that is {entry.state}, for {entry.purpose}, {counted}",
+                    next_step=f"strandline keys rotate {entry.table}",
                 )
             self._refuse_too_many(entry.table, entry.uses + count)
             return document.with_entry(key_id, replace(entry, uses=entry.uses + count)), None
@@ -236,7 +194,7 @@ class KeyRing(Block):
                 or the key-encryption key is not the one that wrapped it.
         """
         document = self._document()
-        return self._opened(key_id, self._entry(document, key_id))
+        return self._opened(key_id, document.entry(key_id, where=self.storage().name))
 
     def decryption_keys(self, table: str) -> Mapping[str, DataKey]:
         """Every encryption key the table ever had and that is not destroyed, by id.
@@ -274,7 +232,7 @@ class KeyRing(Block):
 
         def rotate(document: KeyRingDocument) -> tuple[KeyRingDocument, str]:
             self._check_opens(document)
-            old = self._active_ids(document, table)[KeyPurpose.ENCRYPTION]
+            old = document.active_ids(table, where=self.storage().name)[KeyPurpose.ENCRYPTION]
             return self._rotated(document, table, old, at)
 
         document, key_id = self._changed(rotate)
@@ -289,7 +247,7 @@ class KeyRing(Block):
 
         def begin(document: KeyRingDocument) -> tuple[KeyRingDocument, str]:
             self._check_opens(document)
-            key_id = self._active_ids(document, table)[KeyPurpose.ENCRYPTION]
+            key_id = document.active_ids(table, where=self.storage().name)[KeyPurpose.ENCRYPTION]
             if table not in document.rewrites:
                 document, key_id = self._rotated(document, table, key_id, at)
             return document.with_rewrite(table, key_id), key_id
@@ -334,9 +292,7 @@ class KeyRing(Block):
                 new = done[key_id]
                 document = document.with_entry(
                     key_id,
-                    replace(
-                        entry, wrapped=new.wrapped, wrapped_by=new.wrapped_by, bound=new.bound
-                    ),
+                    replace(entry, wrapped=new.wrapped, wrapped_by=new.wrapped_by, bound=new.bound),
                 )
             return document, sum(each.wrapped is not None for each in document.keys.values())
 
@@ -355,7 +311,7 @@ class KeyRing(Block):
         """
 
         def destroy(document: KeyRingDocument) -> tuple[KeyRingDocument, None]:
-            entry = self._entry(document, key_id)
+            entry = document.entry(key_id, where=self.storage().name)
             if entry.state is KeyState.DESTROYED:
                 return document, None
             if entry.state is KeyState.ACTIVE and entry.purpose is KeyPurpose.ENCRYPTION:
@@ -377,11 +333,21 @@ class KeyRing(Block):
         storage = self.storage()
         text = storage.read()
         if text is None and missing_is_error:
-            raise self._missing()
-        return KeyRingDocument() if text is None else KeyRingDocument.parse(text, where=storage.name)
+            raise KeyUnavailableError(
+                where=storage.name,
+                expected="the list of wrapped data keys",
+                found="none",
+                next_step="Restore it from its copy; without it, protected values can't be opened.",
+            )
+        return (
+            KeyRingDocument() if text is None else KeyRingDocument.parse(text, where=storage.name)
+        )
 
     def _changed(
-        self, change: Callable[[KeyRingDocument], tuple[KeyRingDocument, T]], *, create: bool = False
+        self,
+        change: Callable[[KeyRingDocument], tuple[KeyRingDocument, T]],
+        *,
+        create: bool = False,
     ) -> tuple[KeyRingDocument, T]:
         """Change the kept list; what `change` says of the list that was kept."""
         if not create:
@@ -399,19 +365,8 @@ class KeyRing(Block):
         self.storage().change(as_text)
         return answers[-1]
 
-    def _active_ids(self, document: KeyRingDocument, table: str) -> Mapping[KeyPurpose, str]:
-        own = document.active(table)
-        if set(own) < set(KeyPurpose):
-            raise self._error(
-                "",
-                f"the keys of {table}",
-                "none" if not own else f"only those for {', '.join(sorted(own))}",
-                "Restore the key ring from its copy, or load the table once.",
-            )
-        return own
-
     def _active_keys(self, document: KeyRingDocument, table: str) -> ProtectionKeys:
-        ids = self._active_ids(document, table)
+        ids = document.active_ids(table, where=self.storage().name)
         return ProtectionKeys(
             **{
                 str(purpose): self._opened(ids[purpose], document.keys[ids[purpose]])
@@ -467,26 +422,9 @@ class KeyRing(Block):
 
     def _opened(self, key_id: str, entry: Entry) -> DataKey:
         context = KeyContext(entry.table, entry.purpose, key_id)
-        return DataKey(key_id, self.unwrap(self._wrapped(key_id, entry), context))
-
-    def _wrapped(self, key_id: str, entry: Entry) -> WrappedKey:
-        if entry.wrapped is None:
-            raise self._error(
-                f"data key {key_id}",
-                "a key that is kept",
-                f"one that was destroyed: {entry.reason}",
-                "What it encrypted can't be read any more.",
-            )
-        try:
-            octets = base64.b64decode(entry.wrapped, validate=True)
-        except ValueError:
-            raise self._error(
-                f"data key {key_id}",
-                "a wrapped key in base64",
-                "something else",
-                "Restore the key ring from its copy.",
-            ) from None
-        return WrappedKey(octets, entry.wrapped_by, entry.bound)
+        return DataKey(
+            key_id, self.unwrap(entry.as_wrapped(key_id, where=self.storage().name), context)
+        )
 
     def _check_opens(self, document: KeyRingDocument) -> None:
         """Refuse to add keys to a list whose own keys this key-encryption key does not open."""
@@ -497,7 +435,7 @@ class KeyRing(Block):
 
     def _rewrapped(self, key_id: str, entry: Entry, to: KeyRing) -> Entry:
         context = KeyContext(entry.table, entry.purpose, key_id)
-        new = self.rewrapped(self._wrapped(key_id, entry), context, to)
+        new = self.rewrapped(entry.as_wrapped(key_id, where=self.storage().name), context, to)
         text = base64.b64encode(new.octets).decode()
         return replace(entry, wrapped=text, wrapped_by=new.wrapped_by, bound=new.bound)
 
@@ -505,43 +443,17 @@ class KeyRing(Block):
     def _is_wrapped_by(entry: Entry, ring: KeyRing) -> bool:
         return entry.bound and entry.wrapped_by == ring.wrapping_key_id
 
-    def _entry(self, document: KeyRingDocument, key_id: str) -> Entry:
-        if key_id not in document.keys:
-            raise self._error(
-                "",
-                f"data key {key_id}",
-                "none of this id",
-                "Restore the copy of the key ring that has it; an erased key is gone.",
-            )
-        return document.keys[key_id]
-
     def _status(self, document: KeyRingDocument, key_id: str) -> KeyStatus:
-        entry = document.keys[key_id]
-        encrypts = entry.purpose is KeyPurpose.ENCRYPTION
-        return KeyStatus(
-            id=key_id,
-            table=entry.table,
-            purpose=entry.purpose,
-            state=entry.state,
-            made_at=entry.made_at,
-            period=entry.period,
-            uses=entry.uses,
-            limit=self.use_limit if encrypts else None,
-            wrapped_by=entry.wrapped_by,
-            rewrite_pending=entry.state is KeyState.ACTIVE
-            and encrypts
-            and entry.table in document.rewrites,
-            ended_at=entry.ended_at,
-            reason=entry.reason,
-        )
+        return document.status(key_id, limit=self.use_limit)
 
     def _refuse_too_many(self, table: str, values: int) -> None:
         if values > GCM_VALUES_PER_KEY:
-            raise self._error(
-                table,
-                f"at most {GCM_VALUES_PER_KEY:,} values under one key",
-                f"{values:,}",
-                "Load the table in parts, or encrypt fewer of its columns. Nothing was changed.",
+            raise KeyUnavailableError(
+                where=f"{self.storage().name}, {table}",
+                expected=f"at most {GCM_VALUES_PER_KEY:,} values under one key",
+                found=f"{values:,}",
+                next_step="Load the table in parts, or encrypt fewer of its columns. Nothing was "
+                "changed.",
             )
 
     def _refuse_identity(self, table: str, purpose: KeyPurpose) -> None:
@@ -552,17 +464,3 @@ class KeyRing(Block):
                 found=f"{purpose}: with another key, each row would be taken for a new one",
                 next_step="Load the table anew under another name to have another such key.",
             )
-
-    def _error(self, about: str, expected: str, found: str, next_step: str) -> KeyUnavailableError:
-        where = ", ".join(filter(None, (self.storage().name, about)))
-        return KeyUnavailableError(
-            where=where, expected=expected, found=found, next_step=next_step
-        )
-
-    def _missing(self) -> KeyUnavailableError:
-        return self._error(
-            "",
-            "the list of wrapped data keys",
-            "none",
-            "Restore it from its copy; without it, protected values can't be opened.",
-        )

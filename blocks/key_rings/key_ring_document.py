@@ -7,6 +7,7 @@ releases wrote, is read as it is and becomes one of version 2 with its first cha
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -14,8 +15,9 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Literal
 
+from blocks.key_rings.wrapped_key import WrappedKey
 from contracts.errors import KeyUnavailableError
-from contracts.model.encryption_keys import KeyPurpose, KeyState
+from contracts.model.encryption_keys import KeyPurpose, KeyState, KeyStatus
 
 __all__ = ["Entry", "KeyRingDocument", "Period", "period_of"]
 
@@ -45,6 +47,30 @@ class Entry:
     ended_at: datetime | None = None
     reason: str | None = None
 
+    def as_wrapped(self, key_id: str, *, where: str) -> WrappedKey:
+        """The wrapped key.
+
+        Raises:
+            KeyUnavailableError: It was destroyed, or is not in base64.
+        """
+        if self.wrapped is None:
+            raise KeyUnavailableError(
+                where=f"{where}, data key {key_id}",
+                expected="a key that is kept",
+                found=f"one that was destroyed: {self.reason}",
+                next_step="What it encrypted can't be read any more.",
+            )
+        try:
+            octets = base64.b64decode(self.wrapped, validate=True)
+        except ValueError:
+            raise KeyUnavailableError(
+                where=f"{where}, data key {key_id}",
+                expected="a wrapped key in base64",
+                found="something else",
+                next_step="Restore the key ring from its copy.",
+            ) from None
+        return WrappedKey(octets, self.wrapped_by, self.bound)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRingDocument:
@@ -65,7 +91,7 @@ class KeyRingDocument:
         """
         try:
             content = json.loads(text)
-            version = content["version"] if "version" in content else 1
+            version = content.get("version", 1)
             keys = {key_id: _entry(each) for key_id, each in content["keys"].items()}
             rewrites = {str(table): str(key) for table, key in content.get("rewrites", {}).items()}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -96,10 +122,57 @@ class KeyRingDocument:
         """The keys of a table, oldest first."""
         return ((key_id, each) for key_id, each in self.keys.items() if each.table == table)
 
-    def active(self, table: str) -> Mapping[KeyPurpose, str]:
-        """The ids of a table's active keys."""
+    def entry(self, key_id: str, *, where: str) -> Entry:
+        """The key of that id.
+
+        Raises:
+            KeyUnavailableError: There is none.
+        """
+        if key_id not in self.keys:
+            raise KeyUnavailableError(
+                where=where,
+                expected=f"data key {key_id}",
+                found="none of this id",
+                next_step="Restore the copy of the key ring that has it; an erased key is gone.",
+            )
+        return self.keys[key_id]
+
+    def active_ids(self, table: str, *, where: str) -> Mapping[KeyPurpose, str]:
+        """The ids of a table's active keys, one for each purpose.
+
+        Raises:
+            KeyUnavailableError: One of them is missing.
+        """
         found = self.of_table(table)
-        return {each.purpose: key_id for key_id, each in found if each.state is KeyState.ACTIVE}
+        own = {each.purpose: key_id for key_id, each in found if each.state is KeyState.ACTIVE}
+        if set(own) < set(KeyPurpose):
+            raise KeyUnavailableError(
+                where=where,
+                expected=f"the keys of {table}",
+                found="none" if not own else f"only those for {', '.join(sorted(own))}",
+                next_step="Restore the key ring from its copy, or load the table once.",
+            )
+        return own
+
+    def status(self, key_id: str, *, limit: int) -> KeyStatus:
+        """What is known of a key; `limit` is that of keys which encrypt."""
+        entry = self.keys[key_id]
+        encrypts = entry.purpose is KeyPurpose.ENCRYPTION
+        is_active = entry.state is KeyState.ACTIVE
+        return KeyStatus(
+            id=key_id,
+            table=entry.table,
+            purpose=entry.purpose,
+            state=entry.state,
+            made_at=entry.made_at,
+            period=entry.period,
+            uses=entry.uses,
+            limit=limit if encrypts else None,
+            wrapped_by=entry.wrapped_by,
+            rewrite_pending=is_active and encrypts and entry.table in self.rewrites,
+            ended_at=entry.ended_at,
+            reason=entry.reason,
+        )
 
     def with_entry(self, key_id: str, entry: Entry) -> KeyRingDocument:
         """With this key, new or changed."""
@@ -128,8 +201,8 @@ _MOMENTS = ("made_at", "ended_at")
 
 def _entry(document: Mapping[str, object]) -> Entry:
     fields = {name: document[name] for name in Entry.__slots__ if name in document}
-    fields["purpose"] = KeyPurpose(document["purpose"])
-    fields["state"] = KeyState(document.get("state", KeyState.ACTIVE))
+    fields["purpose"] = KeyPurpose(str(document["purpose"]))
+    fields["state"] = KeyState(str(document.get("state", KeyState.ACTIVE)))
     for name in _MOMENTS:
         if name in fields:
             fields[name] = datetime.fromisoformat(str(fields[name]))

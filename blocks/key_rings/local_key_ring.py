@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives.keywrap import (
 )
 from pydantic import Field, SecretStr, field_validator
 
-from blocks.key_rings.key_ring import KEY_BYTES, KeyContext, KeyRing, WrappedKey
+from blocks.key_rings.key_ring import KeyRing
 from blocks.key_rings.key_ring_storage import KeyRingFile, KeyRingStorage
+from blocks.key_rings.wrapped_key import KEY_BYTES, KeyContext, WrappedKey
 from contracts.errors import KeyUnavailableError
 
 __all__ = ["LocalKeyRing"]

@@ -48,6 +48,11 @@ def key_mark(key_id: str) -> bytes:
     return hashlib.sha256(key_id.encode()).digest()[:KEY_ID_OCTETS]
 
 
+def token_header(key_id: str) -> bytes:
+    """The octets that every token of a key begins with."""
+    return bytes([VERSION, AES_256_GCM]) + key_mark(key_id)
+
+
 def associated(key_id: str, table: str, column: str) -> bytes:
     """The associated data that a token authenticates beside its ciphertext."""
     parts = (
@@ -99,7 +104,12 @@ def decrypted(
     return value_of(open_all(tokens), kind)
 
 
-def _carried(key: DataKey) -> CarriedSecret:
+def carried_key(key: DataKey) -> CarriedSecret:
+    """The key for a function that Spark runs.
+
+    Raises:
+        SettingsError: It is not 32 octets long.
+    """
     if len(key.material) != KEY_OCTETS:
         raise SettingsError(
             where=f"data key {key.id}",
@@ -110,18 +120,19 @@ def _carried(key: DataKey) -> CarriedSecret:
     return carried(key.id, key.material)
 
 
-def _cipher(secret: CarriedSecret) -> AESGCM:
+def cipher_of(secret: CarriedSecret) -> AESGCM:
+    """The cipher of a key; called where the values are."""
     # A function of this module: cloudpickle can't refer to the class, which is not in Python.
     return AESGCM(secret.opened())
 
 
 def _sealing(key: DataKey, table: str, column: str) -> Batch:
-    secret = _carried(key)
-    header = bytes([VERSION, AES_256_GCM]) + key_mark(key.id)
+    secret = carried_key(key)
+    header = token_header(key.id)
     bound = associated(key.id, table, column)
 
     def seal(values: pa.Array) -> pa.Array:
-        cipher = _cipher(secret)
+        cipher = cipher_of(secret)
         nonces = os.urandom(NONCE_OCTETS * len(values))
         tokens: list[bytes | None] = []
         for position, value in enumerate(values.to_pylist()):
@@ -136,15 +147,15 @@ def _sealing(key: DataKey, table: str, column: str) -> Batch:
 
 
 def _opening(keys: Mapping[str, DataKey], table: str, column: str, letter: str) -> Batch:
-    secrets = tuple(_carried(key) for key in keys.values())
+    secrets = tuple(carried_key(key) for key in keys.values())
     where = f"{table}, column {column}"
     wanted = letter.encode()
 
     def open_all(tokens: pa.Array) -> pa.Array:
-        ciphers = _ciphers(secrets, table, column)
+        ciphers = ciphers_by_mark(secrets, table, column)
         return pa.array(
             [
-                None if each is None else _opened(each, ciphers, wanted, where)
+                None if each is None else opened_token(each, ciphers, wanted, where)
                 for each in tokens.to_pylist()
             ],
             pa.binary(),
@@ -153,23 +164,30 @@ def _opening(keys: Mapping[str, DataKey], table: str, column: str, letter: str) 
     return open_all
 
 
-def _ciphers(
+def ciphers_by_mark(
     secrets: Iterable[CarriedSecret], table: str, column: str
 ) -> dict[bytes, list[tuple[AESGCM, bytes]]]:
+    """The ciphers of some keys with their associated data for one column, by the keys' marks."""
     # A list, since two ids may share their four octets: the tag decides between them.
     ciphers: dict[bytes, list[tuple[AESGCM, bytes]]] = {}
     for secret in secrets:
-        entry = (_cipher(secret), associated(secret.name, table, column))
+        entry = (cipher_of(secret), associated(secret.name, table, column))
         ciphers.setdefault(key_mark(secret.name), []).append(entry)
     return ciphers
 
 
-def _opened(
+def opened_token(
     sealed: bytes,
     ciphers: Mapping[bytes, list[tuple[AESGCM, bytes]]],
-    letter: bytes,
+    letter: bytes | None,
     where: str,
 ) -> bytes:
+    """The plaintext of a token, tag first; `letter` is the tag that it has to have (None: any).
+
+    Raises:
+        KeyUnavailableError: None of the keys made it.
+        DataError: It was changed, or made for another table, column or kind of value.
+    """
     if len(sealed) < HEADER_OCTETS + NONCE_OCTETS + TAG_OCTETS or sealed[:2] != bytes(
         [VERSION, AES_256_GCM]
     ):
@@ -188,7 +206,7 @@ def _opened(
             plain = cipher.decrypt(nonce, rest, bound)
         except InvalidTag:
             continue
-        if plain[:1] == letter:
+        if letter is None or plain[:1] == letter:
             return plain
         raise _refused(where, "a value of another type than the column's")
     raise _refused(where, "a token that was changed, or made for another table or column")

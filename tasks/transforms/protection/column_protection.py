@@ -49,6 +49,17 @@ class ColumnProtection:
         """The target columns that are stored in another form."""
         return frozenset((*self.encrypted, *self.pseudonymised, *self.masked))
 
+    @property
+    def tokens_of_source_rows(self) -> Mapping[str, str]:
+        """The fields of `source_row` that are tokens, with the columns they are bound to."""
+        fields = {name: f"source:{name}" for name in self.sources if name in self.sensitive}
+        return {**fields, SEALED: f"source:{UNFIT}"}
+
+    @property
+    def tokens_per_row(self) -> int:
+        """How many values of a row are encrypted at most: it may be refused, with unfit values."""
+        return len(self.encrypted) + len(self.sensitive) + seals_unfit_values(self)
+
 
 def compile_protection(contract: Contract) -> ColumnProtection:
     """The protection of a contract's columns."""

@@ -9,6 +9,7 @@ application. Neither of the two shows a data key.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import secrets
 import shutil
 import tempfile
@@ -72,10 +73,9 @@ def carried(name: str, material: bytes) -> CarriedSecret:
 
     Gives the active session the transport key, if there is one.
     """
-    try:
+    # Without a session, what is made here is called in this process alone.
+    with contextlib.suppress(PySparkRuntimeError):
         provide_transport_key(SparkSession.active())
-    except PySparkRuntimeError:
-        pass  # No session: what is made here is called in this process alone.
     path, transport_key = _own()
     return CarriedSecret(name, aes_key_wrap(transport_key, material), path.name)
 

@@ -13,15 +13,15 @@ from contracts.errors import DataError, KeyUnavailableError, SettingsError
 from contracts.model.encryption_keys import DataKey
 from history.spark.column_quoting_and_comparison import named
 from tasks.transforms.protection.aes_gcm_encryption import (
-    _carried,
-    _ciphers,
-    _opened,
     _opening,
     _sealing,
     associated,
+    carried_key,
+    ciphers_by_mark,
     decrypted,
     encrypted,
     key_mark,
+    opened_token,
     token,
 )
 
@@ -158,10 +158,10 @@ def test_a_token_opens_where_it_was_made_and_a_missing_key_is_named_by_its_mark(
 
 
 def test_two_keys_with_one_mark_are_told_apart():
-    table = _ciphers([_carried(OTHER), _carried(KEY)], TABLE, "a")
+    table = ciphers_by_mark([carried_key(OTHER), carried_key(KEY)], TABLE, "a")
     merged = {key_mark("key-1"): [*table[key_mark("key-2")], *table[key_mark("key-1")]]}
 
-    assert _opened(A, merged, b"s", "here") == b"s" + CANARY.encode()
+    assert opened_token(A, merged, b"s", "here") == b"s" + CANARY.encode()
 
 
 def test_a_token_moved_between_columns_stops_a_query_without_showing_a_value(spark):
