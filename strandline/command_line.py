@@ -33,7 +33,7 @@ _LAKE = (
     "rebuild",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
-_COMMANDS = (*_LAKE, "quarantine", *_SERVER, "alerts", "contracts")
+_COMMANDS = (*_LAKE, "quarantine", "keys", *_SERVER, "alerts", "contracts")
 
 
 app = App(
@@ -53,6 +53,12 @@ app.command(
     name="quarantine",
     help="Show the rows that were refused, and decide about them.",
     sort_key=_LAKE.index("runs"),
+)
+app.command(
+    "strandline.commands.keys.keys_command:app",
+    name="keys",
+    help="Show the keys that protect the tables, rotate and rewrap them.",
+    sort_key=len(_LAKE),
 )
 app.command(
     "strandline.commands.alerts_command:app",

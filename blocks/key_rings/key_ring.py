@@ -216,7 +216,7 @@ class KeyRing(Block):
         """
         document = self._document()
         order = sorted(document.keys, key=lambda key_id: document.keys[key_id].table)
-        return tuple(self._status(document, key_id) for key_id in order)
+        return tuple(document.status(key_id, limit=self.use_limit) for key_id in order)
 
     def rotate(
         self, table: str, *, at: datetime, purpose: KeyPurpose = KeyPurpose.ENCRYPTION
@@ -228,7 +228,7 @@ class KeyRing(Block):
             SettingsError: The purpose is one whose keys can't be replaced: what was made with the
                 old one would not be recognised any more.
         """
-        self._refuse_identity(table, purpose)
+        self.refuse_purpose(table, purpose)
 
         def rotate(document: KeyRingDocument) -> tuple[KeyRingDocument, str]:
             self._check_opens(document)
@@ -236,7 +236,22 @@ class KeyRing(Block):
             return self._rotated(document, table, old, at)
 
         document, key_id = self._changed(rotate)
-        return self._status(document, key_id)
+        return document.status(key_id, limit=self.use_limit)
+
+    @staticmethod
+    def refuse_purpose(table: str, purpose: KeyPurpose) -> None:
+        """Refuse to rotate a key that gives rows their identity.
+
+        Raises:
+            SettingsError: It is for fingerprints or pseudonyms.
+        """
+        if purpose is not KeyPurpose.ENCRYPTION:
+            raise SettingsError(
+                where=f"{table}, keys for {purpose}",
+                expected="a purpose whose keys can be replaced: encryption",
+                found=f"{purpose}: with another key, each row would be taken for a new one",
+                next_step="Load the table anew under another name to have another such key.",
+            )
 
     def begin_rewrite(self, table: str, *, at: datetime) -> KeyStatus:
         """Make a new key to encrypt the table's values with again, or go on with the last one.
@@ -253,7 +268,7 @@ class KeyRing(Block):
             return document.with_rewrite(table, key_id), key_id
 
         document, key_id = self._changed(begin)
-        return self._status(document, key_id)
+        return document.status(key_id, limit=self.use_limit)
 
     def finish_rewrite(self, table: str) -> None:
         """Record that no value is left that another key than the active one encrypted."""
@@ -327,7 +342,7 @@ class KeyRing(Block):
             return document.with_entry(key_id, gone), None
 
         document, _ = self._changed(destroy)
-        return self._status(document, key_id)
+        return document.status(key_id, limit=self.use_limit)
 
     def _document(self, *, missing_is_error: bool = True) -> KeyRingDocument:
         storage = self.storage()
@@ -443,9 +458,6 @@ class KeyRing(Block):
     def _is_wrapped_by(entry: Entry, ring: KeyRing) -> bool:
         return entry.bound and entry.wrapped_by == ring.wrapping_key_id
 
-    def _status(self, document: KeyRingDocument, key_id: str) -> KeyStatus:
-        return document.status(key_id, limit=self.use_limit)
-
     def _refuse_too_many(self, table: str, values: int) -> None:
         if values > GCM_VALUES_PER_KEY:
             raise KeyUnavailableError(
@@ -454,13 +466,4 @@ class KeyRing(Block):
                 found=f"{values:,}",
                 next_step="Load the table in parts, or encrypt fewer of its columns. Nothing was "
                 "changed.",
-            )
-
-    def _refuse_identity(self, table: str, purpose: KeyPurpose) -> None:
-        if purpose is not KeyPurpose.ENCRYPTION:
-            raise SettingsError(
-                where=f"{table}, keys for {purpose}",
-                expected="a purpose whose keys can be replaced: encryption",
-                found=f"{purpose}: with another key, each row would be taken for a new one",
-                next_step="Load the table anew under another name to have another such key.",
             )

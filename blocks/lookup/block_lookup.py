@@ -24,12 +24,23 @@ from prefect.blocks.core import Block
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 
+from blocks.key_rings.key_ring import KeyRing
+from blocks.key_rings.key_ring_types import key_ring_types
 from blocks.lookup.local_block_file import BlockFile, write_blocks
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from contracts.errors import SettingsError
 
-__all__ = ["DEFAULT_FILE", "VARIABLE", "block_name", "register", "save_local", "settings", "source"]
+__all__ = [
+    "DEFAULT_FILE",
+    "VARIABLE",
+    "block_name",
+    "key_ring",
+    "register",
+    "save_local",
+    "settings",
+    "source",
+]
 
 VARIABLE = "STRANDLINE_BLOCKS"
 """Names the file with the blocks; if set, it takes precedence over a Prefect server."""
@@ -55,6 +66,24 @@ def source(connection: str) -> SourceDatabase:
         SettingsError: There is no such block, or it is wrong.
     """
     return _lookup(SourceDatabase, block_name(connection))
+
+
+def key_ring(reference: str) -> KeyRing:
+    """A key ring by `TYPE/NAME`, its type as block files have it, or by the name of a local one.
+
+    Raises:
+        SettingsError: There is no such block, or it is wrong.
+    """
+    kind, _, name = reference.rpartition("/")
+    types = key_ring_types()
+    if (kind or "local-key-ring") not in types:
+        raise SettingsError(
+            where=f"key ring {reference}",
+            expected=f"a type, one of {', '.join(types)}",
+            found=kind,
+            next_step="Name the block as TYPE/NAME.",
+        )
+    return _lookup(types[kind or "local-key-ring"], name)
 
 
 def block_name(connection: str) -> str:
