@@ -113,5 +113,10 @@ _TRANSPORT_KEYS: dict[str, bytes] = {}
 
 def _transport_key(name: str) -> bytes:
     if name not in _TRANSPORT_KEYS:
-        _TRANSPORT_KEYS[name] = Path(SparkFiles.get(name)).read_bytes()
+        path = Path(SparkFiles.get(name))
+        # Over Spark Connect each session has a folder of its own. Where two sessions plan at the
+        # same time, a broadcast of one may run with the folder of the other.
+        places = (path, path.parents[1] / name, *path.parents[1].glob(f"*/{name}"))
+        found = next((each for each in places if each.is_file()), path)
+        _TRANSPORT_KEYS[name] = found.read_bytes()
     return _TRANSPORT_KEYS[name]
