@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from prefect.blocks.core import Block
-from pydantic import ConfigDict, Field, HttpUrl
+from pydantic import ConfigDict, Field, HttpUrl, SerializeAsAny, field_validator
 
-from blocks.key_ring import LocalKeyRing
+from blocks.key_rings.key_ring import KeyRing
+from blocks.key_rings.key_ring_types import key_ring_of
 from blocks.lakehouse import Lakehouse
 from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
 from blocks.spark_runtime import SparkRuntime
@@ -43,7 +44,9 @@ class RunSettings(Block):
 
     spark: SparkRuntime = Field(description="Where Spark runs.")
     lakehouse: Lakehouse = Field(description="Where the tables live.")
-    key_ring: LocalKeyRing = Field(description="The keys that protect the tables.")
+    key_ring: SerializeAsAny[KeyRing] = Field(
+        description="The keys that protect the tables: any kind of key ring."
+    )
     contracts_directory: Path | None = Field(
         default=None, description="Folder of contracts; without one, those that are shipped."
     )
@@ -79,3 +82,9 @@ class RunSettings(Block):
         ge=1,
         description="How many of a table's newest batches upkeep keeps, however old they are.",
     )
+
+    @field_validator("key_ring", mode="before")
+    @classmethod
+    def _of_its_kind(cls, ring: object) -> object:
+        # A server hands over a block within a block without its type.
+        return key_ring_of(ring) if isinstance(ring, dict) else ring

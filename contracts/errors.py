@@ -6,6 +6,7 @@
     ├── RetryableError            the same call may succeed later
     │   ├── SourceUnavailableError    the database did not answer
     │   ├── LakehouseUnavailableError the catalog or the storage did not answer
+    │   ├── KeyServiceUnavailableError the place of the keys did not answer
     │   ├── CommitConflictError       another writer published first
     │   ├── TableBusyError            another run has locked this table
     │   ├── LoadTimedOutError         the load took longer than it may
@@ -44,6 +45,7 @@ __all__ = [
     "EmptyBatchError",
     "EnvironmentUnfitError",
     "FixableError",
+    "KeyServiceUnavailableError",
     "KeyUnavailableError",
     "LakehouseUnavailableError",
     "LoadTimedOutError",
@@ -106,6 +108,10 @@ class SourceUnavailableError(RetryableError):
 
 class LakehouseUnavailableError(RetryableError):
     """The catalog or the storage of the lakehouse did not answer."""
+
+
+class KeyServiceUnavailableError(RetryableError):
+    """The key management service, or the place of the wrapped keys, did not answer."""
 
 
 class CommitConflictError(RetryableError):

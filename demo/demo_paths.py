@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blocks.embedded_postgres import EmbeddedPostgres
-from blocks.key_ring import LocalKeyRing
+from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
 from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings

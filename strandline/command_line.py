@@ -33,7 +33,7 @@ _LAKE = (
     "rebuild", "access", "decrypt",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
-_COMMANDS = (*_LAKE, "quarantine", "audit", *_SERVER, "alerts", "contracts")
+_COMMANDS = (*_LAKE, "quarantine", "audit", "keys", *_SERVER, "alerts", "contracts")
 
 
 app = App(
@@ -59,6 +59,12 @@ app.command(
     name="audit",
     help="Show, verify and export the audit log.",
     sort_key=_LAKE.index("rebuild"),
+)
+app.command(
+    "strandline.commands.keys.keys_command:app",
+    name="keys",
+    help="Show the keys that protect the tables, rotate and rewrap them.",
+    sort_key=len(_LAKE),
 )
 app.command(
     "strandline.commands.alerts_command:app",

@@ -83,8 +83,15 @@ def correct_values(
             rows_selected=selected,
             columns=columns,
         )
-        keys = run.settings.key_ring.keys_for(contract.target, create=False)
-        rows = rows_of_source(own, protection, keys, table=contract.target, changes=changes)
+        ring = run.settings.key_ring
+        keys = ring.keys_for_encryption(
+            contract.target,
+            values=changed * protection.tokens_per_row,
+            create=False,
+            at=decision.at,
+        )
+        every_key = ring.decryption_keys(contract.target)
+        rows = rows_of_source(own, protection, every_key, table=contract.target, changes=changes)
         text = source_row(
             protection, keys, table=contract.target, refused=F.lit(True), unfit=named(UNFIT)
         )

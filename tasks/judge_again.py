@@ -82,7 +82,7 @@ def judge_again(
         return JudgedAgain(compiled, _staged(run, {}), 0)
     left.pop(None, None)
     rows = rows.where(F.col("__left").isNull())
-    keys = protection_keys(run, compiled, create=False)
+    keys = protection_keys(run, compiled, rows=selected, create=False)
     from_source = _staged_from_source(run, compiled, reading, keys, rows)
     write_stage(
         run, from_source.unionByName(_staged_events(compiled, run, rows), allowMissingColumns=True)
@@ -147,7 +147,7 @@ def _staged_from_source(
     frame = rows_of_source(
         rows.where(F.col("__form") == SOURCE_FORM),
         contract.stage.protection,
-        keys,
+        run.settings.key_ring.decryption_keys(contract.table),
         table=contract.table,
     )
     origin = stage_rows.Origin(

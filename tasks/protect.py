@@ -49,7 +49,9 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
     """Read, check, map, fingerprint and protect the rows, and write them to the stage once.
 
     Raises:
-        KeyUnavailableError: The table has a history, and its keys are not in the key ring.
+        KeyUnavailableError: The table has a history, and its keys are not in the key ring; or the
+            rows are too many for one key.
+        KeyServiceUnavailableError: A place of the keys does not answer.
         SourceUnavailableError: The database became unavailable meanwhile.
         SchemaDriftError: The rows read, or those to be staged, are not as the contract promises.
         FixableError: The target can't take the contract's schema
@@ -57,7 +59,7 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
     """
     contract = extraction.contract
     fingerprinted = fingerprint_columns(run.spark, contract, run.target)
-    keys = protection_keys(run, contract, create=extraction.first_load)
+    keys = protection_keys(run, contract, rows=extraction.rows, create=extraction.first_load)
     observation = Observation(f"{run.name}-{run.batch_id}")
     rows = source_rows(
         run.spark,

@@ -42,7 +42,7 @@ class Worker:
             `says_kind`: whether contracts may have the kind of their source.
         """
         # Prefect reads the environment when it is first imported.
-        from blocks.key_ring import LocalKeyRing  # noqa: PLC0415
+        from blocks.key_rings.local_key_ring import LocalKeyRing  # noqa: PLC0415
         from blocks.lakehouse import Lakehouse  # noqa: PLC0415
         from blocks.run_settings import RunSettings  # noqa: PLC0415
         from blocks.source_database import SourceDatabase  # noqa: PLC0415

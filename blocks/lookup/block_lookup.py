@@ -25,6 +25,8 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 from prefect_aws import AwsCredentials
 
+from blocks.key_rings.key_ring import KeyRing
+from blocks.key_rings.key_ring_types import key_ring_types
 from blocks.lookup.local_block_file import BlockFile, write_blocks
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
@@ -35,6 +37,7 @@ __all__ = [
     "VARIABLE",
     "aws_credentials",
     "block_name",
+    "key_ring",
     "register",
     "save_local",
     "settings",
@@ -74,6 +77,24 @@ def aws_credentials(name: str) -> AwsCredentials:
         SettingsError: There is no such block, or it is wrong.
     """
     return _lookup(AwsCredentials, name)
+
+
+def key_ring(reference: str) -> KeyRing:
+    """A key ring by `TYPE/NAME`, its type as block files have it, or by the name of a local one.
+
+    Raises:
+        SettingsError: There is no such block, or it is wrong.
+    """
+    kind, _, name = reference.rpartition("/")
+    types = key_ring_types()
+    if (kind or "local-key-ring") not in types:
+        raise SettingsError(
+            where=f"key ring {reference}",
+            expected=f"a type, one of {', '.join(types)}",
+            found=kind,
+            next_step="Name the block as TYPE/NAME.",
+        )
+    return _lookup(types[kind or "local-key-ring"], name)
 
 
 def block_name(connection: str) -> str:

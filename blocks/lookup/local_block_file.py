@@ -18,7 +18,7 @@ from prefect_aws import AwsCredentials
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from blocks.key_ring import LocalKeyRing
+from blocks.key_rings.key_ring_types import key_ring_types
 from blocks.lakehouse import Lakehouse
 from blocks.operating_system.owner_only_file import write_private
 from blocks.run_settings import RunSettings
@@ -33,7 +33,7 @@ TYPES: Mapping[str, type[Block]] = {
     "source-database": SourceDatabase,
     "lakehouse": Lakehouse,
     "spark-runtime": SparkRuntime,
-    "local-key-ring": LocalKeyRing,
+    **key_ring_types(),
     "run-settings": RunSettings,
 }
 """Block types by their name in the file, nested ones before those that contain them."""
@@ -125,12 +125,21 @@ class BlockFile:
                 return _from_file(self.path.parent / str(name), where)
         nested = _block_type(info)
         if nested is not None and isinstance(value, str):
-            return self.block(nested, value)
+            return self.block(self._kind_named(nested, value, where), value)
         if nested is not None and isinstance(value, dict):
-            return self._build(nested, value, where)
+            return self._build(_kind_of(nested, value, where), value, where)
         if value and _is_secret(info):
             self._check_owner_only(where)
         return value
+
+    def _kind_named(self, kind: type[Block], name: str, where: str) -> type[Block]:
+        """The one type of the family `kind` that has a block of this name in the file."""
+        family = [key for key, each in TYPES.items() if issubclass(each, kind)]
+        found = [key for key in family if name in self.documents.get(key, {})]
+        if len(found) > 1:
+            expected = f"one block of the name {name}"
+            raise _wrong(where, expected, f"several: {', '.join(found)}", "Rename one of them.")
+        return TYPES[found[0] if found else family[0]]
 
     def _check_owner_only(self, where: str) -> None:
         mode = self.path.stat().st_mode
@@ -184,6 +193,15 @@ def _block_type(info: FieldInfo) -> type[Block] | None:
         if isinstance(option, type) and issubclass(option, Block):
             return option
     return None
+
+
+def _kind_of(kind: type[Block], document: Document, where: str) -> type[Block]:
+    """The type of a block that is written inside of another one; of a family, its `kind`."""
+    family = [key for key, each in TYPES.items() if issubclass(each, kind)]
+    named = str(document.get("kind", family[0]))
+    if named not in family and len(family) > 1:
+        raise _wrong(where, f"a kind, one of {', '.join(family)}", named)
+    return TYPES[named if named in family else family[0]]
 
 
 def _is_secret(info: FieldInfo) -> bool:

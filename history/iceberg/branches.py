@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from contracts.errors import CommitConflictError
 
@@ -74,12 +75,17 @@ def fast_forward(spark: SparkSession, table: str, branch: str) -> int:
         message = str(error)
         if "ancestor" not in message and "CommitFailed" not in message and "onflict" not in message:
             raise
-        raise CommitConflictError(
-            where=table,
-            expected="the table as it was when the load was planned",
-            found="that another writer published first",
-            next_step="Run the load again; it is planned anew on what was published.",
-        ) from None
+        raise published_first(table) from None
+
+
+def published_first(table: str) -> CommitConflictError:
+    """The error about another writer that was faster."""
+    return CommitConflictError(
+        where=table,
+        expected="the table as it was when the load was planned",
+        found="that another writer published first",
+        next_step="Run the load again; it is planned anew on what was published.",
+    )
 
 
 def _published_anyway(spark: SparkSession, table: str, branch: str) -> int | None:
@@ -153,3 +159,11 @@ def append_rows(frame: DataFrame, target: str, properties: Mapping[str, str]) ->
     for name, value in properties.items():
         writer = writer.option(f"snapshot-property.{name}", value)
     writer.append()
+
+
+def overwrite_rows(frame: DataFrame, target: str, properties: Mapping[str, str]) -> None:
+    """Replace all rows of a table or branch, with the properties in the snapshot's summary."""
+    writer = frame.writeTo(target)
+    for name, value in properties.items():
+        writer = writer.option(f"snapshot-property.{name}", value)
+    writer.overwrite(F.lit(True))

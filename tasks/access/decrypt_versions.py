@@ -8,8 +8,8 @@ are in no plan and in no view of the catalog; errors carry no value.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -26,6 +26,7 @@ from tasks.compiler.compile_role_rights import RoleRights
 from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
 from tasks.transforms.hashing.hash_input_encoding import framed_text
 from tasks.transforms.protection.aes_gcm_encryption import decrypted
+from tasks.transforms.protection.aes_siv_encryption import deterministic_decrypted, scope_of
 
 _SUBJECT = "strandline subject 1\n"
 
@@ -40,6 +41,7 @@ class KeyGrant:
         columns: The columns to decrypt, with the types of their clear values.
         keys: The data keys of the table, by id.
         reason: Why, as the audit log keeps it.
+        deterministic: The keys of deterministic tokens, by column.
     """
 
     contract: Contract
@@ -47,11 +49,12 @@ class KeyGrant:
     columns: Mapping[str, str]
     keys: Mapping[str, DataKey]
     reason: str
+    deterministic: Mapping[str, DataKey] = field(default_factory=dict)
 
     @property
     def key_ids(self) -> tuple[str, ...]:
         """The ids of the keys, for the audit log."""
-        return tuple(self.keys)
+        return (*self.keys, *dict.fromkeys(key.id for key in self.deterministic.values()))
 
 
 def decryption_keys(settings: RunSettings, table: str) -> Mapping[str, DataKey]:
@@ -60,8 +63,26 @@ def decryption_keys(settings: RunSettings, table: str) -> Mapping[str, DataKey]:
     Raises:
         KeyUnavailableError: The key ring has none of this table, or can't be opened.
     """
-    key = settings.key_ring.keys_for(table, create=False).encryption
-    return {key.id: key}
+    # Asked first, since a ring that knows nothing of the table has to say so.
+    settings.key_ring.keys_for(table, create=False)
+    return settings.key_ring.decryption_keys(table)
+
+
+def deterministic_keys(
+    settings: RunSettings, contract: Contract, columns: Iterable[str]
+) -> Mapping[str, DataKey]:
+    """By column, the key of its deterministic tokens; columns that have none are left out.
+
+    Raises:
+        KeyUnavailableError: The key ring lacks one, or can't be opened.
+    """
+    found = {}
+    for name in columns:
+        how = contract.column(name).protection
+        if how is not None and how.deterministic:
+            owner = contract.target if how.join_domain is None else f"join domain {how.join_domain}"
+            found[name] = settings.key_ring.deterministic_key(owner, create=False)
+    return found
 
 
 def key_grant(
@@ -105,7 +126,8 @@ def key_grant(
             )
     granted = {name: rights.decrypt[name] for name in columns or rights.decrypt}
     keys = decryption_keys(settings, contract.target)
-    return KeyGrant(contract, rights, granted, keys, reason)
+    deterministic = deterministic_keys(settings, contract, granted)
+    return KeyGrant(contract, rights, granted, keys, reason, deterministic)
 
 
 def rows_of_role(versions: DataFrame, rights: RoleRights) -> DataFrame:
@@ -127,11 +149,16 @@ def decrypted_for(versions: DataFrame, grant: KeyGrant) -> DataFrame:
     shown = _seen(versions, grant.rights)
     for name, kind in grant.columns.items():
         if name in shown:
-            value = decrypted(
-                named(name), grant.keys, table=grant.contract.target, column_name=name, kind=kind
-            )
-            shown[name] = value.alias(name)
+            shown[name] = _clear(grant, name, kind).alias(name)
     return versions.select(*shown.values())
+
+
+def _clear(grant: KeyGrant, name: str, kind: str) -> Column:
+    table, how = grant.contract.target, grant.contract.column(name).protection
+    if how is None or not how.deterministic:
+        return decrypted(named(name), grant.keys, table=table, column_name=name, kind=kind)
+    key, scope = grant.deterministic[name], scope_of(table, name, how.join_domain)
+    return deterministic_decrypted(named(name), {key.id: key}, scope=scope, kind=kind)
 
 
 def open_decrypted_view(

@@ -10,8 +10,12 @@ from tasks.compiler.compile_contract import CompiledContract
 from tasks.run.run_context import Run
 
 
-def protection_keys(run: Run, contract: CompiledContract, *, create: bool) -> ProtectionKeys:
+def protection_keys(
+    run: Run, contract: CompiledContract, *, rows: int, create: bool
+) -> ProtectionKeys:
     """The keys from the run's key ring; with `create`, the table's are made if there are none.
+
+    The uses of the encryption key are counted beforehand: those of so many rows.
 
     The key of deterministic tokens is made whenever it is missing, unless the target has a column
     of such tokens: another key would break every join with rows that are stored.
@@ -20,7 +24,12 @@ def protection_keys(run: Run, contract: CompiledContract, *, create: bool) -> Pr
         KeyUnavailableError: The key ring lacks a key that may not be made anew.
     """
     ring = run.settings.key_ring
-    keys = ring.keys_for(contract.table, create=create)
+    keys = ring.keys_for_encryption(
+        contract.table,
+        values=rows * contract.stage.protection.tokens_per_row,
+        create=create,
+        at=run.started,
+    )
     columns = contract.stage.protection.deterministic
     if not columns:
         return keys
@@ -32,6 +41,7 @@ def protection_keys(run: Run, contract: CompiledContract, *, create: bool) -> Pr
             domain: ring.deterministic_key(
                 contract.table if domain is None else f"join domain {domain}",
                 create=domain not in in_use,
+                at=run.started,
             )
             for domain in {each.join_domain for each in columns.values()}
         },

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from contracts.model.encryption_keys import ProtectionKeys
+from contracts.model.encryption_keys import DataKey
 from contracts.model.reserved_column_names import OPERATION, UNFIT
 from contracts.schemas.contract_to_spark_types import data_type
 from history.spark.column_quoting_and_comparison import EXACT_JSON, named
@@ -27,6 +27,7 @@ from tasks.transforms.protection.column_protection import (
     is_sealed,
     seals_unfit_values,
 )
+from tasks.transforms.protection.key_transport import provide_transport_key
 
 ROW_ID = "__row_id"
 """The column that tells which row of the quarantine a row came from."""
@@ -58,7 +59,7 @@ def form(sources: Mapping[str, str]) -> Column:
 def rows_of_source(
     quarantined: DataFrame,
     protection: ColumnProtection,
-    keys: ProtectionKeys,
+    keys: Mapping[str, DataKey],
     *,
     table: str,
     changes: DataFrame | None = None,
@@ -68,7 +69,7 @@ def rows_of_source(
     Args:
         quarantined: Rows of the quarantine, all in source form.
         protection: Which of the source's columns there are, and which are encrypted.
-        keys: The keys of the table.
+        keys: The encryption keys of the table, the retired ones too, by id.
         table: What the tokens are bound to.
         changes: One row with values that replace those of the columns it has. A frame, since the
             plan of a query shows literals.
@@ -88,10 +89,10 @@ def rows_of_source(
     if changes is not None:
         renamed = [named(name).alias(_new(name)) for name in changed]
         texts = texts.crossJoin(F.broadcast(changes.select(*renamed)))
-    ring = {keys.encryption.id: keys.encryption}
+    provide_transport_key(quarantined.sparkSession)
 
     def clear(text: Column, kind: str, *, bound_to: str) -> Column:
-        return decrypted(from_text(text), ring, table=table, column_name=bound_to, kind=kind)
+        return decrypted(from_text(text), keys, table=table, column_name=bound_to, kind=kind)
 
     def value(name: str, kind: str) -> Column:
         if name in changed:

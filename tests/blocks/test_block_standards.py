@@ -7,7 +7,7 @@ from PIL import Image
 from prefect.testing.standard_test_suites import BlockStandardTestSuite, blocks
 from pydantic import SecretStr
 
-from blocks.key_ring import LocalKeyRing
+from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
 from blocks.lookup.local_block_file import TYPES
 from blocks.prefect_ui.block_type_descriptions import KEY_LOGO, STORAGE_LOGO

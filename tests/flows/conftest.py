@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 from pyspark.sql import DataFrame, SparkSession
 
-from blocks.key_ring import LocalKeyRing
+from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
 from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings

@@ -12,7 +12,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from blocks.embedded_postgres import EmbeddedPostgres
-from blocks.key_ring import LocalKeyRing
+from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
 from blocks.run_settings import RunSettings
 from blocks.spark_runtime import SparkRuntime

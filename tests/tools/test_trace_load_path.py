@@ -32,7 +32,7 @@ def test_afterwards_once_is_enough():
 
 
 def test_making_a_value_is_no_way_back():
-    made = call("blocks.key_ring", "contracts.model", function="__create_fn__.<locals>.__init__")
+    made = call("blocks.key_rings", "contracts.model", function="__create_fn__.<locals>.__init__")
 
     assert walks_back([COMPILE, made, made]) == []
 

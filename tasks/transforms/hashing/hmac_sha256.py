@@ -18,6 +18,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tasks.transforms.arrow_udf import Batch, by_batch
+from tasks.transforms.protection.key_transport import carried, provide_transport_key
 
 BLOCK_OCTETS = 64
 _BLOCKS = "struct<inner:binary,outer:binary>"
@@ -46,14 +47,17 @@ def hashed(frame: DataFrame, messages: Mapping[str, Column], key: bytes) -> Data
 
 
 def _blocks(spark: SparkSession, key: bytes) -> DataFrame:
+    provide_transport_key(spark)
     bring = by_batch(_bring_blocks(key), _BLOCKS)
     return spark.range(0, 1, 1, 1).select(bring(F.col("id")).alias(_COLUMN))
 
 
 def _bring_blocks(key: bytes) -> Batch:
-    inner, outer = key_blocks(key)
+    secret = carried("of hashes", b"".join(key_blocks(key)))
 
     def bring(rows: pa.Array) -> pa.Array:
+        both = secret.opened()
+        inner, outer = both[:BLOCK_OCTETS], both[BLOCK_OCTETS:]
         columns = [pa.array([block] * len(rows), pa.binary()) for block in (inner, outer)]
         return pa.StructArray.from_arrays(columns, ["inner", "outer"])
 

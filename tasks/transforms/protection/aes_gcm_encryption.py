@@ -26,6 +26,11 @@ from pyspark.sql import Column, DataFrame
 from contracts.errors import SettingsError
 from contracts.model.encryption_keys import DataKey
 from tasks.transforms.arrow_udf import Batch, by_batch, once_by_batch
+from tasks.transforms.protection.key_transport import (
+    CarriedSecret,
+    carried,
+    provide_transport_key,
+)
 from tasks.transforms.protection.plaintext_encoding import plaintext, tag, value_of
 from tasks.transforms.protection.token_layout import (
     AES_256_GCM,
@@ -60,6 +65,7 @@ def encrypted(
     frame: DataFrame, columns: Mapping[str, Column], *, key: DataKey, table: str
 ) -> DataFrame:
     """The frame with each named column replaced by tokens of its value (BINARY)."""
+    provide_transport_key(frame.sparkSession)
     schema = frame.select(*[value.alias(name) for name, value in columns.items()]).schema
     tokens = {
         name: token(value, kind=field.dataType.simpleString(), key=key, table=table, column=name)
@@ -81,7 +87,12 @@ def decrypted(
     return value_of(open_all(tokens), kind)
 
 
-def _cipher(key: DataKey) -> AESGCM:
+def carried_key(key: DataKey) -> CarriedSecret:
+    """The key for a function that Spark runs.
+
+    Raises:
+        SettingsError: It is not 32 octets long.
+    """
     if len(key.material) != KEY_OCTETS:
         raise SettingsError(
             where=f"data key {key.id}",
@@ -89,16 +100,22 @@ def _cipher(key: DataKey) -> AESGCM:
             found=f"{len(key.material)} octets",
             next_step="Make a new data key with the key ring.",
         )
-    return AESGCM(key.material)
+    return carried(key.id, key.material)
+
+
+def cipher_of(secret: CarriedSecret) -> AESGCM:
+    """The cipher of a key; called where the values are."""
+    # A function of this module: cloudpickle can't refer to the class, which is not in Python.
+    return AESGCM(secret.opened())
 
 
 def _sealing(key: DataKey, table: str, column: str) -> Batch:
-    _cipher(key)
+    secret = carried_key(key)
     beginning = header(AES_256_GCM, key.id)
     bound = associated(AES_256_GCM, key.id, table, column)
 
     def seal(values: pa.Array) -> pa.Array:
-        cipher = _cipher(key)
+        cipher = cipher_of(secret)
         nonces = os.urandom(NONCE_OCTETS * len(values))
         tokens: list[bytes | None] = []
         for position, value in enumerate(values.to_pylist()):
@@ -113,15 +130,15 @@ def _sealing(key: DataKey, table: str, column: str) -> Batch:
 
 
 def _opening(keys: Mapping[str, DataKey], table: str, column: str, letter: str) -> Batch:
-    data_keys = tuple(keys.values())
+    secrets = tuple(carried_key(key) for key in keys.values())
     where = f"{table}, column {column}"
     wanted = letter.encode()
 
     def open_all(tokens: pa.Array) -> pa.Array:
-        ciphers = _ciphers(data_keys, table, column)
+        ciphers = ciphers_by_mark(secrets, table, column)
         return pa.array(
             [
-                None if each is None else _opened(each, ciphers, wanted, where)
+                None if each is None else opened_token(each, ciphers, wanted, where)
                 for each in tokens.to_pylist()
             ],
             pa.binary(),
@@ -130,23 +147,30 @@ def _opening(keys: Mapping[str, DataKey], table: str, column: str, letter: str) 
     return open_all
 
 
-def _ciphers(
-    keys: Iterable[DataKey], table: str, column: str
+def ciphers_by_mark(
+    secrets: Iterable[CarriedSecret], table: str, column: str
 ) -> dict[bytes, list[tuple[AESGCM, bytes]]]:
+    """The ciphers of some keys with their associated data for one column, by the keys' marks."""
     # A list, since two ids may share their four octets: the tag decides between them.
     ciphers: dict[bytes, list[tuple[AESGCM, bytes]]] = {}
-    for key in keys:
-        entry = (_cipher(key), associated(AES_256_GCM, key.id, table, column))
-        ciphers.setdefault(key_mark(key.id), []).append(entry)
+    for secret in secrets:
+        entry = (cipher_of(secret), associated(AES_256_GCM, secret.name, table, column))
+        ciphers.setdefault(key_mark(secret.name), []).append(entry)
     return ciphers
 
 
-def _opened(
+def opened_token(
     sealed: bytes,
     ciphers: Mapping[bytes, list[tuple[AESGCM, bytes]]],
-    letter: bytes,
+    letter: bytes | None,
     where: str,
 ) -> bytes:
+    """The plaintext of a token, tag first; `letter` is the tag that it has to have (None: any).
+
+    Raises:
+        KeyUnavailableError: None of the keys made it.
+        DataError: It was changed, or made for another table, column or kind of value.
+    """
     mark = read_header(sealed, AES_256_GCM, rest=NONCE_OCTETS + TAG_OCTETS, where=where)
     candidates = ciphers.get(mark)
     if candidates is None:
@@ -157,7 +181,7 @@ def _opened(
             plain = cipher.decrypt(nonce, rest, bound)
         except InvalidTag:
             continue
-        if plain[:1] == letter:
+        if letter is None or plain[:1] == letter:
             return plain
         raise refused(where, "a value of another type than the column's")
     raise refused(where, "a token that was changed, or made for another table or column")

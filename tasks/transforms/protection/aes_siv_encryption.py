@@ -29,6 +29,7 @@ from pyspark.sql import Column
 from contracts.errors import SettingsError
 from contracts.model.encryption_keys import DataKey
 from tasks.transforms.arrow_udf import Batch, by_batch
+from tasks.transforms.protection.key_transport import CarriedSecret, carried
 from tasks.transforms.protection.plaintext_encoding import plaintext, tag, value_of
 from tasks.transforms.protection.token_layout import (
     AES_256_SIV,
@@ -86,7 +87,7 @@ def deterministic_decrypted(
     return value_of(by_batch(_opening(keys, scope, tag(kind)), "binary")(tokens), kind)
 
 
-def _cipher(key: DataKey) -> AESSIV:
+def _carried(key: DataKey) -> CarriedSecret:
     if len(key.material) != KEY_OCTETS:
         raise SettingsError(
             where=f"data key {key.id}",
@@ -94,16 +95,22 @@ def _cipher(key: DataKey) -> AESSIV:
             found=f"{len(key.material)} octets",
             next_step="Make a new data key with the key ring.",
         )
-    return AESSIV(key.material)
+    return carried(key.id, key.material)
+
+
+def _cipher_of(secret: CarriedSecret) -> AESSIV:
+    """The cipher of a key; called where the values are."""
+    # A function of this module: cloudpickle can't refer to the class, which is not in Python.
+    return AESSIV(secret.opened())
 
 
 def _sealing(key: DataKey, scope: Scope) -> Batch:
-    _cipher(key)
+    secret = _carried(key)
     beginning = header(AES_256_SIV, key.id)
     bound = [associated(AES_256_SIV, key.id, scope.table, scope.column)]
 
     def seal(values: pa.Array) -> pa.Array:
-        return _sealed(values, _cipher(key), beginning, bound)
+        return _sealed(values, _cipher_of(secret), beginning, bound)
 
     return seal
 
@@ -119,10 +126,10 @@ def _sealed(values: pa.Array, cipher: AESSIV, beginning: bytes, bound: list[byte
 
 
 def _opening(keys: Mapping[str, DataKey], scope: Scope, letter: str) -> Batch:
-    data_keys, wanted = tuple(keys.values()), letter.encode()
+    secrets, wanted = tuple(map(_carried, keys.values())), letter.encode()
 
     def open_all(tokens: pa.Array) -> pa.Array:
-        ciphers = _ciphers(data_keys, scope)
+        ciphers = _ciphers(secrets, scope)
         return pa.array(
             [
                 None if each is None else _opened(each, ciphers, wanted, str(scope))
@@ -137,12 +144,12 @@ def _opening(keys: Mapping[str, DataKey], scope: Scope, letter: str) -> Batch:
 _Ciphers = Mapping[bytes, Sequence[tuple[AESSIV, list[bytes]]]]
 
 
-def _ciphers(keys: Iterable[DataKey], scope: Scope) -> _Ciphers:
+def _ciphers(secrets: Iterable[CarriedSecret], scope: Scope) -> _Ciphers:
     # A list, since two ids may share their four octets: the synthetic IV decides between them.
     ciphers: dict[bytes, list[tuple[AESSIV, list[bytes]]]] = {}
-    for key in keys:
-        bound = [associated(AES_256_SIV, key.id, scope.table, scope.column)]
-        ciphers.setdefault(key_mark(key.id), []).append((_cipher(key), bound))
+    for secret in secrets:
+        bound = [associated(AES_256_SIV, secret.name, scope.table, scope.column)]
+        ciphers.setdefault(key_mark(secret.name), []).append((_cipher_of(secret), bound))
     return ciphers
 
 

@@ -21,6 +21,7 @@ from history.spark.column_quoting_and_comparison import as_json, named
 from tasks.transforms.protection.aes_gcm_encryption import token
 from tasks.transforms.protection.aes_siv_encryption import deterministic_token, scope_of
 from tasks.transforms.protection.generalisation import band, first_day
+from tasks.transforms.protection.key_transport import provide_transport_key
 from tasks.transforms.protection.masking import masked
 from tasks.transforms.protection.pseudonymisation import pseudonymised
 from tasks.transforms.protection.redaction import redacted
@@ -78,6 +79,17 @@ class ColumnProtection:
             )
         )
 
+    @property
+    def tokens_of_source_rows(self) -> Mapping[str, str]:
+        """The fields of `source_row` that are tokens, with the columns they are bound to."""
+        fields = {name: f"source:{name}" for name in self.sources if name in self.sensitive}
+        return {**fields, SEALED: f"source:{UNFIT}"}
+
+    @property
+    def tokens_per_row(self) -> int:
+        """How many values of a row are encrypted at most: it may be refused, with unfit values."""
+        return len(self.encrypted) + len(self.sensitive) + seals_unfit_values(self)
+
 
 def compile_protection(contract: Contract) -> ColumnProtection:
     """The protection of a contract's columns."""
@@ -119,6 +131,7 @@ def protected(
     Raises:
         KeyError: `keys` lacks the key of a column's deterministic tokens.
     """
+    provide_transport_key(frame.sparkSession)
     replaced = {name: masked(named(name), keep) for name, keep in protection.masked.items()}
     replaced |= {name: redacted(named(name)) for name in protection.redacted}
     for name, (kind, how) in protection.generalised.items():

@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+import base64
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from blocks.key_rings.aws_kms_key_ring import AwsKmsKeyRing
+from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lookup import block_lookup
 from blocks.lookup.local_block_file import BlockFile
 from blocks.run_settings import RunSettings
 from contracts.errors import SettingsError
 
+ROOT = Path(__file__).parents[3]
 CANARY = "canary-of-a-secret"
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
@@ -199,3 +206,89 @@ def test_a_server_that_does_not_answer_is_named():
         error = refusal(block_lookup.settings)
 
     assert "PREFECT_API_URL" in error.next_step
+
+
+RINGS = """
+local-key-ring:
+  here: {path: keys.json, key_encryption_key: {env: KEY}, period: year, use_limit: 1000}
+  both: {path: keys.json, key_encryption_key: {env: KEY}}
+aws-credentials:
+  loads: {region_name: eu-west-1}
+aws-kms-key-ring:
+  cloud: {key_id: alias/keys, location: s3://keys/ring.json, aws_credentials: loads}
+  both: {key_id: alias/keys, location: s3://keys/ring.json}
+spark-runtime: {local: {master: "local[1]"}}
+lakehouse: {local: {warehouse: w, embedded_directory: p}}
+run-settings:
+  local: {spark: local, lakehouse: local, key_ring: here}
+  amazon: {spark: local, lakehouse: local, key_ring: cloud}
+  inside:
+    spark: local
+    lakehouse: local
+    key_ring: {kind: aws-kms-key-ring, key_id: a, location: b}
+  unclear: {spark: local, lakehouse: local, key_ring: both}
+  unknown: {spark: local, lakehouse: local, key_ring: {kind: paper, path: b}}
+"""
+
+
+def test_run_settings_take_any_kind_of_key_ring_by_name(monkeypatch):
+    monkeypatch.setenv("KEY", base64.b64encode(b"k" * 32).decode())
+    written(RINGS)
+
+    local, amazon, inside = (
+        block_lookup.settings(name).key_ring for name in ("local", "amazon", "inside")
+    )
+
+    assert (type(local), local.period, local.use_limit) == (LocalKeyRing, "year", 1000)
+    assert (type(amazon), amazon.aws_credentials.region_name) == (AwsKmsKeyRing, "eu-west-1")
+    assert (type(inside), inside.key_id) == (AwsKmsKeyRing, "a")
+    assert type(block_lookup.key_ring("aws-kms-key-ring/both")) is AwsKmsKeyRing
+    assert type(block_lookup.key_ring("both")) is LocalKeyRing
+    with pytest.raises(SettingsError, match="several: local-key-ring, aws-kms-key-ring"):
+        block_lookup.settings("unclear")
+    with pytest.raises(SettingsError, match="paper"):
+        block_lookup.settings("unknown")
+
+
+def test_a_package_brings_a_ring_by_an_entry_point(tmp_path, monkeypatch):
+    (tmp_path / "paper_ring.py").write_text(
+        "from typing import Literal\n"
+        "from pydantic import Field\n"
+        "from blocks.key_rings.local_key_ring import LocalKeyRing\n"
+        "class PaperKeyRing(LocalKeyRing):\n"
+        "    _block_type_slug = 'paper-key-ring'\n"
+        "    kind: Literal['paper-key-ring'] = Field(default='paper-key-ring', description='k')\n"
+    )
+    info = tmp_path / "paper_ring-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: paper-ring\nVersion: 1\n")
+    entry = "[strandline.key_rings]\npaper-key-ring = paper_ring:PaperKeyRing\n"
+    (info / "entry_points.txt").write_text(entry)
+    (tmp_path / "blocks.yaml").write_text(
+        "paper-key-ring: {desk: {path: keys.json, key_encryption_key: {env: KEY}}}\n"
+        "spark-runtime: {local: {}}\n"
+        "lakehouse: {local: {warehouse: w, embedded_directory: p}}\n"
+        "run-settings: {default: {spark: local, lakehouse: local, key_ring: desk}}\n"
+    )
+    show = (
+        "from blocks.lookup import block_lookup as b; s = b.settings(); "
+        "print(type(s.key_ring).__name__, type(b.key_ring('paper-key-ring/desk')).__name__)"
+    )
+
+    def run():
+        return subprocess.run(
+            [sys.executable, "-c", show],
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}",
+                "STRANDLINE_BLOCKS": str(tmp_path / "blocks.yaml"),
+                "KEY": base64.b64encode(b"k" * 32).decode(),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert run().stdout.split() == ["PaperKeyRing", "PaperKeyRing"]
+    (info / "entry_points.txt").write_text(entry.replace("paper-key-ring =", "local-key-ring ="))
+    assert "entry point local-key-ring of strandline.key_rings" in run().stderr

@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 from prefect.blocks.core import Block
+from prefect_aws import AwsCredentials
+from pydantic import SecretStr
 
+from blocks.key_rings.aws_kms_key_ring import AwsKmsKeyRing
 from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.spark_runtime import SparkRuntime
@@ -110,3 +113,19 @@ def test_a_document_that_fits_no_more_is_told_from_none(registered, place):
     with pytest.raises(SettingsError, match="does not fit") as caught:
         block_lookup.settings("older")
     assert CANARY not in f"{caught.value!r}{caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_run_settings_on_a_server_keep_the_kind_of_their_key_ring(place, saved):
+    *_, (_, settings) = place()
+    credentials = AwsCredentials(aws_secret_access_key=SecretStr(CANARY))
+    ring = AwsKmsKeyRing(key_id="alias/k", location="s3://k/r", aws_credentials=credentials)
+    if saved:
+        ring.save("cloud", overwrite=True, _sync=True)
+    made = RunSettings(spark=settings.spark, lakehouse=settings.lakehouse, key_ring=ring)
+    made.save("in-the-cloud", overwrite=True, _sync=True)
+
+    found = RunSettings.load("in-the-cloud", _sync=True).key_ring
+
+    assert (type(found), found.key_id) == (AwsKmsKeyRing, "alias/k")
+    assert found.aws_credentials.aws_secret_access_key.get_secret_value() == CANARY

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from blocks.key_ring import LocalKeyRing
+from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
 from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from blocks.key_ring import LocalKeyRing
+from blocks.key_rings.local_key_ring import LocalKeyRing
 from contracts.errors import KeyUnavailableError
 from tasks.access.decrypt_versions import subject_digest
 from tests.tasks.access.matrix import contract_with

@@ -13,12 +13,13 @@ from contracts.errors import DataError, KeyUnavailableError, SettingsError
 from contracts.model.encryption_keys import DataKey
 from history.spark.column_quoting_and_comparison import named
 from tasks.transforms.protection.aes_gcm_encryption import (
-    _ciphers,
-    _opened,
     _opening,
     _sealing,
+    carried_key,
+    ciphers_by_mark,
     decrypted,
     encrypted,
+    opened_token,
     token,
 )
 from tasks.transforms.protection.token_layout import AES_256_GCM, associated, key_mark
@@ -156,10 +157,10 @@ def test_a_token_opens_where_it_was_made_and_a_missing_key_is_named_by_its_mark(
 
 
 def test_two_keys_with_one_mark_are_told_apart():
-    table = _ciphers([OTHER, KEY], TABLE, "a")
+    table = ciphers_by_mark([carried_key(OTHER), carried_key(KEY)], TABLE, "a")
     merged = {key_mark("key-1"): [*table[key_mark("key-2")], *table[key_mark("key-1")]]}
 
-    assert _opened(A, merged, b"s", "here") == b"s" + CANARY.encode()
+    assert opened_token(A, merged, b"s", "here") == b"s" + CANARY.encode()
 
 
 def test_a_token_moved_between_columns_stops_a_query_without_showing_a_value(spark):

@@ -1,0 +1,1 @@
+"""`strandline keys`: the data keys of tables, and the key that wraps them."""
