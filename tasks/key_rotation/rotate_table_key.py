@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -38,6 +38,7 @@ from tasks.key_rotation.quarantine_tokens import (
 )
 from tasks.lifecycle.open_run import contracts_folder
 from tasks.lifecycle.table_lock import table_lock
+from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.transforms.protection.column_protection import compile_protection
@@ -107,26 +108,59 @@ def rotate_table_key(
     model = find_contract(contract, contracts_folder(block))
     target = f"{block.lakehouse.catalog}.{model.target}"
     if not rewrite:
+        block.lakehouse.check()
+        with map_spark_errors(model.name, "rotate keys"):
+            spark = block.spark.session(block.lakehouse, shared=False)
         key = block.key_ring.rotate(model.target, at=at)
-        return RotationOutcome(model.name, target, key, time.monotonic() - started)
+        outcome = RotationOutcome(model.name, target, key, time.monotonic() - started)
+        _record(spark, block, model, outcome, run_id)
+        return outcome
     with table_lock(block.state_directory, target, run_id=run_id):
         block.lakehouse.check()
         key = block.key_ring.begin_rewrite(model.target, at=at)
         with map_spark_errors(model.name, "rotate keys", publishes=True):
             spark = block.spark.session(block.lakehouse, shared=False)
             done, quarantined = _Rewrite(spark, block, model, target, run_id, at).run()
+        outcome = RotationOutcome(
+            model.name,
+            target,
+            key,
+            time.monotonic() - started,
+            rewritten=True,
+            versions=done.versions,
+            kept_events=done.kept_events,
+            quarantined=quarantined,
+        )
+        # Before the rewrite counts as finished: stopped in between, it is recorded by the next.
+        _record(spark, block, model, outcome, run_id)
         block.key_ring.finish_rewrite(model.target)
-    # The audit log's entry belongs here: action rotate_key, subject the target, key ids, counts.
-    return RotationOutcome(
-        model.name,
-        target,
-        key,
-        time.monotonic() - started,
-        rewritten=True,
-        versions=done.versions,
-        kept_events=done.kept_events,
-        quarantined=quarantined,
+    return outcome
+
+
+def _record(
+    spark: SparkSession,
+    settings: RunSettings,
+    contract: Contract,
+    outcome: RotationOutcome,
+    run_id: str,
+) -> None:
+    done = "the values of older keys are encrypted with it too"
+    entry = AuditEntry(
+        action=AuditAction.ROTATE_KEY,
+        subject=outcome.target,
+        actor=current_actor(),
+        reason=f"a new key; {done}" if outcome.rewritten else "a new key from now on",
+        contract=contract.name,
+        contract_version=contract.version,
+        run_id=run_id,
+        counts={
+            "versions": outcome.versions,
+            "kept_events": outcome.kept_events,
+            "quarantined": outcome.quarantined,
+        },
+        key_ids=(outcome.key.id,),
     )
+    record_audit(spark, settings, [entry], at=datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)

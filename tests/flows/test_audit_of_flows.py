@@ -18,6 +18,7 @@ from contracts.errors import LakehouseUnavailableError, QualityGateError
 from flows.load_table import load_table
 from flows.publish_batch import publish_held_batch
 from flows.release_rows import correct_rows, discard_rows, release_rows
+from flows.rotate_keys import rotate_keys
 from flows.upkeep import upkeep
 from history.iceberg.snapshot_log import snapshot_log
 from strandline.command_line import main
@@ -127,6 +128,10 @@ def walk(make_workplace, tmp_path_factory):
     walk.step("rebuild")
     upkeep()
     walk.step("upkeep")
+    rotate_keys("readings")
+    walk.step("rotate-keys")
+    rotate_keys("readings", rewrite=True)
+    walk.step("rewrite")
     return walk
 
 
@@ -150,6 +155,8 @@ def test_each_flow_writes_what_it_did_and_one_that_did_nothing_writes_nothing(wa
         "next load": ["publish"],
         "rebuild": ["rebuild"],
         "upkeep": ["upkeep"],
+        "rotate-keys": ["rotate key"],
+        "rewrite": ["rotate key"],
     }
 
 
@@ -212,6 +219,15 @@ def test_what_another_writer_published_is_recorded_by_upkeep_before_it_expires(w
     assert len(walk.records()) == before + 1
 
 
+def test_a_rotation_is_recorded_with_the_new_key_and_what_it_encrypted(walk):
+    (lazily,), (again,) = walk.steps["rotate-keys"], walk.steps["rewrite"]
+
+    assert len(lazily.key_ids) == len(again.key_ids) == 1
+    assert lazily.key_ids != again.key_ids
+    assert lazily.counts == {"versions": 0, "kept_events": 0, "quarantined": 0}
+    assert again.counts["versions"] > 0
+
+
 def test_the_log_of_all_flows_is_verified(walk):
     assert verify_audit_log(walk.place.spark, walk.place.settings).findings == ()
 
@@ -237,6 +253,7 @@ def test_nothing_of_the_rows_is_in_any_file_of_the_log(walk):
 
 WALKED = {
     *("load-table", "publish-batch", "correct-rows", "release-rows", "discard-rows", "upkeep"),
+    "rotate-keys",
 }
 BY_THE_SAME_STEPS = {"load-tables": "load", "verify-table": "publish_and_record"}
 """Flows that publish by a step of `flows.load_steps`, which records, and by which."""

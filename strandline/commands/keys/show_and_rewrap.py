@@ -1,24 +1,27 @@
 """The data keys shown, and wrapped by another key-encryption key.
 
-Promise: neither needs Spark; an answer names keys by their ids, and never shows one.
+Promise: to show them needs no Spark; an answer names keys by their ids, and never shows one.
 """
 
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 
 from pydantic import SecretStr
 from rich.console import RenderableType
 from rich.text import Text
 
 from blocks.key_rings.key_ring import KeyRing
+from blocks.key_rings.wrapped_key import RewrapReport
 from blocks.lookup import block_lookup
 from contracts.errors import SettingsError, UsageError
 from contracts.model.encryption_keys import KeyState, KeyStatus
-from strandline.queries.open_lakehouse import contract_of
+from strandline.queries.open_lakehouse import contract_of, open_lakehouse
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.number_format import NOTHING, count, many, minute
 from strandline.terminal.text_table import Cell, Heading, text_table
+from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
 
 _KEYS = (
     Heading("table"),
@@ -50,9 +53,12 @@ def rewrap(
     screen: CommandOutput, block: str | None, variable: str | None, *, settings: str
 ) -> None:
     """Wrap all data keys by the key-encryption key of a block or variable, or the ring's own."""
-    ring = block_lookup.settings(settings).key_ring
-    report = ring.rewrap(_target(ring, block, variable))
-    # The audit log's entry belongs here: action rewrap_keys, subject the place, counts.
+    run_settings = block_lookup.settings(settings)
+    ring = run_settings.key_ring
+    target = _target(ring, block, variable)
+    lake = open_lakehouse(run_settings, shared=False)
+    report = ring.rewrap(target)
+    record_audit(lake.spark, run_settings, [_entry(ring, report)], at=datetime.now(UTC))
     place = ring.storage().name
     data = {
         "place": place,
@@ -67,6 +73,16 @@ def rewrap(
     if report.wrapped_by != ring.wrapping_key_id:
         lines.append(Text("next: give the run settings' key ring that key-encryption key", "bold"))
     screen.answer(data, *lines)
+
+
+def _entry(ring: KeyRing, report: RewrapReport) -> AuditEntry:
+    return AuditEntry(
+        action=AuditAction.REWRAP_KEYS,
+        subject=f"key ring {ring.storage().name}",
+        actor=current_actor(),
+        reason=f"wrapped by {report.wrapped_by} from now on",
+        counts={"rewrapped": report.rewrapped, "unchanged": report.unchanged},
+    )
 
 
 def status_data(key: KeyStatus) -> dict[str, object]:
