@@ -222,7 +222,10 @@ lakehouse: {local: {warehouse: w, embedded_directory: p}}
 run-settings:
   local: {spark: local, lakehouse: local, key_ring: here}
   amazon: {spark: local, lakehouse: local, key_ring: cloud}
-  inside: {spark: local, lakehouse: local, key_ring: {kind: aws-kms-key-ring, key_id: a, location: b}}
+  inside:
+    spark: local
+    lakehouse: local
+    key_ring: {kind: aws-kms-key-ring, key_id: a, location: b}
   unclear: {spark: local, lakehouse: local, key_ring: both}
   unknown: {spark: local, lakehouse: local, key_ring: {kind: paper, path: b}}
 """
