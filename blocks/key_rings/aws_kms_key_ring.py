@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 from prefect_aws import AwsCredentials
-from pydantic import Field, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr
 
 from blocks.key_rings.key_ring import KeyRing
 from blocks.key_rings.key_ring_storage import KeyRingFile, KeyRingObject, KeyRingStorage
@@ -74,6 +74,8 @@ class AwsKmsKeyRing(KeyRing):
         min_length=1,
         description="Where the list of wrapped keys is kept: s3://BUCKET/KEY, or a path.",
     )
+
+    _clients: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def storage(self) -> KeyRingStorage:
         """The object in S3, or the file."""
@@ -165,10 +167,13 @@ class AwsKmsKeyRing(KeyRing):
         return key_id
 
     def _client(self, service: str) -> Any:
-        session = self.aws_credentials.get_boto3_session()
-        return session.client(
-            service, **self.aws_credentials.aws_client_parameters.get_params_override()
-        )
+        """A client for as long as the block lives, which is a run."""
+        if service not in self._clients:
+            session = self.aws_credentials.get_boto3_session()
+            self._clients[service] = session.client(
+                service, **self.aws_credentials.aws_client_parameters.get_params_override()
+            )
+        return self._clients[service]
 
     def _call(self, operation: str, context: KeyContext, **request: Any) -> Mapping[str, Any]:
         try:

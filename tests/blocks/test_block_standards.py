@@ -7,6 +7,7 @@ from PIL import Image
 from prefect.testing.standard_test_suites import BlockStandardTestSuite, blocks
 from pydantic import SecretStr
 
+from blocks.key_rings.aws_kms_key_ring import AwsKmsKeyRing
 from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
 from blocks.lookup.local_block_file import TYPES
@@ -15,7 +16,7 @@ from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
 
-OURS = (SourceDatabase, Lakehouse, SparkRuntime, LocalKeyRing, RunSettings)
+OURS = (SourceDatabase, Lakehouse, SparkRuntime, LocalKeyRing, AwsKmsKeyRing, RunSettings)
 
 
 def picture(url: str) -> io.BytesIO:

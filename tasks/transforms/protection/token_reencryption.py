@@ -24,6 +24,7 @@ from contracts.model.encryption_keys import DataKey
 from tasks.transforms.arrow_udf import by_batch, once_by_batch
 from tasks.transforms.protection.aes_gcm_encryption import (
     NONCE_OCTETS,
+    TAG_OCTETS,
     carried_key,
     cipher_of,
     ciphers_by_mark,
@@ -33,6 +34,7 @@ from tasks.transforms.protection.key_transport import CarriedSecret, carried
 from tasks.transforms.protection.token_layout import (
     AES_256_GCM,
     HEADER_OCTETS,
+    VERSION,
     associated,
     header,
     key_mark,
@@ -47,6 +49,9 @@ __all__ = [
     "reencrypted_texts",
     "reencryption",
 ]
+
+_VERSION = bytes([VERSION, AES_256_GCM])
+_LEAST_OCTETS = HEADER_OCTETS + NONCE_OCTETS + TAG_OCTETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,18 +226,25 @@ def _replaced(
     document = json.loads(text)
     for name, tokens in own.items():
         value = document.get(name)
-        if not isinstance(value, str):
+        token = _decoded(value, url_safe=url_safe) if isinstance(value, str) else b""
+        if not token.startswith(_VERSION) or len(token) < _LEAST_OCTETS:
+            # The column was not sensitive when the row was refused: its value is there as it was.
             continue
-        changed = _encoded(change(tokens, _decoded(value, url_safe=url_safe)), url_safe=url_safe)
+        changed = _encoded(change(tokens, token), url_safe=url_safe)
         # A token has random octets: nothing else in the row is equal to it.
         text = text.replace(f'"{value}"', f'"{changed}"')
     return text
 
 
 def _decoded(text: str, *, url_safe: bool) -> bytes:
-    if not url_safe:
-        return base64.b64decode(text)
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    """The octets of a text in base64; none if it is not in base64."""
+    try:
+        if not url_safe:
+            return base64.b64decode(text, validate=True)
+        padded = text + "=" * (-len(text) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
 
 
 def _encoded(token: bytes, *, url_safe: bool) -> str:

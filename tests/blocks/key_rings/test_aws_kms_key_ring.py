@@ -62,12 +62,14 @@ def sent(monkeypatch):
     make = AwsKmsKeyRing._client
 
     def client(self, service):
+        is_new = service not in self._clients
         made = make(self, service)
 
         def note(request, event_name, **_):
             requests.append((event_name.rpartition(".")[2], dict(request.headers), request.body))
 
-        made.meta.events.register("before-send", note)
+        if is_new:
+            made.meta.events.register("before-send", note)
         return made
 
     monkeypatch.setattr(AwsKmsKeyRing, "_client", client)

@@ -17,6 +17,7 @@ from tasks.transforms.protection.column_protection import compile_protection, so
 from tasks.transforms.rows_from_quarantine import ROW_ID, rows_of_source
 from tests.tasks.transforms.examples import KEYS, SOURCE, TABLE, contract
 
+EVERY_KEY = {KEYS.encryption.id: KEYS.encryption}
 VALUES = {
     "tiny": ("tinyint", ["-128", "127"]),
     "small": ("smallint", ["-32768", "32767"]),
@@ -84,7 +85,7 @@ def test_every_value_comes_back_as_it_was(spark, rows, people, zone):
     kept = quarantined(rows, people, None)
     spark.conf.set("spark.sql.session.timeZone", zone)
     try:
-        found = rows_of_source(kept, people, KEYS, table=TABLE)
+        found = rows_of_source(kept, people, EVERY_KEY, table=TABLE)
         columns = [named(name) for name in NAMES]
         texts = [
             value.cast("string") if kind != "binary" else F.hex(value)
@@ -114,9 +115,9 @@ def test_values_that_did_not_fit_are_still_said_and_a_change_removes_them(spark,
     )
     changes = spark.createDataFrame([("5",)], "whole string").selectExpr("CAST(whole AS int) whole")
 
-    same = rows_of_source(kept, people, KEYS, table=TABLE)
+    same = rows_of_source(kept, people, EVERY_KEY, table=TABLE)
     first = same.select("whole", "__unfit").collect()[0]
-    changed = rows_of_source(kept, people, KEYS, table=TABLE, changes=changes)
+    changed = rows_of_source(kept, people, EVERY_KEY, table=TABLE, changes=changes)
     second = changed.select("whole", "__unfit").collect()[0]
 
     assert "88888888888" not in kept.collect()[0]["row"]
@@ -132,7 +133,7 @@ def test_a_value_that_a_narrower_type_would_change_does_not_fit(spark, rows, peo
     narrower = {**people.sources, "money": "decimal(12,2)", "big": "int"}
     protection = replace(people, sources=narrower)
 
-    found = rows_of_source(kept, protection, KEYS, table=TABLE)
+    found = rows_of_source(kept, protection, EVERY_KEY, table=TABLE)
     (row,) = found.select("big", "__unfit").collect()
 
     assert {"money", "big"} == set(json.loads(row["__unfit"]))

@@ -83,7 +83,8 @@ def test_another_process_does_not_open_it_and_says_why(tmp_path):
 
 def test_a_damaged_secret_is_refused_without_being_shown():
     sent = carried("e1", KEY.material)
-    damaged = key_transport.CarriedSecret("e1", sent.wrapped[:-1] + b"\0", sent.file)
+    flipped = sent.wrapped[:-1] + bytes([sent.wrapped[-1] ^ 1])
+    damaged = key_transport.CarriedSecret("e1", flipped, sent.file)
 
     with pytest.raises(KeyUnavailableError, match="InvalidUnwrap"):
         damaged.opened()
