@@ -11,7 +11,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from py4j.protocol import Py4JJavaError
@@ -23,7 +23,7 @@ from blocks.run_settings import RunSettings
 from contracts.errors import CommitConflictError
 from history.iceberg import branches
 from history.iceberg.history_table import exists
-from tasks.observability.audit_log.audit_chain import GENESIS, ChainHead, ChainRecord, chained
+from tasks.observability.audit_log.audit_chain import ChainHead, ChainRecord, chained
 from tasks.observability.audit_log.audit_entry import AuditEntry
 from tasks.observability.ledger_tables import ensure_ledger
 from tasks.run.run_context import ledger_table
@@ -37,6 +37,8 @@ _APPEND_ID = "strandline.audit-append"
 _NO_STATISTICS = "write.metadata.metrics.column.record"
 _ATTEMPTS = 40
 _LOCK = threading.Lock()
+_CREATED: set[str] = set()
+"""The logs that this process has found or created."""
 
 
 def record_audit(
@@ -76,7 +78,9 @@ def record_audit(
 def read_head(spark: SparkSession, settings: RunSettings) -> ChainHead:
     """The newest record of the log; sequence 0 where there is none."""
     table = ledger_table(settings, AUDIT_LOG)
-    return _head(spark, table, _prepared(spark, settings, table))
+    if not exists(spark, table):
+        return ChainHead()
+    return _head(spark, table, _current_snapshot(_properties(spark, table)))
 
 
 def _prepared(spark: SparkSession, settings: RunSettings, table: str) -> str | None:
@@ -84,13 +88,17 @@ def _prepared(spark: SparkSession, settings: RunSettings, table: str) -> str | N
 
     Statistics of the column `record` are switched off, see `_append`.
     """
-    properties = _properties(spark, table)
-    if not properties:
+    if table not in _CREATED:
         _create(spark, settings, table)
-        properties = _properties(spark, table)
+        _CREATED.add(table)
+    properties = _properties(spark, table)
     if properties.get(_NO_STATISTICS) != "none":
         branches.alter(spark, f"ALTER TABLE {table} SET TBLPROPERTIES ('{_NO_STATISTICS}'='none')")
         properties = _properties(spark, table)
+    return _current_snapshot(properties)
+
+
+def _current_snapshot(properties: Mapping[str, str]) -> str | None:
     snapshot = properties.get("current-snapshot-id", "none")
     return None if snapshot == "none" else snapshot
 
@@ -107,13 +115,8 @@ def _create(spark: SparkSession, settings: RunSettings, table: str) -> None:
 
 
 def _properties(spark: SparkSession, table: str) -> dict[str, str]:
-    """The table's properties, read without a job; none where there is no such table."""
-    try:
-        return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()}
-    except PySparkException as error:
-        if error.getCondition() in ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"):
-            return {}
-        raise
+    """The table's properties, read without a job."""
+    return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()}
 
 
 def _head(spark: SparkSession, table: str, snapshot: str | None) -> ChainHead:
@@ -125,17 +128,18 @@ def _head(spark: SparkSession, table: str, snapshot: str | None) -> ChainHead:
     if snapshot is None:
         return ChainHead()
     sequence = F.col("summary")[HEAD_SEQUENCE].try_cast("bigint")
-    (told,) = (
+    newest = (
         spark.table(f"{table}.snapshots")
-        .agg(
-            F.max_by(F.col("summary")[HEAD_HASH], sequence).alias("hash"),
-            F.max(sequence).alias("sequence"),
-            F.max_by("snapshot_id", sequence).alias("snapshot"),
+        .select(
+            "snapshot_id", F.col("summary")[HEAD_HASH].alias("hash"), sequence.alias("sequence")
         )
+        .where(F.col("sequence").isNotNull())
+        .orderBy(F.col("sequence").desc())
+        .limit(1)
         .collect()
     )
-    head = ChainHead(told.sequence or 0, told.hash or GENESIS)
-    if str(told.snapshot) == snapshot:
+    head = ChainHead(newest[0].sequence, newest[0].hash) if newest else ChainHead()
+    if newest and str(newest[0].snapshot_id) == snapshot:
         return head
     (held,) = (
         spark.table(table)

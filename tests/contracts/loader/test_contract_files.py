@@ -48,6 +48,7 @@ def test_every_shipped_file_is_valid_by_the_standard_own_schema_and_model(path):
 def test_the_contracts_and_ledgers_the_project_needs_are_shipped():
     assert list(load_contracts(TABLES)) == ["aircraft", "existing_table_1", "new_source_table"]
     assert [path.stem for path in SHIPPED if path.parent == LEDGERS] == [
+        "audit_log",
         "data_lineage",
         "held_batches",
         "quality_decisions",
@@ -180,6 +181,35 @@ def test_a_missing_file_or_folder_is_told_as_such(tmp_path):
         load_contract(TABLES / "aircrafts.yaml")
     with pytest.raises(ContractError, match="no such folder"):
         load_contracts(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("dated_by: decided_at", "partitioning: []", "retention without the other"),
+        ("property: retention", "property: archive", "dated_by without the other"),
+        ("dated_by: decided_at", "dated_by: reason", "reason is no timestamp column"),
+        ("dated_by: decided_at", "dated_by: nowhere", "nowhere is no timestamp column"),
+    ],
+)
+def test_a_ledgers_retention_and_the_column_it_is_counted_from_go_together(
+    tmp_path, old, new, words
+):
+    text = (LEDGERS / "quality_decisions.yaml").read_text(encoding="utf-8")
+    text = text.replace("        partitioning: [target_table]\n", "")
+    assert old in text
+    path = tmp_path / "quality_decisions.yaml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+    with pytest.raises(ContractError, match=words):
+        load_ledger(path)
+
+
+def test_a_ledger_may_have_maps():
+    kinds = {each.name: each.type for each in load_ledger(LEDGERS / "audit_log.yaml").columns}
+
+    assert (kinds["counts"], kinds["details"]) == ("map<string,bigint>", "map<string,string>")
+    assert kinds["key_ids"] == "array<string>"
 
 
 def test_a_ledger_is_no_contract_and_a_contract_no_ledger():
