@@ -29,7 +29,8 @@ ENHANCED = load_contract(TABLES / "new_source_table.yaml")
 
 
 def _column(name, level, kind="string", *, made="direct", protection=None) -> Column:
-    how = None if protection is None else Protection(protection, 2)
+    keep = 2 if protection is ProtectionKind.MASK else 0
+    how = None if protection is None else Protection(protection, keep)
     return Column(
         name=name,
         type=kind,
