@@ -17,6 +17,7 @@ from pyspark.errors import PySparkException
 from blocks.postgres.sqlstate_errors import meaning_of_certificate, meaning_of_state
 from contracts.errors import (
     EnvironmentUnfitError,
+    KeyUnavailableError,
     LakehouseUnavailableError,
     SchemaDriftError,
     SourceUnavailableError,
@@ -28,6 +29,7 @@ from contracts.errors import (
 _CLASS = re.compile(r"\b(?:[a-z_]\w*\.)+([A-Z]\w*(?:Exception|Error))\b")
 _NO_SPACE = re.compile(r"No space left on device")
 _NO_MEMORY = re.compile(r"OutOfMemoryError|Java heap space|GC overhead limit exceeded")
+_NO_KEY = re.compile(r"KeyUnavailableError: .{1,300}; found no key with the mark ([0-9a-f]{8})\.")
 _SQL_STATE = re.compile(r"SQLSTATE:? ?([0-9A-Z]{5})|SQL state \[?([0-9A-Z]{5})")
 _CONNECTING = "08"
 _MAX_CAUSES = 20
@@ -75,10 +77,27 @@ def _meaning(error: PySparkException | Py4JError, *, where: str, state: str) -> 
     classes = list(dict.fromkeys(_CLASS.findall(text)))
     names = ", ".join(classes[:4]) or type(error).__name__
     return (
-        _machine_error(text, where, state)
+        _key_error(error, text, where, state)
+        or _machine_error(text, where, state)
         or _lakehouse_error(classes, names, where, state)
         or _source_error(error, classes, text, where)
         or _step_error(error, classes, names, where, state)
+    )
+
+
+def _key_error(
+    error: PySparkException | Py4JError, text: str, where: str, state: str
+) -> StrandlineError | None:
+    """A token whose data key is missing, as the worker that was to open it says."""
+    texts = (text, *(str(cause.getMessage()) for cause in _causes(error)))
+    found = next(filter(None, map(_NO_KEY.search, texts)), None)
+    if found is None:
+        return None
+    return KeyUnavailableError(
+        where=where,
+        expected="the data keys that made the stored tokens",
+        found=f"no key with the mark {found[1]}",
+        next_step=f"Restore the copy of the key ring that has it, and run again. {state}",
     )
 
 
@@ -179,14 +198,8 @@ def _of_py4j(error: BaseException) -> bool:
 
 
 def _sql_state(error: PySparkException | Py4JError) -> tuple[str | None, str | None]:
-    """SQLSTATE and routine of the server, of the first cause that has them.
-
-    Over Spark Connect there are no causes.
-    """
-    cause: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
-    for _ in range(_MAX_CAUSES):
-        if cause is None:
-            break
+    """SQLSTATE and routine of the server, of the first cause that has them."""
+    for cause in _causes(error):
         if str(cause.getClass().getName()).endswith(".PSQLException"):
             message = cause.getServerErrorMessage()
             state = cause.getSQLState()
@@ -194,8 +207,17 @@ def _sql_state(error: PySparkException | Py4JError) -> tuple[str | None, str | N
                 str(state) if state else None,
                 str(message.getRoutine()) if message is not None and message.getRoutine() else None,
             )
-        cause = cause.getCause()
     return None, None
+
+
+def _causes(error: PySparkException | Py4JError) -> Iterator[Any]:
+    """The JVM's exception and its causes; over Spark Connect there are none."""
+    cause: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    for _ in range(_MAX_CAUSES):
+        if cause is None:
+            return
+        yield cause
+        cause = cause.getCause()
 
 
 def _text(error: PySparkException | Py4JError) -> str:

@@ -223,7 +223,7 @@ def test_a_lost_key_or_a_load_that_runs_changes_nothing(shared):
         if each.state is KeyState.RETIRED:
             del document["keys"][each.id]
     ring.path.write_text(json.dumps(document))
-    with pytest.raises(KeyUnavailableError):
+    with pytest.raises(KeyUnavailableError, match="no key with the mark"):
         rotate_keys("readings", rewrite=True)
     assert content(place) == before
     ring.path.unlink()

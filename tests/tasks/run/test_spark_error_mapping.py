@@ -8,9 +8,11 @@ import sys
 import pytest
 from py4j.java_gateway import GatewayParameters, JavaGateway
 from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import functions as F
 
 from contracts.errors import (
     EnvironmentUnfitError,
+    KeyUnavailableError,
     LakehouseUnavailableError,
     SchemaDriftError,
     SettingsError,
@@ -20,7 +22,9 @@ from contracts.errors import (
     StepFailedError,
     StrandlineError,
 )
+from contracts.model.encryption_keys import DataKey
 from tasks.run.spark_error_mapping import map_spark_errors
+from tasks.transforms.protection.aes_gcm_encryption import decrypted, key_mark, token
 
 CELL = "Zephyrine"
 
@@ -155,3 +159,17 @@ def test_spark_that_is_killed_at_its_work_ends_in_no_traceback(spark):
 
     assert ended.stdout.count("told: Raise `driver_memory`") == 3
     assert "Traceback" not in ended.stderr
+
+
+def test_a_missing_data_key_is_named_by_its_mark_also_from_within_a_write(spark, lake_namespace):
+    made, other = DataKey("made", b"m" * 32), DataKey("other", b"o" * 32)
+    sealed = token(F.lit(CELL), kind="string", key=made, table="t", column="c")
+    spark.range(1).select(sealed.alias("c")).writeTo(f"{lake_namespace}.sealed").create()
+    opened = decrypted(F.col("c"), {"other": other}, table="t", column_name="c", kind="string")
+    rows = spark.table(f"{lake_namespace}.sealed").select(opened.alias("c"))
+
+    for act in (rows.collect, lambda: rows.writeTo(f"{lake_namespace}.opened").create()):
+        with pytest.raises(KeyUnavailableError) as caught, map_spark_errors("readings", "fix"):
+            act()
+        assert caught.value.found == f"no key with the mark {key_mark('made').hex()}"
+        assert CELL not in str(caught.value)
