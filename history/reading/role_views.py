@@ -49,6 +49,12 @@ def role_view(table: str, role: str) -> str:
     return f"{table}__{role}"
 
 
+def roles_with_views(spark: SparkSession, table: str) -> frozenset[str]:
+    """The roles that have a view of the table in the catalog; none where it keeps no views."""
+    found = _views_of(spark, table)
+    return frozenset() if found is None else frozenset(found[0])
+
+
 def refresh_role_views(
     spark: SparkSession,
     table: str,

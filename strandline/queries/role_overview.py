@@ -10,8 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.model import ColumnRight, Contract
-from history.iceberg.history_table import exists
-from history.reading.role_views import role_view
+from history.reading.role_views import role_view, roles_with_views
 from history.spark.column_quoting_and_comparison import named
 from strandline.queries.format_row_values import printable, readable
 from strandline.queries.open_lakehouse import Lakehouse
@@ -73,7 +72,7 @@ def overview_of(
         visible=visible.count() if rights.expressions else 0,
         total=versions.count(),
         decrypt=tuple(rights.decrypt),
-        view=view if exists(lake.spark, view) else None,
+        view=view if rights.role in roles_with_views(lake.spark, table) else None,
         examples=_examples(visible, rights, rows),
     )
 

@@ -199,7 +199,7 @@ def test_views_are_made_by_a_command_too_and_the_audit_log_says_so_first(lake, s
     assert (entry.action, entry.subject) == ("grant", TARGET)
     seen = lake.spark.table(f"{TARGET}__analyst").collect()
     assert {each.business_key for each in seen} == {7}
-    assert "view" in strandline("access", "new_source_table", "--as", "analyst").out
+    assert f"{TARGET}__analyst" in strandline("access", "new_source_table", "--as", "analyst").out
 
 
 def test_lake_formation_needs_a_catalog_that_it_knows(strandline):
