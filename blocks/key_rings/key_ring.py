@@ -20,6 +20,7 @@ from typing import TypeVar
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, SecretStr
 
+from blocks.key_rings.key_limits import is_used_up, refuse_rotation, refuse_too_many
 from blocks.key_rings.key_ring_document import Entry, KeyRingDocument, Period, period_of
 from blocks.key_rings.key_ring_storage import KeyRingStorage
 from blocks.key_rings.wrapped_key import KeyContext, RewrapReport, WrappedKey
@@ -146,13 +147,14 @@ class KeyRing(Block):
         Raises:
             KeyUnavailableError: As `keys_for`, or `values` are too many for any one key.
         """
-        self._refuse_too_many(table, values)
+        refuse_too_many(self.storage().name, table, values)
 
         def reserve(document: KeyRingDocument) -> tuple[KeyRingDocument, None]:
             if create:
                 document = self._with_keys(document, table, at)
             key_id = document.active_ids(table, where=self.storage().name)[KeyPurpose.ENCRYPTION]
-            if values and self._is_used_up(document.keys[key_id], values, at):
+            entry = document.keys[key_id]
+            if values and is_used_up(entry, values, at, self.use_limit, self.period):
                 document, key_id = self._rotated(document, table, key_id, at)
             entry = document.keys[key_id]
             used = entry if not values else replace(entry, uses=(entry.uses or 0) + values)
@@ -182,7 +184,7 @@ class KeyRing(Block):
                     found=f"one that is {entry.state}, for {entry.purpose}, {counted}",
                     next_step=f"strandline keys rotate {entry.table}",
                 )
-            self._refuse_too_many(entry.table, entry.uses + count)
+            refuse_too_many(self.storage().name, entry.table, entry.uses + count)
             return document.with_entry(key_id, replace(entry, uses=entry.uses + count)), None
 
         self._changed(reserve)
@@ -265,7 +267,7 @@ class KeyRing(Block):
             SettingsError: The purpose is one whose keys can't be replaced: what was made with the
                 old one would not be recognised any more.
         """
-        self.refuse_purpose(table, purpose)
+        refuse_rotation(table, purpose)
 
         def rotate(document: KeyRingDocument) -> tuple[KeyRingDocument, str]:
             self._check_opens(document)
@@ -274,21 +276,6 @@ class KeyRing(Block):
 
         document, key_id = self._changed(rotate)
         return document.status(key_id, limit=self.use_limit)
-
-    @staticmethod
-    def refuse_purpose(table: str, purpose: KeyPurpose) -> None:
-        """Refuse to rotate a key that gives rows their identity.
-
-        Raises:
-            SettingsError: It is for fingerprints, pseudonyms or deterministic tokens.
-        """
-        if purpose is not KeyPurpose.ENCRYPTION:
-            raise SettingsError(
-                where=f"{table}, keys for {purpose}",
-                expected="a purpose whose keys can be replaced: encryption",
-                found=f"{purpose}: what another key makes is not recognised beside what is stored",
-                next_step="Load the table anew under another name to have another such key.",
-            )
 
     def begin_rewrite(self, table: str, *, at: datetime) -> KeyStatus:
         """Make a new key to encrypt the table's values with again, or go on with the last one.
@@ -337,7 +324,7 @@ class KeyRing(Block):
 
         def rewrap(document: KeyRingDocument) -> tuple[KeyRingDocument, int]:
             for key_id, entry in document.keys.items():
-                if entry.wrapped is None or self._is_wrapped_by(entry, target):
+                if entry.wrapped is None or entry.is_wrapped_by(target.wrapping_key_id):
                     continue
                 if key_id not in done:
                     done[key_id] = self._rewrapped(key_id, entry, target)
@@ -460,16 +447,6 @@ class KeyRing(Block):
         retired = replace(document.keys[old], state=KeyState.RETIRED, ended_at=at)
         return document.with_entry(old, retired), key_id
 
-    def _is_used_up(self, entry: Entry, values: int, at: datetime) -> bool:
-        if entry.uses is None:
-            return True
-        if entry.uses and entry.uses + values > self.use_limit:
-            return True
-        made = entry.made_at
-        if self.period is None or made is None or at <= made:
-            return False
-        return period_of(at, self.period) != period_of(made, self.period)
-
     def _opened(self, key_id: str, entry: Entry) -> DataKey:
         context = KeyContext(entry.table, entry.purpose, key_id)
         return DataKey(
@@ -488,17 +465,3 @@ class KeyRing(Block):
         new = self.rewrapped(entry.as_wrapped(key_id, where=self.storage().name), context, to)
         text = base64.b64encode(new.octets).decode()
         return replace(entry, wrapped=text, wrapped_by=new.wrapped_by, bound=new.bound)
-
-    @staticmethod
-    def _is_wrapped_by(entry: Entry, ring: KeyRing) -> bool:
-        return entry.bound and entry.wrapped_by == ring.wrapping_key_id
-
-    def _refuse_too_many(self, table: str, values: int) -> None:
-        if values > GCM_VALUES_PER_KEY:
-            raise KeyUnavailableError(
-                where=f"{self.storage().name}, {table}",
-                expected=f"at most {GCM_VALUES_PER_KEY:,} values under one key",
-                found=f"{values:,}",
-                next_step="Load the table in parts, or encrypt fewer of its columns. Nothing was "
-                "changed.",
-            )

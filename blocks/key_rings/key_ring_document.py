@@ -47,6 +47,10 @@ class Entry:
     ended_at: datetime | None = None
     reason: str | None = None
 
+    def is_wrapped_by(self, wrapping_key_id: str) -> bool:
+        """Whether this key-encryption key wrapped it, bound to table, purpose and id."""
+        return self.bound and self.wrapped_by == wrapping_key_id
+
     def as_wrapped(self, key_id: str, *, where: str) -> WrappedKey:
         """The wrapped key.
 

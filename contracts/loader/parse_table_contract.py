@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from contracts.loader.checked_table import CheckedTable
+from contracts.loader.checks.checked_table import CheckedTable
+from contracts.loader.checks.parse_quality_checks import read_checks
+from contracts.loader.checks.parse_quality_gate import read_quality_gate
 from contracts.loader.parse_columns import target_columns
 from contracts.loader.parse_durations import moment, seconds_of
 from contracts.loader.parse_protection import read_rules
-from contracts.loader.parse_quality_checks import read_checks
-from contracts.loader.parse_quality_gate import read_quality_gate
 from contracts.loader.parse_roles import read_roles, row_classification
 from contracts.loader.parse_source import read_source
 from contracts.model import Absence, Column, Contract, History, ServiceLevel

@@ -40,12 +40,15 @@ class Key:
 _COMMON = ("id", "description", "tags", "authoritativeDefinitions", "customProperties")
 _TABLE, _COLUMNS = "contracts.loader.parse_table_contract", "contracts.loader.parse_columns"
 _STANDARD = "contracts.validation.odcs_json_schema"
-_CHECKS, _METRICS = "contracts.loader.parse_quality_checks", "contracts.loader.parse_metric_checks"
-_LIMITS, _WORDS = "contracts.model.quality_gate", "contracts.loader.checked_table"
-_PROMISES = "contracts.loader.parse_column_constraints"
+_CHECKS, _METRICS = (
+    "contracts.loader.checks.parse_quality_checks",
+    "contracts.loader.checks.parse_metric_checks",
+)
+_LIMITS, _WORDS = "contracts.model.quality_gate", "contracts.loader.checks.checked_table"
+_PROMISES = "contracts.loader.checks.parse_column_constraints"
 _CONTRACT = "contracts.validation.validate_contract"
 _LEDGER = "contracts.loader.parse_ledger_contract"
-_RELATIONS = "contracts.loader.parse_relationships"
+_RELATIONS = "contracts.loader.checks.parse_relationships"
 _NOTICES = "contracts.validation.validate_standard_keys"
 _ROLES = "contracts.loader.parse_roles"
 _SECTION = "contracts.yaml_reading.yaml_section"
@@ -104,7 +107,7 @@ KEYS: tuple[Key, ...] = (
     *_keys(_QUALITY, _CHECKS, ("type", "engine", "implementation")),
     *_keys(_QUALITY, _WORDS, ("id", "severity", "dimension")),
     *_keys(_QUALITY, _METRICS, ("metric", "rule", "arguments", "query")),
-    *_keys(_QUALITY, "contracts.loader.parse_thresholds", ("unit",)),
+    *_keys(_QUALITY, "contracts.loader.checks.parse_thresholds", ("unit",)),
     *_keys(_QUALITY, _LIMITS, ("mustBe", "mustNotBe", "mustBeBetween", "mustNotBeBetween")),
     *_keys(_QUALITY, _LIMITS, ("mustBeGreaterThan", "mustBeGreaterOrEqualTo")),
     *_keys(_QUALITY, _LIMITS, ("mustBeLessThan", "mustBeLessOrEqualTo")),

@@ -40,8 +40,8 @@ PROSE_BELOW = {
 }
 """Sections of the standard that only keys of prose have, and a server, whose name is compared."""
 READ_OTHERWISE = {
-    "EnumValue": "contracts.loader.parse_column_constraints",
-    "Relationship": "contracts.loader.parse_relationships",
+    "EnumValue": "contracts.loader.checks.parse_column_constraints",
+    "Relationship": "contracts.loader.checks.parse_relationships",
     "MapDefinition": "refused with the key that has it",
 }
 PARSED = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import RenderableType
 from rich.text import Text
 
+from blocks.key_rings.key_limits import refuse_rotation
 from blocks.lookup import block_lookup
 from contracts.errors import StrandlineError, UsageError
 from contracts.model.encryption_keys import KeyPurpose
@@ -35,7 +36,7 @@ def rotate(
             found=f"another; {did_you_mean(purpose, tuple(KeyPurpose))}",
             next_step="strandline keys rotate --help",
         )
-    run_settings.key_ring.refuse_purpose(contract.target, KeyPurpose(purpose))
+    refuse_rotation(contract.target, KeyPurpose(purpose))
     with screen.waiting("Rotating the key"), listening(_stop_if_interrupted):
         start_temporary_server()
         try:

@@ -18,7 +18,7 @@ from blocks.key_rings.aws_kms_key_ring import AwsKmsKeyRing
 from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.key_rings.wrapped_key import KeyContext, WrappedKey
 from contracts.errors import KeyServiceUnavailableError, KeyUnavailableError
-from contracts.model.encryption_keys import KeyPurpose
+from contracts.model.encryption_keys import TABLE_PURPOSES, KeyPurpose
 
 TABLE = "crm.customers"
 AT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -103,7 +103,7 @@ def test_keys_are_made_by_kms_kept_and_found_again(ring, sent):
             "strandline:purpose": str(purpose),
             "strandline:key-id": getattr(made, purpose).id,
         }
-        for purpose in KeyPurpose
+        for purpose in TABLE_PURPOSES
     ]
     assert {(each["KeyId"], each["NumberOfBytes"]) for each in requests} == {(ring.key_id, 32)}
     assert ring.keys_for(TABLE, create=False) == made
@@ -114,6 +114,15 @@ def test_keys_are_made_by_kms_kept_and_found_again(ring, sent):
     for key in (made.fingerprint, made.pseudonym, made.encryption):
         assert base64.b64encode(key.material).decode() not in text_of(ring)
         assert key.material.hex() not in text_of(ring)
+
+
+def test_a_key_of_deterministic_tokens_has_two_of_256_bits(ring, sent):
+    made = ring.deterministic_key("join domain emails", create=True)
+
+    (request,) = [json.loads(body) for _, body in sent("GenerateDataKey")]
+    assert request["NumberOfBytes"] == len(made.material) == 64
+    assert request["EncryptionContext"]["strandline:purpose"] == "deterministic"
+    assert ring.deterministic_key("join domain emails", create=False) == made
 
 
 def test_rotation_counting_and_destroying_work_as_in_a_file(ring):

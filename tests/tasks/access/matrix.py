@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import product
 
 from contracts.loader import TABLES, load_contract
@@ -13,6 +14,7 @@ from contracts.model import (
     Contract,
     History,
     LoadKind,
+    Period,
     Protection,
     ProtectionKind,
     Role,
@@ -28,9 +30,16 @@ STATUSES = ("A", "I", None)
 ENHANCED = load_contract(TABLES / "new_source_table.yaml")
 
 
+_WORDS = {
+    ProtectionKind.MASK: {"keep": 2},
+    ProtectionKind.GENERALISE: {"period": Period.YEAR},
+}
+
+
 def _column(name, level, kind="string", *, made="direct", protection=None) -> Column:
-    keep = 2 if protection is ProtectionKind.MASK else 0
-    how = None if protection is None else Protection(protection, keep)
+    if protection is ProtectionKind.GENERALISE:
+        kind = "date"
+    how = None if protection is None else Protection(protection, **_WORDS.get(protection, {}))
     return Column(
         name=name,
         type=kind,
@@ -62,7 +71,14 @@ class Row:
     level: str | None
     current: bool
     status: str | None
-    cells: dict[str, str] = field(default_factory=dict)
+    cells: dict[str, str | date] = field(default_factory=dict)
+
+
+def _clear_value(name, number):
+    """A value that no other cell has, and that is no first day of a year."""
+    if CELLS[name][1] is ProtectionKind.GENERALISE:
+        return date(1000 + number, 5, 17 + LEVELS.index(CELLS[name][0]))
+    return f"canary-{name}-{number:03d}"
 
 
 ROWS = tuple(
@@ -71,7 +87,7 @@ ROWS = tuple(
         level,
         current,
         status,
-        {name: f"canary-{name}-{number:03d}" for name in CELLS} if number % 7 else {},
+        {name: _clear_value(name, number) for name in CELLS} if number % 7 else {},
     )
     for number, (level, current, status) in enumerate(
         product(ROW_LEVELS, (True, False), STATUSES), start=1

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from pyspark.sql import functions as F
 
-from contracts.model.encryption_keys import DataKey
 from tasks.transforms.hashing.hmac_sha256 import hashed
 from tasks.transforms.protection import aes_gcm_encryption, aes_siv_encryption
 from tasks.transforms.protection.token_layout import AES_256_GCM, AES_256_SIV, header, key_mark
@@ -59,12 +58,12 @@ GCM = {
 @pytest.mark.parametrize("case", GCM)
 def test_aes_256_gcm_of_its_authors_through_the_code_of_tokens(case):
     key, plain, bound, nonce, sealed, tag = (bytes.fromhex(part) for part in GCM[case])
-    cipher = aes_gcm_encryption._cipher(DataKey("k", key))
+    cipher = AESGCM(key)
     ciphers = {key_mark("k"): [(cipher, bound)]}
     octets = header(AES_256_GCM, "k") + nonce + sealed + tag
 
     assert cipher.encrypt(nonce, plain, bound) == sealed + tag
-    assert aes_gcm_encryption._opened(octets, ciphers, plain[:1], "here") == plain
+    assert aes_gcm_encryption.opened_token(octets, ciphers, plain[:1], "here") == plain
 
 
 SIV = {

@@ -17,13 +17,13 @@ from contracts.expressions import (
     resolve_placeholders,
 )
 from contracts.expressions.listed_operations import BOOLEAN, NUMBERS
-from contracts.loader.checked_table import (
+from contracts.loader.checks.checked_table import (
     CheckedTable,
     identifier_or,
     read_dimension,
     read_severity,
 )
-from contracts.loader.parse_thresholds import read_threshold
+from contracts.loader.checks.parse_thresholds import read_threshold
 from contracts.model import Argument, Check, Comparison, Scalar
 from contracts.model.check_registry import METRICS
 from contracts.model.database_type_names import is_text

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from contracts.loader.checked_table import CheckedTable, identifier_or, is_generated
+from contracts.loader.checks.checked_table import CheckedTable, identifier_or, is_generated
 from contracts.model import Argument, Check, Column, Scalar
 from contracts.model.check_registry import RULES
 from contracts.model.database_type_names import family

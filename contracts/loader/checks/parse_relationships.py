@@ -15,13 +15,13 @@ import re
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 
-from contracts.loader.checked_table import (
+from contracts.loader.checks.checked_table import (
     CheckedTable,
     Word,
     identifier_or,
     read_severity,
 )
-from contracts.loader.parse_thresholds import read_at_most
+from contracts.loader.checks.parse_thresholds import read_at_most
 from contracts.model import Argument, Check
 from contracts.validation.validate_checks import check_relation
 from contracts.yaml_reading.problem_report import did_you_mean

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contracts.loader.checked_table import (
+from contracts.loader.checks.checked_table import (
     CheckedTable,
     read_dimension,
     read_identifier,
     read_severity,
 )
-from contracts.loader.parse_column_constraints import constraint_checks
+from contracts.loader.checks.parse_column_constraints import constraint_checks
+from contracts.loader.checks.parse_metric_checks import check_keys, metric_check, query_check
+from contracts.loader.checks.parse_relationships import relationship_checks
+from contracts.loader.checks.parse_thresholds import read_at_most
 from contracts.loader.parse_columns import arguments
-from contracts.loader.parse_metric_checks import check_keys, metric_check, query_check
-from contracts.loader.parse_relationships import relationship_checks
-from contracts.loader.parse_thresholds import read_at_most
 from contracts.model import Argument, Check
 from contracts.model.check_registry import METRICS, RULES, STANDARD_RULES, Rule, Scope
 from contracts.validation.validate_checks import check_rule, condition_columns, readable_type

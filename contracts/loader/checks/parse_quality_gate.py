@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from contracts.loader.checked_table import Word, read_severity
+from contracts.loader.checks.checked_table import Word, read_severity
 from contracts.loader.parse_durations import duration
 from contracts.model import AnomalySettings, Feature, QualityGate
 from contracts.yaml_reading.yaml_section import Section
