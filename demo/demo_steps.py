@@ -118,6 +118,8 @@ def _next_steps(screen: CommandOutput, paths: DemoPaths, seconds: float) -> None
         f"{command} status",
         f"{command} run {' '.join(CONTRACTS)}   # again: changes nothing",
         f"{command} contracts show new_source_table",
+        f"{command} access new_source_table --as analyst --rows 1",
+        f"{command} audit show",
     ):
         screen.out.print(Text(f"  {line}"), soft_wrap=True)
 

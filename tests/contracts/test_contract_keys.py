@@ -15,12 +15,11 @@ from pydantic import BaseModel
 from contracts.loader import (
     parse_columns,
     parse_protection,
-    parse_quality_gate,
-    parse_relationships,
     parse_roles,
     parse_source,
     parse_table_contract,
 )
+from contracts.loader.checks import parse_quality_gate, parse_relationships
 from contracts.validation.standard_keys import BY_SECTION, KEYS, NOTICE, PROSE, REFUSED
 from tools.list_contract_keys import OWN, PAGE, page
 

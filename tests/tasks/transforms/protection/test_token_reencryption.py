@@ -13,9 +13,8 @@ from contracts.model.encryption_keys import DataKey
 from tasks.transforms.protection.aes_gcm_encryption import (
     _opening,
     _sealing,
-    key_mark,
-    token_header,
 )
+from tasks.transforms.protection.token_layout import AES_256_GCM, header, key_mark
 from tasks.transforms.protection.token_reencryption import _again, _meaning, _replaced, reencryption
 
 OLD, OLDER, NEW = (DataKey(name, name.encode() * 8) for name in ("old-", "odd-", "new-"))
@@ -44,7 +43,7 @@ def test_a_value_is_the_same_under_the_new_key(key):
 
     again = own.again(token)
 
-    assert again.startswith(token_header(NEW.id))
+    assert again.startswith(header(AES_256_GCM, NEW.id))
     assert again[6:18] != token[6:18]  # another nonce
     assert opened(again, NEW) == [CLEAR]
     assert own.meaning(again) == own.meaning(token)
