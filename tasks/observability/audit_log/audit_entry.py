@@ -36,16 +36,10 @@ class AuditAction(StrEnum):
     REBUILD = "rebuild"
     UPKEEP = "upkeep"
     EXPIRE_LEDGER = "expire ledger"
-    EXPORT = "export"
     DECRYPT = "decrypt"
     GRANT = "grant"
     ROTATE_KEY = "rotate key"
     REWRAP_KEYS = "rewrap keys"
-    DESTROY_KEY = "destroy key"
-    ERASE = "erase"
-    RETAIN = "retain"
-    LEGAL_HOLD = "legal hold"
-    RELEASE_HOLD = "release hold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
