@@ -1,29 +1,33 @@
-"""`strandline keys`, on a ring whose table was never loaded: it needs no Spark."""
+"""`strandline keys`, on a ring whose table was never loaded."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
 from blocks.key_rings.local_key_ring import LocalKeyRing
-from blocks.lakehouse import Lakehouse
 from blocks.lookup import block_lookup
-from blocks.run_settings import RunSettings
-from blocks.spark_runtime import SparkRuntime
 from strandline.command_line import main
+from tests.strandline.lakes import run_settings_in
 
 TABLE = "target_schema.aircraft"
 
 
 @pytest.fixture
-def ring(tmp_path, monkeypatch):
-    made = LocalKeyRing(path=tmp_path / "keys.json", key_encryption_key=LocalKeyRing.generate_key())
-    lakehouse = Lakehouse(warehouse=str(tmp_path / "w"), embedded_directory=tmp_path / "p")
-    settings = RunSettings(
-        spark=SparkRuntime(), lakehouse=lakehouse, key_ring=made, state_directory=tmp_path
+def settings(tmp_path, postgres):
+    made = run_settings_in(tmp_path, postgres, f"keys_{uuid4().hex[:8]}")
+    made.key_ring = LocalKeyRing(
+        path=tmp_path / "ring.json", key_encryption_key=LocalKeyRing.generate_key()
     )
+    return made
+
+
+@pytest.fixture
+def ring(settings, tmp_path, monkeypatch):
+    made = settings.key_ring
     other = made.with_key_encryption_key(LocalKeyRing.generate_key())
     path = block_lookup.save_local(
         tmp_path / "blocks.yaml", ("default", settings), ("local", made), ("next", other)
@@ -32,6 +36,13 @@ def ring(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     made.keys_for(TABLE, create=True, at=datetime(2026, 1, 7, 2, tzinfo=UTC))
     return made
+
+
+def audited(settings):
+    """The records of the audit log, oldest first."""
+    spark = settings.spark.session(settings.lakehouse)
+    log = spark.table(f"{settings.lakehouse.catalog}.governance.audit_log")
+    return log.orderBy("sequence").collect()
 
 
 def answer(capsys, *typed):
@@ -58,7 +69,8 @@ def test_status_shows_every_key_and_no_key(ring, capsys):
 
 
 @pytest.mark.parametrize("way", ["block", "env"])
-def test_rewrap_takes_the_new_key_by_reference(ring, capsys, monkeypatch, way):
+@pytest.mark.usefixtures("spark")
+def test_rewrap_takes_the_new_key_by_reference(ring, settings, capsys, monkeypatch, way):
     new = block_lookup.key_ring("local-key-ring/next")
     monkeypatch.setenv("NEXT_KEY", new.key_encryption_key.get_secret_value())
     typed = ("--to-block", "next") if way == "block" else ("--to-env", "NEXT_KEY")
@@ -74,6 +86,11 @@ def test_rewrap_takes_the_new_key_by_reference(ring, capsys, monkeypatch, way):
     assert "next: give the run settings' key ring" in capsys.readouterr().out
     assert main(["keys", "rewrap"]) == 78
     assert "key-encryption key" in capsys.readouterr().err
+    told = audited(settings)
+    assert [(row.action, row.counts["rewrapped"]) for row in told] == [
+        ("rewrap keys", 3), ("rewrap keys", 0)
+    ]  # fmt: skip
+    assert ring.storage().name in told[0].subject
 
 
 @pytest.mark.parametrize(
@@ -83,7 +100,7 @@ def test_rewrap_takes_the_new_key_by_reference(ring, capsys, monkeypatch, way):
         (("keys", "rewrap", "--to-block", "nobody"), 78, "nobody"),
         (("keys", "rewrap", "--to-block", "paper/x"), 78, "aws-kms-key-ring"),
         (("keys", "rewrap", "--to-block", "next", "--to-env", "X"), 64, "both"),
-        (("keys", "rotate", "aircraft", "--purpose", "fingerprint"), 78, "new one"),
+        (("keys", "rotate", "aircraft", "--purpose", "fingerprint"), 78, "not recognised"),
         (("keys", "rotate", "aircraft", "--purpose", "encryptoin"), 64, "encryption"),
         (("keys", "rotate", "aircrat"), 78, "aircraft"),
         (("keys", "status", "aircrat"), 78, "aircraft"),
@@ -106,7 +123,8 @@ def test_a_value_of_a_variable_that_is_no_key_is_not_shown(ring, capsys, monkeyp
     assert "canary" not in told.err + told.out
 
 
-def test_rotate_runs_the_flow_and_says_which_key_encrypts(ring, prefect_server, capsys):
+@pytest.mark.usefixtures("spark")
+def test_rotate_runs_the_flow_and_says_which_key_encrypts(ring, settings, prefect_server, capsys):
     code, told = answer(capsys, "keys", "rotate", "aircraft")
 
     assert code == 0
@@ -116,3 +134,6 @@ def test_rotate_runs_the_flow_and_says_which_key_encrypts(ring, prefect_server, 
     assert ring.keys_for(TABLE, create=False).encryption.id == told["key"]["id"]
     assert main(["keys", "rotate", "aircraft"]) == 0
     assert "--rewrite encrypts them again" in capsys.readouterr().out
+    first, second = audited(settings)
+    assert (first.action, first.key_ids) == ("rotate key", [told["key"]["id"]])
+    assert second.key_ids != first.key_ids

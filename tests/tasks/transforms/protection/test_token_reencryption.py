@@ -73,9 +73,9 @@ REFUSED = {
     "a key of nobody": (sealed(STRANGER), KeyUnavailableError, key_mark(STRANGER.id).hex()),
     "another column": (sealed(OLD, "other"), DataError, "another table or column"),
     "a flipped bit": (flipped(sealed(OLD)), DataError, "was changed"),
-    "a cut token": (sealed(OLD)[:20], DataError, "no token"),
-    "nothing": (b"", DataError, "no token"),
-    "another version": (b"\2" + sealed(OLD)[1:], DataError, "no token"),
+    "a cut token": (sealed(OLD)[:20], DataError, "no whole token"),
+    "nothing": (b"", DataError, "no whole token"),
+    "another version": (b"\2" + sealed(OLD)[1:], DataError, "version 2"),
 }
 
 
