@@ -106,7 +106,7 @@ def _pair(process: Process, table: int, number: int, what: str, say: Say) -> Pai
 def _busy_seconds() -> float:
     """CPU seconds of everything on the machine."""
     times = psutil.cpu_times()
-    return float(times.user + times.system)
+    return float(times.user + times.system + getattr(times, "nice", 0.0))
 
 
 def _compare(measured: Measured, accounts: Accounts, process: Process, number: int) -> None:
