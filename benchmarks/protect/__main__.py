@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from benchmarks.load.builds import ROOT, commit_of, running
 from benchmarks.load.case import Case
 from benchmarks.load.contract import CONNECTION
 from benchmarks.protect.contract import PROTECTION
-from benchmarks.protect.measure import Measured, measure
+from benchmarks.protect.measure import Measured, Say, measure
 from benchmarks.protect.results import result_rows, table_text
 from blocks.embedded_postgres import EmbeddedPostgres
 
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measured(case: Case, root: Path, timeout: float, say: Any) -> Any:
+def _measured(case: Case, root: Path, timeout: float, say: Say) -> Iterator[Measured]:
     """A source database that also keeps the catalog, and one warm process for all loads."""
     with ExitStack() as stack:
         postgres = EmbeddedPostgres(root / "postgres")

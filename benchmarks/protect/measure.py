@@ -22,7 +22,7 @@ from benchmarks.protect.contract import (
     write_contract,
 )
 
-__all__ = ["EXPRESSIONS", "Kind", "Measured", "Pair", "measure"]
+__all__ = ["EXPRESSIONS", "Kind", "Measured", "Pair", "Say", "measure"]
 
 Kind = Literal["first", "incremental"]
 Load = dict[str, Any]

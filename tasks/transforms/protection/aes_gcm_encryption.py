@@ -138,7 +138,8 @@ def _sealed(
 def _nonces(count: int) -> list[bytes]:
     """Random ones, cut from one draw: a call of the operating system costs as much as a value."""
     drawn = os.urandom(NONCE_OCTETS * count)
-    return np.frombuffer(drawn, dtype=f"V{NONCE_OCTETS}").tolist()
+    nonces: list[bytes] = np.frombuffer(drawn, dtype=f"V{NONCE_OCTETS}").tolist()
+    return nonces
 
 
 def _opening(keys: Mapping[str, DataKey], table: str, column: str, letter: str) -> Batch:
