@@ -133,8 +133,8 @@ def protected(
     columns cross to Python in the same Arrow batches. Not deterministic: write the result once and
     read that.
 
-    `rows` are columns of `source_row` to add or replace, whose tokens cross with the others': every
-    crossing costs more than the encryption itself.
+    `rows` are columns of `source_row` to add or replace, whose tokens cross with the others': a
+    crossing of its own would cost more than encrypting a value or two of each row.
 
     Raises:
         KeyError: `keys` lacks the key of a column's deterministic tokens.
