@@ -45,6 +45,8 @@ def spellings(canary: bytes) -> dict[str, bytes]:
         "raw": canary,
         "hex": canary.hex().encode(),
         "HEX": canary.hex().upper().encode(),
+        "spaced hex": canary.hex(" ").encode(),
+        "numbers": str(list(canary))[1:-1].encode(),
     }
     for shift in range(3):
         # Cut what depends on neighbours: the first digit after a shift, and the last ones.
