@@ -74,6 +74,7 @@ class TablesFailedError(RetryableError):
     on_failure=[send_failure_alert],
     on_crashed=[send_failure_alert],
 )
+@map_unexpected_errors("load-tables")
 def load_tables(
     contracts: list[ContractName],
     settings: SettingsName = "default",

@@ -237,3 +237,17 @@ def test_what_the_user_says_of_logging_stays(monkeypatch):
 
     assert os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "DEBUG"
     assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+
+
+def test_an_unexpected_error_says_where_and_never_what_it_quotes(capsys, monkeypatch):
+    def broken(_typed):
+        canary = "Zephyrine Quillfeather"
+        raise LookupError(canary)
+
+    monkeypatch.setattr(command_line, "app", broken)
+
+    assert main(["status"]) == 70
+
+    told = capsys.readouterr()
+    assert "LookupError in test_command_line.py" in told.err
+    assert "Zephyrine" not in told.out + told.err
