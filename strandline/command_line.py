@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from cyclopts import App, CycloptsError, UnknownCommandError
 
@@ -28,6 +29,9 @@ _QUIET = {
     # The default of 20 s is short for a machine that also starts Spark.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
 }
+
+_STATE = Path(".strandline")
+"""The state directory of whoever sets none; an error may come before the settings are known."""
 
 _LAKE = (
     "run", "verify", "history", "diff", "status", "runs", "report", "upkeep",
@@ -121,7 +125,7 @@ def _unexpected(error: Exception, typed: Sequence[str]) -> StrandlineError:
     from tasks.run.unexpected_errors import unexpected_error  # noqa: PLC0415
 
     command = next((each for each in typed if not each.startswith("-")), "")
-    return unexpected_error(error, f"strandline {command}".strip())
+    return unexpected_error(error, f"strandline {command}".strip(), _STATE)
 
 
 def _usage_error(error: CycloptsError) -> UsageError:

@@ -91,7 +91,7 @@ FLOWS = [
 def test_no_flow_lets_an_exception_out_whose_text_prefect_would_keep(flow: ast.FunctionDef):
     innermost = ast.unparse(flow.decorator_list[-1])
 
-    assert innermost.startswith("map_unexpected_errors(")
+    assert innermost.startswith("flow_without_unexpected_errors(")
 
 
 def test_the_flows_are_found():
