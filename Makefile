@@ -13,7 +13,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality architecture report-screenshots load-path setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-protect architecture report-screenshots load-path setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -49,6 +49,9 @@ bench-anomalies: $(READY) ## Outliers planted in real flights: how many are foun
 
 bench-quality: $(READY) $(QUALITY_PEERS)/.ready ## What checking rows costs, beside other validators
 	@$(BIN)/python -m benchmarks.quality
+
+bench-protect: $(READY) ## What protecting columns costs, of first and of incremental loads
+	@$(BIN)/python -m benchmarks.protect
 
 bench-%: $(READY) $(PEERS)/.ready ## Benchmarks; bench-history: SCD2 loads of several tools
 	@$(BIN)/python -m benchmarks.$*

@@ -171,6 +171,9 @@ class SparkRuntime(Block):
             "spark.driver.memory": self.driver_memory,
             "spark.ui.enabled": str(self.ui).lower(),
             "spark.ui.showConsoleProgress": "false",
+            # Shuffles and spills of the pass that protects hold rows in the clear.
+            "spark.io.encryption.enabled": "true",
+            "spark.io.encryption.keySizeBits": "256",
             **self._executor_settings(),
             # A load compiles more classes than Spark's default of 100: it would compile all again.
             "spark.sql.codegen.cache.maxEntries": "2000",

@@ -25,7 +25,7 @@ from flows.run_page.load_artifacts import show_load
 from flows.shell_exit_codes import exit_code
 from tasks.lifecycle.open_run import contracts_to_load, open_run, run_settings
 from tasks.run.step_results import LoadSummary
-from tasks.run.unexpected_errors import map_unexpected_errors
+from tasks.run.unexpected_errors import flow_without_unexpected_errors, map_unexpected_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class TablesFailedError(RetryableError):
     on_failure=[send_failure_alert],
     on_crashed=[send_failure_alert],
 )
+@flow_without_unexpected_errors("load-tables")
 def load_tables(
     contracts: list[ContractName],
     settings: SettingsName = "default",

@@ -1,7 +1,8 @@
 """The command `strandline`: its commands and their exit codes.
 
-Promise: a Strandline error ends in one panel and its own exit code, an interruption in one line
-and 130; only an unexpected error shows a traceback. Help loads neither Spark nor Prefect.
+Promise: an error ends in one panel and its own exit code, an interruption in one line and 130. What
+was not expected shows where it happened and of which type it is, and never its text, which may
+quote a cell. Help loads neither Spark nor Prefect.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from cyclopts import App, CycloptsError, UnknownCommandError
 
@@ -27,6 +29,9 @@ _QUIET = {
     # The default of 20 s is short for a machine that also starts Spark.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
 }
+
+_STATE = Path(".strandline")
+"""The state directory of whoever sets none; an error may come before the settings are known."""
 
 _LAKE = (
     "run", "verify", "history", "diff", "status", "runs", "report", "upkeep",
@@ -99,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         notify("stopped; readers see nothing that is half done")
         return ctrl_c.EXIT_CODE
+    except Exception as error:  # noqa: BLE001 - its text must not be printed
+        return _report(_unexpected(error, typed), typed)
     return code if isinstance(code, int) else 0
 
 
@@ -111,6 +118,14 @@ def quiet_libraries(*, verbose: bool) -> None:
         os.environ.setdefault(name, text)
     if not verbose:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+
+def _unexpected(error: Exception, typed: Sequence[str]) -> StrandlineError:
+    # Loads Prefect, which no command needs that fails for a reason of its own.
+    from tasks.run.unexpected_errors import unexpected_error  # noqa: PLC0415
+
+    command = next((each for each in typed if not each.startswith("-")), "")
+    return unexpected_error(error, f"strandline {command}".strip(), _STATE)
 
 
 def _usage_error(error: CycloptsError) -> UsageError:

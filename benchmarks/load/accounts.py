@@ -182,6 +182,12 @@ class Accounts:
         row = self._connection.execute(_SOURCE_DIGEST).fetchone()
         return tuple(map(str, row or ()))
 
+    def counted(self) -> tuple[int, int]:
+        """How many rows it has, and how many distinct names."""
+        query = "SELECT count(*), count(DISTINCT name) FROM bench.accounts"
+        rows, names = self._connection.execute(query).fetchone() or (0, 0)
+        return rows, names
+
     def _settle(self) -> None:
         """Vacuum, analyze and checkpoint now, so that neither happens during a load."""
         self._connection.execute("VACUUM ANALYZE bench.accounts")

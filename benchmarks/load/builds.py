@@ -114,7 +114,9 @@ def unpack(commit: str, directory: Path) -> None:
 
 
 @contextmanager
-def running(name: BuildName, code: Path, root: Path, *, timeout: float) -> Iterator[Process]:
+def running(
+    name: BuildName, code: Path, root: Path, *, timeout: float, worker: Path = _WORKER
+) -> Iterator[Process]:
     """A process whose packages are those in `code`; it and what it started end with the block.
 
     Args:
@@ -122,6 +124,7 @@ def running(name: BuildName, code: Path, root: Path, *, timeout: float) -> Itera
         code: The directory of its packages.
         root: A new directory for all its files.
         timeout: Seconds that one command may take.
+        worker: The script that answers the commands.
     """
     root.mkdir(parents=True)
     reading, writing = os.pipe()
@@ -129,7 +132,7 @@ def running(name: BuildName, code: Path, root: Path, *, timeout: float) -> Itera
     with _log(root).open("wb") as output:
         process = subprocess.Popen(
             # -P: nothing is imported from the worker's own directory.
-            [sys.executable, "-P", str(_WORKER), *arguments],
+            [sys.executable, "-P", str(worker), *arguments],
             cwd=code,
             env=_environment(code, root),
             stdin=subprocess.PIPE,

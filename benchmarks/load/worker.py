@@ -109,7 +109,7 @@ def _block_lookup() -> ModuleType:
         return importlib.import_module("blocks.directory")
 
 
-def main() -> None:
+def main(kind: type[Worker] = Worker) -> None:
     """Answer commands until there are no more."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True, type=Path)
@@ -118,7 +118,7 @@ def main() -> None:
     options = parser.parse_args()
     # The JVM and other started processes must not keep the channel open.
     os.set_inheritable(options.channel, False)
-    worker = Worker(options.root)
+    worker = kind(options.root)
     commands: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
         "prepare": worker.prepare,
         "load": worker.load,

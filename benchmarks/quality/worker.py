@@ -17,28 +17,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from benchmarks.cpu_seconds import cpu_seconds
 from benchmarks.history.subjects.spark_session import iceberg_catalog, start_spark
 from benchmarks.quality.subject import JARS, SUBJECTS, Entry
 
 MEMORY = "2g"
 """Of each JVM; all of them stay warm at the same time."""
-
-
-def _cpu_seconds() -> float:
-    """Of this process, its JVM and Python's workers, those that have ended included."""
-    seconds = 0.0
-    me = psutil.Process()
-    for process in (me, *me.children(recursive=True)):
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        seconds += times.user + times.system + times.children_user + times.children_system
-    return seconds
 
 
 def _jobs(spark: SparkSession) -> int:
@@ -78,11 +65,11 @@ def _answer(entry: Entry, directory: Path, lines: Callable[[], Any], tell: Any) 
     subject = entry.make(spark, _reader(spark, source), directory)
     tell({"versions": {name: version(name) for name in entry.distributions}})
     while (command := lines()) is not None:
-        jobs, cpu, began = _jobs(spark), _cpu_seconds(), time.perf_counter()
+        jobs, cpu, began = _jobs(spark), cpu_seconds(), time.perf_counter()
         result = subject.run(command["mode"])
         measured: dict[str, Any] = {
             "seconds": time.perf_counter() - began,
-            "cpu": _cpu_seconds() - cpu,
+            "cpu": cpu_seconds() - cpu,
             "jobs": _jobs(spark) - jobs,
         }
         outcome = result() if command["checked"] else None

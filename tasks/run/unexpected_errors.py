@@ -6,16 +6,21 @@ types and code lines only, is kept in a file and in the log.
 
 from __future__ import annotations
 
+import inspect
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from prefect.logging import get_logger
 
 from blocks.operating_system.owner_only_file import append_private
 from contracts.errors import StrandlineError, UnexpectedError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 TRACES = "unexpected.log"
 """The file in the state directory that traces are appended to."""
@@ -39,6 +44,24 @@ def map_unexpected_errors(where: str, state_directory: Path | None = None) -> It
     except Exception as error:  # noqa: BLE001 - the next table is loaded, whatever failed here
         # Not `from error`: its text would be printed with the traceback.
         raise unexpected_error(error, where, state_directory) from None
+
+
+def flow_without_unexpected_errors(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a flow's function, below `@flow`: Prefect keeps the text of whatever it raises.
+
+    Prefect reads the parameters of the decorated function, so that its types are resolved here,
+    where they are known by name.
+
+    Args:
+        name: Of the flow.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        mapped = map_unexpected_errors(name)(function)
+        mapped.__signature__ = inspect.signature(function, eval_str=True)  # type: ignore[attr-defined]
+        return mapped
+
+    return decorate
 
 
 def unexpected_error(

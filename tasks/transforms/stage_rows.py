@@ -262,8 +262,22 @@ def stage_rows(
     classified = _classified(fingerprinted, plan, open_versions)
     measured = classified.observe(observation, *_measures(plan, origin))
     staged = measured.where(F.col(KIND).isin(*_staged_kinds(origin)))
-    selected = _stage_columns(staged, plan, keys, origin)
-    return protected(selected, plan.protection, keys, table=origin.target)
+    selected = _stage_columns(staged, plan, origin)
+    row = _sealed_row(plan, keys, origin)
+    return protected(selected, plan.protection, keys, table=origin.target, rows={SOURCE_ROW: row})
+
+
+def _sealed_row(plan: StagePlan, keys: ProtectionKeys, origin: Origin) -> Column:
+    """What the quarantine keeps of a refused row, from its struct of clear values."""
+    clear = F.col(SOURCE_ROW)
+    return source_row(
+        plan.protection,
+        keys,
+        table=origin.target,
+        refused=clear.isNotNull(),
+        unfit=clear.getField(UNFIT),
+        within=clear,
+    )
 
 
 def _checked(
@@ -420,10 +434,11 @@ def _staged_kinds(origin: Origin) -> tuple[str, ...]:
     return (EVENT, REFUSED, IGNORED, REPEATED) if origin.stages_all_keys else (EVENT, REFUSED)
 
 
-def _stage_columns(
-    rows: DataFrame, plan: StagePlan, keys: ProtectionKeys, origin: Origin
-) -> DataFrame:
-    """The stage's columns, target columns still in the clear; a seen row keeps its key only."""
+def _stage_columns(rows: DataFrame, plan: StagePlan, origin: Origin) -> DataFrame:
+    """The stage's columns, all still in the clear; a seen row keeps its key only.
+
+    A refused row has its source columns, and the values that could not be carried, as a struct.
+    """
     refused = F.col(KIND) == REFUSED
     is_full = F.col(KIND).isin(EVENT, REFUSED)
     columns = []
@@ -431,9 +446,7 @@ def _stage_columns(
         value = F.col(_clear(name))
         keeps_value = not origin.stages_all_keys or name in plan.key
         columns.append((value if keeps_value else F.when(is_full, value)).alias(name))
-    row = source_row(
-        plan.protection, keys, table=origin.target, refused=refused, unfit=named(UNFIT)
-    )
+    row = F.when(refused, F.struct(*map(named, (*plan.protection.sources, UNFIT))))
     return rows.select(
         *columns,
         F.col(OPERATION),

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import ast
 import inspect
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +76,23 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes():
 
 def test_every_error_is_exported_in_order():
     assert errors.__all__ == sorted(kind.__name__ for kind in CLASSES)
+
+
+FLOWS = [
+    node
+    for path in sorted((Path(__file__).parents[2] / "flows").glob("*.py"))
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    if isinstance(node, ast.FunctionDef)
+    and any(ast.unparse(each).startswith("flow(") for each in node.decorator_list)
+]
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_no_flow_lets_an_exception_out_whose_text_prefect_would_keep(flow: ast.FunctionDef):
+    innermost = ast.unparse(flow.decorator_list[-1])
+
+    assert innermost.startswith("flow_without_unexpected_errors(")
+
+
+def test_the_flows_are_found():
+    assert {flow.name for flow in FLOWS} >= {"load_table", "load_tables", "upkeep", "rotate_keys"}

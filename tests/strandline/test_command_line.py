@@ -147,16 +147,6 @@ def test_with_json_an_error_is_a_document_too(capsys, tmp_path):
     assert told["error"]["exit_code"] == 78
 
 
-def test_an_error_that_nobody_foresaw_keeps_its_traceback(monkeypatch):
-    def broken(typed):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(command_line, "app", broken)
-
-    with pytest.raises(ZeroDivisionError):
-        main(["status"])
-
-
 def test_an_interruption_ends_with_130_and_one_line(monkeypatch, capsys):
     def interrupted(typed):
         raise KeyboardInterrupt
@@ -237,3 +227,22 @@ def test_what_the_user_says_of_logging_stays(monkeypatch):
 
     assert os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "DEBUG"
     assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+
+
+def test_an_unexpected_error_says_where_and_never_what_it_quotes(capsys, monkeypatch, tmp_path):
+    def broken(_typed):
+        canary = "Zephyrine Quillfeather"
+        raise LookupError(canary)
+
+    monkeypatch.setattr(command_line, "app", broken)
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".strandline").mkdir()
+
+    assert main(["status"]) == 70
+
+    told = capsys.readouterr()
+    assert "LookupError in test_command_line.py" in told.err
+    trace = (tmp_path / ".strandline" / "unexpected.log").read_text()
+    assert "raise LookupError(canary)" in trace
+    assert "Zephyrine" not in told.out + told.err + trace

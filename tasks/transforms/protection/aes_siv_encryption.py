@@ -116,13 +116,11 @@ def _sealing(key: DataKey, scope: Scope) -> Batch:
 
 
 def _sealed(values: pa.Array, cipher: AESSIV, beginning: bytes, bound: list[bytes]) -> pa.Array:
-    return pa.array(
-        [
-            None if value is None else beginning + cipher.encrypt(value, bound)
-            for value in values.to_pylist()
-        ],
-        pa.binary(),
-    )
+    # Equal values have equal tokens: each is made once per batch. Null has no place in the
+    # dictionary, only among the indices.
+    distinct = values.dictionary_encode()
+    tokens = [beginning + cipher.encrypt(value, bound) for value in distinct.dictionary.to_pylist()]
+    return pa.array(tokens, pa.binary()).take(distinct.indices)
 
 
 def _opening(keys: Mapping[str, DataKey], scope: Scope, letter: str) -> Batch:

@@ -119,7 +119,12 @@ def compile_protection(contract: Contract) -> ColumnProtection:
 
 
 def protected(
-    frame: DataFrame, protection: ColumnProtection, keys: ProtectionKeys, *, table: str
+    frame: DataFrame,
+    protection: ColumnProtection,
+    keys: ProtectionKeys,
+    *,
+    table: str,
+    rows: Mapping[str, Column] | None = None,
 ) -> DataFrame:
     """The frame with every protected target column in its stored form, the others as they are.
 
@@ -127,6 +132,9 @@ def protected(
     is what tokens and pseudonyms are bound to; it must be the same on every run. All encrypted
     columns cross to Python in the same Arrow batches. Not deterministic: write the result once and
     read that.
+
+    `rows` are columns of `source_row` to add or replace, whose tokens cross with the others': a
+    crossing of its own would cost more than encrypting a value or two of each row.
 
     Raises:
         KeyError: `keys` lacks the key of a column's deterministic tokens.
@@ -147,6 +155,7 @@ def protected(
             key=keys.deterministic[each.join_domain],
             scope=scope_of(table, name, each.join_domain),
         )
+    replaced |= rows or {}
     names = protection.pseudonymised
     if names:
         frame = pseudonymised(
@@ -172,12 +181,14 @@ def source_row(
     table: str,
     refused: Column,
     unfit: Column | None = None,
+    within: Column | None = None,
 ) -> Column:
     """The source row as a JSON object of its source columns, for refused rows; null for others.
 
-    An expression over source columns. Each sensitive value is replaced by its encryption token in
-    base64url without padding, bound to the column name `source:<name>`; the values of rows that
-    are not refused do not cross to Python at all. Timestamps are in UTC, in microseconds.
+    An expression over source columns, or over those fields of the struct `within`. Each sensitive
+    value is replaced by its encryption token in base64url without padding, bound to the column name
+    `source:<name>`; the values of rows that are not refused do not cross to Python at all.
+    Timestamps are in UTC, in microseconds.
 
     `unfit` is null or a JSON object: the text, by column, of values that no column could carry.
     A row that has some gets them as an object under `__unfit`; those of sensitive columns as one
@@ -185,7 +196,7 @@ def source_row(
     """
     parts = []
     for name, kind in protection.sources.items():
-        value = named(name)
+        value = named(name) if within is None else within.getField(name)
         if name in protection.sensitive:
             value = _as_text(
                 token(

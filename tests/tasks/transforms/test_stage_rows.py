@@ -133,6 +133,25 @@ def kinds(told):
     }
 
 
+def test_all_tokens_of_a_stage_are_made_in_one_crossing_to_python(spark, capsys):
+    frame = stage_rows.stage_rows(
+        spark.createDataFrame([row(1)], SCHEMA),
+        stage_rows.compile_stage(lots()),
+        KEYS,
+        read(),
+        references={},
+        open_versions=None,
+        observation=Observation("plan"),
+    )
+
+    frame.explain()
+
+    crossings = [line for line in capsys.readouterr().out.splitlines() if "ArrowEvalPython" in line]
+    (sealing,) = [line for line in crossings if "seal(" in line]
+    # The column of the target, that of the refused row, and what could not be carried of it.
+    assert sealing.count("seal(") == 3
+
+
 def moment(micros):
     return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
 

@@ -13,6 +13,7 @@ from contracts.errors import DataError, KeyUnavailableError, SettingsError
 from contracts.model.encryption_keys import DataKey
 from history.spark.column_quoting_and_comparison import named
 from tasks.transforms.protection.aes_gcm_encryption import (
+    _nonces,
     _opening,
     _sealing,
     carried_key,
@@ -105,6 +106,43 @@ def test_a_token_is_laid_out_as_described_and_never_twice_the_same(spark, sealed
         token(F.lit("x"), kind="string", key=KEY, table="t", column="c").alias("t")
     )
     assert same.select(F.count_distinct(F.substring("t", 7, 12))).collect()[0][0] == 300
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        [None, None],
+        [b"n1", None, b"n2", b"n1", None],
+        [b"", b"s" + bytes(3_000_000), b"s"],
+    ],
+)
+def test_batches_and_their_slices_are_sealed_value_by_value_under_nonces_of_their_own(values):
+    seal, cipher = _sealing(KEY, TABLE, "a"), AESGCM(KEY.material)
+    bound = associated(AES_256_GCM, "key-1", TABLE, "a")
+    nonces = []
+
+    for start in range(len(values) + 1):
+        made = seal(pa.array(values, pa.binary()).slice(start))
+        assert made.type == pa.binary()
+        plain = []
+        for octets in made.to_pylist():
+            if octets is None:
+                plain.append(None)
+                continue
+            assert octets[:6] == b"\x01\x01" + key_mark("key-1")
+            nonces.append(octets[6:18])
+            plain.append(cipher.decrypt(octets[6:18], octets[18:], bound))
+        assert plain == values[start:]
+    assert len(set(nonces)) == len(nonces)
+    assert {len(nonce) for nonce in nonces} <= {12}
+
+
+def test_nonces_are_twelve_octets_also_where_they_end_with_zeros(monkeypatch):
+    drawn = bytes(11) + b"\x01" + b"\x02" + bytes(23)
+    monkeypatch.setattr("os.urandom", lambda count: drawn[:count])
+
+    assert _nonces(3) == [drawn[:12], drawn[12:24], drawn[24:]]
 
 
 CANARY = "canary-value-4711"

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.cmac import CMAC
@@ -77,6 +78,30 @@ def test_a_token_with_two_keys_of_256_bits_is_that_of_the_reference(plain):
 
     assert made[:6] == b"\x01\x02" + key_mark("key-1")
     assert made[6:] == siv_reference(KEY.material, plain, [bound])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        [None, None],
+        [b"s", None, b"sx", b"s", b"sx", None, b""],
+        [b"s" + bytes(3_000_000), b"s", b"s" + bytes(3_000_000)],
+    ],
+)
+def test_repeated_values_of_a_batch_and_of_its_slices_have_the_tokens_of_single_ones(values):
+    seal = _sealing(KEY, scope())
+    bound = [associated(AES_256_SIV, "key-1", TABLE, "c")]
+    head = b"\x01\x02" + key_mark("key-1")
+    single = [
+        None if value is None else head + AESSIV(KEY.material).encrypt(value, bound)
+        for value in values
+    ]
+
+    for start in range(len(values) + 1):
+        made = seal(pa.array(values, pa.binary()).slice(start))
+        assert made.type == pa.binary()
+        assert made.to_pylist() == single[start:]
 
 
 @pytest.fixture(scope="module")

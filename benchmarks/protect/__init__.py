@@ -1,0 +1,1 @@
+"""What protecting columns costs, of loads: `python -m benchmarks.protect`."""
