@@ -37,6 +37,7 @@ from tasks.run.step_results import (
     StagedBatch,
     ValidBatch,
 )
+from tasks.run.unexpected_errors import without_unexpected_errors
 from tasks.validate import validate
 
 PUBLISH_ATTEMPTS = 5
@@ -59,6 +60,7 @@ def read_source(run: Run, contract: Contract) -> SourceRead:
 
 
 @task(name="read", cache_policy=NO_CACHE, persist_result=False)
+@without_unexpected_errors("read")
 def read(run: Run, contract: Contract) -> SourceRead:
     """Extract and protect, in one read of the source.
 

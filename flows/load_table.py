@@ -21,7 +21,7 @@ from flows.shell_exit_codes import exit_code
 from tasks.lifecycle.open_run import open_run
 from tasks.run.run_context import batch_name
 from tasks.run.step_results import LoadSummary
-from tasks.run.unexpected_errors import flow_without_unexpected_errors
+from tasks.run.unexpected_errors import without_unexpected_errors
 
 
 @flow(
@@ -31,7 +31,7 @@ from tasks.run.unexpected_errors import flow_without_unexpected_errors
     on_failure=[send_failure_alert],
     on_crashed=[send_failure_alert],
 )
-@flow_without_unexpected_errors("load-table")
+@without_unexpected_errors("load-table")
 def load_table(
     contract: ContractName,
     settings: SettingsName = "default",

@@ -25,7 +25,7 @@ from flows.run_page.load_artifacts import show_load
 from flows.shell_exit_codes import exit_code
 from tasks.lifecycle.open_run import contracts_to_load, open_run, run_settings
 from tasks.run.step_results import LoadSummary
-from tasks.run.unexpected_errors import flow_without_unexpected_errors, map_unexpected_errors
+from tasks.run.unexpected_errors import map_unexpected_errors, without_unexpected_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class TablesFailedError(RetryableError):
     on_failure=[send_failure_alert],
     on_crashed=[send_failure_alert],
 )
-@flow_without_unexpected_errors("load-tables")
+@without_unexpected_errors("load-tables")
 def load_tables(
     contracts: list[ContractName],
     settings: SettingsName = "default",
@@ -146,6 +146,7 @@ def _ended(name: str, future: PrefectFuture[TableOutcome]) -> TableOutcome:
 
 
 @task(name="load-one", task_run_name="load-{contract}", cache_policy=NO_CACHE, persist_result=False)
+@without_unexpected_errors("load-one")
 def load_one(contract: str, settings: str, closes_at_most: int | None = None) -> TableOutcome:
     """Load one table; what stops it is an outcome, not an exception."""
     try:

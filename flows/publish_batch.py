@@ -36,7 +36,7 @@ from tasks.run.quarantine_decision import Decision
 from tasks.run.run_context import Run, ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.run.step_results import LoadSummary, MergedBatch
-from tasks.run.unexpected_errors import flow_without_unexpected_errors
+from tasks.run.unexpected_errors import without_unexpected_errors
 
 
 def publish_held_batch(
@@ -52,7 +52,7 @@ def publish_held_batch(
     """
 
     @flow(name="publish-batch", flow_run_name="publish-{batch_id}", persist_result=False)
-    @flow_without_unexpected_errors("publish-batch")
+    @without_unexpected_errors("publish-batch")
     def publish_batch(contract: str, settings: str, batch_id: str) -> LoadSummary:
         return publish_stage(contract, settings, batch_id, decision)
 

@@ -35,7 +35,7 @@ from tasks.record_lineage_and_metrics import record
 from tasks.run.quarantine_decision import Decision, Selection
 from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.run.step_results import MergedBatch
-from tasks.run.unexpected_errors import flow_without_unexpected_errors
+from tasks.run.unexpected_errors import without_unexpected_errors
 from tasks.transforms.checks.verdict import NOT_JUDGED
 
 
@@ -79,7 +79,7 @@ def release_rows(
     """
 
     @flow(name="release-rows", flow_run_name="release-{contract}", persist_result=False)
-    @flow_without_unexpected_errors("release-rows")
+    @without_unexpected_errors("release-rows")
     def release(contract: str, settings: str) -> ReleaseSummary | None:
         with open_run(contract, settings, run_id=this_run(contract), started=started()) as opened:
             return _release(opened, selection, decision)
@@ -98,7 +98,7 @@ def correct_rows(
     """
 
     @flow(name="correct-rows", flow_run_name="correct-{contract}", persist_result=False)
-    @flow_without_unexpected_errors("correct-rows")
+    @without_unexpected_errors("correct-rows")
     def correct(contract: str, settings: str) -> RowsChanged | None:
         with open_run(contract, settings, run_id=this_run(contract), started=started()) as opened:
             return correct_values(opened.run, opened.contract, selection, decision, values)
@@ -116,7 +116,7 @@ def discard_rows(
     """
 
     @flow(name="discard-rows", flow_run_name="discard-{contract}", persist_result=False)
-    @flow_without_unexpected_errors("discard-rows")
+    @without_unexpected_errors("discard-rows")
     def discard(contract: str, settings: str) -> RowsChanged | None:
         with open_run(contract, settings, run_id=this_run(contract), started=started()) as opened:
             return give_up(opened.run, opened.contract, selection, decision)

@@ -16,7 +16,7 @@ from flows.flow_parameters import ContractName, SettingsName
 from flows.shell_exit_codes import exit_code
 from tasks.key_rotation.rotate_table_key import RotationOutcome, rotate_table_key
 from tasks.lifecycle.open_run import known_contracts
-from tasks.run.unexpected_errors import flow_without_unexpected_errors
+from tasks.run.unexpected_errors import without_unexpected_errors
 
 
 @flow(
@@ -26,7 +26,7 @@ from tasks.run.unexpected_errors import flow_without_unexpected_errors
     on_failure=[send_failure_alert],
     on_crashed=[send_failure_alert],
 )
-@flow_without_unexpected_errors("rotate-keys")
+@without_unexpected_errors("rotate-keys")
 def rotate_keys(
     contract: ContractName, settings: SettingsName = "default", rewrite: bool = False
 ) -> RotationOutcome:

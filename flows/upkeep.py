@@ -20,7 +20,7 @@ from flows.flow_parameters import ContractName, SettingsName
 from flows.shell_exit_codes import exit_code
 from tasks.keep_up_ledgers import keep_up_ledgers
 from tasks.lifecycle.open_run import known_contracts
-from tasks.run.unexpected_errors import flow_without_unexpected_errors
+from tasks.run.unexpected_errors import without_unexpected_errors
 from tasks.upkeep import UpkeepOutcome, all_contracts, keep_up
 
 _MEGABYTE = 1024 * 1024
@@ -56,7 +56,7 @@ class UpkeepFailedError(RetryableError):
     on_failure=[send_failure_alert],
     on_crashed=[send_failure_alert],
 )
-@flow_without_unexpected_errors("upkeep")
+@without_unexpected_errors("upkeep")
 def upkeep(
     contracts: list[ContractName] | None = None,
     settings: SettingsName = "default",

@@ -17,7 +17,7 @@ from tasks.lifecycle.open_run import open_run
 from tasks.merge import merge
 from tasks.run.run_context import Run
 from tasks.run.step_results import SourceRead, VerifyResult
-from tasks.run.unexpected_errors import flow_without_unexpected_errors
+from tasks.run.unexpected_errors import without_unexpected_errors
 from tasks.transforms.checks.verdict import NOT_JUDGED
 from tasks.validate import validate
 
@@ -26,7 +26,7 @@ ANY = sys.maxsize
 
 
 @flow(name="verify-table", flow_run_name="verify-{contract}", persist_result=False)
-@flow_without_unexpected_errors("verify-table")
+@without_unexpected_errors("verify-table")
 def verify_table(
     contract: ContractName,
     settings: SettingsName = "default",

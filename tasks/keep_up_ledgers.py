@@ -9,9 +9,11 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.lookup import block_lookup
 from tasks.auditing.ledger_retention import ExpiredRows, delete_expired_rows
+from tasks.run.unexpected_errors import without_unexpected_errors
 
 
 @task(name="keep-up-ledgers", cache_policy=NO_CACHE, persist_result=False)
+@without_unexpected_errors("keep-up-ledgers")
 def keep_up_ledgers(
     settings: str, *, run_id: str, now: datetime, dry_run: bool
 ) -> tuple[ExpiredRows, ...]:

@@ -31,6 +31,7 @@ from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor
 from tasks.observability.audit_log.audit_of_tables import settle_published
 from tasks.run.progress_listeners import announce
 from tasks.run.spark_error_mapping import map_spark_errors
+from tasks.run.unexpected_errors import without_unexpected_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def all_contracts(settings: str) -> tuple[str, ...]:
 @task(
     name="keep-up", task_run_name="keep-up-{contract}", cache_policy=NO_CACHE, persist_result=False
 )
+@without_unexpected_errors("keep-up")
 def keep_up(
     contract: str, settings: str, *, run_id: str, now: datetime, dry_run: bool
 ) -> UpkeepOutcome:

@@ -41,6 +41,7 @@ from tasks.lifecycle.table_lock import table_lock
 from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
+from tasks.run.unexpected_errors import without_unexpected_errors
 from tasks.transforms.protection.column_protection import compile_protection
 from tasks.transforms.protection.key_transport import provide_transport_key
 from tasks.transforms.protection.token_reencryption import (
@@ -85,6 +86,7 @@ class RotationOutcome:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
+@without_unexpected_errors("rotate-table-key")
 def rotate_table_key(
     contract: str, settings: str, *, run_id: str, at: datetime, rewrite: bool
 ) -> RotationOutcome:

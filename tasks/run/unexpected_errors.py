@@ -46,14 +46,14 @@ def map_unexpected_errors(where: str, state_directory: Path | None = None) -> It
         raise unexpected_error(error, where, state_directory) from None
 
 
-def flow_without_unexpected_errors(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a flow's function, below `@flow`: Prefect keeps the text of whatever it raises.
+def without_unexpected_errors(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a function, directly below `@flow` or `@task`: Prefect keeps what it raises.
 
     Prefect reads the parameters of the decorated function, so that its types are resolved here,
     where they are known by name.
 
     Args:
-        name: Of the flow.
+        name: Of the flow or task.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

@@ -78,21 +78,26 @@ def test_every_error_is_exported_in_order():
     assert errors.__all__ == sorted(kind.__name__ for kind in CLASSES)
 
 
-FLOWS = [
+RUN_BY_PREFECT = [
     node
-    for path in sorted((Path(__file__).parents[2] / "flows").glob("*.py"))
+    for room in ("flows", "tasks")
+    for path in sorted((Path(__file__).parents[2] / room).rglob("*.py"))
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     if isinstance(node, ast.FunctionDef)
-    and any(ast.unparse(each).startswith("flow(") for each in node.decorator_list)
+    and any(ast.unparse(each).startswith(("flow(", "task(")) for each in node.decorator_list)
 ]
+"""Flows, and tasks that are no steps: `tasks.run.step_decorator` maps what a step raises."""
 
 
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_no_flow_lets_an_exception_out_whose_text_prefect_would_keep(flow: ast.FunctionDef):
-    innermost = ast.unparse(flow.decorator_list[-1])
+@pytest.mark.parametrize("run", RUN_BY_PREFECT, ids=lambda run: run.name)
+def test_nothing_lets_an_exception_out_whose_text_prefect_would_keep(run: ast.FunctionDef):
+    innermost = ast.unparse(run.decorator_list[-1])
 
-    assert innermost.startswith("flow_without_unexpected_errors(")
+    assert innermost.startswith("without_unexpected_errors(")
 
 
-def test_the_flows_are_found():
-    assert {flow.name for flow in FLOWS} >= {"load_table", "load_tables", "upkeep", "rotate_keys"}
+def test_the_flows_and_tasks_are_found():
+    assert {run.name for run in RUN_BY_PREFECT} >= {
+        *("load_table", "load_tables", "upkeep", "rotate_keys"),
+        *("keep_up", "keep_up_ledgers", "rotate_table_key"),
+    }
