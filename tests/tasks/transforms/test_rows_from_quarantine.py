@@ -155,7 +155,7 @@ def test_a_row_from_before_a_column_was_said_to_be_derived_still_comes_back(spar
     frame = spark.sql("SELECT 'Ada' name, 'abc' digest, 12.50BD amount")
     earlier, later = (quarantined(frame, each, None) for each in (silent, told))
 
-    found = [rows_of_source(kept, told, KEYS, table=TABLE) for kept in (earlier, later)]
+    found = [rows_of_source(kept, told, EVERY_KEY, table=TABLE) for kept in (earlier, later)]
 
     assert "abc" in earlier.collect()[0]["row"]
     assert "abc" not in later.collect()[0]["row"]
@@ -173,4 +173,4 @@ def test_a_clear_text_in_place_of_a_token_is_not_taken_for_the_value(spark):
     forged = quarantined(spark.sql("SELECT 'Mallory' name"), clear, None)
 
     with pytest.raises(PythonException, match="no whole token"):
-        rows_of_source(forged, sealing, KEYS, table=TABLE).select("name").collect()
+        rows_of_source(forged, sealing, EVERY_KEY, table=TABLE).select("name").collect()
