@@ -23,7 +23,10 @@ __all__ = ["DemoPaths", "make_demo_paths", "postgres_directory"]
 
 _QUICK_START = {
     # Two minutes of small jobs: an optimising compiler takes more time than it saves.
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
+    # Without its second compiler a JVM has room for 48 MB of code; full, it ends in the middle of a load.
+    "spark.driver.extraJavaOptions": (
+        "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseParallelGC"
+    ),
 }
 
 

@@ -36,7 +36,9 @@ SMALL = {
     "memory_per_worker": "512m",
     "start_seconds": 600,
     # Each JVM lives for seconds: the second compiler would take longer than it saves.
-    "env": {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"},
+    "env": {
+        "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+    },
 }
 """Job variables of the pool: the clusters of the tests are small."""
 NOT_YET = {
