@@ -244,27 +244,34 @@ class Lakehouse(Block):
                 {"uri": self.uri, "token": _text(self.token)}
             )
         uri, user, password = self.uri, self.user, self.password
-        security = {f"jdbc.{name}": text for name, text in self._security().jdbc().items()}
+        security = self._security()
+        encryption = {} if security is None else security.jdbc()
         if (server := self._embedded()) is not None:
             uri = f"{_POSTGRESQL}{server.host}:{server.port}/{_DATABASE}"
-            user, password, security = server.user, server.password, {}
-        elif not (uri or "").startswith(_POSTGRESQL) or self._names_ssl_mode():
-            security = {}
-        return {"type": "jdbc", "jdbc.schema-version": "V1"} | _without_nones(
-            {"uri": uri, "jdbc.user": user, "jdbc.password": _text(password), **security}
-        )
+            user, password = server.user, server.password
+        login = _without_nones({"uri": uri, "jdbc.user": user, "jdbc.password": _text(password)})
+        return {
+            "type": "jdbc",
+            "jdbc.schema-version": "V1",
+            **login,
+            **{f"jdbc.{name}": text for name, text in encryption.items()},
+        }
 
-    def _security(self) -> TransportSecurity:
-        """The encryption of connections to the jdbc catalog's PostgreSQL."""
-        address = (self.uri or "").removeprefix(_POSTGRESQL).partition("/")[0]
+    def _security(self) -> TransportSecurity | None:
+        """The encryption of connections to the jdbc catalog's PostgreSQL.
+
+        None: its uri says it, it is the embedded one, or the catalog is in a file.
+        """
+        uri = self.uri or ""
+        is_remote = self.embedded_directory is None and uri.startswith(_POSTGRESQL)
+        if not is_remote or "sslmode=" in uri.lower():
+            return None
+        address = uri.removeprefix(_POSTGRESQL).partition("/")[0]
         hosts = [re.sub(r":\d*$", "", each) for each in address.split(",")]
         others = [host for host in hosts if not is_this_machine(host)]
         return TransportSecurity.of(
             others[0] if others else hosts[0], self.ssl_mode, self.ssl_root_certificate
         )
-
-    def _names_ssl_mode(self) -> bool:
-        return "sslmode=" in (self.uri or "").lower()
 
     def _aws_properties(self) -> dict[str, str]:
         properties = {
@@ -317,11 +324,12 @@ class Lakehouse(Block):
                 Path((self.uri or "").removeprefix(_SQLITE).partition("?")[0])
             )
         else:
+            security = self._security()
             dsn = make_conninfo(
                 (self.uri or "").removeprefix("jdbc:"),
                 user=self.user,
                 password=_text(self.password),
-                **({} if self._names_ssl_mode() else self._security().libpq()),
+                **({} if security is None else security.libpq()),
             )
             catalog_access_check.postgresql(SecretStr(dsn))
 

@@ -156,7 +156,7 @@ class KeyRing(Block):
             entry = document.keys[key_id]
             if values and is_used_up(entry, values, at, self.use_limit, self.period):
                 document, key_id = self._rotated(document, table, key_id, at)
-            entry = document.keys[key_id]
+                entry = document.keys[key_id]
             used = entry if not values else replace(entry, uses=(entry.uses or 0) + values)
             return document.with_entry(key_id, used), None
 
@@ -193,7 +193,7 @@ class KeyRing(Block):
         """The key of deterministic tokens of a table or of a join domain, 64 bytes.
 
         Args:
-            owner: The table, without its catalog, or `join domain ` and the domain's name.
+            owner: As of `contracts.model.encryption_keys.deterministic_owner`.
             create: Whether to make the key when there is none.
             at: When it is made, if it is; default: now.
 

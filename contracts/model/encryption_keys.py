@@ -30,6 +30,11 @@ TABLE_PURPOSES = (KeyPurpose.FINGERPRINT, KeyPurpose.PSEUDONYM, KeyPurpose.ENCRY
 """What every table has a key for."""
 
 
+def deterministic_owner(table: str, join_domain: str | None) -> str:
+    """Whose key makes the deterministic tokens of a column: its table's, or its join domain's."""
+    return table if join_domain is None else f"join domain {join_domain}"
+
+
 class KeyState(StrEnum):
     """What a data key may be used for.
 

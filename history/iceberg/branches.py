@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import CommitConflictError
@@ -155,15 +155,16 @@ def changes_on_branch(spark: SparkSession, table: str, branch: str, base: int) -
 
 def append_rows(frame: DataFrame, target: str, properties: Mapping[str, str]) -> None:
     """Append rows to a table or branch with the properties in the snapshot's summary."""
-    writer = frame.writeTo(target)
-    for name, value in properties.items():
-        writer = writer.option(f"snapshot-property.{name}", value)
-    writer.append()
+    _writer(frame, target, properties).append()
 
 
 def overwrite_rows(frame: DataFrame, target: str, properties: Mapping[str, str]) -> None:
     """Replace all rows of a table or branch, with the properties in the snapshot's summary."""
+    _writer(frame, target, properties).overwrite(F.lit(True))
+
+
+def _writer(frame: DataFrame, target: str, properties: Mapping[str, str]) -> DataFrameWriterV2:
     writer = frame.writeTo(target)
     for name, value in properties.items():
         writer = writer.option(f"snapshot-property.{name}", value)
-    writer.overwrite(F.lit(True))
+    return writer

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from blocks.run_settings import RunSettings
 from contracts.errors import SettingsError, UsageError
 from contracts.model import Contract
-from contracts.model.encryption_keys import DataKey
+from contracts.model.encryption_keys import DataKey, deterministic_owner
 from contracts.yaml_reading.problem_report import did_you_mean
 from history.spark.column_quoting_and_comparison import named, quoted
 from tasks.compiler.compile_role_rights import RoleRights
@@ -63,9 +63,11 @@ def decryption_keys(settings: RunSettings, table: str) -> Mapping[str, DataKey]:
     Raises:
         KeyUnavailableError: The key ring has none of this table, or can't be opened.
     """
-    # Asked first, since a ring that knows nothing of the table has to say so.
-    settings.key_ring.keys_for(table, create=False)
-    return settings.key_ring.decryption_keys(table)
+    found = settings.key_ring.decryption_keys(table)
+    if not found:
+        # It says what the ring lacks.
+        settings.key_ring.keys_for(table, create=False)
+    return found
 
 
 def deterministic_keys(
@@ -80,7 +82,7 @@ def deterministic_keys(
     for name in columns:
         how = contract.column(name).protection
         if how is not None and how.deterministic:
-            owner = contract.target if how.join_domain is None else f"join domain {how.join_domain}"
+            owner = deterministic_owner(contract.target, how.join_domain)
             found[name] = settings.key_ring.deterministic_key(owner, create=False)
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contracts.model.encryption_keys import ProtectionKeys
+from contracts.model.encryption_keys import ProtectionKeys, deterministic_owner
 from history.iceberg.history_table import exists
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.run.run_context import Run
@@ -39,7 +39,7 @@ def protection_keys(
         keys,
         deterministic={
             domain: ring.deterministic_key(
-                contract.table if domain is None else f"join domain {domain}",
+                deterministic_owner(contract.table, domain),
                 create=domain not in in_use,
                 at=run.started,
             )

@@ -24,12 +24,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pyspark.sql import Column, DataFrame
 
-from contracts.errors import SettingsError
 from contracts.model.encryption_keys import DataKey
 from tasks.transforms.arrow_udf import Batch, by_batch, once_by_batch
 from tasks.transforms.protection.key_transport import (
     CarriedSecret,
-    carried,
+    carried_data_key,
     provide_transport_key,
 )
 from tasks.transforms.protection.plaintext_encoding import plaintext, tag, value_of
@@ -94,14 +93,7 @@ def carried_key(key: DataKey) -> CarriedSecret:
     Raises:
         SettingsError: It is not 32 octets long.
     """
-    if len(key.material) != KEY_OCTETS:
-        raise SettingsError(
-            where=f"data key {key.id}",
-            expected=f"{KEY_OCTETS} octets of key material",
-            found=f"{len(key.material)} octets",
-            next_step="Make a new data key with the key ring.",
-        )
-    return carried(key.id, key.material)
+    return carried_data_key(key, KEY_OCTETS)
 
 
 def cipher_of(secret: CarriedSecret) -> AESGCM:

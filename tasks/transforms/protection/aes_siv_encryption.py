@@ -26,10 +26,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from pyspark.sql import Column
 
-from contracts.errors import SettingsError
 from contracts.model.encryption_keys import DataKey
 from tasks.transforms.arrow_udf import Batch, by_batch
-from tasks.transforms.protection.key_transport import CarriedSecret, carried
+from tasks.transforms.protection.key_transport import CarriedSecret, carried_data_key
 from tasks.transforms.protection.plaintext_encoding import plaintext, tag, value_of
 from tasks.transforms.protection.token_layout import (
     AES_256_SIV,
@@ -88,14 +87,7 @@ def deterministic_decrypted(
 
 
 def _carried(key: DataKey) -> CarriedSecret:
-    if len(key.material) != KEY_OCTETS:
-        raise SettingsError(
-            where=f"data key {key.id}",
-            expected=f"{KEY_OCTETS} octets of key material",
-            found=f"{len(key.material)} octets",
-            next_step="Make a new data key with the key ring.",
-        )
-    return carried(key.id, key.material)
+    return carried_data_key(key, KEY_OCTETS)
 
 
 def _cipher_of(secret: CarriedSecret) -> AESSIV:

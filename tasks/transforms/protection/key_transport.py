@@ -28,9 +28,10 @@ from pyspark import SparkFiles
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
-from contracts.errors import KeyUnavailableError
+from contracts.errors import KeyUnavailableError, SettingsError
+from contracts.model.encryption_keys import DataKey
 
-__all__ = ["CarriedSecret", "carried", "provide_transport_key"]
+__all__ = ["CarriedSecret", "carried", "carried_data_key", "provide_transport_key"]
 
 _KEY_OCTETS = 32
 _LOCK = threading.Lock()
@@ -78,6 +79,22 @@ def carried(name: str, material: bytes) -> CarriedSecret:
         provide_transport_key(SparkSession.active())
     path, transport_key = _own()
     return CarriedSecret(name, aes_key_wrap(transport_key, material), path.name)
+
+
+def carried_data_key(key: DataKey, octets: int) -> CarriedSecret:
+    """A data key for a function that Spark runs.
+
+    Raises:
+        SettingsError: It is not so many octets long.
+    """
+    if len(key.material) != octets:
+        raise SettingsError(
+            where=f"data key {key.id}",
+            expected=f"{octets} octets of key material",
+            found=f"{len(key.material)} octets",
+            next_step="Make a new data key with the key ring.",
+        )
+    return carried(key.id, key.material)
 
 
 def provide_transport_key(spark: SparkSession) -> None:
