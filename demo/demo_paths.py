@@ -23,7 +23,7 @@ __all__ = ["DemoPaths", "make_demo_paths", "postgres_directory"]
 
 _QUICK_START = {
     # Two minutes of small jobs: an optimising compiler takes more time than it saves.
-    # Without its second compiler a JVM has room for 48 MB of code; full, it ends in the middle of a load.
+    # Without it a JVM has room for 48 MB of code only, and ends in a load when that is full.
     "spark.driver.extraJavaOptions": (
         "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseParallelGC"
     ),
