@@ -37,7 +37,9 @@ SMALL = {
     "start_seconds": 600,
     # Each JVM lives for seconds: the second compiler would take longer than it saves.
     "env": {
-        "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+        "JDK_JAVA_OPTIONS": (
+            "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+        )
     },
 }
 """Job variables of the pool: the clusters of the tests are small."""
