@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import StateType
 from prefect.flow_runs import resume_flow_run
 
 from contracts.errors import CommitConflictError, NotFoundError, QualityGateError
@@ -145,10 +147,14 @@ def test_a_stage_whose_time_is_up_is_removed(place):
 def answered(answer):
     """Answer the next run that waits, as a person does on its page."""
 
+    paused = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED]))
+    )
+
     def wait():
         with get_client(sync_client=True) as client:
             for _ in range(600):
-                runs = [run for run in client.read_flow_runs() if run.state.is_paused()]
+                runs = client.read_flow_runs(flow_run_filter=paused)
                 if runs:
                     resume_flow_run(runs[0].id, run_input=answer)
                     return

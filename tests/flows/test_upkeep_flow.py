@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from blocks.lookup import block_lookup
 from contracts.errors import TableBusyError
@@ -67,8 +68,9 @@ def test_a_table_that_is_held_is_left_alone_and_the_run_fails(shared):
 
 
 async def _artifacts() -> list[str]:
+    chosen = ArtifactFilter(key=ArtifactFilterKey(any_=["upkeep"]))
     async with get_client() as client:
-        return [str(each.data) for each in await client.read_artifacts() if each.key == "upkeep"]
+        return [str(each.data) for each in await client.read_artifacts(artifact_filter=chosen)]
 
 
 @pytest.mark.nightly

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from tasks.observability.quality_artifacts import (
     create_quality_artifacts,
@@ -53,9 +54,12 @@ def artifacts_of(call) -> dict[str, str]:
 
     async def read() -> dict[str, str]:
         async with get_client() as client:
-            found = await client.read_artifacts(limit=200)
-        flow_run = state.state_details.flow_run_id
-        return {each.key: each.data for each in found if each.key and each.flow_run_id == flow_run}
+            found = await client.read_artifacts(
+                flow_run_filter=FlowRunFilter(
+                    id=FlowRunFilterId(any_=[state.state_details.flow_run_id])
+                )
+            )
+        return {each.key: each.data for each in found if each.key}
 
     return asyncio.run(read())
 
