@@ -23,6 +23,7 @@ from history.writing.quarantine_table import EVENT_FORM, SOURCE_FORM
 from tasks.compiler.compile_contract import CompiledContract, compile_contract
 from tasks.compiler.fingerprint_columns import fingerprint_columns
 from tasks.compiler.source_kind_in_history_table import with_recorded_source_kind
+from tasks.erasure.erased_subjects import erased_digests
 from tasks.judging.referenced_values import referenced_values
 from tasks.lifecycle.settle_rows import repair_claims
 from tasks.run.protection_keys import protection_keys
@@ -33,6 +34,7 @@ from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import StagedBatch
 from tasks.transforms import stage_rows
 from tasks.transforms.rows_from_quarantine import READ_AT, ROW_ID, events, form, rows_of_source
+from tasks.transforms.stage_input import Known, Origin
 
 TWIN = "another row of the same key and instant is kept, and was not selected"
 NO_INSTANT = "an earlier release kept it, without the instant at which it was read"
@@ -150,7 +152,7 @@ def _staged_from_source(
         run.settings.key_ring.decryption_keys(contract.table),
         table=contract.table,
     )
-    origin = stage_rows.Origin(
+    origin = Origin(
         batch_id=run.batch_id,
         taken_at=run.started,
         target=contract.table,
@@ -167,8 +169,10 @@ def _staged_from_source(
         contract.stage,
         keys,
         origin,
-        references=referenced_values(run, contract, reading).frames,
-        open_versions=None,
+        known=Known(
+            references=referenced_values(run, contract, reading).frames,
+            erased=erased_digests(run.spark, run.settings, run.target),
+        ),
         observation=Observation(f"{run.name}-{run.batch_id}"),
     )
 

@@ -107,6 +107,7 @@ def batch_of(run: Run, contract: CompiledContract, staged: StagedBatch, verdict:
         "rows_refused": staged.refused,
         "rows_ignored": staged.ignored,
         "rows_repeated": staged.repeated,
+        "rows_erased": staged.erased,
         "score": verdict.score,
         "judged_until": staged.judged_until.isoformat() if staged.judged_until else None,
     }

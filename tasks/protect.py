@@ -18,6 +18,7 @@ from history.iceberg.history_table import exists
 from history.spark.column_quoting_and_comparison import named, storable
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.compiler.fingerprint_columns import fingerprint_columns
+from tasks.erasure.erased_subjects import erased_digests
 from tasks.judging.anomaly_model_of_batch import model_of_batch
 from tasks.judging.referenced_values import referenced_values
 from tasks.run.protection_keys import protection_keys
@@ -33,6 +34,7 @@ from tasks.transforms.checks.batch_checks import BatchFacts
 from tasks.transforms.checks.batch_measures import measure
 from tasks.transforms.checks.pandera_schema import refuse_mismatches
 from tasks.transforms.checks.row_checks import findings, judged
+from tasks.transforms.stage_input import Known, Origin
 
 
 def _figures(batch: StagedBatch) -> Figures:
@@ -40,6 +42,7 @@ def _figures(batch: StagedBatch) -> Figures:
         "rows read": batch.rows_read,
         "refused": batch.refused,
         "ignored": batch.ignored,
+        **({"about erased persons": batch.erased} if batch.erased else {}),
         "staged": batch.staged,
     }
 
@@ -82,8 +85,11 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         contract.stage,
         keys,
         _origin(run, extraction, fingerprinted),
-        references=referenced.frames,
-        open_versions=_open_versions(run, extraction, fingerprinted),
+        known=Known(
+            references=referenced.frames,
+            open_versions=_open_versions(run, extraction, fingerprinted),
+            erased=erased_digests(run.spark, run.settings, run.target),
+        ),
         observation=observation,
         anomalies=anomalies if isinstance(anomalies, AnomalyModel) else None,
     )
@@ -115,10 +121,10 @@ def _as_stored(frame: DataFrame) -> DataFrame:
     )
 
 
-def _origin(run: Run, extraction: Extraction, fingerprinted: tuple[str, ...]) -> stage_rows.Origin:
+def _origin(run: Run, extraction: Extraction, fingerprinted: tuple[str, ...]) -> Origin:
     contract = extraction.contract
     closes = contract.closes_absent
-    return stage_rows.Origin(
+    return Origin(
         batch_id=run.batch_id,
         taken_at=run.started,
         target=contract.table,
@@ -162,6 +168,7 @@ def _batch(run: Run, observed: Mapping[str, object], extraction: Extraction) -> 
         refused=count(stage_rows.REFUSED),
         ignored=count(stage_rows.IGNORED),
         repeated=count(stage_rows.REPEATED),
+        erased=count(stage_rows.ERASED),
         watermark=_latest(_moment(observed[stage_rows.WATERMARK]), extraction.watermark),
         facts=_facts(observed, extraction, rows_read),
         read=extraction.read,

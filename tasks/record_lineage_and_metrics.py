@@ -61,6 +61,7 @@ def record(
         "rows_refused": staged.refused,
         "rows_ignored": staged.ignored,
         "rows_repeated": staged.repeated,
+        "rows_erased": staged.erased,
         "rows_staged": staged.staged,
         "data_quality_score": verdict.score,
         "watermark": staged.watermark,

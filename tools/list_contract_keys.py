@@ -101,6 +101,7 @@ OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "to": ("columns", _FEATURES),
     },
     "access": {"row_classification": ("row_classification", _RIGHTS)},
+    "privacy": {"subject": ("subject_columns", "tasks.erasure.data_subjects")},
     "of a role": {
         "level": ("level", "contracts.model.access.role"),
         "above": ("above", "contracts.model.access.role"),

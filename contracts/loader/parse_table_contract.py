@@ -11,12 +11,14 @@ from contracts.loader.checks.parse_quality_checks import read_checks
 from contracts.loader.checks.parse_quality_gate import read_quality_gate
 from contracts.loader.parse_columns import target_columns
 from contracts.loader.parse_durations import moment, seconds_of
+from contracts.loader.parse_privacy import read_subject
 from contracts.loader.parse_protection import read_rules
 from contracts.loader.parse_roles import read_roles, row_classification
 from contracts.loader.parse_source import read_source
 from contracts.model import Absence, Column, Contract, History, ServiceLevel
 from contracts.model.source_kind import with_read_at
 from contracts.validation.validate_contract import check_consistency
+from contracts.validation.validate_privacy import check_privacy
 from contracts.validation.validate_roles import check_roles
 from contracts.yaml_reading.problem_report import did_you_mean
 from contracts.yaml_reading.yaml_section import Section
@@ -78,7 +80,7 @@ def read_contract(root: Section, stem: str) -> Contract | None:
     extension = root.extension(required=True)
     if header is None or extension is None:
         return None
-    extension.only(("source", "history", "quality", "access", "protection"))
+    extension.only(("source", "history", "quality", "access", "protection", "privacy"))
     section = extension.child("source", required=True)
     source = read_source(section) if section else None
     rules = read_rules(extension)
@@ -123,9 +125,11 @@ def read_contract(root: Section, stem: str) -> Contract | None:
         roles=read_roles(root),
         row_classification=row_classification(extension),
         protection=rules,
+        subject=read_subject(extension),
     )
     check_consistency(contract, extension, header.properties)
     check_roles(contract, root, extension, header.properties)
+    check_privacy(contract, extension)
     return with_read_at(contract) if contract.source.is_state else contract
 
 

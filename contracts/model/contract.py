@@ -289,6 +289,7 @@ class Contract:
     `row_classification` is the target column that says how sensitive each row is; None: rows are
     not classified.
     `protection` is how columns of a classification are protected that say nothing themselves.
+    `subject` are the target columns that name the person a row is about; empty: those of the key.
     """
 
     name: str
@@ -308,11 +309,17 @@ class Contract:
     roles: tuple[Role, ...] = ()
     row_classification: str | None = None
     protection: Mapping[Classification, Protection] = field(default_factory=dict)
+    subject: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:
         """The target below its catalog: `namespace.table`."""
         return f"{self.namespace}.{self.table}"
+
+    @property
+    def subject_columns(self) -> tuple[str, ...]:
+        """The target columns that name the person a row is about (GDPR, article 4(1))."""
+        return self.subject or self.key
 
     def column(self, name: str) -> Column:
         """The target column of that name; KeyError when there is none."""

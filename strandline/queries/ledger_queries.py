@@ -20,10 +20,10 @@ from strandline.queries.dates_beyond_python_range import FarMoment, moment_at
 from tasks.compiler.contract_to_history_settings import history_settings
 
 _FIGURES = (
-    "rows_read", "rows_refused", "rows_ignored", "rows_repeated", "versions_opened",
-    "versions_closed", "late", "deleted", "data_quality_score", "memory_usage_mb",
-    "cpu_usage_percent", "files_read", "bytes_read", "files_written", "bytes_written",
-    "spilled_bytes", "commit_retries", "error_kind",
+    "rows_read", "rows_refused", "rows_ignored", "rows_repeated", "rows_erased",
+    "versions_opened", "versions_closed", "late", "deleted", "data_quality_score",
+    "memory_usage_mb", "cpu_usage_percent", "files_read", "bytes_read", "files_written",
+    "bytes_written", "spilled_bytes", "commit_retries", "error_kind",
 )  # fmt: skip
 
 
@@ -43,6 +43,7 @@ class RunMetrics:
     rows_refused: int | None
     rows_ignored: int | None
     rows_repeated: int | None
+    rows_erased: int | None
     versions_opened: int | None
     versions_closed: int | None
     late: int | None

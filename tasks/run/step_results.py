@@ -55,8 +55,9 @@ class Extraction:
 class StagedBatch:
     """The checked and protected rows of one batch, written once.
 
-    `rows_read` counts what left the source; it equals refused + ignored + repeated + staged.
-    `repeated` rows equal an open version and were not written.
+    `rows_read` counts what left the source; it equals refused + ignored + repeated + erased +
+    staged. `repeated` rows equal an open version, `erased` ones are about a person who was erased;
+    neither was written.
     `watermark` is the greatest of the rows that were not refused, within the source's own clock
     (None: there is none). `judged` are the rows that were counted, `facts` what checks of the whole
     batch need, `duplicates` those of the refused rows that a set check refused, `anomalies` the
@@ -83,6 +84,7 @@ class StagedBatch:
     judged_until: datetime | None = None
     open_rows: int | None = None
     open_rows_digest: int = 0
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,55 +46,27 @@ from tasks.transforms.protection.column_protection import (
     protected,
     source_row,
 )
+from tasks.transforms.stage_input import Known, Origin
+from tasks.transforms.subject_digests import subject_messages, with_erased
 
 KIND = "__kind"
 EVENT, SEEN, REFUSED = "event", "seen", "refused"
-IGNORED, REPEATED = "ignored", "repeated"
+IGNORED, REPEATED, ERASED = "ignored", "repeated", "erased"
 DUPLICATE = "duplicate"
 """The kind of a row. `duplicate` are events that a set check refused later. Ignored and repeated
 rows are counted and not staged; where a load needs all keys of the read, their keys are staged too,
-those of repeated rows as `seen`."""
-KINDS = (EVENT, REFUSED, IGNORED, REPEATED)
+those of repeated rows as `seen`. Rows about an erased person are counted, and never staged."""
+KINDS = (EVENT, REFUSED, IGNORED, REPEATED, ERASED)
 
 FAILED, SOURCE_ROW, DIGEST = "__failed", "__source_row", "__digest"
 UNFIT_COLUMNS = "__unfit_columns"
 ANOMALY = "__anomaly"
+IS_ERASED = "__erased"
 THERE, THERE_DIGEST = "there", "there_digest"
 """The observation's names for the rows that must be open versions: their number and digest."""
 WATERMARK, JUDGED_UNTIL = "__watermark", "__judged_until"
 _DOMAIN = "strandline refused row 1\n"
 _FROM_RUN = ("batch_id", "row_score", "retention_date")
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The values of the columns that come from the run, and not from the row.
-
-    Attributes:
-        batch_id: The batch.
-        taken_at: When it was taken; timezone-aware.
-        target: What tokens and pseudonyms are bound to.
-        read_at: The instant of the read, by the source's clock; timezone-aware.
-        watermark_limit: No watermark is accepted beyond it; timezone-aware.
-        read_until: Rows whose watermark is at or before it were read and checked by an earlier
-            batch: they are checked, but not counted, again. So are rows without a watermark, and
-            those whose watermark lies after the read, which every batch reads. None: all count.
-        fingerprinted: The tracked columns that the fingerprint is made of; None: all of them.
-        one_row_a_key: The source itself has no two rows of one key.
-        stages_all_keys: The keys of ignored and repeated rows are staged too.
-        carried: Columns of the rows, beside those of the source, that the stage gets as they are.
-    """
-
-    batch_id: str
-    taken_at: datetime
-    target: str
-    read_at: datetime
-    watermark_limit: datetime
-    read_until: datetime | None = None
-    fingerprinted: tuple[str, ...] | None = None
-    one_row_a_key: bool = True
-    stages_all_keys: bool = False
-    carried: tuple[str, ...] = ()
 
 
 def set_digest(position: int) -> str:
@@ -230,8 +202,7 @@ def stage_rows(
     keys: ProtectionKeys,
     origin: Origin,
     *,
-    references: Mapping[str, DataFrame],
-    open_versions: DataFrame | None,
+    known: Known,
     observation: Observation,
     anomalies: AnomalyModel | None = None,
 ) -> DataFrame:
@@ -243,9 +214,7 @@ def stage_rows(
         plan: How they are staged.
         keys: The keys of this table.
         origin: The run's own values.
-        references: The relations that checks refer to, by name.
-        open_versions: Open versions of the target (key, sequence, fingerprint and overwritten
-            columns); a row that equals one is not staged. None: all rows are staged.
+        known: What the rows are compared with.
         observation: Gets, over all rows: per-check counts, `kind_<kind>`, and two watermarks in
             microseconds since 1970: the greatest of rows that were not refused up to the origin's
             limit (`watermark`), and the greatest of all up to the read (`judged_until`).
@@ -256,10 +225,12 @@ def stage_rows(
         the mask of `RowChecks` as an array, the columns whose values could not be carried, the
         source row (sensitive values encrypted) and its digest.
     """
-    known = with_references(rows, plan.checks, references)
-    checked = _checked(known, plan, origin, anomalies)
-    fingerprinted = _fingerprinted(_mapped(checked, plan, origin), plan, keys, origin)
-    classified = _classified(fingerprinted, plan, open_versions)
+    referring = with_references(rows, plan.checks, known.references)
+    checked = _checked(referring, plan, origin, anomalies)
+    mapped_rows = _mapped(checked, plan, origin)
+    fingerprinted = _fingerprinted(mapped_rows, plan, keys, origin, tuple(known.erased))
+    told_apart = with_erased(fingerprinted, tuple(known.erased.values()), IS_ERASED)
+    classified = _classified(told_apart, plan, known.open_versions)
     measured = classified.observe(observation, *_measures(plan, origin))
     staged = measured.where(F.col(KIND).isin(*_staged_kinds(origin)))
     selected = _stage_columns(staged, plan, origin)
@@ -348,7 +319,11 @@ def _mapped(checked: DataFrame, plan: StagePlan, origin: Origin) -> DataFrame:
 
 
 def _fingerprinted(
-    mapped_rows: DataFrame, plan: StagePlan, keys: ProtectionKeys, origin: Origin
+    mapped_rows: DataFrame,
+    plan: StagePlan,
+    keys: ProtectionKeys,
+    origin: Origin,
+    subjects: tuple[tuple[str, ...], ...],
 ) -> DataFrame:
     """Adds everything that is hashed with the fingerprint key: the key enters the plan once."""
     wanted = {}
@@ -367,8 +342,9 @@ def _fingerprinted(
     row = as_json(named(name) for name in plan.protection.sources)
     text = F.concat(F.lit(_DOMAIN), row, F.coalesce(named(UNFIT), F.lit("")))
     refused = F.when(F.col("__refused"), text)
-    key = keys.fingerprint.material
-    return fingerprints(mapped_rows, wanted, key, messages={DIGEST: refused})
+    persons = [{name: F.col(_clear(name)) for name in columns} for columns in subjects]
+    messages = {DIGEST: refused, **subject_messages(mapped_rows, persons, table=origin.target)}
+    return fingerprints(mapped_rows, wanted, keys.fingerprint.material, messages=messages)
 
 
 def _classified(rows: DataFrame, plan: StagePlan, open_versions: DataFrame | None) -> DataFrame:
@@ -387,7 +363,8 @@ def _classified(rows: DataFrame, plan: StagePlan, open_versions: DataFrame | Non
         rows = rows.withColumn("__found", is_stored).drop(*stored.columns)
         repeated = F.col("__found") & (F.col(OPERATION) == UPSERT)
     kind = (
-        F.when(F.col("__refused"), REFUSED)
+        F.when(F.col(IS_ERASED), ERASED)
+        .when(F.col("__refused"), REFUSED)
         .when(F.col("__ignored"), IGNORED)
         .when(repeated, REPEATED)
         .otherwise(EVENT)
@@ -396,7 +373,8 @@ def _classified(rows: DataFrame, plan: StagePlan, open_versions: DataFrame | Non
 
 
 def _measures(plan: StagePlan, origin: Origin) -> list[Column]:
-    counted, micros = F.lit(True), _micros(F.col(WATERMARK))
+    present, micros = ~F.col(IS_ERASED), _micros(F.col(WATERMARK))
+    counted = present
     was_read = micros <= F.lit(_micros_of(origin.read_at))
     if origin.read_until is not None:
         # An earlier batch may have read only a part of a day.
@@ -404,7 +382,7 @@ def _measures(plan: StagePlan, origin: Origin) -> list[Column]:
             origin.read_until - timedelta(days=1) if plan.watermark_in_days else origin.read_until
         )
         unread = (micros > F.lit(_micros_of(read_before))) & was_read
-        counted = F.coalesce(unread, F.lit(False))
+        counted = present & F.coalesce(unread, F.lit(False))
     is_open = (F.col(KIND) == REPEATED) | ((F.col(KIND) == EVENT) & (F.col(OPERATION) == UPSERT))
     digest = F.lit(0)
     if plan.fingerprint is not None:

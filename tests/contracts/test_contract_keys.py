@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from contracts.loader import (
     parse_columns,
+    parse_privacy,
     parse_protection,
     parse_roles,
     parse_source,
@@ -50,6 +51,7 @@ PARSED = {
     "quality": parse_quality_gate._KEYS,
     "quality.anomalies": parse_quality_gate._ANOMALY_KEYS,
     "access": parse_roles._ACCESS_KEYS,
+    "privacy": parse_privacy._KEYS,
     "of a role": parse_roles._KEYS,
     "rows of a role": parse_roles._ROW_KEYS,
     "of a target column": parse_columns._EXTENSION_KEYS,

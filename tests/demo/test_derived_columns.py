@@ -19,6 +19,7 @@ from demo.demo_source_database import create, fill_new_source_table
 from tasks.transforms import stage_rows
 from tasks.transforms.protection.column_protection import compile_protection, source_row
 from tasks.transforms.protection.derived_value_search import DerivedColumn, derived_columns
+from tasks.transforms.stage_input import Known, Origin
 from tests.tasks.transforms.examples import KEYS
 
 CONTRACTS = load_contracts(TABLES)
@@ -103,9 +104,8 @@ def test_nothing_in_the_target_is_made_of_what_it_protects(rows, frame):
         frame.withColumn("__unfit", F.lit(None).cast("string")),
         stage_rows.compile_stage(CONTRACT),
         KEYS,
-        stage_rows.Origin("b1", READ_AT, CONTRACT.target, READ_AT, READ_AT),
-        references={},
-        open_versions=None,
+        Origin("b1", READ_AT, CONTRACT.target, READ_AT, READ_AT),
+        known=Known(),
         observation=Observation("derived"),
     )
     stored = {row.business_key: row.asDict() for row in staged.collect()}

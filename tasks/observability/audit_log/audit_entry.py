@@ -40,6 +40,8 @@ class AuditAction(StrEnum):
     GRANT = "grant"
     ROTATE_KEY = "rotate key"
     REWRAP_KEYS = "rewrap keys"
+    ERASE = "erase"
+    LIFT_ERASURE = "lift erasure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,8 @@ from history.spark.column_quoting_and_comparison import named
 from tasks.transforms import stage_rows
 from tasks.transforms.checks.row_checks import findings, reasons
 from tasks.transforms.protection.aes_gcm_encryption import decrypted
+from tasks.transforms.stage_input import Known, Origin
+from tasks.transforms.subject_digests import SUBJECT_DIGEST, with_subject_digest
 from tests.tasks.transforms.examples import KEYS
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -95,22 +97,21 @@ def lots(*, kind=SourceKind.STATE, stamp="timestamp", required=False, **source):
 
 def read(**more):
     usual = {"read_at": NOW, "watermark_limit": NOW}
-    return stage_rows.Origin("b1", NOW, "n.lots", **(usual | more))
+    return Origin("b1", NOW, "n.lots", **(usual | more))
 
 
 @pytest.fixture
 def stage(spark, tmp_path):
     """Stages rows as the load would, and tells them, what was observed, and the findings."""
 
-    def staged(rows, contract, origin, schema=SCHEMA):
+    def staged(rows, contract, origin, schema=SCHEMA, **known):
         observation, plan = Observation("stage"), stage_rows.compile_stage(contract)
         frame = stage_rows.stage_rows(
             spark.createDataFrame(rows, schema),
             plan,
             KEYS,
             origin,
-            references={},
-            open_versions=None,
+            known=Known(**known),
             observation=observation,
         )
         written = str(tmp_path / uuid.uuid4().hex)
@@ -139,8 +140,7 @@ def test_all_tokens_of_a_stage_are_made_in_one_crossing_to_python(spark, capsys)
         stage_rows.compile_stage(lots()),
         KEYS,
         read(),
-        references={},
-        open_versions=None,
+        known=Known(),
         observation=Observation("plan"),
     )
 
@@ -355,3 +355,32 @@ def test_a_whole_number_smaller_than_int_is_staged_as_the_table_keeps_it(stage, 
     told, _, _ = stage(rows, contract, read(), SCHEMA.replace("v decimal(12,2)", "v smallint"))
 
     assert [each.v for each in told.collect()] == [7]
+
+
+def test_a_row_about_an_erased_person_is_counted_and_neither_staged_nor_judged(spark, stage):
+    persons = spark.createDataFrame([(2, Decimal("5.00"))], "id bigint, pay decimal(12,2)")
+
+    def erased(*columns):
+        digested = with_subject_digest(persons, columns, KEYS.fingerprint.material, table="n.lots")
+        return {columns: digested.select(SUBJECT_DIGEST)}
+
+    rows = [row(1), row(2), row(2, "9.00", at=None), row(3, at=None), row(None)]
+    by_key, seen, found = stage(
+        rows, lots(required=True), read(stages_all_keys=True), erased=erased("id")
+    )
+    by_both, _, _ = stage(
+        rows, lots(required=True), read(), erased=erased("id") | erased("id", "pay")
+    )
+    others, _, _ = stage(
+        rows,
+        lots(required=True),
+        read(),
+        erased={("id",): erased("id", "pay")["id", "pay"]},
+    )
+
+    staged = {(1, "event"), (3, "refused"), (None, "refused")}
+    assert {(each.id, each[stage_rows.KIND]) for each in by_key.collect()} == staged
+    assert {(each.id, each[stage_rows.KIND]) for each in by_both.collect()} == staged
+    assert others.where("id = 2").count() == 2
+    assert (seen["kind_erased"], seen["kind_refused"], seen["rows"]) == (2, 2, 3)
+    assert {each.failed for each in found.values()} == {1}

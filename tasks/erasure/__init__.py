@@ -1,0 +1,1 @@
+"""Erasing persons from a table and all that lies beside it, and keeping them erased."""
