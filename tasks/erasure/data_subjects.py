@@ -1,4 +1,4 @@
-"""Data subjects (GDPR, article 4(1)) that somebody names, and the rows of a table that are about them."""
+"""Data subjects (GDPR, article 4(1)) as somebody names them, and the rows about them."""
 
 from __future__ import annotations
 
