@@ -10,6 +10,7 @@
     │   ├── CommitConflictError       another writer published first
     │   ├── TableBusyError            another run has locked this table
     │   ├── LoadTimedOutError         the load took longer than it may
+    │   ├── ErasureIncompleteError    files that can't be removed yet may hold erased persons
     │   └── StepFailedError           Spark gave up on a step
     ├── FixableError              the user has to change something first
     │   ├── ContractError             the contract file is broken or contradicts itself
@@ -44,6 +45,7 @@ __all__ = [
     "DataError",
     "EmptyBatchError",
     "EnvironmentUnfitError",
+    "ErasureIncompleteError",
     "FixableError",
     "KeyServiceUnavailableError",
     "KeyUnavailableError",
@@ -124,6 +126,10 @@ class TableBusyError(RetryableError):
 
 class LoadTimedOutError(RetryableError):
     """The load took longer than its settings allow; nothing was published."""
+
+
+class ErasureIncompleteError(RetryableError):
+    """Persons are erased for readers, and files that can't be removed yet may still hold rows."""
 
 
 class StepFailedError(RetryableError):

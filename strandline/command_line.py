@@ -35,7 +35,7 @@ _STATE = Path(".strandline")
 
 _LAKE = (
     "run", "verify", "history", "diff", "status", "runs", "report", "upkeep",
-    "rebuild", "access", "decrypt",
+    "rebuild", "access", "decrypt", "erase",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
 _COMMANDS = (*_LAKE, "quarantine", "audit", "keys", *_SERVER, "alerts", "contracts")

@@ -150,6 +150,31 @@ Columns = Annotated[
     ),
 ]
 
+Subjects = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--subject",
+        consume_multiple=True,
+        negative="",
+        help="A person: the value of the contract's subject column, or `one=1,other=2`.",
+    ),
+]
+SubjectsFile = Annotated[
+    Path | None,
+    Parameter(help="A file with one person a line, which keeps them off the command line; - is "
+              "standard input."),
+]  # fmt: skip
+SkipMissing = Annotated[
+    bool, Parameter(negative="", help="Leave out persons that no row is about.")
+]
+DropTags = Annotated[
+    bool, Parameter(negative="", help="Let older states go too that tags or branches keep.")
+]
+Lift = Annotated[
+    bool, Parameter(negative="", help="The other way: loads may keep rows about them again.")
+]
+EraseYes = Annotated[bool, Parameter(name="--yes", negative="", help="Erase without asking.")]
+
 _STARTING = "Starting"
 _PROJECT, _STATE = Path("prefect.yaml"), Path(".strandline")
 
@@ -346,6 +371,33 @@ def decrypt(  # noqa: PLR0913 - one option each
         from strandline.commands.access import decrypt_command
     options = decrypt_command.DecryptOptions(role, reason, as_of, column, limit)
     decrypt_command.decrypt(screen, table, key, options, settings=settings)
+
+
+def erase(  # noqa: PLR0913 - one option each
+    table: TableName,
+    /,
+    *,
+    reason: Reason,
+    subject: Subjects = (),
+    subjects_from: SubjectsFile = None,
+    dry_run: DryRun = False,
+    skip_missing: SkipMissing = False,
+    drop_tags: DropTags = False,
+    lift: Lift = False,
+    yes: EraseYes = False,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> int:
+    """Erase persons from a table, its older states and what was refused, with a certificate."""
+    screen = CommandOutput.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands.erasure import erase_command
+        from tasks.erasure.erasure_certificate import ErasureRequest
+    options = erase_command.EraseOptions(subject, subjects_from, lift=lift, yes=yes)
+    request = ErasureRequest(
+        reason=reason, drop_tags=drop_tags, skip_missing=skip_missing, dry_run=dry_run
+    )
+    return erase_command.erase(screen, table, options, request, settings=settings)
 
 
 def deploy(*, file: ProjectFile = _PROJECT, state: State = _STATE, json: AsJson = False) -> int:

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from blocks.run_settings import RunSettings
 from contracts.errors import UsageError
 from contracts.model import Contract
 from contracts.model.encryption_keys import ProtectionKeys, deterministic_owner
 from tasks.transforms.protection.column_protection import ColumnProtection, compile_protection
-from tasks.transforms.rows_of_subjects import rows_of_subjects, stored_subjects
-from tasks.transforms.subject_digests import subjects_of_texts, untyped_columns
+from tasks.transforms.subject_digests import SUBJECT_DIGEST, subjects_of_texts, untyped_columns
+from tasks.transforms.subject_rows import stored_subjects, with_subjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,11 @@ class DataSubjects:
     frame: DataFrame
 
     def rows_about(self, rows: DataFrame) -> DataFrame:
-        """The rows about them, with their columns as they are, and `SUBJECT_DIGEST`.
+        """The rows about them, as `marked` gives them."""
+        return self.marked(rows).where(F.col(SUBJECT_DIGEST).isNotNull())
+
+    def marked(self, rows: DataFrame) -> DataFrame:
+        """All rows as they are, with `SUBJECT_DIGEST`, which is null where a row is about others.
 
         `rows` are rows of the target, of its kept events or of a stage, in stored form.
 
@@ -45,7 +50,7 @@ class DataSubjects:
         opening = {}
         if any(name in protection.encrypted for name in self.columns):
             opening = dict(self.settings.key_ring.decryption_keys(self.contract.target))
-        return rows_of_subjects(
+        return with_subjects(
             rows, self.frame, self.columns, protection, opening, table=self.contract.target
         )
 

@@ -85,9 +85,85 @@ def record_erased(
         F.col(SUBJECT_DIGEST),
         F.lit(erasure_id).alias("erasure_id"),
         F.lit(at).alias("erased_at"),
-        F.lit(None).cast("timestamp").alias("lifted_at"),
+        *[F.lit(None).cast("timestamp").alias(name) for name in ("verified_at", "lifted_at")],
     )
     append(rows, table)
+
+
+def unverified(
+    spark: SparkSession,
+    settings: RunSettings,
+    target: str,
+    columns: tuple[str, ...],
+    digests: DataFrame,
+) -> frozenset[str]:
+    """Those of the persons that an erasure began with and did not end."""
+    table = ledger_table(settings, ERASED_SUBJECTS)
+    if not exists(spark, table):
+        return frozenset()
+    begun = spark.table(table).where(is_erased(target) & F.col("verified_at").isNull())
+    begun = begun.where(F.col("subject_columns") == _array(columns))
+    rows = begun.join(digests.select(SUBJECT_DIGEST), SUBJECT_DIGEST, "left_semi")
+    return frozenset(row[0] for row in rows.select(SUBJECT_DIGEST).distinct().collect())
+
+
+def record_verified(
+    spark: SparkSession,
+    settings: RunSettings,
+    target: str,
+    columns: tuple[str, ...],
+    digests: DataFrame,
+    *,
+    at: datetime,
+) -> None:
+    """Note that no row about the persons was found any more."""
+    _set(spark, settings, target, columns, digests, "verified_at", at)
+
+
+def lift(
+    spark: SparkSession,
+    settings: RunSettings,
+    target: str,
+    columns: tuple[str, ...],
+    digests: DataFrame,
+    *,
+    at: datetime,
+) -> int:
+    """Let loads keep rows about the persons again; returns how many of them were listed."""
+    table = ledger_table(settings, ERASED_SUBJECTS)
+    if not exists(spark, table):
+        return 0
+    listed = spark.table(table).where(is_erased(target))
+    listed = listed.where(F.col("subject_columns") == _array(columns))
+    listed = listed.join(digests.select(SUBJECT_DIGEST), SUBJECT_DIGEST, "left_semi")
+    count = listed.select(SUBJECT_DIGEST).distinct().count()
+    if count:
+        _set(spark, settings, target, columns, digests, "lifted_at", at)
+    return count
+
+
+def _set(
+    spark: SparkSession,
+    settings: RunSettings,
+    target: str,
+    columns: tuple[str, ...],
+    digests: DataFrame,
+    name: str,
+    at: datetime,
+) -> None:
+    table, view = ledger_table(settings, ERASED_SUBJECTS), "strandline_erased_subjects"
+    persons = digests.select(SUBJECT_DIGEST).distinct()
+    persons.withColumn("columns", _array(columns)).createOrReplaceTempView(view)
+    try:
+        spark.sql(
+            f"MERGE INTO {table} t USING {view} s ON t.target_table = :target "
+            f"AND t.subject_columns = s.columns AND t.{SUBJECT_DIGEST} = s.{SUBJECT_DIGEST} "
+            f"AND t.lifted_at IS NULL AND t.{name} IS NULL "
+            f"WHEN MATCHED THEN UPDATE SET {name} = :at",
+            {"target": target, "at": at},
+        )
+    finally:
+        spark.catalog.dropTempView(view)
 
 
 def _array(columns: tuple[str, ...]) -> Column:

@@ -67,6 +67,26 @@ def clear_expired_stages(
     return len(expired)
 
 
+def clear_all_stages(spark: SparkSession, settings: RunSettings, contract: str, target: str) -> int:
+    """Remove every stage of a table, also those that are kept, and those that no note tells of.
+
+    Returns how many. The caller has the table's lock.
+    """
+    catalog, _, namespace = stage_table(settings, contract, "").rpartition(".")[0].partition(".")
+    prefix = stage_table(settings, contract, "").rpartition(".")[2]
+    schemas = spark.sql(f"SHOW NAMESPACES IN {catalog}").collect()
+    names = []
+    if namespace in {row.namespace for row in schemas}:
+        tables = spark.sql(f"SHOW TABLES IN {catalog}.{namespace}").collect()
+        names = [row.tableName for row in tables if row.tableName.startswith(prefix)]
+    for name in names:
+        spark.sql(f"DROP TABLE {catalog}.{namespace}.{name} PURGE")
+    for path in _notes(settings, target):
+        _clear(spark, settings, contract, target, path.stem)
+        path.unlink(missing_ok=True)
+    return len(names)
+
+
 def _clear(
     spark: SparkSession, settings: RunSettings, contract: str, target: str, batch_id: str
 ) -> None:

@@ -67,7 +67,7 @@ def stored_subjects(
     return stored.where(F.col(SUBJECT_DIGEST).isNotNull()).dropDuplicates([SUBJECT_DIGEST])
 
 
-def rows_of_subjects(
+def with_subjects(
     rows: DataFrame,
     subjects: DataFrame,
     columns: Sequence[str],
@@ -76,7 +76,7 @@ def rows_of_subjects(
     *,
     table: str,
 ) -> DataFrame:
-    """The rows about the persons, with their columns as they are, and `SUBJECT_DIGEST`.
+    """All rows as they are, with `SUBJECT_DIGEST`: that of the person a row is about, or null.
 
     Args:
         rows: Rows of the target, of its kept events or of a stage, in stored form.
@@ -100,7 +100,7 @@ def rows_of_subjects(
         equal.append(F.col(_found(position)) == F.col(_sought(position)))
     same = reduce(lambda one, other: one & other, equal)
     temporary = [name(at) for at, _ in enumerate(columns) for name in (_found, _sought)]
-    return rows.join(F.broadcast(sought), same, "inner").drop(*temporary)
+    return rows.join(F.broadcast(sought), same, "left").drop(*temporary)
 
 
 def _sought(position: int) -> str:

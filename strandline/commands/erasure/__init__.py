@@ -1,0 +1,1 @@
+"""`strandline erase`: persons leave a table and all that lies beside it."""
