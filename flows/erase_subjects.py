@@ -12,7 +12,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from flows.flow_run import this_run
-from tasks.erasure.erase_subjects import erase_from_table, lift_erasure
+from tasks.erasure.erase_from_table import erase_from_table, lift_erasure
 from tasks.erasure.erasure_certificate import ErasureCertificate, ErasureRequest
 from tasks.run.unexpected_errors import without_unexpected_errors
 
@@ -32,7 +32,7 @@ def erase_subjects(
         request: What is asked for.
 
     Raises:
-        StrandlineError: See `tasks.erasure.erase_subjects.erase_from_table`.
+        StrandlineError: See `tasks.erasure.erase_from_table.erase_from_table`.
     """
 
     @flow(name="erase-subjects", flow_run_name="erase-from-{contract}", persist_result=False)
@@ -61,7 +61,7 @@ def lift_erasures(
         How many of the persons were listed as erased.
 
     Raises:
-        StrandlineError: See `tasks.erasure.erase_subjects.lift_erasure`.
+        StrandlineError: See `tasks.erasure.erase_from_table.lift_erasure`.
     """
 
     @flow(name="lift-erasures", flow_run_name="lift-erasures-from-{contract}", persist_result=False)

@@ -22,7 +22,7 @@ from history.iceberg.current_snapshot import current_state
 from history.restatement.rebuild_from_events import rebuild
 from strandline.command_line import main
 from tasks.compiler.contract_to_history_settings import history_settings
-from tasks.erasure import erase_subjects as erasing
+from tasks.erasure import erase_from_table as erasing
 from tasks.erasure.erasure_certificate import ErasureRequest
 from tasks.erasure.verify_erasure import ErasureProof
 from tasks.lifecycle.open_run import contract_and_settings

@@ -29,7 +29,7 @@ from strandline.terminal.ctrl_c import end_on_interrupt
 from strandline.terminal.number_format import NOTHING, count, duration, many
 from strandline.terminal.progress_display import ProgressDisplay
 from strandline.terminal.text_table import facts
-from tasks.erasure.erase_subjects import STEPS
+from tasks.erasure.erase_from_table import STEPS
 from tasks.erasure.erasure_certificate import ErasureCertificate, ErasureRequest
 from tasks.run.progress_listeners import Progress, listening
 from tasks.run.unexpected_errors import map_unexpected_errors
