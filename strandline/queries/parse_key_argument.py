@@ -28,7 +28,7 @@ def key_values(text: str, contract: Contract) -> dict[str, KeyValue]:
     Raises:
         UsageError: A column is missing, unknown or named twice, or a value is not of its type.
     """
-    texts = _assigned(text, contract.key)
+    texts = assigned_texts(text, contract.key)
     if set(texts) != set(contract.key) or "" in texts.values():
         raise _key_error(contract, "something else")
     return {name: _typed(texts[name], name, contract) for name in contract.key}
@@ -76,7 +76,8 @@ def example(contract: Contract) -> str:
     return ",".join(f"{name}={name.upper()}" for name in contract.key)
 
 
-def _assigned(text: str, names: Sequence[str]) -> dict[str, str]:
+def assigned_texts(text: str, names: Sequence[str]) -> dict[str, str]:
+    """The texts of the columns of those names; empty where the text is not made of them."""
     pattern = re.compile(rf"(?:^|,)\s*({'|'.join(map(re.escape, names))})\s*=")
     matches = list(pattern.finditer(text))
     if not matches or matches[0].start() != 0:
