@@ -18,6 +18,7 @@
     │   ├── SourceAccessError         the database refuses the credentials or the permission
     │   ├── SchemaDriftError          the source or the target no longer fits the contract
     │   ├── KeyUnavailableError       a protection key is missing
+    │   ├── LegalHoldError            persons under legal hold are to stay as they are
     │   ├── EnvironmentUnfitError     Java, disk space or a directory is not as needed
     │   ├── UsageError                a command was typed in a way it can't be understood
     │   └── NotFoundError             nothing has the requested name or key
@@ -50,6 +51,7 @@ __all__ = [
     "KeyServiceUnavailableError",
     "KeyUnavailableError",
     "LakehouseUnavailableError",
+    "LegalHoldError",
     "LoadTimedOutError",
     "MassClosingError",
     "NotFoundError",
@@ -160,6 +162,10 @@ class SchemaDriftError(FixableError):
 
 class KeyUnavailableError(FixableError):
     """A protection key is missing or can't be unwrapped."""
+
+
+class LegalHoldError(FixableError):
+    """What was asked for would change rows about persons who are under legal hold."""
 
 
 class EnvironmentUnfitError(FixableError):

@@ -38,7 +38,7 @@ _LAKE = (
     "rebuild", "access", "decrypt", "erase",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
-_COMMANDS = (*_LAKE, "quarantine", "audit", "keys", *_SERVER, "alerts", "contracts")
+_COMMANDS = (*_LAKE, "quarantine", "hold", "audit", "keys", *_SERVER, "alerts", "contracts")
 
 
 app = App(
@@ -58,6 +58,12 @@ app.command(
     name="quarantine",
     help="Show the rows that were refused, and decide about them.",
     sort_key=_LAKE.index("runs"),
+)
+app.command(
+    "strandline.commands.retention.hold_command:app",
+    name="hold",
+    help="Persons under legal hold, whose data nothing erases or anonymises.",
+    sort_key=_LAKE.index("rebuild"),
 )
 app.command(
     "strandline.commands.audit.audit_command:app",

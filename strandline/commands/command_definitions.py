@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from strandline.commands.retention.hold_command import Subjects, SubjectsFrom
 from strandline.terminal.console_output import AsJson, CommandOutput, Settings, TableName
 
 More = Annotated[str, Parameter(help="Further ones, loaded side by side.")]
@@ -150,20 +151,6 @@ Columns = Annotated[
     ),
 ]
 
-Subjects = Annotated[
-    tuple[str, ...],
-    Parameter(
-        name="--subject",
-        consume_multiple=True,
-        negative="",
-        help="A person: the value of the contract's subject column, or `one=1,other=2`.",
-    ),
-]
-SubjectsFile = Annotated[
-    Path | None,
-    Parameter(help="A file with one person a line, which keeps them off the command line; - is "
-              "standard input."),
-]  # fmt: skip
 SkipMissing = Annotated[
     bool, Parameter(negative="", help="Leave out persons that no row is about.")
 ]
@@ -379,7 +366,7 @@ def erase(  # noqa: PLR0913 - one option each
     *,
     reason: Reason,
     subject: Subjects = (),
-    subjects_from: SubjectsFile = None,
+    subjects_from: SubjectsFrom = None,
     dry_run: DryRun = False,
     skip_missing: SkipMissing = False,
     drop_tags: DropTags = False,

@@ -77,7 +77,7 @@ def example(contract: Contract) -> str:
 
 
 def assigned_texts(text: str, names: Sequence[str]) -> dict[str, str]:
-    """The texts by name, as they are typed; empty, or not all of them, where they are not."""
+    """The texts of the columns of those names; empty where the text is not made of them."""
     pattern = re.compile(rf"(?:^|,)\s*({'|'.join(map(re.escape, names))})\s*=")
     matches = list(pattern.finditer(text))
     if not matches or matches[0].start() != 0:

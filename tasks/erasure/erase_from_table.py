@@ -38,6 +38,7 @@ from tasks.erasure.erased_subjects import (
     unverified,
 )
 from tasks.erasure.erasure_certificate import ErasedSubject, ErasureCertificate, ErasureRequest
+from tasks.erasure.legal_holds import refuse_held
 from tasks.erasure.quarantined_subjects import keys_as_kept, quarantined_subjects
 from tasks.erasure.verify_erasure import ErasureProof, verify_erasure
 from tasks.lifecycle.leftover_cleanup import clear_all_stages
@@ -83,6 +84,7 @@ def erase_from_table(
         UsageError: A person is not named as the contract names them.
         NotFoundError: The table was never loaded, or no row is about a person.
         SettingsError: Tags or branches of others keep older states.
+        LegalHoldError: A person is under legal hold.
         TableBusyError: A load of the table runs.
         KeyUnavailableError: The key ring lacks a key of the table.
         AuditError: Other rows are not as they were; nothing was published.
@@ -214,6 +216,7 @@ class _Erasure:
     at: datetime
 
     def run(self) -> ErasureCertificate:
+        refuse_held(self.spark, self.target, self.persons)
         announce(self.contract.name, "find", "begun")
         found = self._find()
         foreign = foreign_refs(self.spark, self.target)

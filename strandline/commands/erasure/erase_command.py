@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from rich.console import RenderableType
 from rich.live import Live
@@ -23,7 +22,7 @@ from flows.erase_subjects import erase_subjects, lift_erasures
 from strandline.commands.rebuild_command import NOT_AGREED
 from strandline.commands.temporary_prefect_server import start_temporary_server
 from strandline.queries.open_lakehouse import contract_of
-from strandline.queries.parse_subject_arguments import subjects_of
+from strandline.queries.read_subjects import read_subjects
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import end_on_interrupt
 from strandline.terminal.number_format import NOTHING, count, duration, many
@@ -43,7 +42,7 @@ class EraseOptions:
     """Who is meant, and how it is done."""
 
     subjects: tuple[str, ...]
-    file: Path | None
+    file: str | None
     lift: bool
     yes: bool
 
@@ -59,7 +58,7 @@ def erase(
     """Erase persons from the table, or lift that; the exit code is 0, or 65 without a yes."""
     run_settings = block_lookup.settings(settings)
     contract = contract_of(table, run_settings)
-    persons = subjects_of(contract, options.subjects, options.file)
+    persons = read_subjects(options.subjects, options.file, contract)
     target = f"{run_settings.lakehouse.catalog}.{contract.target}"
     if options.lift:
         if request.dry_run or request.drop_tags or request.skip_missing:

@@ -42,6 +42,8 @@ class AuditAction(StrEnum):
     REWRAP_KEYS = "rewrap keys"
     ERASE = "erase"
     LIFT_ERASURE = "lift erasure"
+    LEGAL_HOLD = "legal hold"
+    RELEASE_HOLD = "release hold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

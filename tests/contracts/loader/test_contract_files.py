@@ -50,7 +50,9 @@ def test_the_contracts_and_ledgers_the_project_needs_are_shipped():
     assert [path.stem for path in SHIPPED if path.parent == LEDGERS] == [
         "audit_log",
         "data_lineage",
+        "erased_subjects",
         "held_batches",
+        "legal_holds",
         "quality_decisions",
         "quality_findings",
         "quarantine",
