@@ -74,7 +74,7 @@ app.command(
 app.command(
     "strandline.commands.keys.keys_command:app",
     name="keys",
-    help="Show the keys that protect the tables, rotate and rewrap them.",
+    help="Show the keys that protect the tables, rotate, rewrap and destroy them.",
     sort_key=len(_LAKE),
 )
 app.command(

@@ -94,6 +94,15 @@ CREATE VIEW public.people AS SELECT id, (name::integer)::varchar(60) AS name, em
     pay, note, updated_at FROM public.people_kept;
 GRANT SELECT ON public.people TO reader;
 """
+FEWER_PEOPLE = """
+CREATE TABLE public.people_before AS SELECT * FROM public.people;
+DELETE FROM public.people WHERE id IN ('1-person-canary', '2-person-canary', '3-person-canary');
+"""
+ALL_PEOPLE = """
+DELETE FROM public.people;
+INSERT INTO public.people SELECT * FROM public.people_before;
+DROP TABLE public.people_before;
+"""
 WORKING_AGAIN = "DROP VIEW public.people; ALTER TABLE public.people_kept RENAME TO people;"
 
 
@@ -126,8 +135,10 @@ def write_contracts(folder: Path) -> None:
     ]
     quality = readings["customProperties"][0]["value"]["quality"]
     quality.update(threshold=0.4, refused_percent=50)
+    readings["customProperties"][0]["value"]["privacy"] = {"subject": ["name"]}
     (folder / "readings.yaml").write_text(yaml.safe_dump(readings, sort_keys=False), "utf-8")
-    write_contract(folder, "people", COLUMNS, {"load": "full"})
+    source = {"load": "full", "closing_limit": {"percent": 10, "rows": 1}}
+    write_contract(folder, "people", COLUMNS, source, {"absent": "close"})
     path = folder / "people.yaml"
     people = yaml.safe_load(path.read_text(encoding="utf-8"))
     for prop in people["schema"][0]["properties"]:

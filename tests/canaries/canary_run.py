@@ -19,6 +19,7 @@ import traceback
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import psycopg
 from pyspark.sql import SparkSession
@@ -103,10 +104,10 @@ def interrupted(contract: str, step: str) -> None:
             raise InterruptedError(message) from None
 
 
-def killed(contract: str, step: str) -> int:
+def killed(contract: str, step: str, state: str = "done") -> int:
     """A load in another process that is ended at once, as by the operating system."""
     module = "tests.flows.killed_load"
-    typed = [sys.executable, "-m", module, contract, step, "done"]
+    typed = [sys.executable, "-m", module, contract, step, state]
     return subprocess.run(typed, check=False).returncode
 
 
@@ -135,6 +136,21 @@ CHANGES = {
 }
 
 
+PRIVACY = {
+    "hold": ("hold", "place", "readings", "--subjects-from", "-", "--matter", "drill", *WHY),
+    "erase under hold": ("erase", "readings", "--subjects-from", "-", "--yes", *WHY),
+    "holds": ("hold", "list"),
+    "let go": ("hold", "release", "readings", "--subjects-from", "-", *WHY),
+    "erase": ("erase", "readings", "--subjects-from", "-", "--yes", *WHY),
+    "lift": ("erase", "readings", "--subjects-from", "-", "--lift", *WHY),
+}
+"""What is done about a person, who is typed."""
+TAMPERED = """
+UPDATE {table} SET name = unhex(concat(left(hex(name), length(hex(name)) - 4), '0000'))
+WHERE patient = 2
+"""
+
+
 def main(folder: Path, when: str) -> None:
     """By day few loads, a failure, a kill and a rotation; by night all of it."""
     drill, night = Drill(folder), when == "night"
@@ -157,6 +173,12 @@ def main(folder: Path, when: str) -> None:
     if night:
         for name, typed in CHANGES.items():
             drill.command(name, *typed)
+        for name, typed in PRIVACY.items():
+            with mock.patch.object(sys, "stdin", io.StringIO(canaries.READERS["killed"])):
+                drill.command(name, *typed)
+        table = f"{drill.settings.lakehouse.catalog}.clinic.patients"
+        spark.sql(TAMPERED.format(table=table))
+        drill.command("tampered", "decrypt", "readings", "2", "--as", "doctor", *WHY)
     drill.keep_pages(spark)
     (folder / "outcomes.json").write_text(json.dumps(drill.outcomes, indent=1))
     spark.stop()
@@ -176,6 +198,11 @@ def more_loads(drill: Drill, spark: SparkSession) -> None:
     # They would be read again within the overlap.
     drill.sql("DELETE FROM clinic.readings WHERE patient >= 20")
     drill.do("interrupted", lambda: interrupted("readings", "protect"))
+    drill.do("killed within the pass", lambda: killed("readings", "protect", "within"))
+    drill.do("load all again", lambda: load_table("readings", full=True))
+    drill.sql(canaries.FEWER_PEOPLE)
+    drill.do("many are gone", lambda: load_table("people"))
+    drill.sql(canaries.ALL_PEOPLE)
 
 
 if __name__ == "__main__":

@@ -250,6 +250,12 @@ def test_all_of_it_happened(life):
         "gate closes": "QualityGateError",
         "publish": "0",
         "interrupted": "InterruptedError",
+        "killed within the pass": "-9",
+        "load all again": "done",
+        "many are gone": "MassClosingError",
+        **dict.fromkeys(canary_run.PRIVACY, "0"),
+        "erase under hold": "78",
+        "tampered": "65",
     }
 
     assert life.outcomes == (night | day if AT_NIGHT else day)

@@ -41,8 +41,11 @@ ToVariable = Annotated[
         "AWS KMS.",
     ),
 ]
+KeyId = Annotated[str, Parameter(help="The key, as `strandline keys status` names it.")]
+Reason = Annotated[str, Parameter(help="Why; the audit log and the ring keep it.")]
+Yes = Annotated[bool, Parameter(negative="", help="Destroy without asking.")]
 
-app = App(name="keys", help="The keys that protect the tables: show, rotate, rewrap.")
+app = App(name="keys", help="The keys that protect the tables: show, rotate, rewrap, destroy.")
 
 
 @app.command
@@ -86,3 +89,20 @@ def rewrap(
     with screen.waiting(_STARTING):
         from strandline.commands.keys import show_and_rewrap
     show_and_rewrap.rewrap(screen, to_block, to_env, settings=settings)
+
+
+@app.command
+def destroy(
+    key: KeyId,
+    /,
+    *,
+    reason: Reason,
+    yes: Yes = False,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> int:
+    """Destroy an encryption key: what it encrypted is lost, in backups and older states too."""
+    screen = CommandOutput.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands.keys import destroy_key
+    return destroy_key.destroy(screen, key, reason, yes=yes, settings=settings)

@@ -40,6 +40,7 @@ class AuditAction(StrEnum):
     GRANT = "grant"
     ROTATE_KEY = "rotate key"
     REWRAP_KEYS = "rewrap keys"
+    DESTROY_KEY = "destroy key"
     ERASE = "erase"
     LIFT_ERASURE = "lift erasure"
     LEGAL_HOLD = "legal hold"

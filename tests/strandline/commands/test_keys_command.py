@@ -10,6 +10,7 @@ import pytest
 
 from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lookup import block_lookup
+from contracts.errors import KeyUnavailableError
 from strandline.command_line import main
 from tests.strandline.lakes import run_settings_in
 
@@ -137,3 +138,40 @@ def test_rotate_runs_the_flow_and_says_which_key_encrypts(ring, settings, prefec
     first, second = audited(settings)
     assert (first.action, first.key_ids) == ("rotate key", [told["key"]["id"]])
     assert second.key_ids != first.key_ids
+
+
+def test_a_key_is_destroyed_by_a_yes_alone_and_the_audit_log_has_it_first(
+    ring, settings, capsys, monkeypatch
+):
+    (key,) = [each for each in ring.status() if each.purpose == "encryption"]
+    (other,) = [each for each in ring.status() if each.purpose == "pseudonym"]
+
+    assert main(["keys", "destroy", key.id, "--reason", "request 17"]) == 65
+    assert "nothing was destroyed" in capsys.readouterr().err
+    assert main(["keys", "destroy", "nonesuch", "--reason", "r", "--yes"]) == 78
+    assert "strandline keys status" in capsys.readouterr().err
+    assert main(["keys", "destroy", other.id, "--reason", "r", "--yes"]) == 78
+    assert "without which the table can't be loaded" in " ".join(capsys.readouterr().err.split())
+    assert ring.data_key(key.id)
+
+    def stop(*_arguments, **_options):
+        raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalKeyRing, "destroy", stop)
+        assert main(["keys", "destroy", key.id, "--reason", "request 17", "--yes"]) != 0
+    capsys.readouterr()
+    (record,) = audited(settings)
+    assert (record.action, record.subject, record.key_ids) == ("destroy key", TABLE, [key.id])
+    code, told = answer(capsys, "keys", "destroy", key.id, "--reason", "request 17", "--yes")
+
+    assert (code, told["state"]) == (0, "destroyed")
+    with pytest.raises(KeyUnavailableError, match="request 17"):
+        ring.data_key(key.id)
+    assert len(audited(settings)) == 2
+    assert main(["keys", "destroy", key.id, "--reason", "again", "--yes"]) == 0
+    assert len(audited(settings)) == 2
+
+
+class StoppedError(RuntimeError):
+    """The process ends here."""
