@@ -174,6 +174,7 @@ def test_persons_named_by_an_encrypted_column_are_found_in_all_places(
     name_persons_by(place, "name")
     refused = place.table(QUARANTINE).count()
     assert refused >= 2
+    before = versions(place)
     asked = tmp_path / "persons.txt"
     asked.write_text(f"{CANARY}\n\n{CANARY}\n", "utf-8")
 
@@ -183,15 +184,16 @@ def test_persons_named_by_an_encrypted_column_are_found_in_all_places(
     output = capsys.readouterr()
     told = json.loads(output.out)
     (person,) = told["subjects"]
-    assert (person["versions"], person["quarantined"]) == (3, refused)
+    own = len([row for row in before if row[0] == 1])
+    assert (person["versions"], person["quarantined"]) == (own, refused)
     assert told["purged"]["snapshots"] > 5
     assert place.table(QUARANTINE).count() == 0
     assert place.snapshots(QUARANTINE) == 1
-    assert {row[0] for row in versions(place)} == {3, 5}
+    assert versions(place) == [row for row in before if row[0] != 1]
     assert CANARY not in output.out + output.err + caplog.text
     # The row that was refused before is about the person too: it is not kept again.
     load = load_table("readings", full=True)
     assert (load.staged.erased, load.staged.refused) == (3, 0)
     assert place.table(QUARANTINE).count() == 0
-    assert main(command) == 78
+    assert main(command) == 66
     assert "none about 1 of them" in capsys.readouterr().err
