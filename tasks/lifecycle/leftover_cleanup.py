@@ -73,7 +73,7 @@ def clear_all_stages(spark: SparkSession, settings: RunSettings, contract: str, 
     Returns how many. The caller has the table's lock.
     """
     catalog, _, namespace = stage_table(settings, contract, "").rpartition(".")[0].partition(".")
-    prefix = stage_table(settings, contract, "").rpartition(".")[2]
+    prefix = stage_table(settings, contract, "BATCH_").rpartition(".")[2]
     schemas = spark.sql(f"SHOW NAMESPACES IN {catalog}").collect()
     names = []
     if namespace in {row.namespace for row in schemas}:
