@@ -78,7 +78,7 @@ app.command(
     sort_key=_COMMANDS.index("alerts"),
 )
 app.command(
-    "strandline.commands.contracts_command:app",
+    "strandline.commands.contracts.contracts_command:app",
     name="contracts",
     help="Check, list and show contracts.",
     sort_key=len(_COMMANDS),

@@ -35,7 +35,7 @@ def read_source(section: Section) -> Source:
         table=section.text("table"),
         columns=tuple(source_column(item) for item in section.children("columns", required=True)),
         load=section.choice("load", LoadKind) or LoadKind.FULL,
-        sequence=section.texts("sequence"),
+        sequence=section.texts("sequence", default=()),
         watermark=section.texts("watermark", default=()),
         overlap=_overlap(section),
         partition_column=section.text("partition_column", default="") or None,

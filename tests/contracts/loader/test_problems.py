@@ -147,9 +147,24 @@ CASES = {
         lambda d: ours(d, "new_source_column1").update(transformation={"name": "uper_trim"}),
         {f"{made('new_source_column1')}.name": "did you mean upper_trim?"},
     ),
-    "no transformation": (
-        lambda d: ours(d, "new_source_column1").pop("transformation"),
+    "an empty transformation": (
+        lambda d: ours(d, "new_source_column1").update(transformation=None),
         {made("new_source_column1"): "is missing"},
+    ),
+    "a column that is copied from one of its own name, which the source lacks": (
+        lambda d: column(d, "is_current").pop("customProperties"),
+        {
+            f"{place('is_current')}.transformSourceObjects[0]": "the source has no column",
+            "schema[0].properties": "transformation is_current",
+        },
+    ),
+    "a log without a sequence": (
+        lambda d: (as_events(d), source(d).pop("sequence")),
+        {f"{SOURCE}.sequence": "needs at least one column"},
+    ),
+    "a state without a sequence, and a column that would have to have one": (
+        lambda d: (source(d).pop("sequence"), column(d, "source_sequence").update(required=True)),
+        {f"{place('source_sequence')}.required": "null where the source has no sequence"},
     ),
     "an unknown argument and a missing one": (
         lambda d: ours(d, "new_source_column2")["transformation"].update(arguments={"defalt": "x"}),

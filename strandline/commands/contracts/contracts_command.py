@@ -16,7 +16,7 @@ from contracts.errors import ContractError, UsageError
 from contracts.loader import TABLES, find_contract, load_contracts
 from contracts.model import Contract
 from contracts.yaml_reading.problem_report import Problem
-from strandline.commands.check_contracts import SHIPPED, Checked, check_paths
+from strandline.commands.contracts.check_contracts import SHIPPED, Checked, check_paths
 from strandline.terminal.console_output import AsJson, CommandOutput, TableName
 from strandline.terminal.number_format import many
 from strandline.terminal.text_table import Heading, text_table
