@@ -80,7 +80,7 @@ app.command(
 app.command(
     "strandline.commands.contracts.contracts_command:app",
     name="contracts",
-    help="Check, list and show contracts.",
+    help="Write contracts from tables, check, list and show them.",
     sort_key=len(_COMMANDS),
 )
 

@@ -72,7 +72,8 @@ def _target_column(
     says_itself, by_rule = extension.has("protection"), None
     sources, classification = _sources(section, relation), _classification(section)
     if transformation.name == _DIRECT and not section.has("transformSourceObjects"):
-        sources = (section.value["name"],) if isinstance(section.value.get("name"), str) else ()
+        name = section.value.get("name")
+        sources = (name,) if isinstance(name, str) else ()
     if sources and not says_itself:
         of_sources = (classified[name] for name in sources if name in classified)
         by_rule = most_sensitive((classification, *of_sources))
