@@ -108,7 +108,10 @@ def _property(proposal: Proposal, column: ProposedColumn) -> dict[str, object]:
     if column.description:
         entry["description"] = column.description
     if column.target != column.source:
-        entry["transformSourceObjects"] = [f"{proposal.details.relation.name}.{column.source}"]
+        relation = proposal.details.relation
+        # The loader takes the table's name off, where a name begins with it.
+        table = f"{relation.schema}.{relation.name}." if "." in column.source else ""
+        entry["transformSourceObjects"] = [f"{table}{column.source}"]
     entry.update(_promised(column.promise))
     if column.reference:
         # A tenth: the other history may be loaded later than this one.

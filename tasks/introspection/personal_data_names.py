@@ -148,7 +148,7 @@ KINDS: tuple[PersonalData, ...] = (
 """The most sensitive first; a column is of the first kind that its name suggests."""
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_SHORTEST_COMPOUND = 6
+_SHORTEST_COMPOUND = 7
 """A word of German holds others: Kundentelefonnummer. Shorter ones are in words by chance."""
 _ABOUT_THE_VALUE = words_of(
     "id ids type typ kind count status flag verified confirmed valid format template enabled "

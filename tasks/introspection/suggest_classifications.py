@@ -183,7 +183,8 @@ def _with_origins(
         if _has_circle(columns, changed):
             continue
         why = f"{_how(derived)} {', '.join(derived.of)} in {derived.rows} of the sampled rows"
-        found[derived.column] = replace(before, made_of=parts, why=(*before.why, why))
+        # That a digest of addresses looks like none is no doubt about it.
+        found[derived.column] = replace(before, made_of=parts, why=(*before.why, why), doubt="")
     return found
 
 
@@ -197,7 +198,8 @@ def _derived(
     suggestions: Mapping[str, Suggestion],
     sample: Sample,
 ) -> tuple[DerivedColumn, ...]:
-    sensitive = sensitive_columns(columns, suggestions)
+    sure = {name: each for name, each in suggestions.items() if not each.doubt}
+    sensitive = sensitive_columns(columns, sure)
     own = [name for name in columns if name in sensitive and not _generated(details, name)]
     if not own or not sample.rows:
         return ()

@@ -32,6 +32,9 @@ _COMPARISONS: Mapping[type[exp.Expr], str] = {
 _TURNED = {">=": "<=", ">": "<", "<=": ">=", "<": ">", "=": "=", "<>": "<>"}
 _PLAIN_NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
 _VALUE = "value"
+_TEXT_CASTS = ("TEXT", "VARCHAR", "BPCHAR")
+_NUMBERS = ("SMALLINT", "INT", "BIGINT", "DECIMAL", "DOUBLE")
+_INTEGERS = ("SMALLINT", "INT", "BIGINT")
 
 Literal = str | int | float
 
@@ -83,13 +86,19 @@ class _Columns:
 
     def of(self, node: exp.Expr | None) -> RelationColumn | None:
         """The column that an expression is, behind casts that change nothing of it."""
-        bare = _bare(node)
-        if not isinstance(bare, exp.Column):
+        casts: list[exp.Expr] = []
+        while isinstance(node, exp.Paren | exp.Cast):
+            casts += [node.args["to"]] if isinstance(node, exp.Cast) else []
+            node = node.this
+        if not isinstance(node, exp.Column):
             return None
-        name = bare.name
+        name = node.name
         if self.stands_for_value:
             name = self.stands_for_value if name.lower() == _VALUE else ""
-        return self.kinds.get(name)
+        column = self.kinds.get(name)
+        if column is None or not all(_keeps(column, cast) for cast in casts):
+            return None
+        return column
 
 
 def translated_checks(
@@ -143,10 +152,34 @@ def _parts(node: exp.Expr) -> Iterator[exp.Expr]:
 
 
 def _bare(node: exp.Expr | None) -> exp.Expr | None:
-    """Without parentheses and casts."""
+    """Without parentheses, and without casts that keep each constant of the type as it is."""
     while isinstance(node, exp.Paren | exp.Cast):
+        if isinstance(node, exp.Cast) and _kind(node.args["to"]) not in (*_TEXT_CASTS, *_NUMBERS):
+            return node
         node = node.this
     return node
+
+
+def _kind(to: exp.Expr) -> str:
+    """The name of a cast's type; empty where it has a length or digits, which may cut."""
+    return "" if to.expressions else to.this.name if hasattr(to.this, "name") else ""
+
+
+def _keeps(column: RelationColumn, to: exp.Expr) -> bool:
+    """Whether a cast to that type keeps each value of the column, and how it compares."""
+    kind, natural = _kind(to), natural_type(column)
+    if _is_text(column):
+        return kind in _TEXT_CASTS
+    if column.kind != "base":
+        return False
+    wider = {
+        "smallint": ("SMALLINT", "INT", "BIGINT", "DECIMAL", "DOUBLE"),
+        "int": ("INT", "BIGINT", "DECIMAL", "DOUBLE"),
+        "bigint": ("BIGINT", "DECIMAL"),
+        "float": ("FLOAT", "DOUBLE"),
+        "double": ("DOUBLE",),
+    }
+    return kind in wider.get(natural, ("DECIMAL",) if natural.startswith("decimal") else ())
 
 
 def _is_text(column: RelationColumn) -> bool:
@@ -167,6 +200,12 @@ def _literal(node: exp.Expr | None, column: RelationColumn) -> Literal | None:
         return None
     if _is_number(column):
         number = _number(bare.name)
+        rounded = node is not None and any(
+            _kind(cast.args["to"]) in _INTEGERS for cast in node.find_all(exp.Cast)
+        )
+        # A cast to whole numbers rounds; 0.1 as `real` is another number than 0.1.
+        if isinstance(number, float) and (rounded or natural_type(column) == "float"):
+            return None
         return -number if number is not None and negative else number
     if not bare.is_string or negative or not _is_text(column):
         return None
@@ -180,9 +219,9 @@ def _literal(node: exp.Expr | None, column: RelationColumn) -> Literal | None:
 
 
 def _number(text: str) -> int | float | None:
-    if re.fullmatch(r"\d{1,18}", text):
+    if re.fullmatch(r"-?\d{1,18}", text):
         return int(text)
-    if not re.fullmatch(r"\d{1,9}\.\d{1,6}", text):
+    if not re.fullmatch(r"-?\d{1,9}\.\d{1,6}", text):
         return None
     number = float(text)
     return int(number) if number.is_integer() else number
@@ -190,6 +229,8 @@ def _number(text: str) -> int | float | None:
 
 def _promised(node: exp.Expr, known: _Columns, promises: dict[str, ColumnPromise]) -> bool:
     """Whether the part became a promise of one column."""
+    if node.args.get("negate"):
+        return False
     column = known.of(node.this)
     if column is not None and isinstance(node, exp.EQ | exp.In):
         values = _listed(node, column)
@@ -209,8 +250,7 @@ def _listed(node: exp.Expr, column: RelationColumn) -> tuple[Literal, ...]:
     if isinstance(node, exp.In):
         items = node.expressions
     elif isinstance(node.expression, exp.Any):
-        array = _bare(node.expression.this)
-        items = array.expressions if isinstance(array, exp.Array) else ()
+        items = _array_items(node.expression.this)
     values = [_literal(item, column) for item in items]
     present = tuple(value for value in values if value is not None)
     return present if len(present) == len(values) else ()
@@ -221,21 +261,31 @@ def _compared(node: exp.Expr, known: _Columns) -> tuple[str, str, Literal, bool]
     operator = _COMPARISONS.get(type(node))
     if operator is None:
         return None
-    left, right = _bare(node.this), _bare(node.expression)
-    if isinstance(left, exp.Literal | exp.Neg):
+    left, right = node.this, node.expression
+    if isinstance(_bare(left), exp.Literal | exp.Neg):
         left, right, operator = right, left, _TURNED[operator]
-    if isinstance(left, exp.Length) and isinstance(right, exp.Literal):
-        column = known.of(left.this)
-        bound = _number(right.name)
+    measured = left.unnest()
+    if isinstance(measured, exp.Length):
+        column, bound = known.of(measured.this), _bare(right)
         # The length of character(n) leaves its blanks out.
         if column is None or not _is_text(column) or column.type.startswith("character("):
             return None
-        return None if bound is None else (column.name, operator, bound, True)
+        length = _number(bound.name) if isinstance(bound, exp.Literal) else None
+        return None if length is None else (column.name, operator, length, True)
     column = known.of(left)
-    if column is None:
-        return None
-    bound_ = _literal(right, column)
-    return None if bound_ is None else (column.name, operator, bound_, False)
+    constant = None if column is None else _literal(right, column)
+    return None if column is None or constant is None else (column.name, operator, constant, False)
+
+
+def _array_items(node: exp.Expr | None) -> Sequence[exp.Expr]:
+    """The items of an array, behind casts of all of them to a type that keeps them."""
+    while isinstance(node, exp.Paren | exp.Cast):
+        if isinstance(node, exp.Cast):
+            of = node.args["to"].expressions
+            if len(of) != 1 or _kind(of[0]) not in (*_TEXT_CASTS, *_NUMBERS):
+                return ()
+        node = node.this
+    return node.expressions if isinstance(node, exp.Array) else ()
 
 
 def _bounded(
@@ -292,9 +342,10 @@ def _condition(node: exp.Expr, known: _Columns) -> str | None:
         return None if inner is None else f"NOT ({inner})"
     if isinstance(node, exp.Is):
         column = known.of(node.this)
-        is_null = isinstance(node.expression, exp.Null)
-        return f"{_name(column)} IS NULL" if column is not None and is_null else None
-    return _comparison(node, known)
+        if column is None or not isinstance(node.expression, exp.Null):
+            return None
+        return f"{_name(column)} IS {'NOT ' if node.args.get('negate') else ''}NULL"
+    return None if node.args.get("negate") else _comparison(node, known)
 
 
 def _comparison(node: exp.Expr, known: _Columns) -> str | None:
