@@ -87,12 +87,12 @@ def new_contract(  # noqa: PLR0913 - one option each
     screen = CommandOutput.of(as_json=json)
     with screen.waiting("Starting"):
         # Blocks need Prefect, which takes seconds to load.
-        from strandline.commands.contracts.new_contract_command import (
-            NewContractOptions,
-            write_new_contract,
+        from strandline.commands.contracts.write_contract_command import (
+            ContractOptions,
+            write_contract,
         )
-    options = NewContractOptions(source, table, target, name, output, force, samples, settings)
-    write_new_contract(screen, options)
+    options = ContractOptions(source, table, target, name, output, force, samples, settings)
+    write_contract(screen, options)
 
 
 @app.command

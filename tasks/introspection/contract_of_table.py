@@ -20,27 +20,27 @@ from tasks.introspection.contract_text import contract_text
 from tasks.introspection.propose_contract import ContractNames, Proposal, propose_contract
 from tasks.introspection.sampled_rows import Sample, sampled_rows
 
-__all__ = ["NewContract", "new_contract"]
+__all__ = ["ContractOfTable", "contract_of_table"]
 
 _NO_SAMPLES = Sample(missing="not asked for")
 
 
 @dataclass(frozen=True, slots=True)
-class NewContract:
+class ContractOfTable:
     """A proposed contract and the text of its file."""
 
     proposal: Proposal
     text: str
 
 
-def new_contract(
+def contract_of_table(
     reading: SourceReading,
     table: tuple[str, str],
     names: ContractNames,
     *,
     samples: bool,
     others: Sequence[Contract] = (),
-) -> NewContract:
+) -> ContractOfTable:
     """The contract of a table.
 
     Args:
@@ -78,7 +78,7 @@ def new_contract(
     proposal = propose_contract(details, sample, names, rows=rows, others=others)
     text = contract_text(proposal)
     _refuse_contradictions(names.contract, text)
-    return NewContract(proposal, text)
+    return ContractOfTable(proposal, text)
 
 
 def _planned_rows(reading: SourceReading, details: RelationDetails) -> int | None:

@@ -18,12 +18,12 @@ from contracts.model import Contract
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.number_format import NOTHING, many
 from strandline.terminal.text_table import Heading, text_table
+from tasks.introspection.contract_of_table import ContractOfTable, contract_of_table
 from tasks.introspection.contract_text import Decision, decisions_in
-from tasks.introspection.new_contract import NewContract, new_contract
 from tasks.introspection.propose_contract import ContractNames, Proposal
 from tasks.introspection.target_names import identifier
 
-__all__ = ["NewContractOptions", "write_new_contract"]
+__all__ = ["ContractOptions", "write_contract"]
 
 _COLUMNS = (
     Heading("column"),
@@ -40,7 +40,7 @@ _COMMAND = "strandline contracts new"
 
 
 @dataclass(frozen=True, slots=True)
-class NewContractOptions:
+class ContractOptions:
     """What was typed: names, where the file goes, and whether rows are looked at."""
 
     source: str
@@ -53,7 +53,7 @@ class NewContractOptions:
     settings: str = "default"
 
 
-def write_new_contract(screen: CommandOutput, options: NewContractOptions) -> None:
+def write_contract(screen: CommandOutput, options: ContractOptions) -> None:
     """Write the contract of a table, and say what was found and what there is to decide.
 
     Raises:
@@ -74,7 +74,7 @@ def write_new_contract(screen: CommandOutput, options: NewContractOptions) -> No
         screen.waiting(f"Reading {'.'.join(table)}"),
         source.reading() as reading,
     ):
-        made = new_contract(
+        made = contract_of_table(
             reading, table, names, samples=options.samples, others=[*others.values()]
         )
     _write(path, made.text, force=options.force)
@@ -101,7 +101,7 @@ def _table(typed: str) -> tuple[str, str]:
     return schema, table
 
 
-def _path(options: NewContractOptions, table: tuple[str, str]) -> Path:
+def _path(options: ContractOptions, table: tuple[str, str]) -> Path:
     """The file to write; its name is the contract's."""
     name = options.name or identifier(table[1], "table").lower()
     if not _NAME.match(name):
@@ -157,7 +157,7 @@ def _others(path: Path) -> dict[Path, Contract]:
     return found
 
 
-def _names(options: NewContractOptions, table: tuple[str, str], path: Path) -> ContractNames:
+def _names(options: ContractOptions, table: tuple[str, str], path: Path) -> ContractNames:
     connection = options.source.strip().replace("-", "_")
     target = options.target
     if target is None:
@@ -202,7 +202,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
         ) from error
 
 
-def _next(options: NewContractOptions, path: Path, names: ContractNames) -> tuple[str, ...]:
+def _next(options: ContractOptions, path: Path, names: ContractNames) -> tuple[str, ...]:
     """What to type next; a contract that lies elsewhere is checked by its path."""
     check = f"strandline contracts check {_short(path)}"
     if options.output is not None:
@@ -250,7 +250,7 @@ def _data(
 
 
 def _page(
-    made: NewContract,
+    made: ContractOfTable,
     path: Path,
     decisions: Sequence[Decision],
     commands: Sequence[str],
