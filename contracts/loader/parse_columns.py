@@ -18,7 +18,7 @@ from contracts.model import (
 from contracts.model.database_type_names import family, spark_type
 from contracts.model.sensitivity import effective_classifications, most_sensitive
 from contracts.model.transformation_registry import TRANSFORMATIONS
-from contracts.yaml_reading.problem_report import did_you_mean
+from contracts.yaml_reading.problem_report import Report, did_you_mean
 from contracts.yaml_reading.yaml_section import NAMESPACE, Section, is_number, is_scalar
 
 _SOURCE_KEYS = (
@@ -107,6 +107,34 @@ def _description(
         return described[sources[0]]
     signature = TRANSFORMATIONS.get(transformation.name)
     return f"{signature.description}." if signature is not None else ""
+
+
+def copied_columns(properties: Iterable[Section]) -> tuple[SourceColumn, ...]:
+    """The source columns that target columns are copied from by saying nothing else.
+
+    Each has its target column's name, type, `required`, classification and description.
+    """
+    return tuple(
+        SourceColumn(
+            name=section.text("name"),
+            type=column_type(section),
+            nullable=not section.flag("required", default=False),
+            classification=_classification(section),
+            description=section.text("description", default=""),
+        )
+        for section in properties
+        if not section.has("transformSourceObjects") and not _says_transformation(section)
+    )
+
+
+def _says_transformation(section: Section) -> bool:
+    """Whether the column says how it is made; a mistake in its properties counts as that."""
+    # What is wrong with them is reported where they are read for good.
+    quiet = Section(section.value, "", Report(section.report.file))
+    extension = quiet.extension()
+    return bool(quiet.report.problems) or (
+        extension is not None and "transformation" in extension.value
+    )
 
 
 def source_column(section: Section) -> SourceColumn:

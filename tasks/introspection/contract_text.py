@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import yaml
 
 from contracts.model import Classification
+from contracts.model.database_type_names import family, spark_type
 from tasks.introspection.propose_contract import Proposal, ProposedColumn
-from tasks.introspection.translate_checks import ColumnPromise
 
 __all__ = ["DECIDE", "Decision", "contract_text", "decisions_in"]
 
@@ -112,7 +112,7 @@ def _property(proposal: Proposal, column: ProposedColumn) -> dict[str, object]:
         # The loader takes the table's name off, where a name begins with it.
         table = f"{relation.schema}.{relation.name}." if "." in column.source else ""
         entry["transformSourceObjects"] = [f"{table}{column.source}"]
-    entry.update(_promised(column.promise))
+    entry.update(_promised(column))
     if column.reference:
         # A tenth: the other history may be loaded later than this one.
         light = [{"property": "strandline", "value": {"weight": 0.1}}]
@@ -122,7 +122,8 @@ def _property(proposal: Proposal, column: ProposedColumn) -> dict[str, object]:
     return entry
 
 
-def _promised(promise: ColumnPromise | None) -> Mapping[str, object]:
+def _promised(column: ProposedColumn) -> Mapping[str, object]:
+    promise = column.promise
     if promise is None:
         return {}
     options = {
@@ -132,7 +133,11 @@ def _promised(promise: ColumnPromise | None) -> Mapping[str, object]:
         "maximum": promise.maximum,
     }
     given = {name: bound for name, bound in options.items() if bound is not None}
-    found: dict[str, object] = {"logicalTypeOptions": given} if given else {}
+    found: dict[str, object] = {}
+    if given:
+        # By the standard, the options depend on the logical type.
+        logical = family(spark_type(column.type) or "")
+        found = {"logicalType": logical, "logicalTypeOptions": given}
     if promise.values:
         found["enum"] = [{"value": value} for value in promise.values]
     return found
@@ -237,11 +242,23 @@ def _source(proposal: Proposal) -> Iterator[str]:
         partitioned = proposal.partition_column in proposal.details.partitioned_by
         why = "the table's partition key" if partitioned else "splits the read"
         yield from _entry("partition_column", proposal.partition_column, _ENTRY, why)
-    yield f"{_ENTRY}columns:"
-    for column in proposal.columns:
+    said = [column for column in proposal.columns if _needs_saying(proposal, column)]
+    if said:
+        yield from _comment("Those of which the columns above do not say all.", _ENTRY)
+        yield f"{_ENTRY}columns:"
+    for column in said:
         yield f"{_ENTRY}  - {_flow(_source_column(column))}"
     for left in proposal.left_out:
-        yield from _comment(f"Left out: {left.name} ({left.declared}): {left.why}.", f"{_ENTRY}  ")
+        yield from _comment(f"Left out: {left.name} ({left.declared}): {left.why}.", _ENTRY)
+
+
+def _needs_saying(proposal: Proposal, column: ProposedColumn) -> bool:
+    """Whether the source's column is more than what the target's is copied from."""
+    return (
+        column.source != column.target
+        or column.source == proposal.copied_stamp
+        or (bool(column.suggestion.made_of) and column.sensitive is not None)
+    )
 
 
 def _why(proposal: Proposal) -> str:

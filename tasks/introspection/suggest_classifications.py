@@ -46,8 +46,10 @@ _FORMS = {
 }  # fmt: skip
 _NO_TEXT = ("uuid", "boolean", "interval", "time", "bit", "macaddr")
 _NETWORK = ("inet", "cidr")
-_MOST_PARTS, _DIGEST_ROWS, _COMPARED_ROWS = 12, 4, 400
+_MOST_PARTS, _DIGEST_ROWS = 12, 4
 """A digest is looked for over combinations of columns, whose number grows with the fourth power."""
+_FEWEST_COMPARED, _MOST_COMPARED, _COMPARISONS = 40, 400, 60_000
+"""Each column is compared with each sensitive one: of wide tables in fewer rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +206,11 @@ def _derived(
     if not own or not sample.rows:
         return ()
     others = [name for name in columns if name not in sensitive]
+    rows = max(_FEWEST_COMPARED, min(_MOST_COMPARED, _COMPARISONS // (len(own) * len(others) or 1)))
     chosen = {*own[:_MOST_PARTS], *others[: max(_MOST_PARTS - len(own), 0)]}
     described = {each.name: each for each in details.relation.columns}
     return derived_columns(
-        sample.rows[:_COMPARED_ROWS],
+        sample.rows[:rows],
         clear=[name for name in others if _form(described[name]) in (TEXT, DOCUMENT, BYTES)],
         parts=[name for name in columns if name in chosen],
         sensitive=set(own),

@@ -151,12 +151,19 @@ CASES = {
         lambda d: ours(d, "new_source_column1").update(transformation=None),
         {made("new_source_column1"): "is missing"},
     ),
-    "a column that is copied from one of its own name, which the source lacks": (
+    "a generated column that says no transformation": (
         lambda d: column(d, "is_current").pop("customProperties"),
-        {
-            f"{place('is_current')}.transformSourceObjects[0]": "the source has no column",
-            "schema[0].properties": "transformation is_current",
-        },
+        {"schema[0].properties": "transformation is_current"},
+    ),
+    "a column of a type that the source's column does not fit": (
+        lambda d: d["schema"][0]["properties"].append(
+            {"name": "created_date", "physicalType": "BOOLEAN"}
+        ),
+        {f"schema[0].properties[{len(COLUMNS)}].physicalType": "can't hold every value"},
+    ),
+    "a copied column of no type": (
+        lambda d: d["schema"][0]["properties"].append({"name": "more", "physicalType": "WORD"}),
+        {f"schema[0].properties[{len(COLUMNS)}].physicalType": "unknown type WORD"},
     ),
     "a log without a sequence": (
         lambda d: (as_events(d), source(d).pop("sequence")),
