@@ -90,7 +90,7 @@ def _target_column(
         protected_by_rule=None if protection is None else by_rule,
         lineage=extension.flag("lineage", default=False),
         critical=section.flag("criticalDataElement", default=False),
-        description=_description(section, sources, transformation, described),
+        description=_description(section, sources, transformation, relation, described),
     )
 
 
@@ -98,13 +98,16 @@ def _description(
     section: Section,
     sources: tuple[str, ...],
     transformation: Transformation,
+    relation: str,
     described: Mapping[str, str],
 ) -> str:
-    """What the contract says; else what it says of the one source column; else what is done."""
+    """What the contract says; else what it says of the one source column; else how it is made."""
     if section.value.get("description") is not None:
         return section.text("description")
     if len(sources) == 1 and described.get(sources[0]):
         return described[sources[0]]
+    if transformation.name == _DIRECT and len(sources) == 1:
+        return f"The value of {relation}.{sources[0]}."
     signature = TRANSFORMATIONS.get(transformation.name)
     return f"{signature.description}." if signature is not None else ""
 

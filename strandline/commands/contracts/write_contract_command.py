@@ -77,6 +77,8 @@ def write_contract(screen: CommandOutput, options: ContractOptions) -> None:
         made = contract_of_table(
             reading, table, names, samples=options.samples, others=[*others.values()]
         )
+    if options.output is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, made.text, force=options.force)
     decisions = decisions_in(made.text)
     next_commands = _next(options, path, names)
@@ -114,7 +116,6 @@ def _path(options: ContractOptions, table: tuple[str, str]) -> Path:
     output = options.output
     if output is None:
         output = _contracts_folder(options.settings)
-        output.mkdir(parents=True, exist_ok=True)
     path = output if output.suffix == ".yaml" else output / f"{name}.yaml"
     if options.name is not None and path.stem != options.name:
         raise UsageError(

@@ -97,7 +97,7 @@ def test_a_description_is_that_of_the_source_or_of_what_is_done(short):
 
     assert described["city"] == "Where they live."
     assert described["moved"] == "When they moved."
-    assert described["id"] == "The source value in the target's type."
+    assert described["id"] == "The value of public.short.id."
     assert described["valid_to"] == "Exclusive end of the version."
     assert all(field.metadata["comment"] for field in target_schema(short))
 

@@ -242,7 +242,7 @@ def test_comments_are_descriptions_whatever_is_in_them(new):
 
     assert contract.description == 'First line second: "line" # and {more}'
     assert contract.column("label").description == "- what: it is called"
-    assert contract.column("code").description == "The source value in the target's type."
+    assert contract.column("code").description == "The value of crm.regions.code."
 
 
 def test_a_table_of_keys_alone_tracks_that_they_are_there(new):
