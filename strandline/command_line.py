@@ -84,9 +84,9 @@ app.command(
     sort_key=_COMMANDS.index("alerts"),
 )
 app.command(
-    "strandline.commands.contracts_command:app",
+    "strandline.commands.contracts.contracts_command:app",
     name="contracts",
-    help="Check, list and show contracts.",
+    help="Write contracts from tables, check, list and show them.",
     sort_key=len(_COMMANDS),
 )
 

@@ -18,11 +18,12 @@ from psycopg.conninfo import make_conninfo
 
 from blocks.postgres.catalog_queries import relation
 from blocks.postgres.consistent_read import SourceReading
+from blocks.postgres.relation_details import relation_details
 from blocks.postgres.session_settings import APPLICATION, transaction
 from blocks.postgres.sqlstate_errors import Meaning, meaning_of_message, meaning_of_state
 from blocks.postgres.transport_security import TransportSecurity
 from contracts.errors import StrandlineError
-from contracts.model.source_relation import Relation
+from contracts.model.source_relation import Relation, RelationDetails
 
 __all__ = ["JDBC_DRIVER", "PostgresqlSource"]
 
@@ -229,6 +230,21 @@ class _Session:
         """From the catalog."""
         with self._translated():
             return relation(self.connection, self.source.where, schema, table)
+
+    def details(self, schema: str, table: str) -> RelationDetails:
+        """All that the catalog says of a table."""
+        with self._translated():
+            return relation_details(self.connection, self.source.where, schema, table)
+
+    def rows(self, statement: str, *, seconds: int) -> list[tuple[object, ...]]:
+        """All rows of a statement that may take so long; a failure ends the transaction."""
+        usual = self.source.statement_timeout
+        with self._translated():
+            limit = f"SET LOCAL statement_timeout TO {min(seconds, usual) * 1000}"
+            self.connection.execute(limit.encode())
+            found = self.connection.execute(statement.encode()).fetchall()
+            self.connection.execute(f"SET LOCAL statement_timeout TO {usual * 1000}".encode())
+        return found
 
     def query_row(self, statement: str) -> tuple[object, ...]:
         """The first row of what a statement returns; empty when it returns none."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from contracts.model.source_relation import Relation
+from contracts.model.source_relation import Relation, RelationDetails
 
 __all__ = ["ReadingSession", "SourceReading"]
 
@@ -24,6 +24,14 @@ class ReadingSession(Protocol):
 
     def query_row(self, statement: str) -> tuple[object, ...]:
         """One row."""
+        ...
+
+    def details(self, schema: str, table: str) -> RelationDetails:
+        """All that the catalog says of a table."""
+        ...
+
+    def rows(self, statement: str, *, seconds: int) -> list[tuple[object, ...]]:
+        """All rows of a statement that may take so long."""
         ...
 
     def jdbc_options(self) -> dict[str, str]:
@@ -68,6 +76,26 @@ class SourceReading:
             StrandlineError: As `SourceDatabase.query_row`.
         """
         return self.session.query_row(sql)
+
+    def details(self, schema: str, table: str) -> RelationDetails:
+        """All that the source's catalog says of a table: keys, constraints, comments, statistics.
+
+        Raises:
+            StrandlineError: As `relation`.
+        """
+        return self.session.details(schema, table)
+
+    def rows(self, sql: str, *, seconds: int) -> list[tuple[object, ...]]:
+        """All rows of a query that says itself how many these are. A failure ends the read.
+
+        Args:
+            sql: The query.
+            seconds: How long it may take.
+
+        Raises:
+            StrandlineError: As `SourceDatabase.query_row`.
+        """
+        return self.session.rows(sql, seconds=seconds)
 
     def jdbc_options(self) -> dict[str, str]:
         """Options for `spark.read.format("jdbc")`, whose sessions join this read."""

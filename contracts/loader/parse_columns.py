@@ -18,13 +18,16 @@ from contracts.model import (
 from contracts.model.database_type_names import family, spark_type
 from contracts.model.sensitivity import effective_classifications, most_sensitive
 from contracts.model.transformation_registry import TRANSFORMATIONS
-from contracts.yaml_reading.problem_report import did_you_mean
-from contracts.yaml_reading.yaml_section import Section, is_number, is_scalar
+from contracts.yaml_reading.problem_report import Report, did_you_mean
+from contracts.yaml_reading.yaml_section import NAMESPACE, Section, is_number, is_scalar
 
 _SOURCE_KEYS = (
     "name", "physicalType", "required", "classification", "description", "derived_from",
 )  # fmt: skip
 _EXTENSION_KEYS = ("transformation", "protection", "lineage")
+_EXTENSION = f"customProperties.{NAMESPACE}"
+_DIRECT = "direct"
+"""What is done with a column that says no transformation."""
 
 
 def target_columns(
@@ -35,6 +38,9 @@ def target_columns(
 ) -> tuple[Column, ...]:
     """The target columns, in the file's order.
 
+    A column that says no transformation is copied, from the source column of its own name unless
+    it names another one. One without a description has that of its source column.
+
     A column that says nothing of its protection gets that of the rule for the highest
     classification among its own and those of the source columns that it is made of.
 
@@ -44,8 +50,12 @@ def target_columns(
         source: The source's columns.
         rules: The contract's technique by classification.
     """
-    classified = effective_classifications(source)
-    return tuple(_target_column(section, relation, classified, rules) for section in properties)
+    known = tuple(source)
+    classified = effective_classifications(known)
+    described = {column.name: column.description for column in known}
+    return tuple(
+        _target_column(section, relation, classified, rules, described) for section in properties
+    )
 
 
 def _target_column(
@@ -53,17 +63,17 @@ def _target_column(
     relation: str,
     classified: Mapping[str, Classification],
     rules: Mapping[Classification, Protection],
+    described: Mapping[str, str],
 ) -> Column:
-    extension = section.extension(required=True)
-    transformation, lineage, says_itself = Transformation(""), False, False
-    protection, by_rule = None, None
-    if extension is not None:
-        extension.only(_EXTENSION_KEYS)
-        transformation = _transformation(extension)
-        protection = read_protection(extension)
-        says_itself = extension.has("protection")
-        lineage = extension.flag("lineage", default=False)
+    extension = section.extension() or Section({}, section.at(_EXTENSION), section.report)
+    extension.only(_EXTENSION_KEYS)
+    transformation = _transformation(extension)
+    protection = read_protection(extension)
+    says_itself, by_rule = extension.has("protection"), None
     sources, classification = _sources(section, relation), _classification(section)
+    if transformation.name == _DIRECT and not section.has("transformSourceObjects"):
+        name = section.value.get("name")
+        sources = (name,) if isinstance(name, str) else ()
     if sources and not says_itself:
         of_sources = (classified[name] for name in sources if name in classified)
         by_rule = most_sensitive((classification, *of_sources))
@@ -78,9 +88,55 @@ def _target_column(
         classification=classification,
         protection=protection,
         protected_by_rule=None if protection is None else by_rule,
-        lineage=lineage,
+        lineage=extension.flag("lineage", default=False),
         critical=section.flag("criticalDataElement", default=False),
-        description=section.text("description"),
+        description=_description(section, sources, transformation, relation, described),
+    )
+
+
+def _description(
+    section: Section,
+    sources: tuple[str, ...],
+    transformation: Transformation,
+    relation: str,
+    described: Mapping[str, str],
+) -> str:
+    """What the contract says; else what it says of the one source column; else how it is made."""
+    if section.value.get("description") is not None:
+        return section.text("description")
+    if len(sources) == 1 and described.get(sources[0]):
+        return described[sources[0]]
+    if transformation.name == _DIRECT and len(sources) == 1:
+        return f"The value of {relation}.{sources[0]}."
+    signature = TRANSFORMATIONS.get(transformation.name)
+    return f"{signature.description}." if signature is not None else ""
+
+
+def copied_columns(properties: Iterable[Section]) -> tuple[SourceColumn, ...]:
+    """The source columns that target columns are copied from by saying nothing else.
+
+    Each has its target column's name, type, `required`, classification and description.
+    """
+    return tuple(
+        SourceColumn(
+            name=section.text("name"),
+            type=column_type(section),
+            nullable=not section.flag("required", default=False),
+            classification=_classification(section),
+            description=section.text("description", default=""),
+        )
+        for section in properties
+        if not section.has("transformSourceObjects") and not _says_transformation(section)
+    )
+
+
+def _says_transformation(section: Section) -> bool:
+    """Whether the column says how it is made; a mistake in its properties counts as that."""
+    # What is wrong with them is reported where they are read for good.
+    quiet = Section(section.value, "", Report(section.report.file))
+    extension = quiet.extension()
+    return bool(quiet.report.problems) or (
+        extension is not None and "transformation" in extension.value
     )
 
 
@@ -132,6 +188,8 @@ def _sources(section: Section, relation: str) -> tuple[str, ...]:
 
 
 def _transformation(extension: Section) -> Transformation:
+    if "transformation" not in extension.value:
+        return Transformation(_DIRECT)
     section = extension.child("transformation", required=True)
     if section is None:
         return Transformation("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from contracts.loader.parse_columns import source_column
@@ -14,6 +15,7 @@ from contracts.model import (
     Operator,
     Severity,
     Source,
+    SourceColumn,
     SourceKind,
 )
 from contracts.yaml_reading.yaml_section import Section
@@ -26,16 +28,21 @@ _KEYS = (
 _UNARY = (Operator.IS_NULL, Operator.IS_NOT_NULL)
 
 
-def read_source(section: Section) -> Source:
-    """The source; parts that could not be read have the model's defaults or are empty."""
+def read_source(section: Section, copied: Sequence[SourceColumn] = ()) -> Source:
+    """The source; parts that could not be read have the model's defaults or are empty.
+
+    `copied` are columns that it has because target columns are copied from them; what `columns`
+    says of one of them goes before.
+    """
     section.only(_KEYS)
+    columns = _columns(section, copied)
     return Source(
         connection=section.text("connection"),
         schema=section.text("schema"),
         table=section.text("table"),
-        columns=tuple(source_column(item) for item in section.children("columns", required=True)),
+        columns=columns,
         load=section.choice("load", LoadKind) or LoadKind.FULL,
-        sequence=section.texts("sequence"),
+        sequence=section.texts("sequence", default=()),
         watermark=section.texts("watermark", default=()),
         overlap=_overlap(section),
         partition_column=section.text("partition_column", default="") or None,
@@ -53,6 +60,13 @@ def read_source(section: Section) -> Source:
         else None,
         closing_limit=_closing_limit(section),
     )
+
+
+def _columns(section: Section, copied: Sequence[SourceColumn]) -> tuple[SourceColumn, ...]:
+    listed = section.children("columns", required=not copied)
+    said = tuple(source_column(item) for item in listed)
+    names = {column.name for column in said}
+    return (*said, *(column for column in copied if column.name not in names))
 
 
 def _closing_limit(section: Section) -> ClosingLimit:

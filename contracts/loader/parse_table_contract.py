@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from contracts.loader.checks.checked_table import CheckedTable
 from contracts.loader.checks.parse_quality_checks import read_checks
 from contracts.loader.checks.parse_quality_gate import read_quality_gate
-from contracts.loader.parse_columns import target_columns
+from contracts.loader.parse_columns import copied_columns, target_columns
 from contracts.loader.parse_durations import moment, seconds_of
 from contracts.loader.parse_privacy import read_subject
 from contracts.loader.parse_protection import read_rules
@@ -82,7 +82,7 @@ def read_contract(root: Section, stem: str) -> Contract | None:
         return None
     extension.only(("source", "history", "quality", "access", "protection", "privacy"))
     section = extension.child("source", required=True)
-    source = read_source(section) if section else None
+    source = read_source(section, copied_columns(header.properties)) if section else None
     rules = read_rules(extension)
     columns = target_columns(
         header.properties,

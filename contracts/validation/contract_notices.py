@@ -61,15 +61,15 @@ def _unsaid_origin(contract: Contract, file: str) -> Iterator[Problem]:
     sensitive = sensitive_sources(contract)
     if not sensitive:
         return
-    for position, column in enumerate(contract.source.columns):
+    for column in contract.source.columns:
         if column.derived_from is not None or column.name in sensitive:
             continue
         if suggests_derived(column.name):
             yield Problem(
                 file,
-                f"customProperties.strandline.source.columns[{position}].derived_from",
+                f"customProperties.strandline.source.columns, {column.name}",
                 f"{column.name} may be made of other columns, and is stored in the clear",
-                "name the columns that it is made of; [] if there are none",
+                "say derived_from: the columns that it is made of; [] if there are none",
             )
 
 

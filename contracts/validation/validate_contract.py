@@ -88,8 +88,13 @@ def _check_source(contract: Contract, section: Section) -> None:
 def _check_sequence(contract: Contract, section: Section, kinds: dict[str, str]) -> None:
     origin = contract.source
     types = [kinds[name] for name in origin.sequence if kinds.get(name)]
-    if not origin.sequence and not section.report.knows(section.at("sequence")):
-        section.problem("sequence", "needs at least one column")
+    unknown = section.report.knows(section.at("sequence"))
+    if not origin.sequence and not origin.is_state and not unknown:
+        section.problem(
+            "sequence",
+            "needs at least one column",
+            "leave it out only with kind: state; then each change holds since its read",
+        )
     if len(set(types)) > 1:
         section.problem("sequence", f"columns of one type; found {', '.join(sorted(set(types)))}")
     if any(kind in ("string", "boolean", "binary") for kind in types):

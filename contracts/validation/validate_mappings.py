@@ -67,6 +67,10 @@ def _check_generated_type(contract: Contract, column: Column, section: Section) 
     elif name in _OF_SEQUENCE:
         first = contract.source.sequence[:1]
         wanted = tuple(c.type for c in contract.source.columns if c.name in first and c.type)
+        if not first and contract.source.is_state:
+            wanted = ("timestamp",)
+            if not column.nullable:
+                section.problem("required", "null where the source has no sequence", "leave it out")
     if column.type and wanted and column.type not in wanted:
         section.problem("physicalType", f"{name} is {wanted[0]}", f"found {column.type}")
     if name == "row_score" and column.type and not is_numeric(column.type):

@@ -1,11 +1,13 @@
 """Source and target as Prefect assets: which table a run materialises, and from which one.
 
 The keys name tables and never rows: `iceberg://catalog/namespace/table` and
-`postgresql://host/database/schema/table`.
+`postgresql://host/database/schema/table`. Prefect allows no spaces, quotes and the like in a key:
+there they are `_`.
 """
 
 from __future__ import annotations
 
+import re
 from typing import ParamSpec, TypeVar
 
 from prefect import Task
@@ -16,6 +18,8 @@ from prefect.tasks import MaterializingTask
 from history import WriteResult
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.run.run_context import Run
+
+_NOT_IN_KEYS = re.compile(r"""[\s\0#?&%"'<>\[\]{}|\\^`]""")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,8 +36,8 @@ def target_asset(run: Run, contract: CompiledContract) -> Asset:
 def source_asset(run: Run) -> Asset:
     """The table that its rows come from."""
     database = f"{run.source.host}/{run.source.database}"
-    relation = run.relation.replace(".", "/")
-    return Asset(key=f"{run.source.dialect}://{database}/{relation}")
+    path = _NOT_IN_KEYS.sub("_", f"{database}/{run.relation.replace('.', '/')}")
+    return Asset(key=f"{run.source.dialect}://{path}")
 
 
 def published_asset(

@@ -176,6 +176,8 @@ def _is_ahead(contract: Contract) -> Condition:
 def _needs_sequence(contract: Contract) -> bool:
     """A change can't be ordered without it; a state row is valid from the read, if allowed."""
     source, column = contract.source, contract.generated("sequence")
+    if not source.sequence:
+        return False
     required = column is not None and not column.nullable
     return not source.is_state or source.refuses_null_watermark or required
 
@@ -199,7 +201,8 @@ def _direct_key(contract: Contract) -> set[str]:
 
 def _has_stamp(contract: Contract) -> bool:
     kinds = {each.name: each.type for each in contract.source.columns}
-    return all(is_temporal(kinds[name]) for name in contract.source.sequence)
+    stamps = contract.source.sequence
+    return bool(stamps) and all(is_temporal(kinds[name]) for name in stamps)
 
 
 def _stamp_check(contract: Contract) -> Check:

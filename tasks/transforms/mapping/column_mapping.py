@@ -96,7 +96,12 @@ def mapped(contract: Contract) -> dict[str, Column]:
 
 
 def sequence(contract: Contract) -> Column:
-    """The order of the changes of a key: the first of `source.sequence` that is not null."""
+    """The order of the changes of a key: the first of `source.sequence` that is not null.
+
+    Null for a state that has none: then the read dates each change.
+    """
+    if not contract.source.sequence:
+        return F.lit(None).cast("timestamp")
     return F.coalesce(*[named(name) for name in contract.source.sequence])
 
 

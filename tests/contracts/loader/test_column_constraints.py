@@ -6,7 +6,7 @@ import pytest
 
 from contracts.loader import load_contract, problems
 from contracts.model import Severity
-from strandline.commands.check_contracts import check_paths
+from strandline.commands.contracts.check_contracts import check_paths
 
 EXT = "customProperties"
 

@@ -147,9 +147,31 @@ CASES = {
         lambda d: ours(d, "new_source_column1").update(transformation={"name": "uper_trim"}),
         {f"{made('new_source_column1')}.name": "did you mean upper_trim?"},
     ),
-    "no transformation": (
-        lambda d: ours(d, "new_source_column1").pop("transformation"),
+    "an empty transformation": (
+        lambda d: ours(d, "new_source_column1").update(transformation=None),
         {made("new_source_column1"): "is missing"},
+    ),
+    "a generated column that says no transformation": (
+        lambda d: column(d, "is_current").pop("customProperties"),
+        {"schema[0].properties": "transformation is_current"},
+    ),
+    "a column of a type that the source's column does not fit": (
+        lambda d: d["schema"][0]["properties"].append(
+            {"name": "created_date", "physicalType": "BOOLEAN"}
+        ),
+        {f"schema[0].properties[{len(COLUMNS)}].physicalType": "can't hold every value"},
+    ),
+    "a copied column of no type": (
+        lambda d: d["schema"][0]["properties"].append({"name": "more", "physicalType": "WORD"}),
+        {f"schema[0].properties[{len(COLUMNS)}].physicalType": "unknown type WORD"},
+    ),
+    "a log without a sequence": (
+        lambda d: (as_events(d), source(d).pop("sequence")),
+        {f"{SOURCE}.sequence": "needs at least one column"},
+    ),
+    "a state without a sequence, and a column that would have to have one": (
+        lambda d: (source(d).pop("sequence"), column(d, "source_sequence").update(required=True)),
+        {f"{place('source_sequence')}.required": "null where the source has no sequence"},
     ),
     "an unknown argument and a missing one": (
         lambda d: ours(d, "new_source_column2")["transformation"].update(arguments={"defalt": "x"}),

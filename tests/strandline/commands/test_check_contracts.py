@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from contracts.loader import LEDGERS, TABLES
-from strandline.commands.check_contracts import SHIPPED, check_paths
+from strandline.commands.contracts.check_contracts import SHIPPED, check_paths
 
 
 def test_every_contract_that_comes_along_is_checked_and_has_no_problem():

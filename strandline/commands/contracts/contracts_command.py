@@ -1,4 +1,4 @@
-"""`strandline contracts`: check them, list them, show one, write one as a pandera schema."""
+"""`strandline contracts`: write one from a table, check, list and show them, and as pandera."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from contracts.errors import ContractError, UsageError
 from contracts.loader import TABLES, find_contract, load_contracts
 from contracts.model import Contract
 from contracts.yaml_reading.problem_report import Problem
-from strandline.commands.check_contracts import SHIPPED, Checked, check_paths
+from strandline.commands.contracts.check_contracts import SHIPPED, Checked, check_paths
 from strandline.terminal.console_output import AsJson, CommandOutput, TableName
 from strandline.terminal.number_format import many
 from strandline.terminal.text_table import Heading, text_table
@@ -31,7 +31,11 @@ OfSettings = Annotated[
     str | None, Parameter(help="The name of run settings: the contracts that they say.")
 ]
 Paths = Annotated[
-    Path, Parameter(help="Contract files, or folders of them; those that come along by default.")
+    Path,
+    Parameter(
+        help="Contract files, folders of them, or names of contracts; those that come along by "
+        "default."
+    ),
 ]
 
 _CONTRACTS = (
@@ -57,12 +61,48 @@ _COLUMNS = (
 app = App(name="contracts", help="The contracts: what each table promises.")
 
 
+@app.command(name="new")
+def new_contract(  # noqa: PLR0913 - one option each
+    *,
+    source: Annotated[str, Parameter(help="The block of the database, such as crm-db.")],
+    table: Annotated[str, Parameter(help="The table or view, as SCHEMA.TABLE.")],
+    target: Annotated[
+        str | None, Parameter(help="The history table, as NAMESPACE.TABLE; named alike by default.")
+    ] = None,
+    name: Annotated[
+        str | None, Parameter(help="The contract's name; that of the table by default.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        Parameter(help="The file to write, or its folder; the settings' contracts by default."),
+    ] = None,
+    force: Annotated[bool, Parameter(negative="", help="Replace a file that is there.")] = False,
+    samples: Annotated[
+        bool, Parameter(negative="--no-samples", help="Look at a sample of rows for suggestions.")
+    ] = True,
+    settings: Annotated[str, Parameter(help="The name of the run settings.")] = "default",
+    json: AsJson = False,
+) -> None:
+    """Write the contract of a table from what its database says of it, without Spark."""
+    screen = CommandOutput.of(as_json=json)
+    with screen.waiting("Starting"):
+        # Blocks need Prefect, which takes seconds to load.
+        from strandline.commands.contracts.write_contract_command import (
+            ContractOptions,
+            write_contract,
+        )
+    options = ContractOptions(source, table, target, name, output, force, samples, settings)
+    write_contract(screen, options)
+
+
 @app.command
 def check(*paths: Paths, settings: OfSettings = None, json: AsJson = False) -> int:
     """Report every problem of the contracts."""
     screen = CommandOutput.of(as_json=json)
-    configured = () if settings is None else (_folder(None, settings),)
-    checked = check_paths((*paths, *configured) or SHIPPED)
+    named = [_named(path, settings) for path in paths]
+    # Beside names, the settings say where the contracts of these names are.
+    configured = () if settings is None or named != [*paths] else (_folder(None, settings),)
+    checked = check_paths((*named, *configured) or SHIPPED)
     broken = [each for each in checked if each.problems]
     problems = sum(len(each.problems) for each in broken)
     notices = sum(len(each.notices) for each in checked)
@@ -179,6 +219,13 @@ def pandera(
             next_step="Name a file in a directory that exists and is yours.",
         ) from error
     screen.out.print(f"Wrote {output}")
+
+
+def _named(path: Path, settings: str | None) -> Path:
+    """The path, or the file of the contract that has this name."""
+    if path.exists() or path.suffix or len(path.parts) != 1:
+        return path
+    return _folder(None, settings or "default") / f"{path}.yaml"
 
 
 def _folder(folder: Path | None, settings: str | None) -> Path:

@@ -1,0 +1,1 @@
+"""`strandline contracts`: write a contract from a source, check contracts, list and show them."""

@@ -1,0 +1,306 @@
+"""`strandline contracts new`: a contract written from what a source says of its table."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from blocks.lookup import block_lookup
+from contracts.errors import ContractError, SettingsError, UsageError
+from contracts.loader import load_contract
+from contracts.model import Contract
+from strandline.terminal.console_output import CommandOutput
+from strandline.terminal.number_format import NOTHING, many
+from strandline.terminal.text_table import Heading, text_table
+from tasks.introspection.contract_of_table import ContractOfTable, contract_of_table
+from tasks.introspection.contract_text import Decision, decisions_in
+from tasks.introspection.propose_contract import ContractNames, Proposal
+from tasks.introspection.target_names import identifier
+
+__all__ = ["ContractOptions", "write_contract"]
+
+_COLUMNS = (
+    Heading("column"),
+    Heading("source type"),
+    Heading("target type"),
+    Heading("classification"),
+    Heading("note", prose=True, spare=True),
+)
+_QUOTED = re.compile(r'^(?:"((?:[^"]|"")+)"|([^".]+))\.(?:"((?:[^"]|"")+)"|([^"]+))$')
+_TARGET = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$", re.ASCII)
+_NAME = re.compile(r"^[A-Za-z_][\w-]*$", re.ASCII)
+_OURS = ("governance", "stage")
+_COMMAND = "strandline contracts new"
+
+
+@dataclass(frozen=True, slots=True)
+class ContractOptions:
+    """What was typed: names, where the file goes, and whether rows are looked at."""
+
+    source: str
+    table: str
+    target: str | None = None
+    name: str | None = None
+    output: Path | None = None
+    force: bool = False
+    samples: bool = True
+    settings: str = "default"
+
+
+def write_contract(screen: CommandOutput, options: ContractOptions) -> None:
+    """Write the contract of a table, and say what was found and what there is to decide.
+
+    Raises:
+        UsageError: A name is none, or there is a file already.
+        SettingsError: There is no such block, or no folder for contracts.
+        ContractError: Another contract has the target.
+        NotFoundError: There is no such table.
+        SourceAccessError: The source refuses the user, or the table.
+        SourceUnavailableError: It does not answer.
+    """
+    table = _table(options.table)
+    path = _path(options, table)
+    others = _others(path)
+    names = _names(options, table, path)
+    _refuse_clash(names, path, others)
+    source = block_lookup.source(options.source)
+    with (
+        screen.waiting(f"Reading {'.'.join(table)}"),
+        source.reading() as reading,
+    ):
+        made = contract_of_table(
+            reading, table, names, samples=options.samples, others=[*others.values()]
+        )
+    if options.output is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, made.text, force=options.force)
+    decisions = decisions_in(made.text)
+    next_commands = _next(options, path, names)
+    data = _data(made.proposal, path, decisions, next_commands)
+    screen.answer(data, *_page(made, path, decisions, next_commands, width=screen.out.width))
+
+
+def _table(typed: str) -> tuple[str, str]:
+    """Schema and table: as the catalog has them, or in the quotes of SQL."""
+    match = _QUOTED.match(typed)
+    if match is None:
+        raise UsageError(
+            where=f"{_COMMAND} --table",
+            expected="SCHEMA.TABLE; a name with a dot in it is quoted: '\"my.schema\".customers'",
+            found=typed,
+            next_step=f"{_COMMAND} --table public.{typed}" if "." not in typed else "Correct it.",
+        )
+    schema, table = (
+        quoted.replace('""', '"') if quoted is not None else plain
+        for quoted, plain in (match.group(1, 2), match.group(3, 4))
+    )
+    return schema, table
+
+
+def _path(options: ContractOptions, table: tuple[str, str]) -> Path:
+    """The file to write; its name is the contract's."""
+    name = options.name or identifier(table[1], "table").lower()
+    if not _NAME.match(name):
+        raise UsageError(
+            where=f"{_COMMAND} --name",
+            expected="a name of letters, digits, _ and -",
+            found=name,
+            next_step="Give it another name.",
+        )
+    output = options.output
+    if output is None:
+        output = _contracts_folder(options.settings)
+    path = output if output.suffix == ".yaml" else output / f"{name}.yaml"
+    if options.name is not None and path.stem != options.name:
+        raise UsageError(
+            where=f"{_COMMAND} --output",
+            expected=f"a file named {options.name}.yaml: a contract has the name of its file",
+            found=path.name,
+            next_step="Leave --name or the file's name out.",
+        )
+    if path.exists() and not options.force:
+        raise UsageError(
+            where=str(path),
+            expected="no such file",
+            found="one, which is kept as it is",
+            next_step="Choose another --name or --output, or replace it with --force.",
+        )
+    return path
+
+
+def _contracts_folder(settings: str) -> Path:
+    folder = block_lookup.settings(settings).contracts_directory
+    if folder is None:
+        raise SettingsError(
+            where=f"run settings {settings}",
+            expected="a contracts_directory, where your contracts are",
+            found="none",
+            next_step="Add contracts_directory to the run settings, or name a file with --output.",
+        )
+    return folder
+
+
+def _others(path: Path) -> dict[Path, Contract]:
+    """The other contracts of the folder, as far as they can be read."""
+    found = {}
+    for other in sorted(path.parent.glob("*.yaml")):
+        try:
+            if other.resolve() != path.resolve():
+                found[other] = load_contract(other)
+        except ContractError:
+            continue
+    return found
+
+
+def _names(options: ContractOptions, table: tuple[str, str], path: Path) -> ContractNames:
+    connection = options.source.strip().replace("-", "_")
+    target = options.target
+    if target is None:
+        schema = identifier(table[0], "schema").lower()
+        namespace = identifier(connection, "source").lower()
+        if schema not in ("public", *_OURS):
+            namespace = schema
+        target = f"{namespace}.{identifier(table[1], 'table').lower()}"
+    if not _TARGET.match(target):
+        raise UsageError(
+            where=f"{_COMMAND} --target",
+            expected="NAMESPACE.TABLE, of letters, digits and _",
+            found=target,
+            next_step=f"{_COMMAND} --target crm.customers",
+        )
+    namespace, _, name = target.rpartition(".")
+    return ContractNames(path.stem, connection, namespace, name)
+
+
+def _refuse_clash(names: ContractNames, path: Path, others: dict[Path, Contract]) -> None:
+    target = f"{names.namespace}.{names.table}"
+    for other, contract in others.items():
+        if contract.target.lower() == target.lower():
+            raise ContractError(
+                where=str(path),
+                expected="one contract per target table",
+                found=f"{other.name} for {contract.target}",
+                next_step="Choose another --target, or remove that contract.",
+            )
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
+    try:
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(
+            where=str(path),
+            expected="a file that can be written",
+            found=error.strerror or type(error).__name__,
+            next_step="Name a file in a directory that exists and is yours.",
+        ) from error
+
+
+def _next(options: ContractOptions, path: Path, names: ContractNames) -> tuple[str, ...]:
+    """What to type next; a contract that lies elsewhere is checked by its path."""
+    check = f"strandline contracts check {_short(path)}"
+    if options.output is not None:
+        return (check,)
+    chosen = "" if options.settings == "default" else f" --settings {options.settings}"
+    return (
+        f"strandline contracts check {names.contract}{chosen}",
+        f"strandline run {names.contract}{chosen}",
+    )
+
+
+def _data(
+    proposal: Proposal, path: Path, decisions: Sequence[Decision], commands: Sequence[str]
+) -> dict[str, object]:
+    details, names = proposal.details, proposal.names
+    return {
+        "contract": names.contract,
+        "file": str(path),
+        "target": f"{names.namespace}.{names.table}",
+        "source": f"{details.relation.schema}.{details.relation.name}",
+        "source_kind": details.kind,
+        "rows": proposal.rows,
+        "key": proposal.key.columns,
+        "kind": "events" if proposal.events else "state",
+        "load": "incremental" if proposal.incremental else "full",
+        "columns": [
+            {
+                "column": column.target,
+                "source_column": column.source,
+                "source_type": column.declared,
+                "target_type": column.type,
+                "classification": column.sensitive,
+                "notes": column.notes,
+            }
+            for column in proposal.columns
+        ],
+        "left_out": [
+            {"source_column": each.name, "source_type": each.declared, "why": each.why}
+            for each in proposal.left_out
+        ],
+        "decisions": decisions,
+        "notes": proposal.notes,
+        "next": commands,
+    }
+
+
+def _page(
+    made: ContractOfTable,
+    path: Path,
+    decisions: Sequence[Decision],
+    commands: Sequence[str],
+    *,
+    width: int,
+) -> list[RenderableType]:
+    proposal, short = made.proposal, _short(path)
+    details, names = proposal.details, proposal.names
+    rows = "an unknown number of" if proposal.rows is None else f"about {proposal.rows:,}"
+    load = "incremental" if proposal.incremental else "full"
+    parts: list[RenderableType] = [
+        Text.assemble("Wrote ", (short, "bold"), no_wrap=True),
+        Text(
+            f"{details.relation.schema}.{details.relation.name}, a {details.kind} of {rows} rows,"
+            f" to {names.namespace}.{names.table}: key {', '.join(proposal.key.columns)},"
+            f" {load} loads",
+            style="dim",
+        ),
+        text_table(_COLUMNS, _rows(proposal), width=width),
+    ]
+    parts += [
+        Text(f"left out: {each.name} ({each.declared}): {each.why}") for each in proposal.left_out
+    ]
+    parts += [Text(note) for note in proposal.notes]
+    if decisions:
+        parts.append(Text(f"{many(len(decisions), 'decision')}:", style="bold yellow"))
+        parts += [
+            Text.assemble((f"{short}:{each.line}", "cyan"), f"  {each.text}") for each in decisions
+        ]
+    else:
+        parts.append(Text("nothing to decide", style="green"))
+    parts.append(Text(f"next: {commands[0]}", no_wrap=True))
+    parts += [Text(f"      {command}", no_wrap=True) for command in commands[1:]]
+    return parts
+
+
+def _rows(proposal: Proposal) -> list[tuple[str | Text, ...]]:
+    return [
+        (
+            Text(column.target, style="bold" if column.source in proposal.key.columns else ""),
+            column.declared,
+            column.type,
+            NOTHING if column.sensitive is None else str(column.sensitive),
+            "; ".join(column.notes),
+        )
+        for column in proposal.columns
+    ]
+
+
+def _short(path: Path) -> str:
+    """Relative to where the command runs, if that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)

@@ -1,0 +1,372 @@
+"""A proposed contract as the text of its file: short, with comments, and a line for each decision.
+
+Promise: the text is YAML that the loader takes, whatever names and comments the source has.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from contracts.model import Classification
+from contracts.model.database_type_names import family, spark_type
+from tasks.introspection.propose_contract import Proposal, ProposedColumn
+
+__all__ = ["DECIDE", "Decision", "contract_text", "decisions_in"]
+
+DECIDE = "# DECIDE: "
+"""What each line with a decision begins with."""
+
+_WIDTH = 100
+_PROPERTY = " " * 6
+_ENTRY = " " * 8
+_ENCRYPT = {"kind": "encrypt"}
+_OVERLAP = "1 hour"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision and the number of its line in the file."""
+
+    line: int
+    text: str
+
+
+def decisions_in(text: str) -> tuple[Decision, ...]:
+    """The decisions that a contract's text asks for."""
+    return tuple(
+        Decision(number, line.strip().removeprefix(DECIDE))
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip().startswith(DECIDE)
+    )
+
+
+def contract_text(proposal: Proposal) -> str:
+    """The text of the contract's file."""
+    lines = [
+        *_head(proposal),
+        "schema:",
+        f"  - name: {_word(proposal.names.table)}",
+        f"    physicalName: {proposal.names.namespace}.{proposal.names.table}",
+        "    properties:",
+        *_properties(proposal),
+        *_quality(proposal),
+        "customProperties:",
+        "  - property: strandline",
+        "    value:",
+        *_protection(proposal),
+        *_history(proposal),
+        *_source(proposal),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _head(proposal: Proposal) -> Iterator[str]:
+    names, details = proposal.names, proposal.details
+    table = f"{details.relation.schema}.{details.relation.name}"
+    rows = "" if proposal.rows is None else f", about {proposal.rows:,} rows"
+    yield from _comment(
+        f"{table} of {names.connection} ({details.kind}{rows}), by `strandline contracts new`:"
+        " docs/contracts.md.",
+        "",
+    )
+    yield "apiVersion: v3.1.0"
+    yield "kind: DataContract"
+    yield f"id: {_word(names.contract)}"
+    yield f"name: {_word(names.contract)}"
+    yield "version: 1.0.0"
+    yield "status: active"
+    purpose = " ".join(details.comment.split()) or f"The history of {table}."
+    yield from _entry("description", {"purpose": purpose}, "")
+    owner = details.owner or names.connection
+    yield f"team: {_flow({'name': owner})}  # the table's owner in the database"
+
+
+def _properties(proposal: Proposal) -> Iterator[str]:
+    for column in proposal.columns:
+        if column.source == proposal.copied_stamp:
+            yield from _stamp(column)
+            continue
+        notes = [
+            *([proposal.key.why] if column.source in proposal.key.columns else []),
+            *column.notes,
+        ]
+        yield from _item(_property(proposal, column), notes, column.decisions, column.later)
+    yield from _generated(proposal)
+
+
+def _property(proposal: Proposal, column: ProposedColumn) -> dict[str, object]:
+    entry: dict[str, object] = {"name": column.target, "physicalType": column.type}
+    if column.required:
+        entry["required"] = True
+    if column.sensitive is not None:
+        entry["classification"] = str(column.sensitive)
+    if column.description:
+        entry["description"] = column.description
+    if column.target != column.source:
+        relation = proposal.details.relation
+        # The loader takes the table's name off, where a name begins with it.
+        table = f"{relation.schema}.{relation.name}." if "." in column.source else ""
+        entry["transformSourceObjects"] = [f"{table}{column.source}"]
+    entry.update(_promised(column))
+    if column.reference:
+        # A tenth: the other history may be loaded later than this one.
+        light = [{"property": "strandline", "value": {"weight": 0.1}}]
+        entry["relationships"] = [{"to": column.reference, "customProperties": light}]
+    if column.sensitive is not None and column.source in proposal.key.columns:
+        entry["customProperties"] = _ours({"protection": {"kind": "pseudonymise"}})
+    return entry
+
+
+def _promised(column: ProposedColumn) -> Mapping[str, object]:
+    promise = column.promise
+    if promise is None:
+        return {}
+    options = {
+        "minLength": promise.min_length,
+        "maxLength": promise.max_length,
+        "minimum": promise.minimum,
+        "maximum": promise.maximum,
+    }
+    given = {name: bound for name, bound in options.items() if bound is not None}
+    found: dict[str, object] = {}
+    if given:
+        # By the standard, the options depend on the logical type.
+        logical = family(spark_type(column.type) or "")
+        found = {"logicalType": logical, "logicalTypeOptions": given}
+    if promise.values:
+        found["enum"] = [{"value": value} for value in promise.values]
+    return found
+
+
+def _stamp(column: ProposedColumn) -> Iterator[str]:
+    """The column that dates a version, under the source column's own name."""
+    entry: dict[str, object] = {"name": column.target, "physicalType": column.type}
+    if column.required:
+        entry["required"] = True
+    entry["description"] = column.description or "Since when the row is as it is, by the source."
+    entry["customProperties"] = _filled("sequence")
+    yield from _item(entry, column.notes, column.decisions)
+
+
+def _generated(proposal: Proposal) -> Iterator[str]:
+    start = proposal.stamp_type if proposal.events else "TIMESTAMP"
+    columns: list[tuple[str, str, str, bool]] = [
+        ("valid_from", "valid_from", start, True),
+        ("valid_to", "valid_to", start, False),
+        ("is_current", "is_current", "BOOLEAN", True),
+        ("row_hash", "fingerprint", "VARCHAR(64)", False),
+    ]
+    if not proposal.copied_stamp:
+        columns.insert(0, ("stamped_at", "sequence", proposal.stamp_type, False))
+    yield f"{_PROPERTY}# Filled by Strandline."
+    for name, transformation, kind, required in columns:
+        entry: dict[str, object] = {"name": proposal.generated_name(name), "physicalType": kind}
+        if required:
+            entry["required"] = True
+        entry["customProperties"] = _filled(transformation)
+        yield from _item(entry, (), ())
+    if not proposal.tracked:
+        yield f"{_PROPERTY}# There is nothing to track but the key itself."
+        entry = {"name": proposal.generated_name("present"), "physicalType": "BOOLEAN"}
+        literal = {"name": "literal", "arguments": {"value": True}}
+        entry["customProperties"] = _ours({"transformation": literal})
+        yield from _item(entry, (), ())
+
+
+def _quality(proposal: Proposal) -> Iterator[str]:
+    if proposal.conditions:
+        yield "    quality:"
+    for name, condition in proposal.conditions.items():
+        yield f"      - id: {_word(name)}"
+        yield "        type: custom"
+        yield "        engine: strandline"
+        yield "        severity: error"
+        rule = {"rule": "condition", "arguments": {"then": condition}}
+        yield f"        implementation: {_flow(rule)}"
+    if proposal.untranslated:
+        yield from _comment(
+            f"Not translated exactly, so left out: {', '.join(proposal.untranslated)}.", "    "
+        )
+
+
+def _protection(proposal: Proposal) -> Iterator[str]:
+    found = {column.sensitive for column in proposal.columns}
+    used = [each for each in Classification if each in found]
+    if used:
+        yield f"{_PROPERTY}# How columns are stored that say no protection: docs/protection.md."
+        yield f"{_PROPERTY}protection:"
+    for each in used:
+        yield f"{_ENTRY}{each}: {_flow(_ENCRYPT)}"
+
+
+def _history(proposal: Proposal) -> Iterator[str]:
+    key = [proposal.target_of(name) for name in proposal.key.columns]
+    yield f"{_PROPERTY}history:"
+    yield from _decide(proposal, "key")
+    others = "; ".join(proposal.key.others)
+    yield from _entry(
+        "key", key, _ENTRY, proposal.key.why + (f"; also unique: {others}" if others else "")
+    )
+    tracked = list(proposal.tracked) or [proposal.generated_name("present")]
+    yield from _wrapped_list("tracked", tracked)
+    if not proposal.incremental:
+        yield f"{_ENTRY}absent: close  # a key that is no longer in the source has ended"
+
+
+def _source(proposal: Proposal) -> Iterator[str]:
+    relation, stamps = proposal.details.relation, proposal.stamps
+    yield f"{_PROPERTY}source:"
+    yield f"{_ENTRY}connection: {_word(proposal.names.connection)}"
+    yield from _decide(proposal, "table")
+    yield f"{_ENTRY}schema: {_word(relation.schema)}"
+    yield f"{_ENTRY}table: {_word(relation.name)}"
+    yield from _decide(proposal, "kind")
+    yield f"{_ENTRY}kind: {'events' if proposal.events else 'state'}"
+    yield from _decide(proposal, "load")
+    yield from _entry(
+        "load", "incremental" if proposal.incremental else "full", _ENTRY, _why(proposal)
+    )
+    if stamps.columns:
+        yield from _entry("sequence", list(stamps.columns), _ENTRY)
+    if proposal.incremental or stamps.marks_changes:
+        index = "an index supports it" if stamps.indexed else "no index supports it"
+        yield from _entry("watermark", list(stamps.columns), _ENTRY, index)
+    if proposal.incremental:
+        yield f"{_ENTRY}overlap: {_OVERLAP}"
+    if proposal.partition_column is not None:
+        partitioned = proposal.partition_column in proposal.details.partitioned_by
+        why = "the table's partition key" if partitioned else "splits the read"
+        yield from _entry("partition_column", proposal.partition_column, _ENTRY, why)
+    said = [column for column in proposal.columns if _needs_saying(proposal, column)]
+    if said:
+        yield from _comment("Those of which the columns above do not say all.", _ENTRY)
+        yield f"{_ENTRY}columns:"
+    for column in said:
+        yield f"{_ENTRY}  - {_flow(_source_column(column))}"
+    for left in proposal.left_out:
+        yield from _comment(f"Left out: {left.name} ({left.declared}): {left.why}.", _ENTRY)
+
+
+def _needs_saying(proposal: Proposal, column: ProposedColumn) -> bool:
+    """Whether the source's column is more than what the target's is copied from."""
+    return (
+        column.source != column.target
+        or column.source == proposal.copied_stamp
+        or (bool(column.suggestion.made_of) and column.sensitive is not None)
+    )
+
+
+def _why(proposal: Proposal) -> str:
+    if proposal.incremental:
+        return "reads the rows after the watermark"
+    if proposal.stamps.marks_changes:
+        return "finds each change and deletion; incremental reads less, and sees no deletions"
+    return "no column marks each change, so each load reads all rows"
+
+
+def _source_column(column: ProposedColumn) -> dict[str, object]:
+    entry: dict[str, object] = {"name": column.source, "physicalType": column.type}
+    if column.required:
+        entry["required"] = True
+    if column.suggestion.classification is not None:
+        entry["classification"] = str(column.suggestion.classification)
+    if column.suggestion.made_of and column.sensitive is not None:
+        entry["derived_from"] = list(column.suggestion.made_of)
+    return entry
+
+
+def _decide(proposal: Proposal, about: str) -> Iterator[str]:
+    if (text := proposal.decisions.get(about)) is not None:
+        yield f"{_ENTRY}{DECIDE}{_plain(text)}"
+
+
+def _item(
+    entry: Mapping[str, object], notes: Sequence[str], decisions: Sequence[str], later: str = ""
+) -> Iterator[str]:
+    """An entry of a list: decisions above it, then in one line if it fits, else key by key.
+
+    `later` is what it may refer to one day.
+    """
+    for text in decisions:
+        yield f"{_PROPERTY}{DECIDE}{_plain(text)}"
+    note = _plain("; ".join(notes))
+    line = f"{_PROPERTY}- {_flow(entry)}"
+    if len(line) <= _WIDTH and not later:
+        yield from _with_note(line, note, _PROPERTY)
+        return
+    for number, (name, value) in enumerate(entry.items()):
+        lead = f"{_PROPERTY}- " if number == 0 else _ENTRY
+        text = f"{lead}{name}: {_flow(value)}"
+        yield from _with_note(text, note, _PROPERTY) if number == 0 else (text,)
+    if later:
+        reference = _plain(_flow([{"to": later}]))
+        yield f"{_ENTRY}# relationships: {reference}  # once that table has a contract"
+
+
+def _with_note(line: str, note: str, indent: str) -> Iterator[str]:
+    if not note:
+        yield line
+    elif len(line) + len(note) + 4 <= _WIDTH:
+        yield f"{line}  # {note}"
+    else:
+        yield from _comment(note, indent)
+        yield line
+
+
+def _entry(name: str, value: object, indent: str, note: str = "") -> Iterator[str]:
+    yield from _with_note(f"{indent}{name}: {_flow(value)}", _plain(note), indent)
+
+
+def _wrapped_list(name: str, values: Sequence[str]) -> Iterator[str]:
+    """A list of names over as many lines as it needs."""
+    words = [_flow([value])[1:-1] for value in values]
+    line = f"{_ENTRY}{name}: [{', '.join(words)}]"
+    if len(line) <= _WIDTH:
+        yield line
+        return
+    yield f"{_ENTRY}{name}:"
+    line = f"{_ENTRY}  ["
+    for number, word in enumerate(words):
+        last = number == len(words) - 1
+        if len(line) + len(word) + 2 > _WIDTH:
+            yield line.rstrip()
+            line = f"{_ENTRY}   "
+        line += f"{word}{']' if last else ', '}"
+    yield line
+
+
+def _comment(text: str, indent: str) -> Iterable[str]:
+    lead = f"{indent}# "
+    wrapped = textwrap.wrap(
+        _plain(text), _WIDTH - len(lead), break_long_words=False, break_on_hyphens=False
+    )
+    return [lead + line for line in wrapped]
+
+
+def _plain(text: str) -> str:
+    """One line of printable characters: a name of the source may have any."""
+    return re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()
+
+
+def _filled(transformation: str) -> list[dict[str, object]]:
+    return _ours({"transformation": {"name": transformation}})
+
+
+def _ours(value: Mapping[str, object]) -> list[dict[str, object]]:
+    return [{"property": "strandline", "value": dict(value)}]
+
+
+def _flow(value: object) -> str:
+    text: str = yaml.safe_dump(
+        value, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False
+    )
+    return text.removesuffix("...\n").strip()
+
+
+def _word(text: str) -> str:
+    return _flow(text)

@@ -1,0 +1,65 @@
+"""How tables and columns of a source are called in a contract, and its types worded there.
+
+Promise: a name that needs no quotes stays as it is; another one becomes letters, digits and _.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+
+from contracts.model.database_type_names import spark_type
+from contracts.model.reserved_column_names import OURS, reserved_among
+from contracts.model.source_relation import RelationColumn
+from tasks.source.postgresql_to_spark_types import natural_type
+
+__all__ = ["free_name", "identifier", "physical_type", "target_name"]
+
+_PLAIN = re.compile(r"^[A-Za-z_]\w*$", re.ASCII)
+_SIZED = {"character varying": "VARCHAR", "character": "CHAR"}
+_WORDED = {
+    "string": "TEXT", "int": "INTEGER", "float": "REAL", "double": "DOUBLE", "binary": "BYTEA",
+}  # fmt: skip
+_SIZE = re.compile(r"^([a-z ]+)\((\d+)\)$")
+
+
+def identifier(name: str, otherwise: str) -> str:
+    """A name of letters, digits and _ only."""
+    if _PLAIN.match(name):
+        return name
+    spelled = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    plain = re.sub(r"\W+", "_", spelled.encode("ascii", "ignore").decode()).strip("_")
+    if not plain:
+        return otherwise
+    return plain if _PLAIN.match(plain) else f"{otherwise}_{plain}"
+
+
+def target_name(name: str, taken: Collection[str]) -> str:
+    """The target's name of a source column; `taken` are those of others."""
+    plain = identifier(name, "column")
+    if plain.startswith(OURS) or reserved_among([plain], stored=True):
+        plain = f"source{plain}" if plain.startswith("_") else f"source_{plain}"
+    return free_name(plain, taken)
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name, or with a number behind it the first that is not taken."""
+    number, free = 1, name
+    known = {each.lower() for each in taken}
+    while free.lower() in known:
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def physical_type(column: RelationColumn) -> str:
+    """The type of a column as a contract words it, which is read as its natural Spark type."""
+    natural = natural_type(column)
+    if natural != "string" or column.kind != "base":
+        return _WORDED.get(natural, natural.upper())
+    sized = _SIZE.match(column.type)
+    worded = f"{_SIZED.get(sized[1], '')}({sized[2]})" if sized else column.type.upper()
+    # Only types that a reader of the contract would take for text.
+    known = column.type in ("uuid", "text") or (sized is not None and sized[1] in _SIZED)
+    return worded if known and spark_type(worded) == natural else "TEXT"
