@@ -7,7 +7,6 @@ first, the rebuild is planned, shown and confirmed anew.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -28,6 +27,7 @@ from history.restatement.rebuild_scope import RebuildScope
 from strandline.commands.diff_command import Difference, OnBranch, difference_page, read_difference
 from strandline.queries.open_lakehouse import Lakehouse, contract_of, open_lakehouse
 from strandline.queries.parse_key_argument import example, instant_of, key_values
+from strandline.terminal.ask_user import NOT_AGREED, agreed
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.number_format import many
 from tasks.compiler.contract_to_history_settings import history_settings
@@ -36,8 +36,6 @@ from tasks.rebuild import drafted, rebuild_batch, record_rebuild
 from tasks.run.spark_error_mapping import map_spark_errors
 
 PUBLISHED, UNCHANGED, DROPPED = "published", "unchanged", "dropped"
-NOT_AGREED = 65
-"""The exit code where something differs and was not confirmed: it needs attention."""
 
 _ATTEMPTS = 5
 _LABELS = {
@@ -135,7 +133,7 @@ def _attempt(
         )
         if not screen.as_json:
             screen.answer(None, *page, *_other_changes(report))
-        if not request.yes and not _agreed(screen):
+        if not request.yes and not agreed(screen, "Publish this?"):
             return RebuildAnswer(contract.name, batch.table, DROPPED, report, result)
         with map_spark_errors(contract.name, "rebuild", publishes=True):
             snapshot_id = publish_rebuild(lake.spark, batch, rebuilt)
@@ -215,17 +213,6 @@ def _other_changes(report: RebuildReport) -> list[Text]:
         parts.append(f"{many(report.kept, 'change')} of the kept events")
     parts += [f"{many(rows, 'event')} refused ({name})" for name, rows in report.refused.items()]
     return [Text(f"besides: {', '.join(parts)}")] if parts else []
-
-
-def _agreed(screen: CommandOutput) -> bool:
-    """Whether the user says yes at a terminal; without a terminal the answer is no."""
-    if screen.as_json or not (sys.stdin.isatty() and screen.err.is_terminal):
-        return False
-    try:
-        answer = screen.err.input("Publish this? [y/N] ", markup=False)
-    except EOFError:
-        return False
-    return answer.strip().lower() in ("y", "yes")
 
 
 def _print_answer(screen: CommandOutput, answer: RebuildAnswer) -> int:

@@ -5,11 +5,7 @@ Progress and errors go to standard error, the summary to standard output.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
-from rich.live import Live
+from collections.abc import Sequence
 
 from blocks.lookup import block_lookup
 from contracts.errors import StrandlineError
@@ -21,7 +17,7 @@ from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import end_on_interrupt
 from strandline.terminal.error_panel import error_data, error_panel
 from strandline.terminal.load_summary import load_data, load_page
-from strandline.terminal.progress_display import ProgressDisplay
+from strandline.terminal.watched_steps import watched_steps
 from tasks.lifecycle.open_run import contracts_to_load
 from tasks.run.progress_listeners import Progress, listening
 from tasks.run.unexpected_errors import map_unexpected_errors
@@ -41,7 +37,7 @@ def load(
     closes at most so many keys of each table.
     """
     names = contracts_to_load(contracts, settings)
-    with _watched(screen, names, quiet=verbose), listening(_stop_if_interrupted):
+    with watched_steps(screen, names, quiet=verbose), listening(_stop_if_interrupted):
         start_temporary_server()
         outcomes = _load_all(names, settings, closing_limit)
     failed = [each.error for each in outcomes if each.error is not None]
@@ -70,26 +66,6 @@ def _load_all(
 def _stop_if_interrupted(_progress: Progress) -> None:
     """Spark reports an interruption as its own failure, after which a step would retry."""
     end_on_interrupt()
-
-
-@contextmanager
-def _watched(screen: CommandOutput, names: Sequence[str], *, quiet: bool) -> Iterator[None]:
-    """Show the steps meanwhile: drawn on a terminal, a line per finished step elsewhere.
-
-    With Prefect's own log on the same terminal (`quiet`) nothing is drawn over it.
-    """
-    if not screen.err.is_terminal or quiet:
-        display = ProgressDisplay(names, time.monotonic, screen.log)
-        with listening(display):
-            yield
-        return
-    display = ProgressDisplay(names, time.monotonic)
-    live = Live(display, console=screen.err, refresh_per_second=8, redirect_stdout=False)
-    with live, listening(display):
-        try:
-            yield
-        finally:
-            display.close()
 
 
 def _print_outcomes(screen: CommandOutput, outcomes: Sequence[TableOutcome], settings: str) -> None:

@@ -5,12 +5,9 @@ Progress and errors go to standard error, the table to standard output.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from rich.console import RenderableType
-from rich.live import Live
 from rich.text import Text
 
 from flows.upkeep import UpkeepFailedError, upkeep, upkeep_line
@@ -20,8 +17,8 @@ from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import end_on_interrupt
 from strandline.terminal.error_panel import error_data, error_panel
 from strandline.terminal.number_format import NOTHING, count, duration
-from strandline.terminal.progress_display import ProgressDisplay
 from strandline.terminal.text_table import Cell, Heading, text_table
+from strandline.terminal.watched_steps import watched_steps
 from tasks.lifecycle.open_run import known_contracts
 from tasks.run.progress_listeners import Progress, listening
 from tasks.upkeep import UpkeepOutcome, all_contracts
@@ -45,7 +42,7 @@ def keep_up(
 ) -> int:
     """Maintain the contracts, all if none are named; the exit code is that of the first failure."""
     names = known_contracts(contracts, settings) if contracts else all_contracts(settings)
-    with _watched(screen, names, quiet=verbose), listening(_stop_if_interrupted):
+    with watched_steps(screen, names, STEPS, quiet=verbose), listening(_stop_if_interrupted):
         start_temporary_server()
         try:
             outcomes = upkeep(list(names), settings, dry_run)
@@ -110,18 +107,3 @@ def _data(outcome: UpkeepOutcome) -> dict[str, object]:
 
 def _stop_if_interrupted(_progress: Progress) -> None:
     end_on_interrupt()
-
-
-@contextmanager
-def _watched(screen: CommandOutput, names: Sequence[str], *, quiet: bool) -> Iterator[None]:
-    if not screen.err.is_terminal or quiet:
-        with listening(ProgressDisplay(names, time.monotonic, screen.log, STEPS)):
-            yield
-        return
-    display = ProgressDisplay(names, time.monotonic, steps=STEPS)
-    live = Live(display, console=screen.err, refresh_per_second=8, redirect_stdout=False)
-    with live, listening(display):
-        try:
-            yield
-        finally:
-            display.close()

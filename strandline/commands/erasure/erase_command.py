@@ -6,28 +6,25 @@ which keeps them off the command line; the answer names them by digests.
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from rich.console import RenderableType
-from rich.live import Live
 from rich.text import Text
 
 from blocks.lookup import block_lookup
 from contracts.errors import UsageError
 from flows.erase_subjects import erase_subjects, lift_erasures
-from strandline.commands.rebuild_command import NOT_AGREED
 from strandline.commands.temporary_prefect_server import start_temporary_server
 from strandline.queries.open_lakehouse import contract_of
 from strandline.queries.read_subjects import read_subjects
+from strandline.terminal.ask_user import NOT_AGREED, agreed
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import end_on_interrupt
 from strandline.terminal.number_format import NOTHING, count, duration, many
-from strandline.terminal.progress_display import ProgressDisplay
 from strandline.terminal.text_table import facts
+from strandline.terminal.watched_steps import watched_steps
 from tasks.erasure.erase_from_table import STEPS
 from tasks.erasure.erasure_certificate import ErasureCertificate, ErasureRequest
 from tasks.run.progress_listeners import Progress, listening
@@ -74,10 +71,15 @@ def erase(
         data = {"contract": contract.name, "table": target, "lifted": lifted}
         screen.answer(data, Text.assemble((target, "bold"), f"  {text}"))
         return 0
-    if not request.dry_run and not options.yes and not _agreed(screen, target, len(persons)):
+    question = f"Erase {many(len(persons), 'person')} from {target}, with all older states?"
+    if not (request.dry_run or options.yes or agreed(screen, question)):
         screen.log("nothing was erased; --dry-run shows what would be, --yes erases it")
         return NOT_AGREED
-    with _watched(screen, contract.name), _prepared(contract.name):
+    with (
+        watched_steps(screen, (contract.name,), STEPS),
+        listening(_stop_if_interrupted),
+        _prepared(contract.name),
+    ):
         certificate = erase_subjects(contract.name, settings, persons, request)
     screen.answer(certificate_data(certificate), *certificate_page(certificate))
     return 0
@@ -127,40 +129,11 @@ def certificate_page(certificate: ErasureCertificate) -> list[RenderableType]:
     return [title, facts(pairs), *digests, *last]
 
 
-def _agreed(screen: CommandOutput, target: str, persons: int) -> bool:
-    """Whether the user says yes at a terminal; without a terminal the answer is no."""
-    if screen.as_json or not (sys.stdin.isatty() and screen.err.is_terminal):
-        return False
-    question = f"Erase {many(persons, 'person')} from {target}, with all older states? [y/N] "
-    try:
-        answer = screen.err.input(question, markup=False)
-    except EOFError:
-        return False
-    return answer.strip().lower() in ("y", "yes")
-
-
 @contextmanager
 def _prepared(contract: str) -> Iterator[None]:
     start_temporary_server()
     with map_unexpected_errors(contract):
         yield
-
-
-@contextmanager
-def _watched(screen: CommandOutput, contract: str) -> Iterator[None]:
-    names: Sequence[str] = (contract,)
-    with listening(_stop_if_interrupted):
-        if not screen.err.is_terminal:
-            with listening(ProgressDisplay(names, time.monotonic, screen.log, STEPS)):
-                yield
-            return
-        display = ProgressDisplay(names, time.monotonic, steps=STEPS)
-        live = Live(display, console=screen.err, refresh_per_second=8, redirect_stdout=False)
-        with live, listening(display):
-            try:
-                yield
-            finally:
-                display.close()
 
 
 def _stop_if_interrupted(_progress: Progress) -> None:

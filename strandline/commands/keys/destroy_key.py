@@ -5,7 +5,6 @@ Promise: without a yes nothing is destroyed, and the audit log has it first.
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 
 from rich.text import Text
@@ -15,8 +14,8 @@ from contracts.errors import NotFoundError, SettingsError
 from contracts.model.encryption_keys import KeyPurpose, KeyState, KeyStatus
 from contracts.yaml_reading.problem_report import did_you_mean
 from strandline.commands.keys.show_and_rewrap import status_data
-from strandline.commands.rebuild_command import NOT_AGREED
 from strandline.queries.open_lakehouse import open_lakehouse
+from strandline.terminal.ask_user import NOT_AGREED, agreed
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.number_format import NOTHING, count
 from strandline.terminal.text_table import facts
@@ -29,7 +28,8 @@ def destroy(screen: CommandOutput, key_id: str, reason: str, *, yes: bool, setti
     ring = run_settings.key_ring
     key = _key(ring.status(), key_id, ring.storage().name)
     if key.state is not KeyState.DESTROYED:
-        if not yes and not _agreed(screen, key):
+        question = f"Destroy key {key.id} of {key.table}? What it encrypted is lost."
+        if not (yes or agreed(screen, question)):
             screen.log("nothing was destroyed; --yes destroys it")
             return NOT_AGREED
         lake = open_lakehouse(run_settings, shared=False)
@@ -75,14 +75,3 @@ def _key(keys: tuple[KeyStatus, ...], key_id: str, place: str) -> KeyStatus:
             next_step="Rotate what can be rotated: strandline keys rotate --help",
         )
     return key
-
-
-def _agreed(screen: CommandOutput, key: KeyStatus) -> bool:
-    if screen.as_json or not (sys.stdin.isatty() and screen.err.is_terminal):
-        return False
-    question = f"Destroy key {key.id} of {key.table}? What it encrypted is lost. [y/N] "
-    try:
-        answer = screen.err.input(question, markup=False)
-    except EOFError:
-        return False
-    return answer.strip().lower() in ("y", "yes")

@@ -14,6 +14,7 @@ from history import load_changes
 from history.model.load_report import REPORT
 from strandline.command_line import main
 from strandline.commands import rebuild_command
+from strandline.terminal.ask_user import agreed
 from strandline.terminal.console_output import CommandOutput
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.lifecycle.table_lock import table_lock
@@ -151,15 +152,15 @@ def test_at_a_terminal_it_asks(lake, monkeypatch, typed, code):
 
 
 @pytest.mark.parametrize(
-    ("typed", "agreed"),
+    ("typed", "yes"),
     [("y\n", True), (" YES \n", True), ("n\n", False), ("\n", False), ("", False)],
 )
-def test_only_a_yes_is_one(monkeypatch, typed, agreed):
+def test_only_a_yes_is_one(monkeypatch, typed, yes):
     monkeypatch.setattr("sys.stdin", _Terminal(typed))
     screen = CommandOutput(Console(file=_Terminal()), Console(file=_Terminal()))
 
-    assert rebuild_command._agreed(screen) is agreed
-    assert not rebuild_command._agreed(CommandOutput(screen.out, screen.err, as_json=True))
+    assert agreed(screen, "Publish this?") is yes
+    assert not agreed(CommandOutput(screen.out, screen.err, as_json=True), "Publish this?")
 
 
 @pytest.mark.nightly
