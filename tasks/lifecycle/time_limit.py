@@ -7,17 +7,23 @@ tagged, and when the time is up they are interrupted, which wakes the thread.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
 from contracts.errors import LoadTimedOutError, StrandlineError
+from tasks.run.run_context import timed_out
 
 
 @contextmanager
-def time_limit(spark: SparkSession, minutes: float, *, where: str, tag: str) -> Iterator[None]:
+def time_limit(spark: SparkSession, minutes: float, *, where: str, tag: str) -> Iterator[float]:
     """Let the body run for at most `minutes`.
+
+    Yields:
+        When the time is over, by `time.monotonic()`: what waits for something else than Spark has
+        to look at it.
 
     Raises:
         LoadTimedOutError: It took longer; its Spark jobs were interrupted.
@@ -33,22 +39,13 @@ def time_limit(spark: SparkSession, minutes: float, *, where: str, tag: str) -> 
     spark.addTag(tag)
     timer.start()
     try:
-        yield
+        yield time.monotonic() + minutes * 60
         if expired.is_set():
-            raise _timed_out(where, minutes)
+            raise timed_out(where, minutes)
     except StrandlineError as error:
         if expired.is_set() and not isinstance(error, LoadTimedOutError):
-            raise _timed_out(where, minutes) from None
+            raise timed_out(where, minutes) from None
         raise
     finally:
         timer.cancel()
         spark.removeTag(tag)
-
-
-def _timed_out(where: str, minutes: float) -> LoadTimedOutError:
-    return LoadTimedOutError(
-        where=where,
-        expected=f"a load of at most {minutes:g} minutes",
-        found="that it was still going on",
-        next_step="Raise `table_minutes` of the run settings, or find out what slowed it down.",
-    )
