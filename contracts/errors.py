@@ -5,6 +5,7 @@
     StrandlineError
     ├── RetryableError            the same call may succeed later
     │   ├── SourceUnavailableError    the database did not answer
+    │   ├── SourceConflictError       the database answered that other transactions are in the way
     │   ├── SourceCircuitOpenError    the database failed so often that it is left alone for now
     │   ├── SourceBusyError           other runs hold all connections that runs may have
     │   ├── LakehouseUnavailableError the catalog or the storage did not answer
@@ -60,6 +61,7 @@ __all__ = [
     "SourceAccessError",
     "SourceBusyError",
     "SourceCircuitOpenError",
+    "SourceConflictError",
     "SourceUnavailableError",
     "SourceValueError",
     "StepFailedError",
@@ -114,6 +116,10 @@ class SourceUnavailableError(RetryableError):
     """
 
     connection: str = ""
+
+
+class SourceConflictError(RetryableError):
+    """The source database answered that another transaction, or its recovery, is in the way."""
 
 
 class SourceCircuitOpenError(RetryableError):

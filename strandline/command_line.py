@@ -38,7 +38,7 @@ _LAKE = (
     "rebuild", "access", "decrypt",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
-_COMMANDS = (*_LAKE, "quarantine", "audit", "keys", *_SERVER, "alerts", "contracts")
+_COMMANDS = (*_LAKE, "quarantine", "source", "audit", "keys", *_SERVER, "alerts", "contracts")
 
 
 app = App(
@@ -57,6 +57,12 @@ app.command(
     "strandline.commands.quarantine.quarantine_command:app",
     name="quarantine",
     help="Show the rows that were refused, and decide about them.",
+    sort_key=_LAKE.index("runs"),
+)
+app.command(
+    "strandline.commands.sources.source_command:app",
+    name="source",
+    help="Show whether sources are read or left alone; close a circuit.",
     sort_key=_LAKE.index("runs"),
 )
 app.command(

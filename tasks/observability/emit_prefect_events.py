@@ -8,6 +8,7 @@ of a flow run none are emitted.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from prefect.context import FlowRunContext, TaskRunContext
@@ -34,6 +35,15 @@ _TRANSITIONS: Mapping[Transition, str] = {
     Transition.HALF_OPENED: names.CIRCUIT_HALF_OPENED,
     Transition.CLOSED: names.CIRCUIT_CLOSED,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitEvent:
+    """What is emitted of a circuit: the event's name, its resource and its figures."""
+
+    name: str
+    resource: Mapping[str, str]
+    figures: Mapping[str, Figure]
 
 
 def emit_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
@@ -104,7 +114,15 @@ def emit_circuit(
 
     `circuit` is the one that was opened or is being tried, or the one before it was closed.
     """
-    _emit(
+    event = circuit_event(transition, connection, circuit, contract=contract)
+    _emit(event.name, event.resource, event.figures)
+
+
+def circuit_event(
+    transition: Transition, connection: str, circuit: Circuit, *, contract: str
+) -> CircuitEvent:
+    """The event that `emit_circuit` emits, for who emits it outside of a flow run."""
+    return CircuitEvent(
         _TRANSITIONS[transition],
         {names.ID: names.source_resource(connection), names.NAME: connection},
         {
