@@ -83,17 +83,20 @@ def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
 
 
 @contextmanager
-def meanwhile(dsn: str, act: Callable[[], None], *, least: int = 2):
-    """Act once so many sessions of ours read; yields whether it did."""
+def meanwhile(dsn: str, act: Callable[[], None], *, least: int = 2, times: int = 1):
+    """Act when so many sessions of ours read, so many times; yields whether it did."""
     done, ended = threading.Event(), threading.Event()
 
     def watch():
+        acted = 0
         while not ended.wait(0.02):
             with suppress(psycopg.Error):
                 if sessions(dsn) >= least:
                     act()
-                    done.set()
-                    return
+                    acted += 1
+                    if acted == times:
+                        done.set()
+                        return
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
