@@ -10,6 +10,7 @@ from blocks.coordination.shared_documents import shared_documents
 from blocks.lookup import block_lookup
 from blocks.postgres.consistent_read import SourceReading
 from blocks.source_database import SourceDatabase
+from contracts.errors import SourceUnavailableError, StepFailedError
 from contracts.model import Contract
 from contracts.model.referenced_table import referenced_tables
 from tasks.resilience.connection_limit import places_of_read
@@ -36,8 +37,9 @@ def source_reading(run: Run, contract: Contract) -> Iterator[SourceReading]:
         StrandlineError: As `SourceDatabase.reading`, and what is raised inside.
     """
     circuit = _circuit(run, run.connection, run.source)
-    circuit.refuse_if_open()
-    with _all_places(run, contract) as widened, circuit.guarding():
+    if run.source.max_connections is not None:
+        circuit.refuse_if_open()  # rather than wait for connections to it
+    with _all_places(run, contract) as widened, circuit.guarding(), _within_its_time(run):
         timeout = min(contract.source.timeout_seconds, run.seconds_left())
         with run.source.reading(timeout) as reading, map_spark_errors(run.name, "read"):
             yield replace(reading, widened=widened)
@@ -54,10 +56,20 @@ def other_source_reading(
     Raises:
         StrandlineError: As `source_reading`.
     """
-    with _circuit(run, connection, source).guarding():
+    with _circuit(run, connection, source).guarding(), _within_its_time(run):
         timeout = min(seconds, run.seconds_left())
         with source.reading(timeout) as reading, map_spark_errors(run.name, "read"):
             yield reading
+
+
+@contextmanager
+def _within_its_time(run: Run) -> Iterator[None]:
+    """What was ended as the load's time is over says nothing about the source; no retry follows."""
+    try:
+        yield
+    except (SourceUnavailableError, StepFailedError):
+        run.seconds_left()
+        raise
 
 
 def _circuit(run: Run, connection: str, source: SourceDatabase) -> SourceCircuit:
