@@ -25,7 +25,14 @@ from contracts.alerts.alert_model import (
     WebhookChannel,
 )
 
-__all__ = ["BLOCK_PREFIX", "block_of", "document_name", "send"]
+__all__ = [
+    "BLOCK_PREFIX",
+    "block_of",
+    "document_name",
+    "resolving_block_of",
+    "resolving_document_name",
+    "send",
+]
 
 BLOCK_PREFIX = "strandline-alert-"
 """Prefix of the names of our block documents."""
@@ -38,6 +45,11 @@ def document_name(channel: str, severity: Severity) -> str:
     """The name of a channel's block for messages of a severity: lower case, digits, dashes."""
     plain = "".join(c if c.isalnum() else "-" for c in channel.lower())
     return f"{BLOCK_PREFIX}{plain}-{severity}"
+
+
+def resolving_document_name(channel: str, severity: Severity) -> str:
+    """The name of the block that resolves a channel's incidents of a severity."""
+    return f"{document_name(channel, severity)}-resolved"
 
 
 def send(block: NotificationBlock, *, subject: str, body: str) -> None:
@@ -112,6 +124,22 @@ def _pagerduty(channel: PagerDutyChannel, severity: Severity) -> NotificationBlo
                 "severity": str(severity),
                 "custom_details": {"message": "{{body}}"},
             },
+        },
+        secrets=SecretDict({"routing_key": channel.routing_key.get_secret_value()}),
+    )
+
+
+def resolving_block_of(channel: ChannelBase) -> NotificationBlock | None:
+    """The block that resolves the incident of a subject; None: the receiver has no incidents."""
+    if not isinstance(channel, PagerDutyChannel):
+        return None
+    return CustomWebhookNotificationBlock(
+        name="pagerduty",
+        url=channel.url,
+        json_data={
+            "routing_key": "{{routing_key}}",
+            "event_action": "resolve",
+            "dedup_key": "{{subject}}",
         },
         secrets=SecretDict({"routing_key": channel.routing_key.get_secret_value()}),
     )

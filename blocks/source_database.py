@@ -6,6 +6,7 @@ itself and the second does not; neither's message carries a credential.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -117,6 +118,36 @@ class SourceDatabase(Block):
     statement_timeout_seconds: int = Field(
         default=1800, ge=1, description="How long one statement may run, in seconds."
     )
+    circuit_failures: int = Field(
+        default=5,
+        ge=1,
+        description=(
+            "After so many failures in a row to get an answer, over all runs, the circuit opens: "
+            "runs end at once, without trying the database."
+        ),
+    )
+    circuit_open_seconds: int = Field(
+        default=60,
+        ge=1,
+        le=86_400,
+        description="How long the circuit stays open until one run tries the database, in seconds.",
+    )
+    max_connections: int | None = Field(
+        default=None,
+        ge=2,
+        description=(
+            "How many connections all runs together may hold to the database; without it, as many "
+            "as they want."
+        ),
+    )
+    connection_wait_seconds: int = Field(
+        default=300,
+        ge=1,
+        description=(
+            "How long a run waits, in seconds, for connections that others hold, where "
+            "max_connections is given."
+        ),
+    )
     embedded_directory: Path | None = Field(
         default=None,
         description=(
@@ -164,28 +195,34 @@ class SourceDatabase(Block):
         """Maven coordinates of the jars that Spark reads this database with."""
         return _DIALECTS[self.dialect].packages
 
-    def check(self) -> None:
+    def check(self, seconds: float | None = None) -> None:
         """Check that the database answers and lets the user in.
+
+        Args:
+            seconds: How long it may take once connected; None: as long as a statement may.
 
         Raises:
             SourceUnavailableError: It does not answer.
             SourceAccessError: It refuses the user, the password or the database.
             SettingsError: The server can't be verified with the block's settings.
         """
-        self._source().check()
+        self._source(seconds).check()
 
     @contextmanager
-    def reading(self) -> Iterator[SourceReading]:
+    def reading(self, seconds: float | None = None) -> Iterator[SourceReading]:
         """Begin a read: every query and row within it comes from one snapshot of the database.
 
         The snapshot is held until the end, so the source does not vacuum rows deleted meanwhile
-        before that.
+        before that. If the body fails, the sessions that joined the read are ended.
+
+        Args:
+            seconds: How long one statement may run; None, or more than that: as the block says.
 
         Raises:
             SourceUnavailableError: The database does not answer.
             SourceAccessError: It refuses access.
         """
-        with self._source().reading() as reading:
+        with self._source(seconds).reading() as reading:
             yield reading
 
     def columns(self, schema: str, table: str) -> dict[str, str]:
@@ -210,7 +247,9 @@ class SourceDatabase(Block):
         """
         return self._source().query_row(sql)
 
-    def _source(self) -> Source:
+    def _source(self, seconds: float | None = None) -> Source:
+        longest = self.statement_timeout_seconds
+        timeout = longest if seconds is None else max(1, min(longest, math.ceil(seconds)))
         host, port, user, password = self.host, self.port, self.user, self.password
         if self.embedded_directory is not None:
             server = running_postgres(self.embedded_directory)
@@ -229,7 +268,7 @@ class SourceDatabase(Block):
                 self.ssl_key,
             ),
             connect_timeout=self.connect_timeout_seconds,
-            statement_timeout=self.statement_timeout_seconds,
+            statement_timeout=timeout,
         )
 
 

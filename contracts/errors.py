@@ -5,6 +5,9 @@
     StrandlineError
     ├── RetryableError            the same call may succeed later
     │   ├── SourceUnavailableError    the database did not answer
+    │   ├── SourceConflictError       the database answered that other transactions are in the way
+    │   ├── SourceCircuitOpenError    the database failed so often that it is left alone for now
+    │   ├── SourceBusyError           other runs hold all connections that runs may have
     │   ├── LakehouseUnavailableError the catalog or the storage did not answer
     │   ├── KeyServiceUnavailableError the place of the keys did not answer
     │   ├── CommitConflictError       another writer published first
@@ -60,6 +63,9 @@ __all__ = [
     "SchemaDriftError",
     "SettingsError",
     "SourceAccessError",
+    "SourceBusyError",
+    "SourceCircuitOpenError",
+    "SourceConflictError",
     "SourceUnavailableError",
     "SourceValueError",
     "StepFailedError",
@@ -107,7 +113,25 @@ class RetryableError(StrandlineError):
 
 
 class SourceUnavailableError(RetryableError):
-    """The source database did not answer."""
+    """The source database did not answer.
+
+    `connection` is set where it is counted for that source's circuit: it may be a source that the
+    contract's checks refer to.
+    """
+
+    connection: str = ""
+
+
+class SourceConflictError(RetryableError):
+    """The source database answered that another transaction, or its recovery, is in the way."""
+
+
+class SourceCircuitOpenError(RetryableError):
+    """The source database failed so often in a row that no run tries it for a while."""
+
+
+class SourceBusyError(RetryableError):
+    """Other runs hold all the connections to the source database that runs may have."""
 
 
 class LakehouseUnavailableError(RetryableError):

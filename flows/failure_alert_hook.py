@@ -25,15 +25,15 @@ from contracts.alerts.alert_model import (
 from contracts.alerts.event_names import TAG, automation_name
 from contracts.alerts.failure_reasons import INTERRUPTED, kind_of, sendable
 from contracts.alerts.load_alert_file import alert_file, load_alerts
-from contracts.errors import QualityGateError, SettingsError, SourceUnavailableError
+from contracts.errors import QualityGateError, SettingsError, SourceCircuitOpenError
 
 _OWN_ALERT: dict[str, type[Alert]] = {
     QualityGateError.__name__: QualityBelowThreshold,
-    SourceUnavailableError.__name__: CircuitOpen,
+    SourceCircuitOpenError.__name__: CircuitOpen,
 }
 _NEXT: dict[type[Alert], str] = {
     QualityBelowThreshold: "strandline quarantine, with the table's name",
-    CircuitOpen: "see that the source database runs, then run it again",
+    CircuitOpen: "see that the source database runs; strandline source status",
     RunFailed: "strandline runs",
     RunCrashed: "run it again: nothing half done is visible",
 }

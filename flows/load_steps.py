@@ -27,6 +27,7 @@ from tasks.observability.service_level import report_missed_service_levels
 from tasks.protect import protect
 from tasks.publish import publish
 from tasks.record_lineage_and_metrics import record
+from tasks.resilience.source_reading import source_reading
 from tasks.run.retries import with_retries
 from tasks.run.run_context import Run
 from tasks.run.spark_error_mapping import map_spark_errors
@@ -56,7 +57,9 @@ def read_and_validate(run: Run, contract: Contract) -> ValidBatch:
 
 def read_source(run: Run, contract: Contract) -> SourceRead:
     """One read of the source, retried as often as the contract allows."""
-    return with_retries(read, contract.source.retry_attempts)(run, contract)
+    return with_retries(read, contract.source.retry_attempts, seconds=run.seconds_left())(
+        run, contract
+    )
 
 
 @task(name="read", cache_policy=NO_CACHE, persist_result=False)
@@ -68,9 +71,9 @@ def read(run: Run, contract: Contract) -> SourceRead:
     A retry repeats the whole read: half of one and half of another would mix two states.
 
     Raises:
-        StrandlineError: As the two steps.
+        StrandlineError: As the two steps, and as `tasks.resilience.source_reading`.
     """
-    with map_spark_errors(run.name, "extract"), run.source.reading() as reading:
+    with source_reading(run, contract) as reading:
         extraction = extract(run, contract, reading)
         return SourceRead(extraction, protect(run, extraction, reading))
 

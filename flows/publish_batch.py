@@ -32,6 +32,7 @@ from tasks.merge import advanced, merge
 from tasks.observability.decision_ledger import record_decision
 from tasks.publish import publish
 from tasks.record_lineage_and_metrics import record
+from tasks.resilience.source_reading import source_reading
 from tasks.run.quarantine_decision import Decision
 from tasks.run.run_context import Run, ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
@@ -98,7 +99,7 @@ def _why_not(kept: HeldBatch | None, now: datetime) -> str:
 def _publish(opened: OpenRun, kept: HeldBatch, decision: Decision) -> LoadSummary:
     run, staged = opened.run, kept.staged
     _refuse_other_version(opened.contract, kept)
-    with run.source.reading() as reading:
+    with source_reading(run, opened.contract) as reading:
         contract = compiled_contract(run, opened.contract, reading)
     with map_spark_errors(run.name, "publish batch"):
         state = current_state(run.spark, run.target) if exists(run.spark, run.target) else None

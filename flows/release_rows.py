@@ -32,6 +32,7 @@ from tasks.merge import merge_released
 from tasks.observability.decision_ledger import record_decision
 from tasks.publish import publish
 from tasks.record_lineage_and_metrics import record
+from tasks.resilience.source_reading import source_reading
 from tasks.run.quarantine_decision import Decision, Selection
 from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.run.step_results import MergedBatch
@@ -141,7 +142,7 @@ def _found(result: T | None, contract: str, selection: Selection) -> T:
 
 def _release(opened: OpenRun, selection: Selection, decision: Decision) -> ReleaseSummary | None:
     run = opened.run
-    with run.source.reading() as reading:
+    with source_reading(run, opened.contract) as reading:
         judged = judge_again(run, opened.contract, reading, selection)
     if not judged.selected:
         return None

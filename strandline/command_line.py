@@ -38,7 +38,9 @@ _LAKE = (
     "rebuild", "access", "decrypt", "erase",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
-_COMMANDS = (*_LAKE, "quarantine", "hold", "audit", "keys", *_SERVER, "alerts", "contracts")
+_COMMANDS = (
+    *_LAKE, "quarantine", "source", "hold", "audit", "keys", *_SERVER, "alerts", "contracts",
+)  # fmt: skip
 
 
 app = App(
@@ -64,6 +66,12 @@ app.command(
     name="hold",
     help="Persons under legal hold, whose data nothing erases or anonymises.",
     sort_key=_LAKE.index("rebuild"),
+)
+app.command(
+    "strandline.commands.sources.source_command:app",
+    name="source",
+    help="Show whether sources are read or left alone; close a circuit.",
+    sort_key=_LAKE.index("runs"),
 )
 app.command(
     "strandline.commands.audit.audit_command:app",

@@ -71,7 +71,7 @@ def extract(run: Run, contract: Contract, reading: SourceReading) -> Extraction:
     return Extraction(
         contract=compiled,
         query=compiled.query.rows(after=after, within=pruned),
-        slices=_slices(run, low, high, rows),
+        slices=_slices(run, reading, low, high, rows),
         rows=rows,
         first_load=previous.state is None,
         full=after is None,
@@ -124,8 +124,10 @@ def _read(contract: CompiledContract, at: datetime, after: datetime | None) -> R
     return Read(at=at, full=False, low=low)
 
 
-def _slices(run: Run, low: object, high: object, rows: int) -> tuple[str, ...]:
-    count = min(run.settings.slices, rows // ROWS_A_SLICE + 1)
+def _slices(
+    run: Run, reading: SourceReading, low: object, high: object, rows: int
+) -> tuple[str, ...]:
+    count = reading.widened(min(run.settings.slices, rows // ROWS_A_SLICE + 1))
     return source_slices(low, high, count, dialect=run.source.dialect)
 
 

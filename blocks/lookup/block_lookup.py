@@ -38,6 +38,7 @@ __all__ = [
     "aws_credentials",
     "block_name",
     "key_ring",
+    "on_server",
     "register",
     "save_local",
     "settings",
@@ -102,6 +103,11 @@ def block_name(connection: str) -> str:
     return connection.strip().lower().replace("_", "-")
 
 
+def on_server() -> bool:
+    """Whether blocks are looked up on a Prefect server, and not in a block file."""
+    return os.environ.get(VARIABLE) is None and bool(PREFECT_API_URL.value())
+
+
 def save_local(path: Path, *documents: tuple[str, Block]) -> Path:
     """Write blocks with their names to a file of mode 0600, replacing it.
 
@@ -134,9 +140,9 @@ def register(path: Path) -> list[str]:
 
 
 def _lookup(kind: type[AnyBlock], name: str) -> AnyBlock:
-    named = os.environ.get(VARIABLE)
-    if named is None and PREFECT_API_URL.value():
+    if on_server():
         return _load(kind, name)
+    named = os.environ.get(VARIABLE)
     path = DEFAULT_FILE if named is None else Path(named).expanduser()
     if not path.exists():
         raise SettingsError(

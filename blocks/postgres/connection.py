@@ -6,9 +6,13 @@ its messages is in them.
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import ClassVar, LiteralString, Self
 from urllib.parse import quote
@@ -42,7 +46,7 @@ SELECT
             a.datname = pg_catalog.current_database()
             AND a.pid <> pg_catalog.pg_backend_pid()
             AND a.backend_type <> 'autovacuum worker'
-            AND (a.backend_xid IS NOT NULL OR a.application_name <> %s)
+            AND (a.backend_xid IS NOT NULL OR a.application_name !~ %s)
     ),
     (
         SELECT pg_catalog.min(p.prepared)
@@ -65,10 +69,28 @@ all. Our own sessions only read. An open transaction of another session may stil
 its rows with the time of its start. A user without the right to see a session's activity still
 sees its locks, and each transaction has one; a replica has none of the locks on its primary."""
 
+_OURS = f"^{APPLICATION}( [0-9a-f]+)?$"
+
+_END_SESSIONS: LiteralString = """
+SELECT pg_catalog.pg_terminate_backend(a.pid)
+FROM pg_catalog.pg_stat_activity AS a
+WHERE
+    a.datname = pg_catalog.current_database()
+    AND a.usename = CURRENT_USER
+    AND a.pid <> pg_catalog.pg_backend_pid()
+    AND a.application_name = %s
+    AND a.state <> 'idle'
+"""
+"""Ends the sessions of one read that still do something, however they were begun."""
+
 _SNAPSHOT: LiteralString = """
 SELECT pg_catalog.now(), pg_catalog.pg_export_snapshot()
 """
 """The read's instant, and the snapshot's name, by which other sessions join the read."""
+
+_GRACE_SECONDS = 15
+"""How much longer than its timeout a statement may take here, before the connection is cut: a
+server that hangs does not end the statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +107,7 @@ class PostgresqlSource:
     security: TransportSecurity
     connect_timeout: int
     statement_timeout: int
+    application: str = APPLICATION
 
     @property
     def where(self) -> str:
@@ -109,7 +132,8 @@ class PostgresqlSource:
             "connectTimeout": str(self.connect_timeout),
             "loginTimeout": str(self.connect_timeout),
             "tcpKeepAlive": "true",
-            "ApplicationName": APPLICATION,
+            "socketTimeout": str(self.statement_timeout + _GRACE_SECONDS),
+            "ApplicationName": self.application,
             # Spark queries the columns' types in sessions that don't run this statement. They read
             # no value, and no type depends on these settings.
             "sessionInitStatement": transaction(
@@ -140,21 +164,32 @@ class PostgresqlSource:
 
     @contextmanager
     def reading(self) -> Iterator[SourceReading]:
-        """Begin a read, and hold its snapshot of the database until the end."""
-        with self._session() as session:
+        """Begin a read, and hold its snapshot of the database until the end.
+
+        Sessions that join it are ended with it when it fails: nobody waits for their answers.
+        """
+        named = replace(self, application=f"{APPLICATION} {secrets.token_hex(4)}")
+        with named._session() as session:  # noqa: SLF001 - of the same class
             # Queried before the snapshot, not within: a transaction that begins after this answer
             # stamps nothing earlier, and one that ends before the snapshot still counts as open.
-            queried, opened, prepared, complete = session.row(_OPEN_TRANSACTIONS, APPLICATION)
+            queried, opened, prepared, complete = session.row(_OPEN_TRANSACTIONS, _OURS)
             session.begin_anew()
             now, snapshot = session.row(_SNAPSHOT)
             starts = [_moment(start) for start in (opened, prepared) if start is not None]
             oldest = min([*starts, _moment(queried)]) if complete else min(starts, default=None)
-            yield SourceReading(
-                now=_moment(now),
-                oldest_open=oldest,
-                open_unknown=not complete,
-                session=session.joined_as(str(snapshot)),
-            )
+            try:
+                yield SourceReading(
+                    now=_moment(now),
+                    oldest_open=oldest,
+                    open_unknown=not complete,
+                    session=session.joined_as(str(snapshot)),
+                )
+            except BaseException:
+                session.connection.close()  # with its snapshot, so that none joins it meanwhile
+                # The failure itself matters more than sessions that can't be ended.
+                with suppress(StrandlineError):
+                    named._end_sessions()  # noqa: SLF001 - of the same class
+                raise
 
     def refusal(self, error: Exception, *, connecting: bool = False) -> StrandlineError:
         """The driver's error as one of our own.
@@ -172,6 +207,14 @@ class PostgresqlSource:
             return meaning_of_message(str(error)).error(self.where)
         return _meaning_without_state(error).error(self.where, type(error).__name__)
 
+    def _end_sessions(self) -> None:
+        """End the other sessions of this read, from a session of its own: its first may be gone."""
+        quick = replace(
+            self, application=APPLICATION, connect_timeout=2, statement_timeout=_GRACE_SECONDS
+        )
+        with quick._session() as session:  # noqa: SLF001 - of the same class
+            session.row(_END_SESSIONS, self.application)
+
     @contextmanager
     def _session(self) -> Iterator[_Session]:
         try:
@@ -183,7 +226,7 @@ class PostgresqlSource:
                 user=self.user,
                 password=self.password,
                 connect_timeout=max(2, self.connect_timeout),  # the minimum of libpq
-                application_name=APPLICATION,
+                application_name=self.application,
                 options="",  # else libpq takes them from the environment
                 autocommit=True,  # our own statement begins transactions
                 prepare_threshold=None,  # poolers mix up prepared statements
@@ -264,11 +307,27 @@ class _Session:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        seconds = self.source.statement_timeout + _GRACE_SECONDS
         try:
-            yield
+            with _cut_after(self.connection, seconds):
+                yield
         except (psycopg.Error, NotImplementedError, ValueError, OverflowError) as error:
             # Not `from error`: its text may quote the statement or a row.
             raise self.source.refusal(error) from None
+
+
+@contextmanager
+def _cut_after(connection: psycopg.Connection, seconds: float) -> Iterator[None]:
+    """Cut the connection if the body takes longer; it then fails as if the network had."""
+    # A descriptor of our own: the driver may close its, and another file get the number.
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        timer = threading.Timer(seconds, line.shutdown, (socket.SHUT_RDWR,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def _meaning_without_state(error: Exception) -> Meaning:

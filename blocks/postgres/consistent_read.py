@@ -6,6 +6,7 @@ were committed when the read began, and none committed later.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -52,12 +53,14 @@ class SourceReading:
             because its user may not see those of others (`pg_read_all_stats`); or there may be,
             because it is a replica.
         session: The database session of the read.
+        widened: How many sessions may read side by side, of so many that are wanted.
     """
 
     now: datetime
     oldest_open: datetime | None
     open_unknown: bool
     session: ReadingSession = field(repr=False)
+    widened: Callable[[int], int] = field(default=int, repr=False)
 
     def relation(self, schema: str, table: str) -> Relation:
         """A table, view or foreign table as the source's catalog describes it.

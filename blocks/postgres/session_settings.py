@@ -13,7 +13,10 @@ from __future__ import annotations
 __all__ = ["APPLICATION", "transaction"]
 
 APPLICATION = "strandline"
-"""The application name of sessions, in `pg_stat_activity` and in the database's log."""
+"""The application name of sessions, in `pg_stat_activity` and in the database's log.
+
+The sessions that read one snapshot side by side have it with an id of that read after a space.
+"""
 
 _SETTINGS = {
     "TimeZone": "UTC",
@@ -40,6 +43,14 @@ _NO_TRANSACTION_TIMEOUT = (
     " WHERE pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL"
 )
 
+# Since PostgreSQL 14 a session may look whether its client is still there, where the server's
+# system can tell. Else the query of a process that was killed runs to its end.
+_END_WITH_THE_CLIENT = (
+    "SELECT pg_catalog.set_config('client_connection_check_interval', '5s', true)"
+    " WHERE pg_catalog.current_setting('client_connection_check_interval', true) IS NOT NULL"
+    " AND pg_catalog.version() ~ '(linux|bsd)'"
+)
+
 
 def transaction(
     *, statement_timeout: int, snapshot: str | None = None, within: bool = False
@@ -63,6 +74,7 @@ def transaction(
             *joined,
             *(f"SET LOCAL {name} TO {_literal(value)}" for name, value in settings.items()),
             _NO_TRANSACTION_TIMEOUT,
+            _END_WITH_THE_CLIENT,
         ]
     )
 

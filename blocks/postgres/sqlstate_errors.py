@@ -13,6 +13,7 @@ from contracts.errors import (
     SchemaDriftError,
     SettingsError,
     SourceAccessError,
+    SourceConflictError,
     SourceUnavailableError,
     SourceValueError,
     StrandlineError,
@@ -76,6 +77,11 @@ def _unavailable(found: str, next_step: str | None = None) -> Meaning:
     return Meaning(SourceUnavailableError, "an answer in time", found, next_step or default)
 
 
+def _conflict(found: str) -> Meaning:
+    expected = "no other transaction in the way"
+    return Meaning(SourceConflictError, expected, found, _LOG)
+
+
 def _access(found: str, next_step: str | None = None) -> Meaning:
     default = "Correct the source's block, or ask its administrator for access."
     expected = "access with the user, the password and the ssl_mode of the block"
@@ -128,8 +134,8 @@ _STATES = {
     "28": _access("the user or the password refused"),
     "3D000": _access("no such database"),
     "3F000": _drift("a schema is missing", _MISSING),
-    "40001": _unavailable("a conflict with another transaction or with recovery", _LOG),
-    "40P01": _unavailable("a deadlock", _LOG),
+    "40001": _conflict("a conflict with another transaction or with recovery"),
+    "40P01": _conflict("a deadlock"),
     "42501": Meaning(
         SourceAccessError,
         "permission to read what the contract names",
@@ -144,7 +150,7 @@ _STATES = {
         "something that is not ready to be read, as a materialized view without data",
         "Have it made ready (REFRESH MATERIALIZED VIEW), then run again.",
     ),
-    "55P03": _unavailable("a lock that others hold", _LOG),
+    "55P03": _conflict("a lock that others hold"),
     "57014": _unavailable(
         "no answer within the timeout, or an administrator who ended the statement",
         "See what holds the database up, or raise `statement_timeout_seconds` of the source's"

@@ -154,7 +154,10 @@ class AnomalyBurst(_Alert):
 
 
 class CircuitOpen(_Alert):
-    """A load gave up on a source that did not answer; once per source and span."""
+    """A source did not answer so often that runs leave it alone; once per source and span.
+
+    Its incident is resolved, and the other channels are told, when the source answers again.
+    """
 
     when: Literal["circuit-open"]
     at_most_every: Span = timedelta(hours=1)

@@ -26,7 +26,13 @@ SERVICE_LEVEL_MISSED: Final = "strandline.service-level.missed"
 """A load took longer than its contract promises; once per promise."""
 
 CIRCUIT_OPENED: Final = "strandline.circuit.opened"
-"""A load gave up on a source database that did not answer, after every attempt it may make."""
+"""A source database failed so often, or again when it was tried, that runs leave it alone."""
+
+CIRCUIT_HALF_OPENED: Final = "strandline.circuit.half-opened"
+"""One run tries a source database that was left alone."""
+
+CIRCUIT_CLOSED: Final = "strandline.circuit.closed"
+"""A source database answers again, or a person closed its circuit."""
 
 ALERT_TEST: Final = "strandline.alert.test"
 """Nothing happened: a user tests that an alert arrives."""

@@ -6,7 +6,7 @@ the file are removed; those that no alert file made, even of the same name, are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -22,9 +22,15 @@ from prefect.events import emit_event
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.settings import PREFECT_UI_URL
 
-from blocks.alert_channels import BLOCK_PREFIX, block_of, document_name
+from blocks.alert_channels import (
+    BLOCK_PREFIX,
+    block_of,
+    document_name,
+    resolving_block_of,
+    resolving_document_name,
+)
 from contracts.alerts import event_names as names
-from contracts.alerts.alert_model import Alert, AlertFile, Severity, TableStale
+from contracts.alerts.alert_model import Alert, AlertFile, CircuitOpen, Severity, TableStale
 from contracts.alerts.event_names import TAG, automation_name
 from contracts.errors import SettingsError
 from deployments.alerts.build_automations import automations
@@ -63,15 +69,23 @@ def apply_alerts(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, .
     existing, block_ids = _all_automations(client), _block_ids(client)
     _refuse_taken(existing, file)
     file = with_kept(file, block_ids)
-    blocks = _saved_blocks(file, block_ids)
-    wanted = list(automations(file, lambda channel, severity: blocks[channel, severity], _pages()))
+    blocks, resolvers = _saved_blocks(file, block_ids), _saved_resolvers(file, block_ids)
+    wanted = list(
+        automations(
+            file,
+            lambda channel, severity: blocks[channel, severity],
+            _pages(),
+            resolving=lambda channel, severity: resolvers.get((channel, severity)),
+        )
+    )
     outcomes = [_upsert(client, each, existing) for each in wanted]
     kept = {each.id for each in outcomes}
     for extra in ours(existing):
         if extra.id not in kept:
             client.delete_automation(extra.id)
             outcomes.append(Applied(extra.name, Change.REMOVED, None))
-    _remove_blocks(client, {document_name(*key) for key in blocks})
+    used = {document_name(*key) for key in blocks}
+    _remove_blocks(client, used | {resolving_document_name(*key) for key in resolvers})
     created = {each.name for each in outcomes if each.change is Change.CREATED}
     for name, alert in file.alerts.items():
         if automation_name(name) in created:
@@ -92,7 +106,12 @@ def differences(client: SyncPrefectClient, file: AlertFile) -> tuple[Applied, ..
     def block(channel: str, severity: Severity) -> UUID:
         return block_ids.get(document_name(channel, severity), _NO_BLOCK)
 
-    wanted = list(automations(file, block, _pages()))
+    def resolver(channel: str, severity: Severity) -> UUID | None:
+        known = block_ids.get(resolving_document_name(channel, severity))
+        is_new = channel in file.channels and resolving_block_of(file.channels[channel])
+        return known or (_NO_BLOCK if is_new else None)
+
+    wanted = list(automations(file, block, _pages(), resolving=resolver))
     by_name = {each.name: each for each in reversed(ours(existing))}
     outcomes = [_compared(each, by_name.get(each.name)) for each in wanted]
     kept = {each.id for each in outcomes}
@@ -192,17 +211,32 @@ def _saved_blocks(
     file: AlertFile, block_ids: Mapping[str, UUID]
 ) -> dict[tuple[str, Severity], UUID]:
     """Save the block of each channel that an alert is routed to; saving again keeps the id."""
-    used = {
-        (channel, alert.severity)
-        for alert in file.alerts.values()
-        for channel in file.routed(alert)
-    }
+    used = _used(file, file.alerts.values())
     return {
         key: _saved(block_of(file.channels[key[0]], key[1]), document_name(*key))
         if key[0] in file.channels
         else block_ids[document_name(*key)]
         for key in sorted(used)
     }
+
+
+def _saved_resolvers(
+    file: AlertFile, block_ids: Mapping[str, UUID]
+) -> dict[tuple[str, Severity], UUID]:
+    """As `_saved_blocks`, the blocks that resolve incidents, of channels that have incidents."""
+    saved = {}
+    for key in sorted(_used(file, [a for a in file.alerts.values() if isinstance(a, CircuitOpen)])):
+        name = resolving_document_name(*key)
+        block = resolving_block_of(file.channels[key[0]]) if key[0] in file.channels else None
+        if block is not None:
+            saved[key] = _saved(block, name)
+        elif key in file.kept and name in block_ids:
+            saved[key] = block_ids[name]
+    return saved
+
+
+def _used(file: AlertFile, alerts: Iterable[Alert]) -> set[tuple[str, Severity]]:
+    return {(channel, alert.severity) for alert in alerts for channel in file.routed(alert)}
 
 
 def _saved(block: Block, name: str) -> UUID:

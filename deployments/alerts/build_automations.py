@@ -38,13 +38,16 @@ from contracts.alerts.alert_model import (
 )
 from contracts.alerts.alert_time_windows import words
 from contracts.alerts.failure_reasons import EXCEPTION, INTERRUPTED
-from contracts.errors import QualityGateError, SourceUnavailableError
-from deployments.alerts.message_templates import message_of
+from contracts.errors import QualityGateError, SourceCircuitOpenError
+from deployments.alerts.message_templates import answer_message, message_of, subject_of
 
 __all__ = ["automations", "either", "silenced"]
 
 BlockOf = Callable[[str, Severity], UUID]
 """The id of the block that sends a channel's messages of a severity."""
+
+ResolvingBlockOf = Callable[[str, Severity], UUID | None]
+"""The id of the block that resolves a channel's incidents; None: it has none to resolve."""
 
 _RUN = "prefect.flow-run."
 _ZOMBIE = "Zombie"
@@ -60,11 +63,17 @@ def silenced(file: AlertFile) -> tuple[str, ...]:
     return tuple(name for name, alert in file.alerts.items() if not file.routed(alert))
 
 
-def automations(file: AlertFile, block: BlockOf, pages: str) -> Iterator[AutomationCore]:
+def automations(
+    file: AlertFile,
+    block: BlockOf,
+    pages: str,
+    *,
+    resolving: ResolvingBlockOf = lambda _channel, _severity: None,
+) -> Iterator[AutomationCore]:
     """The automations of a file.
 
-    `block` is called for each channel that an alert is routed to; `pages` is the address that
-    messages link to.
+    `block` is called for each channel that an alert is routed to, `resolving` where the alert has
+    an end that is told too; `pages` is the address that messages link to.
 
     An alert without a channel gets no automation. A zombie is ended all the same.
     """
@@ -93,6 +102,43 @@ def automations(file: AlertFile, block: BlockOf, pages: str) -> Iterator[Automat
             ),
             actions=actions,
         )
+        if isinstance(alert, CircuitOpen):
+            ends: list[ActionTypes] = [
+                _end_action(name, alert, pages, block(channel, alert.severity), resolver)
+                for channel in channels
+                for resolver in [resolving(channel, alert.severity)]
+            ]
+            yield _telling_the_end(name, alert, ends)
+
+
+def _telling_the_end(name: str, alert: CircuitOpen, actions: list[ActionTypes]) -> AutomationCore:
+    """The automation that tells that a source answers again."""
+    return AutomationCore(
+        name=f"{names.automation_name(name)}, the end",
+        description="A source that runs left alone answers again.",
+        enabled=alert.enabled,
+        tags=[names.TAG],
+        trigger=EventTrigger(
+            expect={names.CIRCUIT_CLOSED},
+            match={names.ID: names.source_resource("*")},
+            for_each={names.ID},
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=actions,
+    )
+
+
+def _end_action(
+    name: str, alert: CircuitOpen, pages: str, block: UUID, resolver: UUID | None
+) -> SendNotification:
+    """Resolve the incident where the channel has incidents, which are known by their subject."""
+    message = answer_message(name, pages)
+    return SendNotification(
+        block_document_id=resolver or block,
+        subject=subject_of(alert) if resolver else message.subject,
+        body=message.body,
+    )
 
 
 def _test_trigger(name: str) -> EventTrigger:
@@ -150,7 +196,7 @@ def _trigger(alert: Alert) -> TriggerTypes:
 def _run_failed(alert: RunFailed) -> TriggerTypes:
     """Any failure except those that have alerts of their own."""
     excluded = either(
-        *(f"{EXCEPTION}{kind.__name__}: " for kind in (QualityGateError, SourceUnavailableError))
+        *(f"{EXCEPTION}{kind.__name__}: " for kind in (QualityGateError, SourceCircuitOpenError))
     )
     return EventTrigger(
         expect={f"{_RUN}Failed", f"{_RUN}TimedOut"},

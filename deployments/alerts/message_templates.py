@@ -27,7 +27,7 @@ from contracts.alerts.alert_model import (
 from contracts.alerts.alert_time_windows import words
 from contracts.alerts.failure_reasons import ENDINGS, EXCEPTION, OWN_ERRORS
 
-__all__ = ["Message", "message_of"]
+__all__ = ["Message", "answer_message", "message_of", "subject_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,25 @@ def message_of(name: str, alert: Alert, pages: str) -> Message:
         f"{alert.severity}: {subject}{{% endif %}}",
         body=f"{head}{_joined((text, *origin))}",
     )
+
+
+def subject_of(alert: Alert) -> str:
+    """The subject of a message that is no test, by which PagerDuty knows the incident."""
+    return f"{alert.severity}: {_subject_and_lines(alert)[0]}"
+
+
+def answer_message(name: str, pages: str) -> Message:
+    """The message that a source answers again."""
+    lines = (
+        (
+            "Its circuit is closed; it had been open since {{ event.payload.since }} UTC, after "
+            "{{ event.payload.failures }} failure(s) in a row."
+        ),
+        "Found by: {{ event.payload.contract }}. The next run of each table reads what is missing.",
+        f"Alert: {name}, {pages.rstrip('/')}/automations/automation/{{{{ automation.id }}}}",
+        "Event: {{ event.id }}",
+    )
+    return Message("info: {{ event.resource.name }}: the source answers again", _joined(lines))
 
 
 def _joined(lines: Iterable[str]) -> str:
@@ -157,11 +176,16 @@ def _anomalies(alert: AnomalyBurst) -> tuple[str, tuple[str, ...]]:
 def _circuit(_: CircuitOpen) -> tuple[str, tuple[str, ...]]:
     return "{{ event.resource.name }}: the source does not answer", (
         (
-            "The load of {{ event.payload.contract }} gave up after {{ event.payload.attempts }} "
-            "attempt(s). Nothing was published; the next run reads what is missing."
+            "{{ event.payload.failures }} failure(s) in a row, the last one in "
+            "{{ event.payload.contract }}: {{ event.payload.reason }}."
+        ),
+        (
+            "Runs leave it alone since {{ event.payload.since }} UTC; the first one after "
+            "{{ event.payload.next_probe }} UTC tries it. The next that gets an answer reads what "
+            "is missing."
         ),
         _LINK,
-        "Next: see that the database runs, then strandline run {{ event.payload.contract }}",
+        "Next: see that the database runs, then strandline source status {{ event.resource.name }}",
     )
 
 

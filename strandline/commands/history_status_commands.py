@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from rich.text import Text
 
+from blocks.coordination.store_errors import StoreUnavailableError
 from blocks.lookup import block_lookup
+from blocks.run_settings import RunSettings
 from contracts.errors import NotFoundError, UsageError
 from contracts.model import Contract
 from strandline.queries.dates_beyond_python_range import is_day, is_temporal
@@ -18,8 +22,15 @@ from strandline.queries.ledger_queries import (
 )
 from strandline.queries.open_lakehouse import contract_of, open_lakehouse
 from strandline.queries.parse_key_argument import example, key_values, moment_of
+from strandline.queries.source_states import (
+    SourceState,
+    connections_of,
+    read_source_states,
+    source_documents,
+)
 from strandline.queries.versions_of_key import KeyHistory, Moment, read_key
 from strandline.terminal.console_output import CommandOutput
+from strandline.terminal.source_tables import left_alone_page
 from strandline.terminal.status_tables import runs_page, status_page
 from strandline.terminal.version_chart import version_chart
 from tasks.run.spark_error_mapping import map_spark_errors
@@ -112,7 +123,7 @@ def history_data(key_history: KeyHistory) -> dict[str, object]:
 
 
 def status(screen: CommandOutput, *, settings: str) -> None:
-    """The status of each table: versions, last load, watermark, quality."""
+    """The status of each table: versions, last load, watermark, quality; and sources left alone."""
     run_settings = block_lookup.settings(settings)
     with screen.waiting("Opening the lakehouse"):
         lake = open_lakehouse(run_settings)
@@ -124,7 +135,20 @@ def status(screen: CommandOutput, *, settings: str) -> None:
                 read_status(lake.spark, each, lake.target(each), last.get(lake.target(each)))
                 for each in contracts.values()
             ]
-    screen.answer({"tables": statuses}, status_page(statuses, width=screen.out.width))
+    sources = _sources(run_settings, contracts.values())
+    width = screen.out.width
+    screen.answer(
+        {"tables": statuses, "sources": sources},
+        status_page(statuses, width=width),
+        *left_alone_page(sources, width=width),
+    )
+
+
+def _sources(settings: RunSettings, contracts: Iterable[Contract]) -> tuple[SourceState, ...]:
+    """The states of the sources; none where the place of the states does not answer."""
+    with suppress(StoreUnavailableError, ValueError):
+        return read_source_states(source_documents(settings), connections_of(contracts))
+    return ()
 
 
 def runs(screen: CommandOutput, contract: str | None, *, limit: int, settings: str) -> None:

@@ -22,6 +22,7 @@ from history.spark.checkpoint import checkpoint
 from history.spark.column_quoting_and_comparison import named
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.compiler.contract_to_history_settings import history_settings
+from tasks.resilience.source_reading import other_source_reading
 from tasks.run.run_context import Run
 from tasks.source.jdbc_reader import reference_values
 
@@ -57,7 +58,11 @@ def referenced_values(
         elif table.connection:
             frames[key] = _of_other_source(run, contract, table)
         else:
-            frames[key] = _of_source(run, contract, table, reading, run.source.dialect)
+            values = _of_source(run, contract, table, reading, run.source.dialect)
+            if run.source.max_connections is not None:
+                # Else Spark would read them beside the rows, with connections of their own.
+                values = _checkpoint(values)
+            frames[key] = values
     return ReferencedValues(frames, unavailable)
 
 
@@ -82,10 +87,15 @@ def _of_source(
 
 def _of_other_source(run: Run, contract: CompiledContract, table: ReferencedTable) -> DataFrame:
     source = block_lookup.source(table.connection)
-    with source.reading() as reading:
+    seconds = contract.fetch.timeout_seconds
+    with other_source_reading(run, table.connection, source, seconds=seconds) as reading:
         values = _of_source(run, contract, table, reading, source.dialect)
         # Held, since the other database's snapshot ends here.
-        return checkpoint(values.distinct(), {"rows": F.count(F.lit(1))}).rows
+        return _checkpoint(values)
+
+
+def _checkpoint(values: DataFrame) -> DataFrame:
+    return checkpoint(values.distinct(), {"rows": F.count(F.lit(1))}).rows
 
 
 def _open_versions(run: Run, table: ReferencedTable) -> DataFrame | str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from contracts.model.referenced_table import referenced_tables
 from tasks.lifecycle.leftover_cleanup import clear_leftovers, note_leftovers
 from tasks.lifecycle.table_lock import table_lock
 from tasks.lifecycle.time_limit import time_limit
-from tasks.observability.emit_prefect_events import emit_failure, source_resource, table_resource
+from tasks.observability.emit_prefect_events import source_resource, table_resource
 from tasks.observability.ledger_tables import ensure_namespaces_and_ledgers
 from tasks.observability.lineage_rows import lineage_of
 from tasks.observability.resource_usage import UsageWatch
@@ -81,8 +81,8 @@ def open_run(contract: str, settings: str, *, run_id: str, started: datetime) ->
         limit = time_limit(run.spark, block.table_minutes, where=model.name, tag=run.batch_id)
         times = StepDurations(model.name)
         unexpected = map_unexpected_errors(model.name, block.state_directory)
-        with listening(times), _recorded_if_failed(run, model, watch), limit, unexpected:
-            yield OpenRun(run, model, watch, times)
+        with listening(times), _recorded_if_failed(run, watch), limit as ends_at, unexpected:
+            yield OpenRun(replace(run, ends_at=ends_at), model, watch, times)
         with map_spark_errors(model.name, "close", publishes=True):
             clear_leftovers(run, published=True)
 
@@ -176,11 +176,10 @@ def _prepare(run: Run, namespace: str) -> None:
 
 
 @contextmanager
-def _recorded_if_failed(run: Run, contract: Contract, watch: UsageWatch) -> Iterator[None]:
+def _recorded_if_failed(run: Run, watch: UsageWatch) -> Iterator[None]:
     try:
         yield
     except StrandlineError as error:
-        emit_failure(run, error, attempts=contract.source.retry_attempts + 1)
         # The failure itself matters more than a record of it that can't be written.
         with suppress(Exception):
             record_failure(run, error, watch)

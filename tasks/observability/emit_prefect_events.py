@@ -8,14 +8,16 @@ of a flow run none are emitted.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 from prefect.exceptions import EventTooLarge
 from prefect.logging import get_logger
 
+from blocks.coordination.circuit_breaker import Circuit, Transition
 from contracts.alerts import event_names as names
-from contracts.errors import SourceUnavailableError, StrandlineError
 from contracts.model import Contract
 from history import LoadReport
 from tasks.run.run_context import Run
@@ -27,6 +29,21 @@ Figure = str | int | float | None
 
 ANOMALY_RULES = ("anomaly", "past_runs")
 """The rules that no contract sets a limit for: what is usual is learned."""
+
+_TRANSITIONS: Mapping[Transition, str] = {
+    Transition.OPENED: names.CIRCUIT_OPENED,
+    Transition.HALF_OPENED: names.CIRCUIT_HALF_OPENED,
+    Transition.CLOSED: names.CIRCUIT_CLOSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitEvent:
+    """What is emitted of a circuit: the event's name, its resource and its figures."""
+
+    name: str
+    resource: Mapping[str, str]
+    figures: Mapping[str, Figure]
 
 
 def emit_verdict(run: Run, staged: StagedBatch, verdict: Verdict) -> None:
@@ -90,13 +107,32 @@ def emit_missed_service_level(run: Run, name: str, *, promised: float, taken: fl
     )
 
 
-def emit_failure(run: Run, error: StrandlineError, *, attempts: int) -> None:
-    """Emit an event of its own if a failed load gave up on its source.
+def emit_circuit(
+    transition: Transition, connection: str, circuit: Circuit, *, contract: str
+) -> None:
+    """Emit what became of the circuit of a source, in a load of the contract.
 
-    `attempts` is how often the source may be tried.
+    `circuit` is the one that was opened or is being tried, or the one before it was closed.
     """
-    if isinstance(error, SourceUnavailableError):
-        _emit(names.CIRCUIT_OPENED, run.source_resource, _batch(run) | {"attempts": attempts})
+    event = circuit_event(transition, connection, circuit, contract=contract)
+    _emit(event.name, event.resource, event.figures)
+
+
+def circuit_event(
+    transition: Transition, connection: str, circuit: Circuit, *, contract: str
+) -> CircuitEvent:
+    """The event that `emit_circuit` emits, for who emits it outside of a flow run."""
+    return CircuitEvent(
+        _TRANSITIONS[transition],
+        {names.ID: names.source_resource(connection), names.NAME: connection},
+        {
+            "contract": contract,
+            "failures": circuit.failures,
+            "since": _moment(circuit.since),
+            "next_probe": _moment(circuit.next_probe),
+            "reason": circuit.reason,
+        },
+    )
 
 
 def table_resource(contract: Contract) -> dict[str, str]:
@@ -116,6 +152,10 @@ def source_resource(contract: Contract) -> dict[str, str]:
         names.NAME: connection,
         names.CONTRACT: contract.name,
     }
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _batch(run: Run) -> dict[str, Figure]:

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +17,8 @@ from pyspark.sql import SparkSession
 
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
+from contracts.alerts import event_names as names
+from contracts.errors import LoadTimedOutError
 
 PIPELINE = "strandline.pipeline"
 """The entry of the snapshot summary that holds the run's own counts, as JSON."""
@@ -50,6 +54,7 @@ class Run:
         closes_at_most: How many keys that a full read lacks may be closed; None: as many as the
             contract allows.
         full: The whole source is read, also where the contract reads what is new.
+        ends_at: When its time is over, by `time.monotonic()`.
     """
 
     name: str
@@ -66,6 +71,12 @@ class Run:
     started: datetime
     closes_at_most: int | None = None
     full: bool = False
+    ends_at: float = math.inf
+
+    @property
+    def connection(self) -> str:
+        """The source, as contracts name it."""
+        return self.source_resource[names.NAME]
 
     @property
     def stage(self) -> str:
@@ -75,6 +86,27 @@ class Run:
     def ledger(self, name: str) -> str:
         """A table about the runs themselves: lineage, metrics, quarantine."""
         return ledger_table(self.settings, name)
+
+    def seconds_left(self) -> float:
+        """Until its time is over.
+
+        Raises:
+            LoadTimedOutError: It is over.
+        """
+        left = self.ends_at - time.monotonic()
+        if left <= 0:
+            raise timed_out(self.name, self.settings.table_minutes)
+        return left
+
+
+def timed_out(where: str, minutes: float) -> LoadTimedOutError:
+    """The error of a load that took longer than so many minutes."""
+    return LoadTimedOutError(
+        where=where,
+        expected=f"a load of at most {minutes:g} minutes",
+        found="that it was still going on",
+        next_step="Raise `table_minutes` of the run settings, or find out what slowed it down.",
+    )
 
 
 def stage_table(settings: RunSettings, contract: str, batch_id: str) -> str:

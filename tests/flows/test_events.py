@@ -10,7 +10,7 @@ import yaml
 from prefect.events.clients import AssertingEventsClient
 
 from contracts.alerts import event_names as names
-from contracts.errors import QualityGateError, SourceUnavailableError
+from contracts.errors import QualityGateError, SourceCircuitOpenError
 from contracts.loader import load_contract
 from flows.load_table import load_table
 from history import LoadReport
@@ -57,7 +57,7 @@ def take_source_away(place):
     """From now on nothing listens where the source database was."""
     path = place.root / "blocks.yaml"
     blocks = yaml.safe_load(path.read_text())
-    blocks["source-database"]["source-db-conn"]["port"] = 1
+    blocks["source-database"]["source-db-conn"].update(port=1, circuit_failures=1)
     path.write_text(yaml.safe_dump(blocks))
 
 
@@ -88,7 +88,7 @@ def test_a_closed_gate_and_a_source_that_is_away_are_told(readings, told):
         load_table("readings")
     closed = told()
     take_source_away(readings)
-    with pytest.raises(SourceUnavailableError):
+    with pytest.raises(SourceCircuitOpenError):
         load_table("readings")
     (gone,) = told()
 
@@ -97,4 +97,5 @@ def test_a_closed_gate_and_a_source_that_is_away_are_told(readings, told):
     assert names.TABLE_PUBLISHED not in kinds(closed)
     assert gone.event == names.CIRCUIT_OPENED
     assert gone.resource.id == names.source_resource("source_db_conn")
-    assert gone.payload["attempts"] == 1
+    assert gone.payload["failures"] == 1
+    assert gone.payload["contract"] == "readings"

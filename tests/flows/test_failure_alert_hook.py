@@ -14,7 +14,7 @@ from prefect.events.schemas.automations import AutomationCore
 from contracts.alerts.alert_model import FLOWS
 from contracts.alerts.event_names import TAG, automation_name
 from contracts.alerts.load_alert_file import VARIABLE
-from contracts.errors import QualityGateError, SourceUnavailableError, StepFailedError
+from contracts.errors import QualityGateError, SourceCircuitOpenError, StepFailedError
 from flows.failure_alert_hook import send_failure_alert
 from flows.load_table import load_table
 from flows.load_tables import load_tables
@@ -76,7 +76,7 @@ def run(error: BaseException | None, name: str = "ad-hoc") -> list[str]:
         (StepFailedError(**ERROR), "error: load-table, run ad-hoc, failed", "Do what is next."),
         (ValueError(CANARY), "error: load-table, run ad-hoc, failed", "ValueError; the run's log"),
         (QualityGateError(**ERROR), "critical: load-table, run ad-hoc, failed", "quarantine"),
-        (SourceUnavailableError(**ERROR), "error: load-table, run ad-hoc, failed", "expected y"),
+        (SourceCircuitOpenError(**ERROR), "error: load-table, run ad-hoc, failed", "expected y"),
         (SystemExit(3), "error: load-table, run ad-hoc, crashed", "system exit call"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",

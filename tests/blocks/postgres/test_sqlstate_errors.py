@@ -13,6 +13,7 @@ from contracts.errors import (
     SchemaDriftError,
     SettingsError,
     SourceAccessError,
+    SourceConflictError,
     SourceUnavailableError,
     SourceValueError,
 )
@@ -55,8 +56,8 @@ STATES = [
     ("28P01", SourceAccessError, "refused"),
     ("3D000", SourceAccessError, "no such database"),
     ("3F000", SchemaDriftError, "schema"),
-    ("40001", SourceUnavailableError, "conflict"),
-    ("40P01", SourceUnavailableError, "deadlock"),
+    ("40001", SourceConflictError, "conflict"),
+    ("40P01", SourceConflictError, "deadlock"),
     ("42501", SourceAccessError, "none"),
     ("42601", SettingsError, "refuses"),
     ("42703", SchemaDriftError, "column"),
@@ -70,7 +71,7 @@ STATES = [
     ("53300", SourceUnavailableError, "resources"),
     ("54001", SettingsError, "limits"),
     ("55000", SchemaDriftError, "materialized view"),
-    ("55P03", SourceUnavailableError, "lock"),
+    ("55P03", SourceConflictError, "lock"),
     ("57014", SourceUnavailableError, "timeout"),
     ("57P01", SourceUnavailableError, "shut down"),
     ("57P02", SourceUnavailableError, "crashed"),
@@ -210,4 +211,7 @@ def test_a_timeout_says_how_long_it_was():
 def test_only_what_may_pass_by_itself_is_tried_again():
     kinds = {type(meaning_of_state(state).error("shop")) for state, _, _ in STATES}
 
-    assert {kind for kind in kinds if issubclass(kind, RetryableError)} == {SourceUnavailableError}
+    assert {kind for kind in kinds if issubclass(kind, RetryableError)} == {
+        SourceUnavailableError,
+        SourceConflictError,
+    }

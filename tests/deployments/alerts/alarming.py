@@ -26,14 +26,15 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Completed, Crashed, Pending, Running
 
+from blocks.coordination.circuit_breaker import Circuit, CircuitState, Transition
 from contracts.alerts.failure_reasons import INTERRUPTED
-from contracts.errors import QualityGateError, SourceUnavailableError, StepFailedError
+from contracts.errors import QualityGateError, SourceCircuitOpenError, StepFailedError
 from contracts.loader import TABLES, load_contract
 from flows.failure_alert_hook import send_failure_alert
 from history import LoadReport
 from strandline.command_line import main
 from tasks.observability.emit_prefect_events import (
-    emit_failure,
+    emit_circuit,
     emit_loaded,
     emit_verdict,
     source_resource,
@@ -47,6 +48,7 @@ from tasks.transforms.checks.verdict import Verdict
 CANARY = "canary-of-a-cell"
 ERROR = {"where": "x", "expected": "y", "found": "z", "next_step": "Do what is next."}
 STAGED = StagedBatch("stage", 100, 90, 10, 0, 0, None)
+AWAY = Circuit(CircuitState.OPEN, 5, 1e9, 1e9 + 60, "", "a connection that broke")
 SHIPPED = load_contract(TABLES / "aircraft.yaml")
 
 
@@ -116,9 +118,11 @@ def load(name: str, *, fails: Exception | None = None, retries: int = 0, **event
         if "published" in events:
             report = LoadReport(run.batch_id, 1, events["published"], opened=3, closed=2)
             emit_loaded(run, STAGED, report)
+        if "answers" in events:
+            emit_circuit(Transition.CLOSED, "source_db_conn", AWAY, contract=name)
         if fails is not None and len(attempts) > retries:
-            if isinstance(fails, StepFailedError | SourceUnavailableError):
-                emit_failure(run, fails, attempts=4)
+            if isinstance(fails, SourceCircuitOpenError):
+                emit_circuit(Transition.OPENED, "source_db_conn", AWAY, contract=name)
             raise fails
         if fails is not None:
             raise StepFailedError(**ERROR)
@@ -172,7 +176,8 @@ def what_alarms(client: SyncPrefectClient) -> None:
     load("bad", verdict=verdict("a", score=0.5), fails=QualityGateError(**ERROR))
     load("odd", verdict=verdict("anomaly 1", "anomaly 2", "past_runs 3", "between"))
     load("wrong", verdict=verdict("between", "required", "unique", "matches"))
-    load("away", fails=SourceUnavailableError(**ERROR))
+    load("away", fails=SourceCircuitOpenError(**ERROR))
+    load("back", answers=True)
     killed = Crashed(message="Process exited with -9")
     state_of(client, "killed", "load-table", Running(), killed, killed.fresh_copy())
 

@@ -73,6 +73,8 @@ def read_json(channel: str, body: dict) -> tuple[str, str]:
     if channel == "slack":
         subject, _, text = body["text"].partition("\n")
         return subject.strip("*"), text
+    if channel == "pager" and body["event_action"] == "resolve":
+        return "an incident is resolved", body["dedup_key"]
     if channel == "pager":
         return body["payload"]["summary"], body["payload"]["custom_details"]["message"]
     return body["subject"], body["message"]

@@ -73,6 +73,8 @@ EXPECTED = (
     ("odd", 0, "warning: ns.odd: a burst of anomalies", ("webhook",)),
     ("wrong", 0, "warning: ns.wrong: a burst of failed checks", ("webhook",)),
     ("away", 0, "critical: source_db_conn: the source does not answer", ("mail", "pager")),
+    ("back", 0, "info: source_db_conn: the source answers again", ("mail",)),
+    ("back", 0, "an incident is resolved", ("pager",)),
     ("endless", 11, "error: load-tables, run endless, still running after 11 s", ("mail", "slack")),
     ("waiting", 12, "warning: load-tables, run waiting, does not start after 12 s", ("webhook",)),
     ("slow", 13, "warning: load-table, run slow, still running after 13 s", ("webhook",)),
@@ -265,7 +267,11 @@ def test_a_message_has_the_reason_the_numbers_a_link_and_the_next_command(scene)
     assert "Next: strandline quarantine bad" in bad
     assert "/runs/flow-run/" in bad
     assert "5 of 100 rows" in scene.body("ns.odd")
-    assert "gave up after" in scene.body("source_db_conn")
+    assert "5 failure(s) in a row, the last one in away: a connection that broke." in scene.body(
+        "critical: source_db_conn: the source does"
+    )
+    assert "open since 2001-09-09 01:46:40 UTC" in scene.body("answers again")
+    assert scene.body("an incident is resolved") in {each.subject for each in scene.arrived}
     assert f"prefect flow-run cancel {scene.steps['endless']['id']}" in scene.body("run endless")
     assert "/runs/flow-run/" in scene.body("ns.stale")
     assert "when it was first watched" in scene.body("ns.never")
@@ -300,7 +306,7 @@ def test_applying_again_changes_nothing_and_keeps_every_id(scene):
     assert {each["change"] for each in first} == {"created"}
     assert {each["change"] for each in second} == {"unchanged"}
     assert [each["id"] for each in first] == [each["id"] for each in second]
-    assert len({each["id"] for each in first}) == 13
+    assert len({each["id"] for each in first}) == 14
 
 
 def test_a_channel_that_the_server_has_stays_where_its_secret_is_not_known(scene):

@@ -39,7 +39,7 @@ def test_the_server_and_the_hook_send_the_same_of_an_error_and_no_value(message,
 
 
 def test_one_pattern_takes_texts_that_begin_with_any_of_the_prefixes_and_no_other_error():
-    excluded = ("QualityGateError", "SourceUnavailableError")
+    excluded = ("QualityGateError", "SourceCircuitOpenError")
     pattern = either(*(f"{EXCEPTION}{kind}: " for kind in excluded)) + "*"
 
     taken = {kind for kind in OWN_ERRORS if fnmatchcase(f"{EXCEPTION}{kind}: any text", pattern)}
@@ -58,7 +58,7 @@ def test_the_shipped_alerts_compile_and_the_server_takes_every_template():
 
     made = list(automations(file, block, "http://pages.test/"))
 
-    assert len(made) == len(file.alerts) + 1  # the end of zombies
+    assert len(made) == len(file.alerts) + 2  # the ends of zombies and of open circuits
     assert len({each.name for each in made}) == len(made)
     assert {channel for channel, _ in requested} == {"slack", "webhook"}
     for each in made:

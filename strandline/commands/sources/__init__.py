@@ -1,0 +1,1 @@
+"""`strandline source`: the circuits of sources, and who holds connections to them."""
