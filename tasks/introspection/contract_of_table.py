@@ -16,8 +16,9 @@ from contracts.errors import ContractError, NotFoundError, SchemaDriftError, Str
 from contracts.loader import problems
 from contracts.model import Contract
 from contracts.model.source_relation import RelationDetails
+from tasks.introspection.contract_proposal import ContractNames, Proposal
 from tasks.introspection.contract_text import contract_text
-from tasks.introspection.propose_contract import ContractNames, Proposal, propose_contract
+from tasks.introspection.propose_contract import propose_contract
 from tasks.introspection.sampled_rows import Sample, sampled_rows
 
 __all__ = ["ContractOfTable", "contract_of_table"]

@@ -14,7 +14,7 @@ import yaml
 
 from contracts.model import Classification
 from contracts.model.database_type_names import family, spark_type
-from tasks.introspection.propose_contract import Proposal, ProposedColumn
+from tasks.introspection.contract_proposal import Proposal, ProposedColumn
 
 __all__ = ["DECIDE", "Decision", "contract_text", "decisions_in"]
 
@@ -266,7 +266,10 @@ def _why(proposal: Proposal) -> str:
         return "reads the rows after the watermark"
     if proposal.stamps.marks_changes:
         return "finds each change and deletion; incremental reads less, and sees no deletions"
-    return "no column marks each change, so each load reads all rows"
+    if proposal.stamps.columns:
+        stamp = proposal.stamps.columns[0]
+        return f"{stamp} may be null, or does not move with each change: all rows are read"
+    return "no column marks each change: all rows are read"
 
 
 def _source_column(column: ProposedColumn) -> dict[str, object]:

@@ -13,7 +13,7 @@ from tasks.introspection.personal_data_names import name_words, words_of
 from tasks.introspection.sampled_rows import Sample
 from tasks.source.postgresql_to_spark_types import natural_type
 
-__all__ = ["Key", "Stamps", "is_named_like_a_log", "key_of", "stamps_of"]
+__all__ = ["Key", "Stamps", "entity_of_log", "is_named_like_a_log", "key_of", "stamps_of"]
 
 _UPDATED = words_of(
     "updated update upd modified modification modify changed change mtime lastmod lastmodified "

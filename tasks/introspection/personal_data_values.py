@@ -25,7 +25,7 @@ from stdnum.nl import bsn
 from stdnum.pl import pesel
 from stdnum.se import personnummer
 
-__all__ = ["Likeness", "likeness"]
+__all__ = ["Likeness", "is_recognisable", "likeness", "mentions"]
 
 _MOST_VALUES = 200
 """Of one column: each check of a number costs microseconds, of many kinds."""

@@ -7,7 +7,7 @@ what a user may want otherwise, is a decision, in words.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from contracts.errors import ContractError
 from contracts.model import Classification, Contract
@@ -20,6 +20,12 @@ from contracts.model.source_relation import (
     RelationDetails,
 )
 from contracts.validation.contract_notices import suggests_derived
+from tasks.introspection.contract_proposal import (
+    ContractNames,
+    LeftOut,
+    Proposal,
+    ProposedColumn,
+)
 from tasks.introspection.key_and_stamps import (
     Key,
     Stamps,
@@ -42,117 +48,12 @@ from tasks.introspection.translate_checks import (
 )
 from tasks.source.postgresql_to_spark_types import carrier, natural_type
 
-__all__ = ["ContractNames", "LeftOut", "Proposal", "ProposedColumn", "propose_contract"]
+__all__ = ["propose_contract"]
 
 FULL_UP_TO = 1_000_000
 """Rows up to which a full load is proposed: it finds every change and every deletion."""
 SPLIT_FROM = 100_000
 """Rows from which the read is split by the key."""
-
-
-@dataclass(frozen=True, slots=True)
-class ContractNames:
-    """What a contract is called: itself, its block, and its target."""
-
-    contract: str
-    connection: str
-    namespace: str
-    table: str
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A column of the source that the contract does not have, and why, and what can be done."""
-
-    name: str
-    declared: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProposedColumn:
-    """One column, in the source and in the target.
-
-    Attributes:
-        source: Its name in the source.
-        target: Its name in the target.
-        declared: Its type as the source declares it.
-        type: Its type as the contract words it, in both.
-        required: It is never null.
-        description: From the source's comment; empty without one.
-        suggestion: How sensitive it may be, and why.
-        sensitive: How sensitive it is with what it is made of; None: it may lie in the clear.
-        promise: What the source's constraints promise of its values.
-        reference: The history column that it refers to, as `to` of a relationship.
-        later: The same, of a table that has no contract yet.
-        notes: What there is to say, in words.
-        decisions: What there is to decide, in words.
-    """
-
-    source: str
-    target: str
-    declared: str
-    type: str
-    required: bool
-    description: str
-    suggestion: Suggestion
-    sensitive: Classification | None
-    promise: ColumnPromise | None
-    reference: str
-    later: str
-    notes: tuple[str, ...]
-    decisions: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """The parts of a contract.
-
-    Attributes:
-        names: What it is called.
-        details: The table.
-        rows: How many rows it has, about; None: not known.
-        columns: Its columns, those of the target in the source's order.
-        left_out: The columns that it does not have.
-        key: What identifies a row.
-        events: Its rows are changes; else they are states.
-        stamps: What dates its changes.
-        stamp_type: The type of the target's column that has the stamp.
-        copied_stamp: The source column that the target has as its stamp alone.
-        incremental: A load begins at the watermark.
-        partition_column: What splits the read; None: nothing does.
-        tracked: The target columns whose change opens a version; none: the key's presence does.
-        conditions: By check, the condition.
-        untranslated: The constraints that were not translated.
-        decisions: What there is to decide about the table, in words.
-        notes: What there is to say about it.
-    """
-
-    names: ContractNames
-    details: RelationDetails
-    rows: int | None
-    columns: tuple[ProposedColumn, ...]
-    left_out: tuple[LeftOut, ...]
-    key: Key
-    events: bool
-    stamps: Stamps
-    stamp_type: str
-    copied_stamp: str
-    incremental: bool
-    partition_column: str | None
-    tracked: tuple[str, ...]
-    conditions: Mapping[str, str]
-    untranslated: tuple[str, ...]
-    decisions: Mapping[str, str]
-    notes: tuple[str, ...]
-
-    def generated_name(self, name: str) -> str:
-        """The name of a column that Strandline fills, which no column of the source has."""
-        return free_name(name, {column.target.lower() for column in self.columns})
-
-    def target_of(self, source: str) -> str:
-        """The target's name of a source column."""
-        return next(column.target for column in self.columns if column.source == source)
 
 
 def propose_contract(

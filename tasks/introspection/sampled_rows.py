@@ -7,16 +7,16 @@ transaction of the reading. Where it fails, there is no sample, and the reason i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from blocks.postgres.consistent_read import SourceReading
 from contracts.errors import StrandlineError
 from contracts.model.source_relation import RelationDetails
 
-__all__ = ["MOST_CHARACTERS", "SAMPLE_ROWS", "Sample", "sampled_rows"]
+__all__ = ["Sample", "sampled_rows"]
 
-SAMPLE_ROWS = 1_000
-MOST_CHARACTERS = 500
+_SAMPLE_ROWS = 1_000
+_MOST_CHARACTERS = 500
 _SECONDS = 10
 _BIG = 100_000
 """From so many rows on the sample is of blocks from all over the table, not of the first ones."""
@@ -36,7 +36,7 @@ class Sample:
         missing: Why there are none; empty where there are.
     """
 
-    rows: tuple[Mapping[str, object], ...] = ()
+    rows: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
     whole: bool = False
     missing: str = ""
 
@@ -61,7 +61,7 @@ def sampled_rows(
     by_block = _by_block(details)
     return Sample(
         rows=tuple(dict(zip(columns, row, strict=True)) for row in rows),
-        whole=not by_block and len(rows) < SAMPLE_ROWS,
+        whole=not by_block and len(rows) < _SAMPLE_ROWS,
         missing="" if rows else "the table has no rows",
     )
 
@@ -76,15 +76,15 @@ def _query(details: RelationDetails, columns: Sequence[str]) -> str:
     table = f"{_quoted(details.relation.schema)}.{_quoted(details.relation.name)}"
     sampled = ""
     if _by_block(details):
-        percent = min(100.0, 100.0 * _MORE_THAN_ASKED * SAMPLE_ROWS / (details.rows or 1))
+        percent = min(100.0, 100.0 * _MORE_THAN_ASKED * _SAMPLE_ROWS / (details.rows or 1))
         sampled = f" TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (0)"
-    return f"SELECT {items} FROM {table}{sampled} LIMIT {SAMPLE_ROWS}"  # noqa: S608 - quoted
+    return f"SELECT {items} FROM {table}{sampled} LIMIT {_SAMPLE_ROWS}"  # noqa: S608 - quoted
 
 
 def _cut(quoted: str, kind: str) -> str:
     if kind == "bytea":
         return f"substring({quoted} FROM 1 FOR {_OCTETS})"
-    return f"left({quoted}::text, {MOST_CHARACTERS})"
+    return f"left({quoted}::text, {_MOST_CHARACTERS})"
 
 
 def _quoted(name: str) -> str:

@@ -33,7 +33,7 @@ from tasks.introspection.sampled_rows import Sample
 from tasks.source.postgresql_to_spark_types import natural_type
 from tasks.transforms.protection.derived_value_search import DerivedColumn, derived_columns
 
-__all__ = ["Suggestion", "suggested_classifications"]
+__all__ = ["Suggestion", "sensitive_columns", "suggested_classifications"]
 
 _BY_NAME = {kind.name: kind for kind in KINDS}
 _MOST, _NONE = 0.8, 0.05
@@ -94,12 +94,8 @@ def suggested_classifications(
     return _with_origins(details, tuple(described), found, sample)
 
 
-def form_of(column: RelationColumn) -> str:
-    """What the values of a column come as, in the words of `personal_data_names`; "" for others."""
-    return _form(column)
-
-
 def _form(column: RelationColumn) -> str:
+    """What the values of a column come as, in the words of `personal_data_names`; "" for others."""
     if column.kind != "base":
         return ""
     bare = column.type.partition("(")[0].strip()

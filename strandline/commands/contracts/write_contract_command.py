@@ -19,8 +19,8 @@ from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.number_format import NOTHING, many
 from strandline.terminal.text_table import Heading, text_table
 from tasks.introspection.contract_of_table import ContractOfTable, contract_of_table
+from tasks.introspection.contract_proposal import ContractNames, Proposal
 from tasks.introspection.contract_text import Decision, decisions_in
-from tasks.introspection.propose_contract import ContractNames, Proposal
 from tasks.introspection.target_names import identifier
 
 __all__ = ["ContractOptions", "write_contract"]

@@ -334,7 +334,7 @@ def test_a_name_that_suggests_a_derived_column_is_asked_once(document, written):
 
     (notice,) = notices(load_contract(written(document)), "a.yaml")
 
-    assert notice.path == f"{position('checksum')}.derived_from"
+    assert notice.path == f"{SOURCE}.columns, checksum"
     for answer in (["id"], []):
         origin(document, "checksum").update(derived_from=answer)
         assert notices(load_contract(written(document)), "a.yaml") == ()

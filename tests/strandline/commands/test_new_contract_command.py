@@ -404,10 +404,22 @@ def test_without_samples_no_row_is_read(database, new):
     told, _, _ = new("crm.sampled", "--no-samples")
     seen, _, _ = new("crm.sampled", "--force")
 
+    assert told["rows"] > 0  # as the database plans for
     assert [each["classification"] for each in told["columns"]] == [None, None]
     assert told["notes"] == ["no sample: not asked for; suggestions are by name alone"]
     assert [each["classification"] for each in seen["columns"]] == [None, "CONFIDENTIAL"]
     assert "50 of 50 sampled values look like e-mail addresses" in seen["columns"][1]["notes"]
+
+
+def test_a_view_that_fails_on_a_row_is_not_read_without_samples(database, new):
+    database.execute("CREATE VIEW crm.dividing AS SELECT id, 1 / (id - id) AS n FROM crm.keyless")
+    database.execute("INSERT INTO crm.keyless VALUES ('x', 1, 1)")
+
+    told, _, _ = new("crm.dividing", "--no-samples")
+    tried, _, _ = new("crm.dividing", "--force")
+
+    assert told["notes"] == ["no sample: not asked for; suggestions are by name alone"]
+    assert "SourceValueError" in tried["notes"][0]
 
 
 def test_a_sample_is_bounded_and_of_all_over_a_big_table(database, new):
