@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import ClassVar, LiteralString, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -117,23 +117,29 @@ class PostgresqlSource:
     def jdbc_options(self, snapshot: str | None = None) -> dict[str, str]:
         """For `spark.read.format("jdbc").options(...)`.
 
-        The url holds no credentials: Spark shows it in plans.
+        The url holds no credentials: Spark shows it in plans. It holds what the driver writes in
+        upper and lower case, since Spark hands on the properties of a read in slices in lower case,
+        which the driver ignores.
 
         Args:
             snapshot: The read that the sessions join; None gives each session the current state.
         """
         host = f"[{self.host}]" if ":" in self.host else self.host
+        settings = {
+            "ApplicationName": self.application,
+            "connectTimeout": str(self.connect_timeout),
+            "loginTimeout": str(self.connect_timeout),
+            "socketTimeout": str(self.statement_timeout + _GRACE_SECONDS),
+            "tcpKeepAlive": "true",
+        }
+        database = quote(self.database, safe="")
         return {
-            "url": f"jdbc:postgresql://{host}:{self.port}/{quote(self.database, safe='')}",
+            "url": f"jdbc:postgresql://{host}:{self.port}/{database}?"
+            + urlencode(settings, quote_via=quote),
             "driver": "org.postgresql.Driver",
             "user": self.user,
             "password": self.password,
             **self.security.jdbc(),
-            "connectTimeout": str(self.connect_timeout),
-            "loginTimeout": str(self.connect_timeout),
-            "tcpKeepAlive": "true",
-            "socketTimeout": str(self.statement_timeout + _GRACE_SECONDS),
-            "ApplicationName": self.application,
             # Spark queries the columns' types in sessions that don't run this statement. They read
             # no value, and no type depends on these settings.
             "sessionInitStatement": transaction(

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pickle
 import socket
 import threading
+import time
+from urllib.parse import parse_qsl
 
 import psycopg
 import pytest
@@ -282,7 +284,12 @@ def test_sparks_sessions_are_the_same_fetching_at_once_or_in_parts(reader, spark
     frame = spark.read.format("jdbc").options(**options, fetchsize=fetchsize)
 
     assert frame.option("query", shown(SESSION)).load().first().asDict() == SESSION
-    assert options["connectTimeout"] == "3"
+    # With predicates, as loads read, Spark hands on its properties in lower case.
+    url = options.pop("url")
+    properties = {**options, "fetchsize": fetchsize}
+    table = f"({shown(SESSION)}) AS session"
+    by_slice = spark.read.jdbc(url, table, predicates=["1 = 1"], properties=properties)
+    assert by_slice.first().asDict() == SESSION
 
 
 def test_a_session_leaves_nothing_in_the_connection_that_a_pooler_gives_to_others(reader, owner):
@@ -313,10 +320,57 @@ def test_names_are_the_catalogs_own(owner, any_postgres):
     assert owner.query_row("SELECT upper('a')") == ("A",)
 
 
+def test_a_read_that_fails_ends_the_sessions_that_joined_it_and_no_other(reader):
+    def join(name):
+        session = psycopg.connect(
+            host=reader.host,
+            port=reader.port,
+            dbname="shop",
+            user=READER,
+            password=PASSWORD,
+            application_name=name,
+        )
+        session.execute("SELECT 1")
+        return session
+
+    with pytest.raises(KeyError), reader.reading() as reading:  # noqa: PT012
+        settings = dict(parse_qsl(reading.jdbc_options()["url"].partition("?")[2]))
+        joined, other = join(settings["ApplicationName"]), join("strandline 0123abcd")
+        raise KeyError
+
+    time.sleep(0.5)
+    with pytest.raises(psycopg.OperationalError):
+        joined.execute("SELECT 1")
+    assert other.execute("SELECT 1").fetchone() == (1,)
+    other.close()
+    joined.close()
+
+
+def test_a_server_that_hangs_is_left_when_the_statement_should_have_ended(reader, monkeypatch):
+    monkeypatch.setattr("blocks.postgres.connection._GRACE_SECONDS", -1)
+    begun = time.monotonic()
+    # The limit here comes before the server's own: as if that had not ended the statement.
+    error = error_of(
+        lambda: changed(reader, statement_timeout_seconds=3).query_row("SELECT pg_sleep(30)")
+    )
+
+    assert isinstance(error, SourceUnavailableError)
+    assert "57014" not in str(error)
+    assert time.monotonic() - begun < 15
+
+
 def test_the_address_of_jdbc_holds_no_credential_and_quotes_what_it_must(reader):
     options = changed(reader, host="::1", database="odd/name?x=1").jdbc_options()
 
-    assert options["url"] == f"jdbc:postgresql://[::1]:{reader.port}/odd%2Fname%3Fx%3D1"
+    address, _, settings = options["url"].partition("?")
+    assert address == f"jdbc:postgresql://[::1]:{reader.port}/odd%2Fname%3Fx%3D1"
+    assert dict(parse_qsl(settings)) == {
+        "ApplicationName": "strandline",
+        "connectTimeout": "3",
+        "loginTimeout": "3",
+        "socketTimeout": str(reader.statement_timeout_seconds + 15),
+        "tcpKeepAlive": "true",
+    }
     assert options["driver"] == "org.postgresql.Driver"
     assert reader.packages() == ("org.postgresql:postgresql:42.7.8",)
 

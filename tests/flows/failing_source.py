@@ -17,11 +17,11 @@ from tests.flows.readings import FIRST, INSERT, TABLE
 CONNECTION = "source_db_conn"
 SLOW_VIEW = """
 ALTER TABLE clinic.readings RENAME TO rows;
-CREATE VIEW clinic.readings AS
-SELECT r.* FROM clinic.rows AS r CROSS JOIN LATERAL (
-    SELECT pg_sleep({seconds}) WHERE r.state IS NOT NULL
-) AS slow
+CREATE OR REPLACE FUNCTION clinic.slowly(state text) RETURNS boolean LANGUAGE plpgsql AS
+$$ BEGIN PERFORM pg_sleep({seconds}); RETURN state IS NOT NULL; END $$;
+CREATE VIEW clinic.readings AS SELECT r.* FROM clinic.rows AS r WHERE clinic.slowly(r.state)
 """
+"""Makes the readings a view that takes so long for each row."""
 OURS = (
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE application_name LIKE 'strandline%' AND pid <> pg_backend_pid()"
@@ -97,6 +97,7 @@ def meanwhile(dsn: str, act: Callable[[], None], *, least: int = 2, times: int =
                     if acted == times:
                         done.set()
                         return
+                    wait_until(lambda: sessions(dsn) == 0, 5)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

@@ -43,7 +43,11 @@ class ResettingProxy:
                 line, _ = self._server.accept()
             except OSError:
                 return
-            onward = socket.create_connection(("127.0.0.1", self.target))
+            try:
+                onward = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:  # nobody listens there now
+                line.close()
+                continue
             self._lines += [line, onward]
             for one, other in ((line, onward), (onward, line)):
                 threading.Thread(target=_pass_on, args=(one, other), daemon=True).start()

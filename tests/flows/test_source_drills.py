@@ -34,6 +34,8 @@ pytestmark = pytest.mark.nightly
 TERMINATE = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'strand%'"
 )
+RETRIES = 4
+"""After 2, 4, 8 and 16 s: a server may take long to start."""
 READER = "reader-of-the-drill"
 
 
@@ -47,10 +49,10 @@ def own_server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def contracts(tmp_path_factory):
-    """The contract of the readings, whose reads are tried three times."""
+    """The contract of the readings, whose reads are tried five times."""
     folder = tmp_path_factory.mktemp("contracts")
     text = yaml.safe_load(CONTRACT.read_text())
-    text["customProperties"][0]["value"]["source"]["retry_attempts"] = 2
+    text["customProperties"][0]["value"]["source"]["retry_attempts"] = RETRIES
     (folder / "readings.yaml").write_text(yaml.safe_dump(text))
     return folder
 
@@ -67,7 +69,7 @@ def loaded(readings, own_server):
         for row in SECOND:
             connection.execute("DELETE FROM clinic.readings WHERE patient = %s", row[:1])
             connection.execute(INSERT, row)
-        connection.execute(SLOW_VIEW.format(seconds=0.6))
+        connection.execute(SLOW_VIEW.format(seconds=1.5))
     yield readings
     with psycopg.connect(own_server.dsn.get_secret_value(), autocommit=True) as connection:
         connection.execute("DROP SCHEMA clinic CASCADE")
@@ -108,7 +110,7 @@ def test_sessions_that_an_administrator_ends_are_an_error_that_passes(loaded, ow
 
     set_source(loaded, circuit_failures=50)
     with (
-        meanwhile(own_server.dsn.get_secret_value(), end, times=3) as ended,
+        meanwhile(own_server.dsn.get_secret_value(), end, times=RETRIES + 1) as ended,
         pytest.raises(SourceUnavailableError),
     ):
         load_table("readings")
@@ -153,7 +155,7 @@ def test_too_few_connections_are_an_error_that_passes(loaded, own_server):
         load_table("readings")
 
     unharmed(loaded, before)
-    assert circuit_of(loaded).failures == 3
+    assert circuit_of(loaded).failures == RETRIES + 1
     drop_reader(own_server)
 
 
