@@ -115,7 +115,7 @@ def certificate_page(certificate: ErasureCertificate) -> list[RenderableType]:
             ("unusual rows", count(certificate.unusual_rows)),
             ("staged batches", f"{count(certificate.stages)} dropped, the next load reads again"),
             ("older states", f"{count(purged.snapshots)} gone, with {many(purged.files, 'file')}"),
-            ("tags and branches", ", ".join(purged.refs) or NOTHING),
+            ("kept by others", ", ".join(certificate.foreign_refs) or NOTHING),
             ("left", f"{count(proof.rows_left)} rows in any file, looked for in each of them"),
             ("took", duration((certificate.ended - certificate.began).total_seconds())),
             ("erasure", certificate.erasure_id),
