@@ -35,7 +35,7 @@ _STATE = Path(".strandline")
 
 _LAKE = (
     "run", "verify", "history", "diff", "status", "runs", "report", "upkeep",
-    "rebuild", "access", "decrypt",
+    "rebuild", "access", "decrypt", "retention",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
 _COMMANDS = (*_LAKE, "quarantine", "hold", "audit", "keys", *_SERVER, "alerts", "contracts")
