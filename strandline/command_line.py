@@ -35,7 +35,7 @@ _STATE = Path(".strandline")
 
 _LAKE = (
     "run", "verify", "history", "diff", "status", "runs", "report", "upkeep",
-    "rebuild", "access", "decrypt", "erase",
+    "rebuild", "access", "decrypt", "erase", "retention",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
 _COMMANDS = (

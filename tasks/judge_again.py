@@ -19,6 +19,7 @@ from contracts.model.encryption_keys import ProtectionKeys
 from contracts.model.reserved_column_names import UNFIT
 from history.planning.event_validation import VALIDATION_REASONS
 from history.planning.hard_deletes import MASS_CLOSING
+from history.spark.column_quoting_and_comparison import named
 from history.writing.quarantine_table import EVENT_FORM, SOURCE_FORM
 from tasks.compiler.compile_contract import CompiledContract, compile_contract
 from tasks.compiler.fingerprint_columns import fingerprint_columns
@@ -26,6 +27,7 @@ from tasks.compiler.source_kind_in_history_table import with_recorded_source_kin
 from tasks.erasure.erased_subjects import erased_digests
 from tasks.judging.referenced_values import referenced_values
 from tasks.lifecycle.settle_rows import repair_claims
+from tasks.retention.retired_records import retired_records
 from tasks.run.protection_keys import protection_keys
 from tasks.run.quarantine_decision import Selection, unsettled_rows
 from tasks.run.run_context import Run
@@ -33,6 +35,7 @@ from tasks.run.stage_table import write_stage
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import StagedBatch
 from tasks.transforms import stage_rows
+from tasks.transforms.record_digests import without_retired
 from tasks.transforms.rows_from_quarantine import READ_AT, ROW_ID, events, form, rows_of_source
 from tasks.transforms.stage_input import Known, Origin
 
@@ -86,9 +89,8 @@ def judge_again(
     rows = rows.where(F.col("__left").isNull())
     keys = protection_keys(run, compiled, rows=selected, create=False)
     from_source = _staged_from_source(run, compiled, reading, keys, rows)
-    write_stage(
-        run, from_source.unionByName(_staged_events(compiled, run, rows), allowMissingColumns=True)
-    )
+    staged_events = _staged_events(compiled, run, rows, keys)
+    write_stage(run, from_source.unionByName(staged_events, allowMissingColumns=True))
     counts = run.spark.table(run.stage).groupBy(stage_rows.KIND).count().collect()
     kinds = {row[stage_rows.KIND]: row["count"] for row in counts}
     return JudgedAgain(compiled, _staged(run, kinds), selected, left)
@@ -172,14 +174,27 @@ def _staged_from_source(
         known=Known(
             references=referenced_values(run, contract, reading).frames,
             erased=erased_digests(run.spark, run.settings, run.target),
+            retired=retired_records(run.spark, run.settings, run.target),
         ),
         observation=Observation(f"{run.name}-{run.batch_id}"),
     )
 
 
-def _staged_events(contract: CompiledContract, run: Run, rows: DataFrame) -> DataFrame:
+def _staged_events(
+    contract: CompiledContract, run: Run, rows: DataFrame, keys: ProtectionKeys
+) -> DataFrame:
     """The rows in event form: they passed the checks once, and the history judges them again."""
     frame = events(rows.where(F.col("__form") == EVENT_FORM), contract.events)
+    retired = retired_records(run.spark, run.settings, run.target)
+    if retired is not None and contract.stage.stamp is not None:
+        frame = without_retired(
+            frame,
+            retired,
+            contract.stage.key,
+            keys.fingerprint.material,
+            table=contract.table,
+            stamp=named(contract.stage.stamp),
+        )
     own = contract.stage.from_run.get("batch_id")
     if own is not None:
         frame = frame.withColumn(own[0], F.lit(run.batch_id))

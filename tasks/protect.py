@@ -21,6 +21,7 @@ from tasks.compiler.fingerprint_columns import fingerprint_columns
 from tasks.erasure.erased_subjects import erased_digests
 from tasks.judging.anomaly_model_of_batch import model_of_batch
 from tasks.judging.referenced_values import referenced_values
+from tasks.retention.retired_records import retired_records
 from tasks.run.protection_keys import protection_keys
 from tasks.run.quarantine_decision import has_unsettled_rows
 from tasks.run.run_context import Run
@@ -42,7 +43,7 @@ def _figures(batch: StagedBatch) -> Figures:
         "rows read": batch.rows_read,
         "refused": batch.refused,
         "ignored": batch.ignored,
-        **({"about erased persons": batch.erased} if batch.erased else {}),
+        **({"erased or retired": batch.erased} if batch.erased else {}),
         "staged": batch.staged,
     }
 
@@ -89,6 +90,7 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
             references=referenced.frames,
             open_versions=_open_versions(run, extraction, fingerprinted),
             erased=erased_digests(run.spark, run.settings, run.target),
+            retired=retired_records(run.spark, run.settings, run.target),
         ),
         observation=observation,
         anomalies=anomalies if isinstance(anomalies, AnomalyModel) else None,

@@ -101,7 +101,14 @@ OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "to": ("columns", _FEATURES),
     },
     "access": {"row_classification": ("row_classification", _RIGHTS)},
-    "privacy": {"subject": ("subject_columns", "tasks.erasure.data_subjects")},
+    "privacy": {
+        "subject": ("subject_columns", "tasks.erasure.data_subjects"),
+        "retention": ("retention", "tasks.retention.retain_table"),
+    },
+    "privacy.retention": {
+        "action": ("action", "tasks.retention.retain_table"),
+        "from": ("start", "tasks.retention.expired_records"),
+    },
     "of a role": {
         "level": ("level", "contracts.model.access.role"),
         "above": ("above", "contracts.model.access.role"),

@@ -35,8 +35,8 @@ __all__ = [
     "Zombie",
 ]
 
-FLOWS = ("load-table", "load-tables", "upkeep")
-"""The flows that an alert watches by default: all of Strandline's."""
+FLOWS = ("load-table", "load-tables", "upkeep", "apply-retention")
+"""The flows that an alert watches by default: all that run on a schedule."""
 
 
 class Severity(StrEnum):

@@ -281,6 +281,28 @@ class ServiceLevel:
     freshness_hours: float | None = None
 
 
+class RetentionAction(StrEnum):
+    """What becomes of a record whose retention is over."""
+
+    ANONYMISE = "anonymise"
+    DELETE = "delete"
+
+
+class RetentionStart(StrEnum):
+    """Since when a record's retention counts: since it ended, or since it was last loaded."""
+
+    RECORD_END = "record_end"
+    LOAD = "load"
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRule:
+    """What is done with records that were kept for `Contract.retention_days`, and since when."""
+
+    action: RetentionAction
+    start: RetentionStart = RetentionStart.RECORD_END
+
+
 @dataclass(frozen=True, slots=True)
 class Contract:
     """Everything Strandline needs for one target table.
@@ -290,6 +312,7 @@ class Contract:
     not classified.
     `protection` is how columns of a classification are protected that say nothing themselves.
     `subject` are the target columns that name the person a row is about; empty: those of the key.
+    `retention` is what is done when `retention_days` are over; None: nothing.
     """
 
     name: str
@@ -310,6 +333,7 @@ class Contract:
     row_classification: str | None = None
     protection: Mapping[Classification, Protection] = field(default_factory=dict)
     subject: tuple[str, ...] = ()
+    retention: RetentionRule | None = None
 
     @property
     def target(self) -> str:

@@ -58,6 +58,27 @@ def derived_sources(contract: Contract) -> frozenset[str]:
     return frozenset(name for name, of in parts.items() if not secret.isdisjoint(of)) - secret
 
 
+def personal_columns(contract: Contract) -> tuple[str, ...]:
+    """The target columns that say something of a person, beside those of the key.
+
+    Those that are protected, those that are CONFIDENTIAL or RESTRICTED themselves or by what they
+    are made of, and those that name the person. What Strandline fills is none.
+    """
+    effective = effective_classifications(contract.source.columns)
+    sensitive = {name for name, each in effective.items() if each in SENSITIVE}
+    return tuple(
+        column.name
+        for column in contract.columns
+        if column.name not in contract.key
+        and (
+            column.protection is not None
+            or column.name in contract.subject
+            or (column.classification in SENSITIVE and column.sources)
+            or not sensitive.isdisjoint(column.sources)
+        )
+    )
+
+
 def _sensitive_themselves(contract: Contract) -> frozenset[str]:
     guarded = SENSITIVE | contract.protection.keys()
     columns = contract.source.columns

@@ -70,7 +70,7 @@ TRANSFORMATIONS: Mapping[str, Signature] = MappingProxyType(
         "batch_id": _generated("The batch that opened the version"),
         "row_score": _generated("Weighted share of its own checks that the row passed, 0 to 1"),
         "retention_date": _generated(
-            "The day from which retention makes personal columns unreadable"
+            "The earliest day on which retention may make personal columns unreadable"
         ),
     }
 )

@@ -1,8 +1,10 @@
-"""The columns that name a person can be found again in what is stored."""
+"""A person can be found again in what is stored, and what retention asks for can be done."""
 
 from __future__ import annotations
 
-from contracts.model import Contract, ProtectionKind
+from contracts.model import Contract, ProtectionKind, RetentionAction, RetentionStart
+from contracts.model.database_type_names import family
+from contracts.model.sensitivity import personal_columns
 from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.yaml_reading.problem_report import did_you_mean
 from contracts.yaml_reading.yaml_section import Section
@@ -12,7 +14,7 @@ _LOST = frozenset({ProtectionKind.MASK, ProtectionKind.GENERALISE, ProtectionKin
 
 
 def check_privacy(contract: Contract, extension: Section) -> None:
-    """Report subject columns that the target does not have, or that name nobody once stored."""
+    """Report subject columns that are none, and a retention that can't be applied."""
     section = extension.child("privacy")
     if section is None:
         return
@@ -35,3 +37,70 @@ def check_privacy(contract: Contract, extension: Section) -> None:
             )
     if len({*contract.subject}) < len(contract.subject):
         section.problem("subject", "a column is named twice", "leave it out")
+    retention = section.child("retention")
+    if retention is not None and contract.retention is not None:
+        _check_retention(contract, retention)
+
+
+REPLACEABLE = frozenset({"string", "integer"})
+"""The families of types of which a key column can get another value that stands for nobody."""
+
+
+_COMPARED = _LOST - {ProtectionKind.REDACT} | {ProtectionKind.PSEUDONYMISE}
+
+
+def _check_retention(contract: Contract, section: Section) -> None:
+    rule = contract.retention
+    if rule is None:
+        return
+    if contract.retention_days is None:
+        section.problem("action", "for how long?", "say `retention` among the slaProperties")
+    if rule.start is RetentionStart.LOAD:
+        _check_from_load(contract, section)
+    elif (ends := contract.generated("valid_to")) is not None and ends.type not in _MOMENTS:
+        section.problem("from", f"versions end at a {ends.type}, which is no time", "from: load")
+    if rule.action is RetentionAction.ANONYMISE:
+        _check_anonymise(contract, section)
+
+
+_MOMENTS = frozenset({"date", "timestamp", ""})
+
+
+def _check_from_load(contract: Contract, section: Section) -> None:
+    if contract.source.is_state:
+        section.problem(
+            "from",
+            "what a state has is a record still, however long ago it was loaded",
+            "from: record_end",
+        )
+    if contract.generated("retention_date") is None and contract.generated("recorded_at") is None:
+        section.problem("from", "no column says when a version was loaded", "add retention_date")
+
+
+def _check_anonymise(contract: Contract, section: Section) -> None:
+    kinds = [
+        "string" if column.protection is not None else family(column.type)
+        for column in contract.columns
+        if column.name in contract.key
+    ]
+    if kinds and not REPLACEABLE & {*kinds}:
+        section.problem(
+            "action",
+            "no key column is text or a whole number, so the key can't be made nobody's",
+            "action: delete",
+        )
+    personal = {*personal_columns(contract)}
+    ordering = {*contract.history.tie_breaker, contract.history.first_valid_from}
+    # Protected ones are refused in any case; so are tracked ones that can't be compared.
+    clear = {column.name for column in contract.columns if column.protection is None}
+    for name in sorted(personal & clear & {each for each in ordering if each}):
+        section.problem("action", f"{name} is personal, and versions are ordered or dated by it")
+    tracked = [each for each in contract.columns if each.name in contract.history.tracked]
+    compared = all(each.protection is None or each.protection.kind in _COMPARED for each in tracked)
+    is_personal = not personal.isdisjoint(contract.history.tracked)
+    if compared and is_personal and contract.generated("fingerprint") is None:
+        section.problem(
+            "action",
+            "versions that differ in personal columns alone would become one",
+            "add a column with the transformation fingerprint",
+        )

@@ -35,7 +35,7 @@ def summary_markdown(summary: LoadSummary) -> str:
         ("rows refused", staged.refused + sum(report.refused.values())),
         ("rows that say nothing", staged.ignored),
         ("rows known already", staged.repeated + report.repeated),
-        *([("rows about erased persons", staged.erased)] if staged.erased else []),
+        *([("rows erased or retired", staged.erased)] if staged.erased else []),
         ("versions opened", report.opened),
         ("versions closed", report.closed),
         ("late events", report.late),

@@ -139,6 +139,9 @@ ApplyTo = Annotated[
         "says.",
     ),
 ]
+ApplyRetention = Annotated[
+    bool, Parameter(name="--apply", negative="", help="Do it, as the contract says.")
+]
 RoleName = Annotated[str, Parameter(name="--as", help="The role that may decrypt.")]
 Reason = Annotated[str, Parameter(help="Why; the audit log keeps it.")]
 Columns = Annotated[
@@ -385,6 +388,23 @@ def erase(  # noqa: PLR0913 - one option each
         reason=reason, drop_tags=drop_tags, skip_missing=skip_missing, dry_run=dry_run
     )
     return erase_command.erase(screen, table, options, request, settings=settings)
+
+
+def retention(
+    table: TableName,
+    /,
+    *,
+    apply: ApplyRetention = False,
+    dry_run: DryRun = False,
+    settings: Settings = "default",
+    json: AsJson = False,
+) -> None:
+    """Show which records of a table were kept long enough; anonymise or delete them if told to."""
+    screen = CommandOutput.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands.retention import retention_of_table
+    options = retention_of_table.RetentionOptions(apply, dry_run)
+    retention_of_table.retention(screen, table, options, settings=settings)
 
 
 def deploy(*, file: ProjectFile = _PROJECT, state: State = _STATE, json: AsJson = False) -> int:

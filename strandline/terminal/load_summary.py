@@ -108,7 +108,7 @@ def _details(summary: LoadSummary) -> list[RenderableType]:
         ("quality", "nothing to judge" if verdict.score is None else quality),
         ("took", duration(summary.elapsed_seconds)),
         ("batch", summary.batch_id),
-        *((("about erased persons", count(staged.erased)),) if staged.erased else ()),
+        *((("erased or retired", count(staged.erased)),) if staged.erased else ()),
         *_taken_back(summary),
         *_settled(summary),
         *_source_kind(summary),

@@ -50,8 +50,11 @@ class Known:
             columns); a row that equals one is not staged. None: all rows are staged.
         erased: The digests of persons whose rows may not be kept, by the subject columns that
             named them; each frame has the column `SUBJECT_DIGEST`, without repetitions.
+        retired: The records that retention has retired, and until when, as
+            `tasks.transforms.record_digests.with_retired` takes them. None: there is none.
     """
 
     references: Mapping[str, DataFrame] = field(default_factory=dict)
     open_versions: DataFrame | None = None
     erased: Mapping[tuple[str, ...], DataFrame] = field(default_factory=dict)
+    retired: DataFrame | None = None

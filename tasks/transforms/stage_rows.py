@@ -46,6 +46,11 @@ from tasks.transforms.protection.column_protection import (
     protected,
     source_row,
 )
+from tasks.transforms.record_digests import (
+    staged_record_message,
+    with_retired,
+    with_stored_keys,
+)
 from tasks.transforms.stage_input import Known, Origin
 from tasks.transforms.subject_digests import subject_messages, with_erased
 
@@ -55,7 +60,8 @@ IGNORED, REPEATED, ERASED = "ignored", "repeated", "erased"
 DUPLICATE = "duplicate"
 """The kind of a row. `duplicate` are events that a set check refused later. Ignored and repeated
 rows are counted and not staged; where a load needs all keys of the read, their keys are staged too,
-those of repeated rows as `seen`. Rows about an erased person are counted, and never staged."""
+those of repeated rows as `seen`. Rows about an erased person, or of a record that retention has
+retired, are counted as erased, and never staged."""
 KINDS = (EVENT, REFUSED, IGNORED, REPEATED, ERASED)
 
 FAILED, SOURCE_ROW, DIGEST = "__failed", "__source_row", "__digest"
@@ -90,6 +96,7 @@ class StagePlan:
         key: The key's target columns.
         key_values: Their mapped values.
         values: The clear values of the target columns that come from the row.
+        stamp: The target column that has when the source made the change; None: no column has.
         from_run: Target columns that come from the run, by transformation: name and type.
         events: The event columns.
         tracked: The tracked columns.
@@ -113,6 +120,7 @@ class StagePlan:
     key: tuple[str, ...]
     key_values: tuple[Column, ...]
     values: Mapping[str, Column]
+    stamp: str | None
     from_run: Mapping[str, tuple[str, str]]
     events: tuple[str, ...]
     tracked: tuple[str, ...]
@@ -166,6 +174,7 @@ def compile_stage(contract: Contract) -> StagePlan:
         key=contract.key,
         key_values=tuple(mapped_column(contract, contract.column(name)) for name in contract.key),
         values={**mapped(contract), **_sequence_of(contract)},
+        stamp=next(iter(_sequence_of(contract)), None),
         from_run=generated,
         events=tuple(event_schema(contract).fieldNames()),
         tracked=contract.history.tracked,
@@ -228,8 +237,11 @@ def stage_rows(
     referring = with_references(rows, plan.checks, known.references)
     checked = _checked(referring, plan, origin, anomalies)
     mapped_rows = _mapped(checked, plan, origin)
-    fingerprinted = _fingerprinted(mapped_rows, plan, keys, origin, tuple(known.erased))
+    fingerprinted = _fingerprinted(mapped_rows, plan, keys, origin, known)
     told_apart = with_erased(fingerprinted, tuple(known.erased.values()), IS_ERASED)
+    if known.retired is not None:
+        stamp = F.lit(None) if plan.stamp is None else F.col(_clear(plan.stamp))
+        told_apart = with_retired(told_apart, known.retired, stamp, IS_ERASED)
     classified = _classified(told_apart, plan, known.open_versions)
     measured = classified.observe(observation, *_measures(plan, origin))
     staged = measured.where(F.col(KIND).isin(*_staged_kinds(origin)))
@@ -323,7 +335,7 @@ def _fingerprinted(
     plan: StagePlan,
     keys: ProtectionKeys,
     origin: Origin,
-    subjects: tuple[tuple[str, ...], ...],
+    known: Known,
 ) -> DataFrame:
     """Adds everything that is hashed with the fingerprint key: the key enters the plan once."""
     wanted = {}
@@ -342,8 +354,13 @@ def _fingerprinted(
     row = as_json(named(name) for name in plan.protection.sources)
     text = F.concat(F.lit(_DOMAIN), row, F.coalesce(named(UNFIT), F.lit("")))
     refused = F.when(F.col("__refused"), text)
-    persons = [{name: F.col(_clear(name)) for name in columns} for columns in subjects]
+    persons = [{name: F.col(_clear(name)) for name in columns} for columns in known.erased]
     messages = {DIGEST: refused, **subject_messages(mapped_rows, persons, table=origin.target)}
+    if known.retired is not None:
+        clear = {name: F.col(_clear(name)) for name in plan.key}
+        hidden, key = plan.protection.pseudonymised, keys.pseudonym.material
+        mapped_rows, stored = with_stored_keys(mapped_rows, clear, hidden, key, table=origin.target)
+        messages |= staged_record_message(mapped_rows, stored, table=origin.target)
     return fingerprints(mapped_rows, wanted, keys.fingerprint.material, messages=messages)
 
 

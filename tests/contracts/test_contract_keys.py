@@ -52,6 +52,7 @@ PARSED = {
     "quality.anomalies": parse_quality_gate._ANOMALY_KEYS,
     "access": parse_roles._ACCESS_KEYS,
     "privacy": parse_privacy._KEYS,
+    "privacy.retention": parse_privacy._RETENTION_KEYS,
     "of a role": parse_roles._KEYS,
     "rows of a role": parse_roles._ROW_KEYS,
     "of a target column": parse_columns._EXTENSION_KEYS,

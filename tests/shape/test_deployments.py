@@ -103,12 +103,15 @@ def test_every_shipped_contract_has_a_deployment_of_its_own_and_one_loads_them_a
     assert [set(group) for group in groups if len(group) > 1] == [CONTRACTS]
 
 
-def test_upkeep_is_scheduled_for_whatever_contracts_there_are():
-    (nightly,) = [each for each in DEPLOYMENTS if each not in LOADS]
+def test_upkeep_and_retention_are_scheduled_for_whatever_contracts_there_are():
+    nightly = [each for each in DEPLOYMENTS if each not in LOADS]
 
-    assert nightly["entrypoint"] == "flows/upkeep.py:upkeep"
-    assert contracts_of(nightly) == []
-    assert nightly["schedules"]
+    assert [each["entrypoint"] for each in nightly] == [
+        "flows/upkeep.py:upkeep",
+        "flows/apply_retention.py:apply_retention",
+    ]
+    assert [contracts_of(each) for each in nightly] == [[], []]
+    assert all(each["schedules"] for each in nightly)
 
 
 def test_no_step_needs_a_git_host():

@@ -45,6 +45,7 @@ class AuditAction(StrEnum):
     LIFT_ERASURE = "lift erasure"
     LEGAL_HOLD = "legal hold"
     RELEASE_HOLD = "release hold"
+    RETAIN = "apply retention"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,13 @@ def pseudonymised(
     `tasks.transforms.hashing.hash_input_encoding`; null for null. Equal numbers have equal
     pseudonyms.
     """
+    return hashed(frame, pseudonym_messages(frame, values, table=table), key)
+
+
+def pseudonym_messages(
+    frame: DataFrame, values: Mapping[str, Column], *, table: str
+) -> dict[str, Column]:
+    """What is hashed with the pseudonym key, by column; see `pseudonymised`."""
     schema = frame.select(*[value.alias(label) for label, value in values.items()]).schema
     messages = {}
     for (label, value), field in zip(values.items(), schema.fields, strict=True):
@@ -36,4 +43,4 @@ def pseudonymised(
             F.lit(prefix),
             hash_input_encoding.framed(hash_input_encoding.tagged(value, field.dataType)),
         )
-    return hashed(frame, messages, key)
+    return messages

@@ -56,6 +56,7 @@ def test_the_contracts_and_ledgers_the_project_needs_are_shipped():
         "quality_decisions",
         "quality_findings",
         "quarantine",
+        "retired_records",
         "run_metrics",
         "unusual_rows",
     ]

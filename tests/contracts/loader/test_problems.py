@@ -10,10 +10,15 @@ from contracts.loader import load_contract, problems
 EXT = "customProperties.strandline"
 SOURCE = f"{EXT}.source"
 HISTORY = f"{EXT}.history"
+RETENTION = f"{EXT}.privacy.retention"
 
 
 def source(d):
     return d["customProperties"][0]["value"]["source"]
+
+
+def privacy(d):
+    return d["customProperties"][0]["value"]["privacy"]
 
 
 def history(d):
@@ -329,7 +334,26 @@ CASES = {
     ),
     "a retention date without a retention": (
         lambda d: d["slaProperties"].pop(),
-        {"slaProperties": "retention"},
+        {"slaProperties": "retention", f"{RETENTION}.action": "for how long"},
+    ),
+    "a retention of nothing that is known": (
+        lambda d: privacy(d).update(retention={"action": "hide", "form": "load"}),
+        {f"{RETENTION}.action": "unknown word hide", f"{RETENTION}.form": "unknown key"},
+    ),
+    "a retention of a state from its load": (
+        lambda d: privacy(d)["retention"].update({"from": "load"}),
+        {f"{RETENTION}.from": "is a record still"},
+    ),
+    "anonymised versions without a fingerprint": (
+        lambda d: (
+            remove(d, "source_checksum"),
+            history(d).update(tracked=["new_source_column2", "record_status"]),
+        ),
+        {f"{RETENTION}.action": "would become one"},
+    ),
+    "anonymised versions that are dated by what is personal": (
+        lambda d: privacy(d).update(subject=["source_created_date"]),
+        {f"{RETENTION}.action": "ordered or dated by it"},
     ),
     "a primary key that is not unique": (
         lambda d: (
