@@ -11,7 +11,7 @@ from dataclasses import replace
 from prefect import flow
 
 from contracts.errors import QualityGateError
-from flows.approve_batch import approved_load
+from flows.decisions.approve_batch import approved_load
 from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import ContractName, KeyCount, Minutes, SettingsName
 from flows.flow_run import started, this_run

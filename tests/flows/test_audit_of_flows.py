@@ -15,9 +15,9 @@ from pyspark.sql import functions as F
 
 import tasks.record_lineage_and_metrics as record_module
 from contracts.errors import LakehouseUnavailableError, QualityGateError
+from flows.decisions.publish_batch import publish_held_batch
+from flows.decisions.release_rows import correct_rows, discard_rows, release_rows
 from flows.load_table import load_table
-from flows.publish_batch import publish_held_batch
-from flows.release_rows import correct_rows, discard_rows, release_rows
 from flows.rotate_keys import rotate_keys
 from flows.upkeep import upkeep
 from history.iceberg.snapshot_log import snapshot_log

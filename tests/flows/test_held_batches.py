@@ -14,9 +14,9 @@ from prefect.client.schemas.objects import StateType
 from prefect.flow_runs import resume_flow_run
 
 from contracts.errors import CommitConflictError, NotFoundError, QualityGateError
-from flows import approve_batch
+from flows.decisions import approve_batch
+from flows.decisions.publish_batch import publish_held_batch
 from flows.load_table import load_table
-from flows.publish_batch import publish_held_batch
 from history.iceberg.current_snapshot import WATERMARK, current_state
 from tasks.lifecycle.leftover_cleanup import clear_expired_stages
 from tasks.run.quarantine_decision import Action, Decision

@@ -10,9 +10,9 @@ import yaml
 from pyspark.sql import functions as F
 
 from contracts.errors import NotFoundError, UsageError
-from flows import release_rows as flows
+from flows.decisions import release_rows as flows
+from flows.decisions.release_rows import correct_rows, discard_rows, release_rows
 from flows.load_table import load_table
-from flows.release_rows import correct_rows, discard_rows, release_rows
 from history.iceberg.current_snapshot import WATERMARK, current_state
 from tasks.correct_or_discard import Correction
 from tasks.run.quarantine_decision import Action, Decision, Selection

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from pyspark.sql import functions as F
 
+from flows.decisions.release_rows import release_rows
 from flows.load_table import load_table
-from flows.release_rows import release_rows
 from history.iceberg.current_snapshot import current_state
 from tasks.run.quarantine_decision import Action, Decision, Selection
 from tests.flows.state_contracts import write_contract

@@ -17,8 +17,8 @@ from rich.text import Text
 from blocks.lookup import block_lookup
 from contracts.errors import StrandlineError
 from contracts.model import Contract
-from flows.publish_batch import publish_held_batch
-from flows.release_rows import ReleaseSummary, correct_rows, discard_rows, release_rows
+from flows.decisions.publish_batch import publish_held_batch
+from flows.decisions.release_rows import ReleaseSummary, correct_rows, discard_rows, release_rows
 from strandline.commands.temporary_prefect_server import start_temporary_server
 from strandline.queries.open_lakehouse import contract_of
 from strandline.queries.select_refused_rows import RowSelector, selection_of

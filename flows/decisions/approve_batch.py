@@ -15,7 +15,7 @@ from prefect.logging import get_run_logger
 from pydantic import Field
 
 from contracts.errors import QualityGateError
-from flows.publish_batch import publish_stage
+from flows.decisions.publish_batch import publish_stage
 from tasks.run.quarantine_decision import Action, Decision
 from tasks.run.step_results import LoadSummary
 
