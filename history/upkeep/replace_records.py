@@ -141,7 +141,10 @@ def _written(
     if replacement.new_keys:
         wanted = others.unionByName(_replaced(theirs, before.columns, replacement))
     branches.create(spark, table, _BRANCH, snapshot_id)
-    branches.overwrite_rows(wanted, branches.branch_of(table, _BRANCH), properties)
+    target = branches.branch_of(table, _BRANCH)
+    branches.overwrite_rows(wanted, target, {})
+    # The manifest with the bounds of the replaced files is that snapshot's, and no later one's.
+    branches.append_rows(wanted.limit(0), target, properties)
     head = branches.head(spark, table, _BRANCH)
     after = _at(spark, table, head)
     kept = replacement.kept_columns(before.columns)

@@ -84,31 +84,6 @@ class ReleasedHolds:
     still_held: int
 
 
-def held_digests(
-    spark: SparkSession, settings: RunSettings, target: str
-) -> Mapping[tuple[str, ...], DataFrame]:
-    """The digests of the persons of a table who are under hold, by the columns that named them.
-
-    Args:
-        spark: A session with the lakehouse's catalog.
-        settings: Where the ledger lies.
-        target: The history table, with its catalog.
-
-    Returns:
-        Frames with `SUBJECT_DIGEST`, each person once.
-    """
-    holds = active_holds(spark, settings, target)
-    if holds is None:
-        return {}
-    found = sorted({tuple(row[0]) for row in holds.select("subject_columns").distinct().collect()})
-    return {
-        columns: holds.where(F.col("subject_columns") == _array(columns))
-        .select(SUBJECT_DIGEST)
-        .distinct()
-        for columns in found
-    }
-
-
 def active_holds(spark: SparkSession, settings: RunSettings, target: str) -> DataFrame | None:
     """The ledger's rows of a table whose holds are not released; None: there is no ledger yet."""
     table = ledger_table(settings, LEGAL_HOLDS)

@@ -14,6 +14,8 @@ from history.upkeep.replace_records import (
     new_key,
     replace_records,
 )
+from tests.history.upkeep.test_erase_rows import ADA, CY, holding
+from tests.history.upkeep.test_erase_rows import EVENTS as PEOPLE
 from tests.history.upkeep.test_table_upkeep import event, load, published, snapshots, versions
 
 FIRST = [event(1, 10, "a"), event(2, 10, "b"), event(3, 10, "c")]
@@ -143,3 +145,19 @@ def test_a_load_that_publishes_meanwhile_is_not_lost(spark, table):
             lambda _rows: load(spark, table, "b3", event(3, 30, "e")),
         )
     assert [each[1] for each in versions(spark, table) if each[0] == 3] == ["c", "e"]
+
+
+def test_no_file_of_either_table_has_a_value_of_a_record_that_is_gone(spark, lake_namespace):
+    name = f"{lake_namespace}.people"
+    for position in range(3):
+        load(spark, name, f"b{position}", *PEOPLE[position::3])
+    # Records 2 and 4 alone are about her; of 1 she has versions too.
+    records = spark.createDataFrame([(1,), (2,), (4,)], "key int")
+    assert holding(spark, ADA, name)
+    assert holding(spark, ADA, kept_events(name))
+
+    run(spark, name, RecordReplacement(key=("key",), records=records))
+    forget_states(spark, name)
+
+    assert holding(spark, ADA, name, kept_events(name)) == []
+    assert holding(spark, CY, name)
