@@ -93,6 +93,7 @@ def run_metrics(**given) -> RunMetrics:
         "rows_refused": 3,
         "rows_ignored": 0,
         "rows_repeated": 0,
+        "rows_erased": 0,
         "versions_opened": 8_000,
         "versions_closed": 1_234,
         "late": 0,
