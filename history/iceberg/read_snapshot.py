@@ -1,4 +1,4 @@
-"""A snapshot with the columns that the table has now."""
+"""Reading a snapshot: as it was, or with the columns that the table has now."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_in_current_columns(
 
     Iceberg reads a snapshot with the columns that the table had then.
     """
-    frame = spark.read.option("versionAsOf", str(snapshot_id)).table(table)
+    frame = rows_at(spark, table, snapshot_id)
     stored = frame.columns
     null = F.lit(None)
     event_columns = [
@@ -33,6 +33,11 @@ def read_in_current_columns(
     if settings.observed_since is None:
         return frame
     return frame.withColumn(settings.sequence, F.expr(sequence_sql(settings)))
+
+
+def rows_at(spark: SparkSession, table: str, snapshot_id: int) -> DataFrame:
+    """A snapshot with the columns that the table had then."""
+    return spark.read.option("versionAsOf", str(snapshot_id)).table(table)
 
 
 def sequence_sql(settings: HistorySettings, prefix: str = "") -> str:

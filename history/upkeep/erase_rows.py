@@ -26,6 +26,7 @@ from history.iceberg.current_snapshot import (
     current_state,
 )
 from history.iceberg.history_table import ensure_kept, exists, kept_events
+from history.iceberg.read_snapshot import rows_at
 from history.model.change_batch import audit_branch_name
 from history.model.history_settings import HistorySettings
 from history.planning.event_validation import DELETE
@@ -80,10 +81,10 @@ def marked_rows(spark: SparkSession, table: str, erasure: RowErasure) -> ErasedR
     state = current_state(spark, table)
     if state is None:
         return ErasedRows()
-    versions = erasure.marked(_at(spark, table, state.snapshot_id))
+    versions = erasure.marked(rows_at(spark, table, state.snapshot_id))
     kept: Mapping[str, int] = {}
     if state.kept_snapshot is not None:
-        rows = _at(spark, kept_events(table), state.kept_snapshot)
+        rows = rows_at(spark, kept_events(table), state.kept_snapshot)
         kept = _counts(erasure.marked(rows), erasure.mark)
     return ErasedRows(_counts(versions, erasure.mark), kept)
 
@@ -140,7 +141,7 @@ class _Erasing:
 
 def _erase(run: _Erasing) -> ErasedRows:
     spark, table, state = run.spark, run.table, run.state
-    before = _at(spark, table, state.snapshot_id)
+    before = rows_at(spark, table, state.snapshot_id)
     leaving = checkpoint(
         run.leaves(run.erasure.marked(before)).select(
             *_identity(run.settings, before.columns), run.erasure.mark
@@ -148,7 +149,7 @@ def _erase(run: _Erasing) -> ErasedRows:
     ).rows
     kept = None
     if state.kept_snapshot is not None:
-        kept = run.erasure.marked(_at(spark, run.kept, state.kept_snapshot))
+        kept = run.erasure.marked(rows_at(spark, run.kept, state.kept_snapshot))
     erased = ErasedRows(
         _counts(leaving, run.erasure.mark),
         {} if kept is None else _counts(kept, run.erasure.mark),
@@ -170,7 +171,7 @@ def _erase(run: _Erasing) -> ErasedRows:
         branches.append_rows(spark.table(table).limit(0), target, properties)
     head = branches.head(spark, table, _BRANCH)
     _refuse_other_rows(
-        table, run.stays(run.erasure.marked(before)), _at(spark, table, head), run.erasure
+        table, run.stays(run.erasure.marked(before)), rows_at(spark, table, head), run.erasure
     )
     branches.fast_forward(spark, table, _BRANCH)
     return ErasedRows(erased.versions, erased.kept_events, keys)
@@ -253,7 +254,7 @@ def _written_anew(run: _Erasing, rows: DataFrame) -> int:
     write = branches.append_rows if not _has_rows(spark, kept) else branches.overwrite_rows
     write(rows, target, {})
     head = branches.head(spark, kept, _BRANCH)
-    _refuse_other_rows(kept, rows, _at(spark, kept, head), None)
+    _refuse_other_rows(kept, rows, rows_at(spark, kept, head), None)
     branches.alter(
         spark,
         f"ALTER TABLE {kept} CREATE OR REPLACE TAG `{TAG}{head}` AS OF VERSION {head}",
@@ -288,7 +289,3 @@ def _refuse_other_rows(
 def _counts(marked: DataFrame, mark: str) -> Mapping[str, int]:
     rows = marked.where(F.col(mark).isNotNull()).groupBy(mark).count().collect()
     return {row[0]: int(row[1]) for row in rows}
-
-
-def _at(spark: SparkSession, table: str, snapshot_id: int) -> DataFrame:
-    return spark.read.option("versionAsOf", snapshot_id).table(table)

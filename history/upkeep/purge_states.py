@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from history.iceberg import branches
 from history.iceberg.current_snapshot import BATCH_ID, current_state
 from history.iceberg.history_table import exists, kept_events
+from history.iceberg.read_snapshot import rows_at
 from history.iceberg.snapshot_log import snapshot_log
 from history.model.change_batch import audit_branch_name
 from history.upkeep.compaction import join_manifests
@@ -143,7 +144,7 @@ def left_files(spark: SparkSession, table: str) -> LeftFiles:
 
 def physical_rows(spark: SparkSession, table: str, snapshot_id: int) -> DataFrame:
     """The rows in the data files of a snapshot, also those that deletes hide from readers."""
-    rows = spark.read.option("versionAsOf", snapshot_id).table(table)
+    rows = rows_at(spark, table, snapshot_id)
     # Iceberg gives the deleted rows too where the column that tells them is asked for.
     return rows.where(F.col("_deleted").isNotNull())
 

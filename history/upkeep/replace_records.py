@@ -18,6 +18,7 @@ from contracts.errors import AuditError
 from history.iceberg import branches
 from history.iceberg.current_snapshot import KEPT_SNAPSHOT, CurrentState
 from history.iceberg.history_table import kept_events
+from history.iceberg.read_snapshot import rows_at
 from history.model.change_batch import audit_branch_name
 from history.model.recorded_source_reads import READ
 from history.spark.column_quoting_and_comparison import named, quoted, same
@@ -135,7 +136,7 @@ def _written(
     properties: Mapping[str, str],
 ) -> tuple[int, int]:
     """How many rows of the records the table has, and the head of its audited branch."""
-    before = _at(spark, table, snapshot_id)
+    before = rows_at(spark, table, snapshot_id)
     theirs, others = _of(before, replacement), _without(before, replacement, new=False)
     wanted = others
     if replacement.new_keys:
@@ -146,7 +147,7 @@ def _written(
     # The manifest with the bounds of the replaced files is that snapshot's, and no later one's.
     branches.append_rows(wanted.limit(0), target, properties)
     head = branches.head(spark, table, _BRANCH)
-    after = _at(spark, table, head)
+    after = rows_at(spark, table, head)
     kept = replacement.kept_columns(before.columns)
     totals = row_totals(theirs.select(*map(named, kept)))
     _refuse_other_rows(table, others, after, replacement)
@@ -229,7 +230,3 @@ def _audit(table: str, expected: str, found: int) -> AuditError:
         found=f"{found:,} rows that are not so",
         next_step="Nothing was published. Report this, with the counts.",
     )
-
-
-def _at(spark: SparkSession, table: str, snapshot_id: int) -> DataFrame:
-    return spark.read.option("versionAsOf", snapshot_id).table(table)

@@ -18,6 +18,7 @@ from contracts.errors import AuditError
 from history.iceberg import branches
 from history.iceberg.current_snapshot import KEPT_SNAPSHOT, current_state
 from history.iceberg.history_table import kept_events
+from history.iceberg.read_snapshot import rows_at
 from history.model.change_batch import audit_branch_name
 from history.spark.column_quoting_and_comparison import comparable, named
 from history.upkeep.snapshot_expiry import TAG
@@ -73,8 +74,8 @@ def pending_values(spark: SparkSession, table: str, rewrite: ValueRewrite) -> Pe
         return PendingValues()
     kept = 0
     if state.kept_snapshot is not None:
-        kept = _pending(_at(spark, kept_events(table), state.kept_snapshot), rewrite)
-    versions = _pending(_at(spark, table, state.snapshot_id), rewrite)
+        kept = _pending(rows_at(spark, kept_events(table), state.kept_snapshot), rewrite)
+    versions = _pending(rows_at(spark, table, state.snapshot_id), rewrite)
     return PendingValues(state.snapshot_id, versions, kept)
 
 
@@ -148,13 +149,13 @@ def _rewritten_on_branch(
     properties: Mapping[str, str],
 ) -> int:
     """The head of a branch on which the table is rewritten, and audited."""
-    before = _at(spark, table, snapshot_id)
+    before = rows_at(spark, table, snapshot_id)
     branches.create(spark, table, _BRANCH, snapshot_id)
     branches.overwrite_rows(
         rewrite.rewritten(before), branches.branch_of(table, _BRANCH), properties
     )
     head = branches.head(spark, table, _BRANCH)
-    totals = [row_totals(rewrite.meaning(rows)) for rows in (before, _at(spark, table, head))]
+    totals = [row_totals(rewrite.meaning(rows)) for rows in (before, rows_at(spark, table, head))]
     refuse_other_meaning(table, *totals)
     return head
 
@@ -171,7 +172,3 @@ def _tag(spark: SparkSession, table: str, snapshot_id: int) -> None:
 def _pending(rows: DataFrame, rewrite: ValueRewrite) -> int:
     found = rows.agg(F.coalesce(F.sum(rewrite.pending(rows)), F.lit(0)).alias("n")).collect()
     return int(found[0].n)
-
-
-def _at(spark: SparkSession, table: str, snapshot_id: int) -> DataFrame:
-    return spark.read.option("versionAsOf", snapshot_id).table(table)

@@ -25,6 +25,7 @@ from contracts.loader import find_contract
 from contracts.model import Contract
 from history.iceberg.history_table import exists
 from history.model.history_settings import HistorySettings
+from history.spark.checkpoint import checkpoint
 from history.upkeep.erase_rows import ErasedRows, RowErasure, erase_rows, marked_rows
 from history.upkeep.purge_states import PurgedStates, foreign_refs, purge_history
 from tasks.compiler.contract_to_history_settings import history_settings
@@ -90,16 +91,10 @@ def erase_from_table(
         AuditError: Other rows are not as they were; nothing was published.
         ErasureIncompleteError: Files of broken-off writes are left that may hold rows.
     """
-    block = block_lookup.settings(settings)
-    model = find_contract(contract, contracts_folder(block))
-    target = f"{block.lakehouse.catalog}.{model.target}"
-    with table_lock(block.state_directory, target, run_id=run_id):
-        block.lakehouse.check()
-        with map_spark_errors(model.name, "erase", publishes=True):
-            spark = block.spark.session(block.lakehouse, shared=False)
-            _refuse_no_table(spark, model, target)
-            persons = data_subjects(spark, block, model, subjects)
-            return _Erasure(spark, block, model, target, persons, request, run_id, at).run()
+    with _locked(contract, settings, run_id) as (spark, block, model, target):
+        _refuse_no_table(spark, model, target)
+        persons = data_subjects(spark, block, model, subjects)
+        return _Erasure(spark, block, model, target, persons, request, run_id, at).run()
 
 
 def lift_erasure(
@@ -117,35 +112,42 @@ def lift_erasure(
         UsageError: A person is not named as the contract names them.
         NotFoundError: None of them is listed.
     """
+    with _locked(contract, settings, run_id) as (spark, block, model, target):
+        persons = data_subjects(spark, block, model, subjects)
+        lifted = lift(spark, block, target, persons.columns, persons.frame, at=at)
+        if not lifted:
+            raise NotFoundError(
+                where=target,
+                expected="persons who are listed as erased",
+                found="none of those named",
+                next_step="Nothing was changed. Check the values, and the table.",
+            )
+        entry = AuditEntry(
+            action=AuditAction.LIFT_ERASURE,
+            subject=target,
+            actor=current_actor(),
+            reason=reason,
+            contract=model.name,
+            contract_version=model.version,
+            run_id=run_id,
+            counts={"subjects": lifted},
+        )
+        record_audit(spark, block, [entry], at=datetime.now(UTC))
+    return lifted
+
+
+@contextmanager
+def _locked(
+    contract: str, settings: str, run_id: str
+) -> Iterator[tuple[SparkSession, RunSettings, Contract, str]]:
+    """A session, the settings, the contract and its table, which is locked meanwhile."""
     block = block_lookup.settings(settings)
     model = find_contract(contract, contracts_folder(block))
     target = f"{block.lakehouse.catalog}.{model.target}"
     with table_lock(block.state_directory, target, run_id=run_id):
         block.lakehouse.check()
         with map_spark_errors(model.name, "erase", publishes=True):
-            spark = block.spark.session(block.lakehouse, shared=False)
-            persons = data_subjects(spark, block, model, subjects)
-            columns, digests = persons.columns, persons.frame
-            lifted = lift(spark, block, target, columns, digests, at=at)
-            if not lifted:
-                raise NotFoundError(
-                    where=target,
-                    expected="persons who are listed as erased",
-                    found="none of those named",
-                    next_step="Nothing was changed. Check the values, and the table.",
-                )
-            entry = AuditEntry(
-                action=AuditAction.LIFT_ERASURE,
-                subject=target,
-                actor=current_actor(),
-                reason=reason,
-                contract=model.name,
-                contract_version=model.version,
-                run_id=run_id,
-                counts={"subjects": lifted},
-            )
-            record_audit(spark, block, [entry], at=datetime.now(UTC))
-    return lifted
+            yield block.spark.session(block.lakehouse, shared=False), block, model, target
 
 
 def _refuse_no_table(spark: SparkSession, contract: Contract, target: str) -> None:
@@ -262,7 +264,7 @@ class _Erasure:
             stages = clear_all_stages(spark, settings, name, self.target)
             purged = purge_history(spark, self.target)
         with _step(name, "quarantine"):
-            unusual, ledgers = self._erase_ledgers(erased)
+            unusual, ledgers = self._erase_ledgers(erased, refused=bool(found.quarantined))
         with _step(name, "verify"):
             proof = verify_erasure(spark, self.persons, self.target, self._ledger("quarantine"))
             if not proof.holds:
@@ -312,23 +314,24 @@ class _Erasure:
             [(digest,) for digest in found.digests], f"{SUBJECT_DIGEST} string"
         )
 
-    def _erase_ledgers(self, erased: ErasedRows) -> tuple[int, PurgedStates]:
-        """Refused rows and unusual rows; how many of the latter, and what went with both."""
+    def _erase_ledgers(self, erased: ErasedRows, *, refused: bool) -> tuple[int, PurgedStates]:
+        """Refused rows and unusual rows; how many of the latter, and what went with both.
+
+        `refused`: there are refused rows about the persons. None can come meanwhile.
+        """
         spark, purged, unusual = self.spark, PurgedStates(), 0
         target = F.lit(self.target).alias("target_table")
         keys = None if erased.keys is None else keys_as_kept(erased.keys, self.contract.key)
-        ledger = self._ledger("quarantine")
-        if exists(spark, ledger):
-            rows = quarantined_subjects(spark, self.persons, ledger, self.target)
-            if rows.limit(1).collect():
-                by_key = rows.select("record_key")
-                keys = by_key if keys is None else keys.unionByName(by_key)
-                keys = spark.createDataFrame(keys.distinct().collect(), "record_key string")
-                purged += erase_ledger_rows(spark, ledger, rows.select(ROW_ID, target), _SAME_ROW)
+        if refused:
+            ledger = self._ledger("quarantine")
+            # Finding them decrypts: once is enough.
+            rows = checkpoint(quarantined_subjects(spark, self.persons, ledger, self.target)).rows
+            by_key = rows.select("record_key")
+            keys = by_key if keys is None else keys.unionByName(by_key)
+            purged += erase_ledger_rows(spark, ledger, rows.select(ROW_ID, target), _SAME_ROW)
         ledger = self._ledger("unusual_rows")
         if keys is not None and exists(spark, ledger):
             mine = spark.table(ledger).where(F.col("target_table") == self.target)
-            keys = keys.distinct()
             unusual = mine.join(keys, "record_key", "left_semi").count()
             if unusual:
                 purged += erase_ledger_rows(

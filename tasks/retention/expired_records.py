@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.errors import ContractError
@@ -154,8 +154,3 @@ def _dates(
         last.alias(_LAST),
         F.greatest(*promised, nothing).alias(_PROMISED),
     )
-
-
-def at_snapshot(spark: SparkSession, table: str, snapshot_id: int) -> DataFrame:
-    """A table as one of its snapshots has it."""
-    return spark.read.option("versionAsOf", snapshot_id).table(table)

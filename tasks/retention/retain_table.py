@@ -29,6 +29,7 @@ from contracts.model import Contract, RetentionAction, RetentionStart
 from history.iceberg import branches
 from history.iceberg.current_snapshot import CurrentState, current_state
 from history.iceberg.history_table import exists, kept_events
+from history.iceberg.read_snapshot import rows_at
 from history.model.history_settings import HistorySettings
 from history.schema_evolution.evolve_table import settings_of_table
 from history.spark.checkpoint import unpersisting
@@ -51,7 +52,6 @@ from tasks.retention.anonymise_records import anonymising, removing
 from tasks.retention.expired_records import (
     IS_HELD,
     DueRecords,
-    at_snapshot,
     due_records,
     rule_of,
 )
@@ -253,8 +253,8 @@ class RetentionRun:
         """The versions and the kept events that readers see."""
         kept = None
         if state.kept_snapshot is not None:
-            kept = at_snapshot(self.spark, kept_events(self.target), state.kept_snapshot)
-        return at_snapshot(self.spark, self.target, state.snapshot_id), kept
+            kept = rows_at(self.spark, kept_events(self.target), state.kept_snapshot)
+        return rows_at(self.spark, self.target, state.snapshot_id), kept
 
     def _due(self, state: CurrentState) -> DueRecords:
         versions, kept = self._tables(state)

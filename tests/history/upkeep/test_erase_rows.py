@@ -185,3 +185,14 @@ def test_nothing_is_published_where_other_rows_changed_or_another_was_faster(
             erase_rows(spark, table, SETTINGS, by_value(ADA))
     assert versions(spark, table) == [*before, (9, CY, 0, 9, None)]
     assert {row.name for row in spark.table(f"{table}.refs").collect()} == {"main"}
+
+
+def test_a_column_that_is_newer_than_the_kept_events_is_no_hindrance(spark, table):
+    for each in (table, kept_events(table)):
+        spark.sql(f"ALTER TABLE {each} ADD COLUMN remark STRING")
+    before = versions(spark, table)
+
+    erased = erase_rows(spark, table, SETTINGS, by_key(1))
+
+    assert erased.kept_events["1"] >= 1
+    assert versions(spark, table) == [row for row in before if row[0] != 1]
