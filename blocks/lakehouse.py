@@ -20,13 +20,13 @@ from blocks.iceberg import catalog_access_check
 from blocks.postgres.connection import JDBC_DRIVER
 from blocks.postgres.transport_security import TlsMode, TransportSecurity, is_this_machine
 from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
+from blocks.sqlite.sqlite_connection import SQLITE_DRIVER
 
 __all__ = ["Lakehouse"]
 
 
 _RUNTIME = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0"
 _AWS = "org.apache.iceberg:iceberg-aws-bundle:1.12.0"
-_SQLITE_DRIVER = "org.xerial:sqlite-jdbc:3.50.3.0"
 
 _POSTGRESQL, _SQLITE = "jdbc:postgresql://", "jdbc:sqlite:"
 _DATABASE = "lakehouse"
@@ -165,7 +165,7 @@ class Lakehouse(Block):
         packages = [_RUNTIME]
         if self.kind == "jdbc":
             sqlite = self.embedded_directory is None and (self.uri or "").startswith(_SQLITE)
-            packages.append(_SQLITE_DRIVER if sqlite else JDBC_DRIVER)
+            packages.append(SQLITE_DRIVER if sqlite else JDBC_DRIVER)
         if self.uses_aws:
             packages.append(_AWS)
         return tuple(packages)

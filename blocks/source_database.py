@@ -7,25 +7,32 @@ itself and the second does not; neither's message carries a credential.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, Self
+from types import MappingProxyType
+from typing import ClassVar, Literal, Protocol, Self, TypeAlias
 
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, model_validator
 
 from blocks.embedded_postgres import running_postgres
+from blocks.mariadb.mariadb_connection import MariadbSource
+from blocks.mariadb.mariadb_security import MARIADB_TLS_MODES, MariadbSecurity
 from blocks.postgres.connection import PostgresqlSource
-from blocks.postgres.consistent_read import SourceReading
 from blocks.postgres.transport_security import (
     SYSTEM_AUTHORITIES,
     TlsMode,
     TransportSecurity,
 )
 from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
+from blocks.source_dialects.consistent_read import SourceReading
+from blocks.sqlite.sqlite_connection import SqliteSource
 
 __all__ = ["SourceDatabase"]
+
+DialectName: TypeAlias = Literal["postgresql", "mariadb", "sqlite"]
 
 
 class Source(Protocol):
@@ -75,19 +82,27 @@ class SourceDatabase(Block):
     _documentation_url: ClassVar[HttpUrl] = BLOCK_DOCUMENTATION
     _logo_url: ClassVar[HttpUrl] = STORAGE_LOGO
 
-    dialect: Literal["postgresql"] = Field(
-        default="postgresql", description="Which database system it is."
-    )
+    dialect: DialectName = Field(default="postgresql", description="Which database system it is.")
     host: str = Field(default="127.0.0.1", description="Host name or address of the server.")
-    port: int = Field(default=5432, ge=1, le=65535, description="TCP port of the server.")
-    database: str = Field(default="postgres", min_length=1, description="Name of the database.")
+    port: int = Field(
+        default=5432,
+        ge=1,
+        le=65535,
+        description="TCP port of the server; MariaDB's and MySQL's own is 3306.",
+    )
+    database: str = Field(
+        default="postgres",
+        min_length=1,
+        description="Name of the database; of SQLite the path of its file, on every machine.",
+    )
     user: str = Field(default="", description="The user to log in as; reading is all it needs.")
     password: SecretStr = Field(default=SecretStr(""), description="The password of the user.")
     ssl_mode: TlsMode | None = Field(
         default=None,
         description=(
             "How the connection is encrypted, in PostgreSQL's words. Without it: `verify-full` "
-            "where ssl_root_certificate is given; else `require`, and `prefer` on this machine."
+            "where ssl_root_certificate is given; else `require`, and `prefer` on this machine "
+            "(`disable` with MariaDB, which has no `allow` and no `prefer`)."
         ),
     )
     ssl_root_certificate: str | None = Field(
@@ -158,8 +173,25 @@ class SourceDatabase(Block):
 
     @model_validator(mode="after")
     def _has_a_user(self) -> Self:
-        if self.embedded_directory is None and not self.user:
+        if self.embedded_directory is None and not self.user and self.dialect != "sqlite":
             message = "a user is needed, or the directory of an embedded database"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _embedded_is_postgresql(self) -> Self:
+        if self.embedded_directory is not None and self.dialect != "postgresql":
+            message = "embedded_directory is of a PostgreSQL: leave it out, or the dialect"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _dialect_has_the_ssl_mode(self) -> Self:
+        if self.dialect == "mariadb" and self.ssl_mode not in {None, *MARIADB_TLS_MODES}:
+            message = f"MariaDB's ssl_mode is one of {', '.join(MARIADB_TLS_MODES)}"
+            raise ValueError(message)
+        if self.dialect == "mariadb" and self.ssl_certificate is not None:
+            message = "a certificate of the client's own is for PostgreSQL only"
             raise ValueError(message)
         return self
 
@@ -191,6 +223,11 @@ class SourceDatabase(Block):
         """
         return self._source().jdbc_options()
 
+    @property
+    def location(self) -> str:
+        """Where the database is, for lineage: `host/database`, or the path of a file."""
+        return self.database if self.dialect == "sqlite" else f"{self.host}/{self.database}"
+
     def packages(self) -> tuple[str, ...]:
         """Maven coordinates of the jars that Spark reads this database with."""
         return _DIALECTS[self.dialect].packages
@@ -210,9 +247,9 @@ class SourceDatabase(Block):
 
     @contextmanager
     def reading(self, seconds: float | None = None) -> Iterator[SourceReading]:
-        """Begin a read: every query and row within it comes from one snapshot of the database.
+        """Begin a read: `blocks.source_dialects.consistent_read` says what is promised of it.
 
-        The snapshot is held until the end, so the source does not vacuum rows deleted meanwhile
+        PostgreSQL's snapshot is held until the end, so it does not vacuum rows deleted meanwhile
         before that. If the body fails, the sessions that joined the read are ended.
 
         Args:
@@ -250,26 +287,63 @@ class SourceDatabase(Block):
     def _source(self, seconds: float | None = None) -> Source:
         longest = self.statement_timeout_seconds
         timeout = longest if seconds is None else max(1, min(longest, math.ceil(seconds)))
-        host, port, user, password = self.host, self.port, self.user, self.password
-        if self.embedded_directory is not None:
-            server = running_postgres(self.embedded_directory)
-            host, port, user, password = server.host, server.port, server.user, server.password
-        return _DIALECTS[self.dialect](
-            host=host,
-            port=port,
-            database=self.database,
-            user=user,
-            password=password.get_secret_value(),
-            security=TransportSecurity.of(
-                host,
-                self.ssl_mode,
-                self.ssl_root_certificate,
-                self.ssl_certificate,
-                self.ssl_key,
-            ),
-            connect_timeout=self.connect_timeout_seconds,
-            statement_timeout=timeout,
-        )
+        return _DIALECTS[self.dialect].connect(self, timeout)
 
 
-_DIALECTS: dict[str, type[PostgresqlSource]] = {"postgresql": PostgresqlSource}
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    packages: tuple[str, ...]
+    connect: Callable[[SourceDatabase, int], Source]
+
+
+def _postgresql(block: SourceDatabase, timeout: int) -> PostgresqlSource:
+    host, port, user, password = block.host, block.port, block.user, block.password
+    if block.embedded_directory is not None:
+        server = running_postgres(block.embedded_directory)
+        host, port, user, password = server.host, server.port, server.user, server.password
+    return PostgresqlSource(
+        host=host,
+        port=port,
+        database=block.database,
+        user=user,
+        password=password.get_secret_value(),
+        security=TransportSecurity.of(
+            host,
+            block.ssl_mode,
+            block.ssl_root_certificate,
+            block.ssl_certificate,
+            block.ssl_key,
+        ),
+        connect_timeout=block.connect_timeout_seconds,
+        statement_timeout=timeout,
+    )
+
+
+def _mariadb(block: SourceDatabase, timeout: int) -> MariadbSource:
+    return MariadbSource(
+        host=block.host,
+        port=block.port,
+        database=block.database,
+        user=block.user,
+        password=block.password.get_secret_value(),
+        security=MariadbSecurity.of(block.host, block.ssl_mode, block.ssl_root_certificate),
+        connect_timeout=block.connect_timeout_seconds,
+        statement_timeout=timeout,
+    )
+
+
+def _sqlite(block: SourceDatabase, timeout: int) -> SqliteSource:
+    return SqliteSource(
+        file=Path(block.database),
+        lock_timeout=block.connect_timeout_seconds,
+        statement_timeout=timeout,
+    )
+
+
+_DIALECTS: Mapping[str, _Dialect] = MappingProxyType(
+    {
+        "postgresql": _Dialect(PostgresqlSource.packages, _postgresql),
+        "mariadb": _Dialect(MariadbSource.packages, _mariadb),
+        "sqlite": _Dialect(SqliteSource.packages, _sqlite),
+    }
+)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from prefect.logging import get_run_logger
 
-from blocks.postgres.consistent_read import SourceReading
+from blocks.source_dialects.consistent_read import SourceReading
 from contracts.errors import EmptyBatchError
 from contracts.model import Contract
 from contracts.model.source_relation import Relation
@@ -24,6 +24,7 @@ from tasks.compiler.compile_contract import CompiledContract, compile_contract
 from tasks.run.run_context import PIPELINE, Run
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import Extraction
+from tasks.source.dialect_of_source import sql_dialect_of
 from tasks.source.jdbc_partitions import source_slices
 
 ROWS_A_SLICE = 100_000
@@ -89,7 +90,7 @@ def _compiled(run: Run, contract: Contract, relation: Relation) -> CompiledContr
     may_be_recorded = contract.source.kind is None and exists(run.spark, run.target)
     recorded = recorded_source_kind(run.spark, run.target) if may_be_recorded else None
     compiled = compile_contract(
-        contract, relation, target=run.target, recorded=recorded, dialect=run.source.dialect
+        contract, relation, target=run.target, recorded=recorded, dialect=sql_dialect_of(run.source)
     )
     if compiled.kind_reason:
         get_run_logger().warning(
@@ -128,7 +129,7 @@ def _slices(
     run: Run, reading: SourceReading, low: object, high: object, rows: int
 ) -> tuple[str, ...]:
     count = reading.widened(min(run.settings.slices, rows // ROWS_A_SLICE + 1))
-    return source_slices(low, high, count, dialect=run.source.dialect)
+    return source_slices(low, high, count, dialect=sql_dialect_of(run.source))
 
 
 def _refuse_empty(contract: CompiledContract, rows: int, *, first_load: bool) -> None:

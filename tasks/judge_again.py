@@ -13,7 +13,7 @@ from types import MappingProxyType
 from pyspark.sql import Column, DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
-from blocks.postgres.consistent_read import SourceReading
+from blocks.source_dialects.consistent_read import SourceReading
 from contracts.model import Contract
 from contracts.model.encryption_keys import ProtectionKeys
 from contracts.model.reserved_column_names import UNFIT
@@ -34,6 +34,7 @@ from tasks.run.run_context import Run
 from tasks.run.stage_table import write_stage
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import StagedBatch
+from tasks.source.dialect_of_source import sql_dialect_of
 from tasks.transforms import stage_rows
 from tasks.transforms.record_digests import without_retired
 from tasks.transforms.rows_from_quarantine import READ_AT, ROW_ID, events, form, rows_of_source
@@ -114,7 +115,7 @@ def compiled_contract(run: Run, contract: Contract, reading: SourceReading) -> C
     relation = reading.relation(contract.source.schema, contract.source.table)
     known = with_recorded_source_kind(run.spark, contract, run.target)
     return compile_contract(
-        known, relation, target=run.target, recorded=None, dialect=run.source.dialect
+        known, relation, target=run.target, recorded=None, dialect=sql_dialect_of(run.source)
     )
 
 

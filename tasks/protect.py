@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import DataFrame, Observation
 
-from blocks.postgres.consistent_read import SourceReading
+from blocks.source_dialects.consistent_read import SourceReading
 from contracts.model.reserved_column_names import UNFIT
 from history.iceberg.history_table import exists
 from history.spark.column_quoting_and_comparison import named, storable

@@ -49,10 +49,13 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from blocks.embedded_postgres import EmbeddedPostgres
+    from tests.mariadb_server import MariadbServer
 
 PACKAGES = (
     "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0",
     "org.postgresql:postgresql:42.7.8",
+    "org.xerial:sqlite-jdbc:3.50.3.0",
+    "org.mariadb.jdbc:mariadb-java-client:3.5.6",
 )
 
 
@@ -205,6 +208,15 @@ def odd_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedP
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbServer]:
+    """A running MariaDB with no data in it."""
+    from tests.mariadb_server import mariadb_server
+
+    with mariadb_server(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
 
 
 ODD_SETTINGS = {

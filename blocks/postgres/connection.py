@@ -21,11 +21,11 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from blocks.postgres.catalog_queries import relation
-from blocks.postgres.consistent_read import SourceReading
 from blocks.postgres.relation_details import relation_details
 from blocks.postgres.session_settings import APPLICATION, transaction
 from blocks.postgres.sqlstate_errors import Meaning, meaning_of_message, meaning_of_state
 from blocks.postgres.transport_security import TransportSecurity
+from blocks.source_dialects.consistent_read import SourceReading
 from contracts.errors import StrandlineError
 from contracts.model.source_relation import Relation, RelationDetails
 

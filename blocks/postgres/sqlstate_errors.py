@@ -7,45 +7,20 @@ becomes a retryable error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from contracts.errors import (
-    SchemaDriftError,
-    SettingsError,
-    SourceAccessError,
-    SourceConflictError,
-    SourceUnavailableError,
-    SourceValueError,
-    StrandlineError,
+from blocks.source_dialects.error_meanings import (
+    LOG,
+    Meaning,
+    access,
+    conflict,
+    drift,
+    settings,
+    statement,
+    unavailable,
+    value,
 )
+from contracts.errors import SourceAccessError
 
 __all__ = ["Meaning", "meaning_of_certificate", "meaning_of_message", "meaning_of_state"]
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """An error without its `where`.
-
-    Args:
-        kind: Its class.
-        expected: What was needed.
-        found: What was found instead.
-        next_step: What to do.
-    """
-
-    kind: type[StrandlineError]
-    expected: str
-    found: str
-    next_step: str
-
-    def error(self, where: str, detail: str = "") -> StrandlineError:
-        """The error at `where`; `detail` (a SQLSTATE, a limit) is appended to `found`."""
-        return self.kind(
-            where=where,
-            expected=self.expected,
-            found=f"{self.found} ({detail})" if detail else self.found,
-            next_step=self.next_step,
-        )
 
 
 def meaning_of_state(state: str, routine: str | None = None) -> Meaning:
@@ -64,7 +39,7 @@ def meaning_of_message(message: str) -> Meaning:
     for sign, meaning in _MESSAGES:
         if sign in message:
             return meaning
-    return _access("refused")
+    return access("refused")
 
 
 def meaning_of_certificate(message: str) -> Meaning | None:
@@ -72,51 +47,12 @@ def meaning_of_certificate(message: str) -> Meaning | None:
     return next((meaning for sign, meaning in _CERTIFICATES if sign in message), None)
 
 
-def _unavailable(found: str, next_step: str | None = None) -> Meaning:
-    default = "See that the database runs and can be reached from here, then run again."
-    return Meaning(SourceUnavailableError, "an answer in time", found, next_step or default)
-
-
-def _conflict(found: str) -> Meaning:
-    expected = "no other transaction in the way"
-    return Meaning(SourceConflictError, expected, found, _LOG)
-
-
-def _access(found: str, next_step: str | None = None) -> Meaning:
-    default = "Correct the source's block, or ask its administrator for access."
-    expected = "access with the user, the password and the ssl_mode of the block"
-    return Meaning(SourceAccessError, expected, found, next_step or default)
-
-
-def _settings(expected: str, found: str, next_step: str) -> Meaning:
-    return Meaning(SettingsError, expected, found, next_step)
-
-
-def _statement(found: str) -> Meaning:
-    expected, next_step = (
-        "a statement that the database can run",
-        "Correct the expression or filter in the contract.",
-    )
-    return _settings(expected, found, next_step)
-
-
-def _drift(found: str, next_step: str) -> Meaning:
-    expected = "the tables and columns that the contract names"
-    return Meaning(SchemaDriftError, expected, found, next_step)
-
-
-def _value(found: str, next_step: str) -> Meaning:
-    expected = "values that the database can compute and hand over"
-    return Meaning(SourceValueError, expected, found, next_step)
-
-
-_STATEMENT = _statement("one that it refuses")
+_STATEMENT = statement("one that it refuses")
 
 _MISSING = (
     "Compare the contract with the source's tables. Sessions search no schema: a function behind"
     " a view has to name those of its tables."
 )
-_LOG = "Look into the database's log, then run again."
 _VALUE = (
     "Look at the views, functions and expressions behind the contract's table: one of them fails"
     " on a row. Nothing was published."
@@ -124,56 +60,56 @@ _VALUE = (
 _DAMAGE = "Tell the database's administrator, who finds more in its log. Nothing was published."
 
 _STATES = {
-    "08": _unavailable("a connection that broke or did not come about"),
-    "0A": _statement("something that this database does not support"),
-    "21": _value("more than one row where the source's own statement wants one", _VALUE),
-    "22": _value("a value that does not fit its type or its expression", _VALUE),
-    "25006": _statement("one that writes, in a session that only reads"),
-    "25P03": _unavailable("a session that was ended for being idle"),
-    "25P04": _unavailable("a transaction that was ended for taking long"),
-    "28": _access("the user or the password refused"),
-    "3D000": _access("no such database"),
-    "3F000": _drift("a schema is missing", _MISSING),
-    "40001": _conflict("a conflict with another transaction or with recovery"),
-    "40P01": _conflict("a deadlock"),
+    "08": unavailable("a connection that broke or did not come about"),
+    "0A": statement("something that this database does not support"),
+    "21": value("more than one row where the source's own statement wants one", _VALUE),
+    "22": value("a value that does not fit its type or its expression", _VALUE),
+    "25006": statement("one that writes, in a session that only reads"),
+    "25P03": unavailable("a session that was ended for being idle"),
+    "25P04": unavailable("a transaction that was ended for taking long"),
+    "28": access("the user or the password refused"),
+    "3D000": access("no such database"),
+    "3F000": drift("a schema is missing", _MISSING),
+    "40001": conflict("a conflict with another transaction or with recovery"),
+    "40P01": conflict("a deadlock"),
     "42501": Meaning(
         SourceAccessError,
         "permission to read what the contract names",
         "none",
         "Grant the block's user USAGE on the schema and SELECT on the contract's tables.",
     ),
-    "42703": _drift("a column is missing", _MISSING),
-    "42P01": _drift("a table is missing", _MISSING),
-    "53": _unavailable("no resources left: connections, memory or disk space", _LOG),
-    "54": _statement("one beyond the database's limits"),
-    "55000": _drift(
+    "42703": drift("a column is missing", _MISSING),
+    "42P01": drift("a table is missing", _MISSING),
+    "53": unavailable("no resources left: connections, memory or disk space", LOG),
+    "54": statement("one beyond the database's limits"),
+    "55000": drift(
         "something that is not ready to be read, as a materialized view without data",
         "Have it made ready (REFRESH MATERIALIZED VIEW), then run again.",
     ),
-    "55P03": _conflict("a lock that others hold"),
-    "57014": _unavailable(
+    "55P03": conflict("a lock that others hold"),
+    "57014": unavailable(
         "no answer within the timeout, or an administrator who ended the statement",
         "See what holds the database up, or raise `statement_timeout_seconds` of the source's"
         " block; then run again.",
     ),
-    "57P01": _unavailable("a server that is being shut down"),
-    "57P02": _unavailable("a server that crashed"),
-    "57P03": _unavailable("a server that does not accept connections yet"),
-    "57P04": _access("no such database any more"),
-    "57P05": _unavailable("a session that was ended for being idle"),
-    "58": _unavailable("a failure of the system under the database", _LOG),
-    "58P01": _value("a file of the database missing", _DAMAGE),
-    "72000": _unavailable("a snapshot that the database gave up"),
-    "HV": _unavailable("another database, behind a foreign table, that failed", _LOG),
-    "P0": _value("an exception that a function of the source raised", _VALUE),
-    "XX": _unavailable("an internal error of the database", _LOG),
-    "XX001": _value("damaged data", _DAMAGE),
-    "XX002": _value("a damaged index", _DAMAGE),
+    "57P01": unavailable("a server that is being shut down"),
+    "57P02": unavailable("a server that crashed"),
+    "57P03": unavailable("a server that does not accept connections yet"),
+    "57P04": access("no such database any more"),
+    "57P05": unavailable("a session that was ended for being idle"),
+    "58": unavailable("a failure of the system under the database", LOG),
+    "58P01": value("a file of the database missing", _DAMAGE),
+    "72000": unavailable("a snapshot that the database gave up"),
+    "HV": unavailable("another database, behind a foreign table, that failed", LOG),
+    "P0": value("an exception that a function of the source raised", _VALUE),
+    "XX": unavailable("an internal error of the database", LOG),
+    "XX001": value("damaged data", _DAMAGE),
+    "XX002": value("a damaged index", _DAMAGE),
 }
 """By SQLSTATE or, for the rest of a class, by its first two letters."""
 
-_SNAPSHOT_LOST = _unavailable(
-    "a snapshot that is gone, because the session that held it broke off", _LOG
+_SNAPSHOT_LOST = unavailable(
+    "a snapshot that is gone, because the session that held it broke off", LOG
 )
 _ROUTINES = {
     ("42501", "check_enable_rls"): Meaning(
@@ -190,23 +126,23 @@ _ROUTINES = {
 """Where a SQLSTATE alone is ambiguous."""
 
 _TLS = "a server whose certificate a known authority signed"
-_OTHER_NAME = _settings(
+_OTHER_NAME = settings(
     _TLS,
     "a certificate for another host name",
     "Set `host` of the block to the name in the server's certificate.",
 )
-_UNSIGNED = _settings(
+_UNSIGNED = settings(
     _TLS,
     "one that no known authority signed",
     "Set `ssl_root_certificate` of the block to the certificate of the authority"
     " that signed the server's.",
 )
-_NO_CERTIFICATE = _settings(
+_NO_CERTIFICATE = settings(
     "the certificate of a client that the server knows",
     "none; the server asks for one",
     "Set `ssl_certificate` and `ssl_key` of the block.",
 )
-_UNREADABLE_KEY = _settings(
+_UNREADABLE_KEY = settings(
     "the client's certificate (PEM) and its key (PKCS #8, DER), which only its owner may read",
     "a file that can't be read as one, or that others may read too",
     "openssl pkcs8 -topk8 -nocrypt -in KEY.pem -outform DER -out KEY.pk8 && chmod 600 KEY.pk8",
@@ -215,7 +151,7 @@ _UNREADABLE_KEY = _settings(
 _CERTIFICATES = (
     (
         "root certificate",
-        _settings(
+        settings(
             _TLS,
             "no certificate authority that is known: none is set, or its file can't be read",
             "Set `ssl_root_certificate` of the block to the file with the authority's"
@@ -226,7 +162,7 @@ _CERTIFICATES = (
     ("certificate verify failed", _UNSIGNED),
     (
         "does not support SSL",
-        _settings(
+        settings(
             "a server that encrypts the connection",
             "one that offers no TLS",
             "Let the server offer TLS. To send the password and the rows in the clear all the"
@@ -245,7 +181,7 @@ _CERTIFICATES = (
 
 _MESSAGES = (
     *(
-        (sign, _unavailable(sign))
+        (sign, unavailable(sign))
         for sign in (
             "Connection refused",
             "timeout expired",
@@ -275,20 +211,20 @@ _MESSAGES = (
     *_CERTIFICATES,
     (
         "unsupported startup parameter",
-        _settings(
+        settings(
             "a pooler that lets the session be set",
             "one that refuses a setting while connecting",
             "Have it ignore the setting (`ignore_startup_parameters` of PgBouncer).",
         ),
     ),
-    ("password authentication", _access("the password or the user refused")),
-    ("no password supplied", _access("no password in the block")),
-    ("pg_hba.conf", _access("no rule that lets this user in from here")),
-    ("permission denied for database", _access("no permission to connect to this database")),
-    ("role ", _access("no such user, or one that may not log in")),
-    ("no such user", _access("no such user, or one that may not log in")),
-    ("no such database", _access("no such database")),
-    ("does not exist", _access("no such database")),
-    ("SSL", _access("another ssl_mode required")),
+    ("password authentication", access("the password or the user refused")),
+    ("no password supplied", access("no password in the block")),
+    ("pg_hba.conf", access("no rule that lets this user in from here")),
+    ("permission denied for database", access("no permission to connect to this database")),
+    ("role ", access("no such user, or one that may not log in")),
+    ("no such user", access("no such user, or one that may not log in")),
+    ("no such database", access("no such database")),
+    ("does not exist", access("no such database")),
+    ("SSL", access("another ssl_mode required")),
 )
 """Of libpq, whose messages are English, of PgBouncer, and of a server with English messages."""

@@ -34,6 +34,7 @@ from tasks.compiler.security_tags import security_tags
 from tasks.source.jdbc_reader import Fetch
 from tasks.source.source_query import SourceQuery, compile_source_query
 from tasks.source.source_schema_drift import refuse_drift
+from tasks.source.sql_dialect import SqlDialect
 from tasks.transforms.anomalies.feature_selection import select_features, sensitive_features
 from tasks.transforms.stage_rows import StagePlan, compile_stage
 
@@ -132,7 +133,12 @@ class CompiledContract:
 
 
 def compile_contract(
-    contract: Contract, relation: Relation, *, target: str, recorded: str | None, dialect: str
+    contract: Contract,
+    relation: Relation,
+    *,
+    target: str,
+    recorded: str | None,
+    dialect: SqlDialect,
 ) -> CompiledContract:
     """All that a run needs of a contract.
 
@@ -141,13 +147,13 @@ def compile_contract(
         relation: The source, as its catalog describes it.
         target: The identifier of the target, `catalog.namespace.table`.
         recorded: The kind of source that the target was loaded from before; None: it was not.
-        dialect: Of the source: `postgresql` or `mysql`.
+        dialect: Of the source.
 
     Raises:
         SchemaDriftError: The source lacks a column or has another type than the contract says.
         ContractError: The contract contradicts what its source is.
     """
-    refuse_drift(relation, contract)
+    refuse_drift(relation, contract, dialect)
     reason = source_kind_reason(contract, relation, recorded)
     contract = with_source_kind(contract, relation, recorded)
     source, events = contract.source, event_schema(contract)

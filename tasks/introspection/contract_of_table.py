@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocks.postgres.consistent_read import SourceReading
+from blocks.source_dialects.consistent_read import SourceReading
 from contracts.errors import ContractError, NotFoundError, SchemaDriftError, StrandlineError
 from contracts.loader import problems
 from contracts.model import Contract

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from blocks.postgres.consistent_read import SourceReading
+from blocks.source_dialects.consistent_read import SourceReading
 from contracts.errors import StrandlineError
 from contracts.model.source_relation import RelationDetails
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from blocks.postgres.consistent_read import SourceReading
+from blocks.source_dialects.consistent_read import SourceReading
 from tasks.run.run_context import Run
 from tasks.run.step_results import Extraction
+from tasks.source.dialect_of_source import sql_dialect_of
 from tasks.source.jdbc_reader import source_rows
-from tasks.source.sample_query import sample_query
+from tasks.source.sample_query import sample_query, sampled_here
 from tasks.transforms.anomalies.anomaly_model import AnomalyModel, NotEvaluated
 from tasks.transforms.anomalies.model_fitting import fit_model
 
@@ -29,14 +30,22 @@ def model_of_batch(
         least = wanted.settings.minimum_rows
         return NotEvaluated(f"{extraction.rows} rows; at least {least} are needed")
     names = [*dict.fromkeys(name for each in wanted.features for name in each.columns)]
+    sample_rows = wanted.settings.sample_rows
+    dialect = sql_dialect_of(run.source)
     query = sample_query(
         extraction.query,
         names,
         wanted.identity,
         rows=extraction.rows,
-        sample_rows=wanted.settings.sample_rows,
-        dialect=run.source.dialect,
+        sample_rows=sample_rows,
+        dialect=dialect,
     )
-    schema = T.StructType([contract.rows[name] for name in names])
+    hashes = dialect.bucket(names, 1) is not None
+    read = names if hashes else [*dict.fromkeys((*names, *wanted.identity))]
+    schema = T.StructType([contract.rows[name] for name in read])
     sample = source_rows(run.spark, reading, schema, contract.fetch, query=query)
+    if not hashes:
+        sample = sampled_here(
+            sample, wanted.identity, rows=extraction.rows, sample_rows=sample_rows
+        )
     return fit_model(sample, wanted.features, rows=extraction.rows, settings=wanted.settings)

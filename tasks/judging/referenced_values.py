@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from blocks.lookup import block_lookup
-from blocks.postgres.consistent_read import SourceReading
+from blocks.source_dialects.consistent_read import SourceReading
 from contracts.errors import ContractError
 from contracts.loader import TABLES, find_contract
 from contracts.model.referenced_table import ReferencedTable
@@ -24,7 +24,9 @@ from tasks.compiler.compile_contract import CompiledContract
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.resilience.source_reading import other_source_reading
 from tasks.run.run_context import Run
+from tasks.source.dialect_of_source import sql_dialect_of
 from tasks.source.jdbc_reader import reference_values
+from tasks.source.sql_dialect import SqlDialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def referenced_values(
         elif table.connection:
             frames[key] = _of_other_source(run, contract, table)
         else:
-            values = _of_source(run, contract, table, reading, run.source.dialect)
+            values = _of_source(run, contract, table, reading, sql_dialect_of(run.source))
             if run.source.max_connections is not None:
                 # Else Spark would read them beside the rows, with connections of their own.
                 values = _checkpoint(values)
@@ -71,7 +73,7 @@ def _of_source(
     contract: CompiledContract,
     table: ReferencedTable,
     reading: SourceReading,
-    dialect: str,
+    dialect: SqlDialect,
 ) -> DataFrame:
     schema, _, name = table.relation.partition(".")
     return reference_values(
@@ -89,7 +91,7 @@ def _of_other_source(run: Run, contract: CompiledContract, table: ReferencedTabl
     source = block_lookup.source(table.connection)
     seconds = contract.fetch.timeout_seconds
     with other_source_reading(run, table.connection, source, seconds=seconds) as reading:
-        values = _of_source(run, contract, table, reading, source.dialect)
+        values = _of_source(run, contract, table, reading, sql_dialect_of(source))
         # Held, since the other database's snapshot ends here.
         return _checkpoint(values)
 

@@ -1,8 +1,8 @@
 """Source and target as Prefect assets: which table a run materialises, and from which one.
 
-The keys name tables and never rows: `iceberg://catalog/namespace/table` and
-`postgresql://host/database/schema/table`. Prefect allows no spaces, quotes and the like in a key:
-there they are `_`.
+The keys name tables and never rows: `iceberg://catalog/namespace/table` and, by the source's
+dialect, `postgresql://host/database/schema/table`. Prefect allows no spaces, quotes and the like in
+a key: there they are `_`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ def target_asset(run: Run, contract: CompiledContract) -> Asset:
 
 def source_asset(run: Run) -> Asset:
     """The table that its rows come from."""
-    database = f"{run.source.host}/{run.source.database}"
-    path = _NOT_IN_KEYS.sub("_", f"{database}/{run.relation.replace('.', '/')}")
+    path = _NOT_IN_KEYS.sub("_", f"{run.source.location}/{run.relation.replace('.', '/')}")
     return Asset(key=f"{run.source.dialect}://{path}")
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from blocks.coordination.shared_documents import shared_documents
 from blocks.lookup import block_lookup
-from blocks.postgres.consistent_read import SourceReading
 from blocks.source_database import SourceDatabase
+from blocks.source_dialects.consistent_read import SourceReading
 from contracts.errors import SourceUnavailableError, StepFailedError
 from contracts.model import Contract
 from contracts.model.referenced_table import referenced_tables

@@ -25,6 +25,7 @@ from contracts.errors import (
     StepFailedError,
     StrandlineError,
 )
+from tasks.run.jdbc_driver_errors import driver_error
 
 _CLASS = re.compile(r"\b(?:[a-z_]\w*\.)+([A-Z]\w*(?:Exception|Error))\b")
 _NO_SPACE = re.compile(r"No space left on device")
@@ -137,6 +138,9 @@ def _source_error(
     error: PySparkException | Py4JError, classes: list[str], text: str, where: str
 ) -> StrandlineError | None:
     """What the source's driver raised, by its exception's SQLSTATE or, without one, its text."""
+    other = driver_error(_causes(error))
+    if other is not None:
+        return other.error(where)
     if not {"PSQLException", "SQLTimeoutException"} & {*classes}:
         return None
     code, routine = _sql_state(error)

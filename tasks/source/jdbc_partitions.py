@@ -10,13 +10,15 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from tasks.source.source_query import SLICE, Dialect
+from tasks.source.source_query import SLICE
+from tasks.source.sql_dialect import SqlDialect
+from tasks.source.sql_dialects.postgresql_sql import POSTGRESQL
 
 Bound = int | Decimal | date | datetime
 
 
 def source_slices(
-    low: object, high: object, count: int, *, dialect: str = "postgresql"
+    low: object, high: object, count: int, *, dialect: SqlDialect = POSTGRESQL
 ) -> tuple[str, ...]:
     """Conditions on `SLICE` that cut `low` to `high` into at most `count` equal ranges.
 
@@ -26,9 +28,8 @@ def source_slices(
     cuts = _cuts(low, high, count)
     if not cuts:
         return ("1 = 1",)
-    sql = Dialect(dialect)
-    name = sql.quoted(SLICE)
-    literals = [sql.literal(cut) for cut in cuts]
+    name = dialect.quoted(SLICE)
+    literals = [dialect.literal(cut) for cut in cuts]
     first = f"({name} < {literals[0]} OR {name} IS NULL)"
     between = [f"({name} >= {lower} AND {name} < {upper})" for lower, upper in pairwise(literals)]
     return (first, *between, f"({name} >= {literals[-1]})")

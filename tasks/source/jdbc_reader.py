@@ -1,7 +1,7 @@
 """Reading a source relation as a Spark frame, over JDBC, in slices side by side.
 
-Promise: everything is read in the snapshot of the run's reading, and each value is what the
-database holds, or null and listed in the row's last column.
+Promise: everything is read by sessions of the run's reading, and each value is what the database
+holds, or null and listed in the row's last column.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from blocks.postgres.consistent_read import SourceReading
+from blocks.source_dialects.consistent_read import SourceReading
 from contracts.errors import SchemaDriftError
 from contracts.model.reserved_column_names import UNFIT
 from contracts.model.source_relation import Relation
 from contracts.schemas.contract_to_spark_types import data_type
 from history.spark.column_quoting_and_comparison import named
-from tasks.source.postgresql_to_spark_types import natural_type
 from tasks.source.source_query import values_query
+from tasks.source.sql_dialect import SqlDialect
+from tasks.source.text_to_spark_types import value_of_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def source_rows(
 
     Args:
         spark: The session that reads.
-        reading: The snapshot that every session reads.
+        reading: The read that every session joins.
         schema: The columns and their types, as the contract says.
         fetch: How rows are fetched.
         query: The query to read.
@@ -54,7 +55,9 @@ def source_rows(
         this row's values that the contract's types or Spark's can't hold. Those are null in their
         columns.
     """
-    frame = _read(spark, reading, fetch, query, slices)
+    frame = _read(spark, reading, fetch, query, slices, names=(*schema.names, UNFIT))
+    if reading.as_text:
+        return _from_text(frame, schema)
     columns = [_from_carrier(frame.schema[field.name].dataType, field) for field in schema.fields]
     return frame.select(*columns, named(UNFIT).cast("string").alias(UNFIT))
 
@@ -66,14 +69,14 @@ def reference_values(
     columns: frozenset[str],
     fetch: Fetch,
     *,
-    dialect: str,
+    dialect: SqlDialect,
     where: str,
 ) -> DataFrame:
     """The distinct values of some columns of another relation, in their natural types.
 
     Args:
         spark: The session that reads.
-        reading: The snapshot that every session reads.
+        reading: The read that every session joins.
         relation: The relation, as its catalog describes it.
         columns: The columns' names.
         fetch: How rows are fetched.
@@ -81,20 +84,26 @@ def reference_values(
         where: What needs them, for the error.
 
     Raises:
-        SchemaDriftError: A column is missing.
+        SchemaDriftError: A column is missing, or of a type that can't be read.
     """
-    kinds = {c.name: natural_type(c) for c in relation.columns if c.name in columns}
+    natural = {c.name: dialect.natural_type(c) for c in relation.columns if c.name in columns}
+    kinds = {name: kind for name, kind in natural.items() if kind is not None}
     missing = sorted(columns - set(kinds))
     if missing:
         raise SchemaDriftError(
             where=f"{where}, relation {relation.schema}.{relation.name} of a check",
             expected=f"the columns {', '.join(sorted(columns))}",
-            found=f"no column {', '.join(missing)}",
+            found=f"no column {', '.join(missing)} that can be read",
             next_step="Correct the check in the contract. Nothing was read.",
         )
     query = values_query(relation, kinds, dialect=dialect)
-    frame = _read(spark, reading, fetch, query, ("1 = 1",))
+    frame = _read(spark, reading, fetch, query, ("1 = 1",), names=tuple(kinds))
     fields = [T.StructField(column, data_type(kind)) for column, kind in kinds.items()]
+    if reading.as_text:
+        values = [
+            value_of_text(named(each.name), each.dataType).alias(each.name) for each in fields
+        ]
+        return frame.select(*values).distinct()
     return frame.select(
         *[_from_carrier(frame.schema[field.name].dataType, field) for field in fields]
     )
@@ -106,15 +115,57 @@ def _read(
     fetch: Fetch,
     query: str,
     slices: tuple[str, ...],
+    *,
+    names: tuple[str, ...],
 ) -> DataFrame:
-    """The rows that a query selects, one partition for each of the conditions."""
+    """The rows that a query selects, one partition for each of the conditions.
+
+    `names` are its columns, which are read as text where the reading says so, whatever type the
+    driver takes an expression for.
+    """
     options = {
         **reading.jdbc_options(),
         "fetchsize": str(fetch.rows),
         "queryTimeout": str(fetch.timeout_seconds),
     }
+    if reading.as_text:
+        options["customSchema"] = ", ".join(f"{_backquoted(name)} STRING" for name in names)
+        # Spark would have the database compare text, by the database's rules.
+        options["pushDownPredicate"] = "false"
     url = options.pop("url")
-    return spark.read.jdbc(url, f"({query}) AS batch", predicates=list(slices), properties=options)
+    # Without AS, which not every database takes here.
+    return spark.read.jdbc(url, f"({query}) batch", predicates=list(slices), properties=options)
+
+
+def _from_text(frame: DataFrame, schema: T.StructType) -> DataFrame:
+    """The values that the text says; the text of those that it does not say is in `UNFIT`."""
+    values = {field.name: value_of_text(named(field.name), field.dataType) for field in schema}
+    unsaid = [
+        F.when(values[field.name].isNull(), named(field.name)).alias(field.name)
+        for field in schema
+        if not isinstance(field.dataType, T.StringType)
+    ]
+    columns = [value.alias(name) for name, value in values.items()]
+    return frame.select(*columns, _with_unsaid(named(UNFIT), unsaid).alias(UNFIT))
+
+
+def _with_unsaid(carried: Column, unsaid: list[Column]) -> Column:
+    """The values that the database did not carry, and those that its text does not say, as JSON."""
+    if not unsaid:
+        return carried
+    # An object without nulls: the columns of most rows are none of it.
+    json = F.to_json(F.struct(*unsaid))
+    found = F.when(json != "{}", json)
+    both = F.concat(
+        F.expr(f"substring({_backquoted(UNFIT)}, 1, length({_backquoted(UNFIT)}) - 1)"),
+        F.lit(","),
+        F.substring(json, 2, 2**31 - 1),
+    )
+    return F.when(carried.isNull(), found).when(found.isNull(), carried).otherwise(both)
+
+
+def _backquoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _from_carrier(carried: T.DataType, field: T.StructField) -> Column:

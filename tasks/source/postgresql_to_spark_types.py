@@ -17,50 +17,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
-from contracts.model import Contract
 from contracts.model.database_type_names import holds
-from contracts.model.source_relation import Relation, RelationColumn
+from contracts.model.source_relation import RelationColumn
+from tasks.source.carrier import COLUMN, Carrier
 
-__all__ = ["Carrier", "carrier", "natural_type", "readable_as", "unfit_columns"]
-
-_COLUMN = "{column}"
-
-
-@dataclass(frozen=True, slots=True)
-class Carrier:
-    """How a column is selected, in SQL over `{column}`.
-
-    Args:
-        value: Carries the value; null where it does not fit.
-        carried: The Spark type that the reader makes of `value`. A date is carried in days and a
-            timestamp in microseconds since 1970, in UTC.
-        fits: True when the value fits, null when it is null; None when every value fits.
-        text: The value as text, for a row that is refused.
-    """
-
-    value: str
-    carried: str
-    fits: str | None = None
-    text: str = f"{_COLUMN}::text"
-
-    def select(self, quoted: str) -> str:
-        """The value of a column whose quoted name is given."""
-        return self.value.replace(_COLUMN, quoted)
-
-    def unfit(self, quoted: str) -> str | None:
-        """True when the column has a value that is not carried; None when that can't happen."""
-        return f"NOT ({self.fits.replace(_COLUMN, quoted)})" if self.fits else None
-
-    def as_text(self, quoted: str) -> str:
-        """The column's value as text."""
-        return self.text.replace(_COLUMN, quoted)
+__all__ = ["Carrier", "carrier", "natural_type", "readable_as"]
 
 
 def _as_is(spark: str) -> Carrier:
-    return Carrier(_COLUMN, spark)
+    return Carrier(COLUMN, spark)
 
 
 def _when(fits: str, value: str, carried: str) -> Carrier:
@@ -77,10 +44,10 @@ def _microseconds(moment: str) -> str:
 
 
 # Without a type before it, the literal has the column's type, which applies or ignores the zone.
-_MOMENT_FITS = f"{_COLUMN} > '-infinity' AND {_COLUMN} < '294247-01-01 00:00:00+00'"
-_DATE_FITS = f"{_COLUMN} > '-infinity' AND {_COLUMN} < 'infinity'"
+_MOMENT_FITS = f"{COLUMN} > '-infinity' AND {COLUMN} < '294247-01-01 00:00:00+00'"
+_DATE_FITS = f"{COLUMN} > '-infinity' AND {COLUMN} < 'infinity'"
 
-_TEXT = Carrier(f"{_COLUMN}::text", "string")
+_TEXT = Carrier(f"{COLUMN}::text", "string")
 _PLAIN_TEXT = _as_is("string")
 """As it is: a cast of `character` to text would strip its blanks."""
 _ONLY_TEXT: Mapping[str, Carrier] = MappingProxyType({"string": _TEXT})
@@ -92,7 +59,7 @@ _OFFERED: Mapping[str, Mapping[str, Carrier]] = MappingProxyType(
         "smallint": {"smallint": _as_is("smallint")},
         "integer": {"int": _as_is("int")},
         "bigint": {"bigint": _as_is("bigint")},
-        "oid": {"bigint": Carrier(f"{_COLUMN}::bigint", "bigint"), "string": _TEXT},
+        "oid": {"bigint": Carrier(f"{COLUMN}::bigint", "bigint"), "string": _TEXT},
         "real": {"float": _as_is("float")},
         "double precision": {"double": _as_is("double")},
         # text and bytes
@@ -102,21 +69,21 @@ _OFFERED: Mapping[str, Mapping[str, Carrier]] = MappingProxyType(
         "bpchar": {"string": _PLAIN_TEXT},
         "name": {"string": _TEXT},
         # The reader would take it for character(1) and pad the empty one.
-        '"char"': {"string": Carrier(f"textin(charout({_COLUMN}))", "string")},
+        '"char"': {"string": Carrier(f"textin(charout({COLUMN}))", "string")},
         "bytea": {"binary": _as_is("binary")},
         # times
         "date": {
-            "date": _when(_DATE_FITS, f"{_COLUMN} - DATE '1970-01-01'", "int"),
+            "date": _when(_DATE_FITS, f"{COLUMN} - DATE '1970-01-01'", "int"),
             "string": _TEXT,
         },
         "timestamp without time zone": {
-            "timestamp": _when(_MOMENT_FITS, _microseconds(_COLUMN), "bigint"),
+            "timestamp": _when(_MOMENT_FITS, _microseconds(COLUMN), "bigint"),
             "string": _TEXT,
         },
         "timestamp with time zone": {
             "timestamp": _when(
                 _MOMENT_FITS,
-                _microseconds(f"({_COLUMN} AT TIME ZONE INTERVAL '0')"),
+                _microseconds(f"({COLUMN} AT TIME ZONE INTERVAL '0')"),
                 "bigint",
             ),
             "string": _TEXT,
@@ -124,16 +91,16 @@ _OFFERED: Mapping[str, Mapping[str, Carrier]] = MappingProxyType(
         "time without time zone": {
             "string": _TEXT,
             # On the first of January 1970, as the reader would have it; exact, and 24:00 stays.
-            "timestamp": Carrier(f"(date_part('epoch', {_COLUMN}) * 1000000)::bigint", "bigint"),
+            "timestamp": Carrier(f"(date_part('epoch', {COLUMN}) * 1000000)::bigint", "bigint"),
         },
         "time with time zone": _ONLY_TEXT,
         "interval": _ONLY_TEXT,
         # bits; the reader takes bit(1) for a boolean, and so may a contract
         "bit": _ONLY_TEXT,
-        "bit(1)": {"boolean": Carrier(f"{_COLUMN} = B'1'", "boolean"), "string": _TEXT},
+        "bit(1)": {"boolean": Carrier(f"{COLUMN} = B'1'", "boolean"), "string": _TEXT},
         "bit varying": _ONLY_TEXT,
         # networks; a cast of inet to text would add the mask of a single host
-        "inet": {"string": Carrier(f"textin(inet_out({_COLUMN}))", "string")},
+        "inet": {"string": Carrier(f"textin(inet_out({COLUMN}))", "string")},
         "cidr": _ONLY_TEXT,
         "macaddr": _ONLY_TEXT,
         "macaddr8": _ONLY_TEXT,
@@ -231,31 +198,6 @@ def readable_as(column: RelationColumn) -> tuple[str, ...]:
     return tuple(dict.fromkeys((natural_type(column), *_offered(column))))
 
 
-def unfit_columns(relation: Relation, contract: Contract) -> tuple[str, ...]:
-    """One sentence for each column that can't be read as the type in the contract.
-
-    It names the column, its type in the database and in the contract, and what to write. Columns
-    that the relation lacks and those that the contract does not name are ignored here.
-    """
-    columns = {column.name: column for column in relation.columns}
-    messages = []
-    for expected in contract.source.columns:
-        column = columns.get(expected.name)
-        if column is None or carrier(column, expected.type) is not None:
-            continue
-        kinds = " or ".join(_worded(kind) for kind in readable_as(column))
-        messages.append(
-            f"column {column.name} is {column.type} instead of {_worded(expected.type)}"
-            f" (a contract can read it as {kinds})"
-        )
-    return tuple(messages)
-
-
-def _worded(spark: str) -> str:
-    """A Spark type as contracts word it."""
-    return {"string": "VARCHAR", "int": "INTEGER"}.get(spark, spark.upper())
-
-
 def _is_exact_number(column: RelationColumn) -> bool:
     return column.kind == "base" and _MODIFIER.sub("", column.type) in ("numeric", "money")
 
@@ -264,7 +206,7 @@ def _offered(column: RelationColumn) -> Mapping[str, Carrier]:
     if column.kind != "base":
         return _ONLY_TEXT
     if _is_exact_number(column):
-        return {"string": Carrier(f"{_COLUMN}::numeric::text", "string")}
+        return {"string": Carrier(f"{COLUMN}::numeric::text", "string")}
     name = "interval" if column.type.startswith("interval") else column.type
     if name in _OFFERED:
         return _OFFERED[name]
@@ -285,7 +227,7 @@ def _digits(declared: tuple[int, int]) -> tuple[int, int]:
 
 def _decimal(column: RelationColumn, precision: int, scale: int) -> Carrier:
     """A numeric or money as a decimal of that many digits; what does not fit is never rounded."""
-    number = f"{_COLUMN}::numeric" if column.type == "money" else _COLUMN
+    number = f"{COLUMN}::numeric" if column.type == "money" else COLUMN
     text = f"{number}::text"
     declared = _declared(column.type)
     before, after = _digits(declared) if declared else (precision + 1, scale + 1)
@@ -299,7 +241,7 @@ def _decimal(column: RelationColumn, precision: int, scale: int) -> Carrier:
         value = f"(CASE WHEN {fits} THEN {number} END)::{narrowed}"
         return Carrier(value, f"decimal({precision},{scale})", fits, text)
     # A number with declared digits is never infinite, but may be no number.
-    value, fits = f"NULLIF({_COLUMN}, 'NaN')", f"{_COLUMN} <> 'NaN'"
+    value, fits = f"NULLIF({COLUMN}, 'NaN')", f"{COLUMN} <> 'NaN'"
     if declared is not None and 0 <= declared[1] <= declared[0]:
         return Carrier(value, f"decimal({declared[0]},{declared[1]})", fits, text)
     return Carrier(f"{value}::{narrowed}", f"decimal({precision},{scale})", fits, text)

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.model.reserved_column_names import UNFIT
-from tasks.source.source_query import Dialect
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-__all__ = ["sample_query"]
+from contracts.model.reserved_column_names import UNFIT
+from history.spark.column_quoting_and_comparison import named
+from tasks.source.sql_dialect import SqlDialect
+from tasks.source.sql_dialects.postgresql_sql import POSTGRESQL
+
+__all__ = ["sample_query", "sampled_here"]
 
 _BITS = 20
-_BUCKETS = 2**_BITS
+_BUCKETS: int = 2**_BITS
 """Rows fall into so many buckets by the hash of what identifies them."""
 
 
@@ -25,7 +30,7 @@ def sample_query(
     *,
     rows: int,
     sample_rows: int,
-    dialect: str = "postgresql",
+    dialect: SqlDialect = POSTGRESQL,
 ) -> str:
     """SELECT of some columns of about `sample_rows` of the rows that a query selects.
 
@@ -40,27 +45,28 @@ def sample_query(
             and of a log the sequence too. Rows that agree in all of them are chosen together.
         rows: How many rows the query selects, about.
         sample_rows: How many of them to read; no fewer rows than that are all read.
-        dialect: Of the source.
-
-    Raises:
-        SettingsError: The dialect is unknown.
+        dialect: Of the source. Where it can't hash, all rows are selected, with the columns that
+            identify them, for `sampled_here`.
     """
-    sql = Dialect(dialect)
-    selected = ", ".join(sql.quoted(name) for name in (*columns, UNFIT))
-    whole = f"SELECT {selected}\nFROM ({query}) AS batch"
-    if rows <= sample_rows:
+    names = [dialect.quoted(name) for name in identity]
+    bucket = dialect.bucket(names, _BITS)
+    read = columns if bucket is not None else dict.fromkeys((*columns, *identity))
+    selected = ", ".join(dialect.quoted(name) for name in (*read, UNFIT))
+    whole = f"SELECT {selected}\nFROM ({query}) batch"
+    if rows <= sample_rows or bucket is None:
         return whole
-    chosen = max(_BUCKETS * sample_rows // rows, 1)
-    return f"{whole}\nWHERE {_bucket(sql, identity)} < {chosen}"
+    return f"{whole}\nWHERE {bucket} < {_chosen(rows, sample_rows)}"
 
 
-def _bucket(sql: Dialect, identity: Sequence[str]) -> str:
-    """The SQL of a row's bucket; a null counts as a value of its own."""
-    names = [sql.quoted(name) for name in identity]
-    if sql.name == "postgresql":
-        parts = ", ".join(f"COALESCE({name}::text, '')" for name in names)
-        # With a collation of its own the hash does not depend on the database's.
-        text = f"""concat_ws(',', {parts}) COLLATE "C\""""
-        return f"(hashtextextended({text}, 0) & {_BUCKETS - 1})"
-    parts = ", ".join(f"COALESCE(CAST({name} AS CHAR), '')" for name in names)
-    return f"CONV(SUBSTRING(MD5(CONCAT_WS(',', {parts})), 1, {_BITS // 4}), 16, 10) + 0"
+def sampled_here(
+    rows_read: DataFrame, identity: Sequence[str], *, rows: int, sample_rows: int
+) -> DataFrame:
+    """About `sample_rows` of all rows, chosen by Spark as `sample_query` has a database choose."""
+    if rows <= sample_rows:
+        return rows_read
+    bucket = F.xxhash64(*[named(name) for name in identity]).bitwiseAND(F.lit(_BUCKETS - 1))
+    return rows_read.where(bucket < _chosen(rows, sample_rows))
+
+
+def _chosen(rows: int, sample_rows: int) -> int:
+    return max(_BUCKETS * sample_rows // rows, 1)

@@ -11,19 +11,20 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from contracts.errors import ContractError, SchemaDriftError, SettingsError
+from contracts.errors import ContractError, SchemaDriftError
 from contracts.model import Contract, LoadKind, SourceColumn
 from contracts.model.database_type_names import family, is_temporal
 from contracts.model.reserved_column_names import UNFIT
 from contracts.model.source_relation import Relation, RelationColumn
-from tasks.source.postgresql_to_spark_types import Carrier, carrier
+from tasks.source.carrier import Carrier
+from tasks.source.sql_dialect import SqlDialect, in_utc
+from tasks.source.sql_dialects.postgresql_sql import POSTGRESQL
 
-__all__ = ["SLICE", "Dialect", "SourceQuery", "compile_source_query", "values_query"]
+__all__ = ["SLICE", "SourceQuery", "compile_source_query", "values_query"]
 
 SLICE = "__slice"
 """The partition column as the database has it, for `tasks.source.jdbc_partitions` to compare."""
 
-_QUOTES = {"postgresql": '"', "mysql": "`"}
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 """The first and last time that Python can represent."""
 
@@ -38,6 +39,7 @@ class SourceQuery:
         origin: The table, quoted.
         watermark: The SQL of a row's watermark; None: there is none.
         watermark_columns: The watermark columns in their order, each with whether it holds days.
+        incomparable: When a watermark column has a value that no bound compares with.
         overlap: How far behind a watermark is read again.
         incremental: Whether a load begins at a watermark.
         partition: The partition column, quoted; None: there is none.
@@ -45,11 +47,12 @@ class SourceQuery:
         partition_nullable: Whether the partition column may be null.
     """
 
-    dialect: Dialect
+    dialect: SqlDialect
     items: tuple[str, ...]
     origin: str
     watermark: str | None
     watermark_columns: tuple[tuple[str, bool], ...]
+    incomparable: tuple[str, ...]
     overlap: timedelta
     incremental: bool
     partition: str | None
@@ -66,9 +69,9 @@ class SourceQuery:
         are recognised and open no version. Rows without any watermark are always read. A full load
         has no bound but `within`.
 
-        Each column is read through its carrier (`tasks.source.postgresql_to_spark_types`) under
-        its own name; a value that can't be carried is null and listed in the last column, `UNFIT`,
-        which is null in all other rows.
+        Each column is read through its carrier (`tasks.source.carrier`) under its own name; a
+        value that can't be carried is null and listed in the last column, `UNFIT`, which is null
+        in all other rows.
 
         Args:
             after: The watermark of the last load; None reads from the beginning.
@@ -112,14 +115,14 @@ class SourceQuery:
         """
         if not self.incremental or after is None or not self.watermark_columns:
             return []
-        low = _utc(after) - min(self.overlap, _utc(after) - _FIRST)
+        low = in_utc(after) - min(self.overlap, in_utc(after) - _FIRST)
         absent: list[str] = []
         cases = []
         for column, by_day in self.watermark_columns:
             bound = _first_day(low) if by_day else low
             cases.append(" AND ".join([*absent, f"{column} >= {self.dialect.literal(bound)}"]))
             absent.append(f"{column} IS NULL")
-        cases.append(" AND ".join(absent))
+        cases += [" AND ".join(absent), *self.incomparable]
         return ["(" + " OR ".join(f"({case})" for case in cases) + ")"]
 
     def _within(self, bounds: tuple[object, object]) -> list[str]:
@@ -149,25 +152,29 @@ class SourceQuery:
 
 
 def compile_source_query(
-    contract: Contract, relation: Relation, *, dialect: str = "postgresql"
+    contract: Contract, relation: Relation, *, dialect: SqlDialect = POSTGRESQL
 ) -> SourceQuery:
     """The queries that read a contract's source.
 
     Args:
         contract: What to read.
         relation: The table that is read, as its catalog describes it.
-        dialect: `postgresql` or `mysql`.
+        dialect: Of the source.
 
     Raises:
-        SettingsError: The dialect is unknown.
         SchemaDriftError: A column is missing, or of a type that has no carrier.
     """
-    sql = Dialect(dialect)
+    sql = dialect
     source = contract.source
     kinds = {column.name: column.type for column in source.columns}
-    watermarks = tuple((sql.quoted(name), kinds.get(name) == "date") for name in source.watermark)
+    watermarks = tuple(
+        (sql.comparable_time(sql.quoted(name)), kinds.get(name) == "date")
+        for name in source.watermark
+    )
     names = ", ".join(name for name, _ in watermarks)
-    partition = source.partition_column
+    odd = [sql.incomparable_time(sql.quoted(name)) for name in source.watermark]
+    # Where the rows are of another state than their bounds, a bound could leave one out.
+    partition = source.partition_column if sql.sessions_share_a_state else None
     partition_column = None if partition is None else _column(relation, partition)
     return SourceQuery(
         dialect=sql,
@@ -175,6 +182,7 @@ def compile_source_query(
         origin=f"{sql.quoted(relation.schema)}.{sql.quoted(relation.name)}",
         watermark=(f"COALESCE({names})" if len(watermarks) > 1 else names) or None,
         watermark_columns=watermarks,
+        incomparable=tuple(condition for condition in odd if condition is not None),
         overlap=source.overlap,
         incremental=source.load is LoadKind.INCREMENTAL,
         partition=None if partition is None else sql.quoted(partition),
@@ -187,106 +195,47 @@ def compile_source_query(
 
 
 def values_query(
-    relation: Relation, columns: dict[str, str], *, dialect: str = "postgresql"
+    relation: Relation, columns: dict[str, str], *, dialect: SqlDialect = POSTGRESQL
 ) -> str:
-    """SELECT of the distinct values of some columns, each read as the Spark type given with it.
+    """SELECT of the values of some columns, each read as the Spark type given with it.
 
-    A value that can't be carried is null.
+    They are distinct where the database compares text as Spark does. A value that can't be carried
+    is null.
 
     Raises:
-        SettingsError: The dialect is unknown.
         SchemaDriftError: A column is missing, or of a type that has no carrier.
     """
-    sql = Dialect(dialect)
+    sql = dialect
     items = []
     for name, kind in columns.items():
-        carried = _carrier(relation, SourceColumn(name, kind), f"{relation.schema}.{relation.name}")
+        where = f"{relation.schema}.{relation.name}"
+        carried = _carrier(relation, SourceColumn(name, kind), where, sql)
         items.append(f"{carried.select(sql.quoted(name))} AS {sql.quoted(name)}")
     origin = f"{sql.quoted(relation.schema)}.{sql.quoted(relation.name)}"
-    return f"SELECT DISTINCT {', '.join(items)} FROM {origin}"  # noqa: S608 - quoted
+    return f"SELECT {sql.distinct()}{', '.join(items)} FROM {origin}"  # noqa: S608 - quoted
 
 
-class Dialect:
-    """How one database quotes names and writes literals."""
-
-    def __init__(self, name: str) -> None:
-        if name not in _QUOTES:
-            raise SettingsError(
-                where="the query of a source",
-                expected=f"a dialect among {', '.join(_QUOTES)}",
-                found=name,
-                next_step="Correct `dialect` of the source database block.",
-            )
-        self.name = name
-        self._quote = _QUOTES[name]
-
-    def quoted(self, name: str) -> str:
-        """A name as an identifier, whatever it contains."""
-        return self._quote + name.replace(self._quote, self._quote * 2) + self._quote
-
-    def literal(self, value: object) -> str:
-        """A value as a literal. No text: bounds are times or numbers.
-
-        A time without a zone is taken as UTC. In PostgreSQL its literal has no type and takes that
-        of the column that it is compared with, which applies or ignores the zone that is written.
-        """
-        if isinstance(value, datetime):
-            plain = _utc(value).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
-            return f"'{plain}+00'" if self.name == "postgresql" else f"TIMESTAMP '{plain}'"
-        if isinstance(value, date):
-            return f"DATE '{value.isoformat()}'"
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        if isinstance(value, Decimal) and value.is_finite():
-            return f"{value:f}"
-        raise SettingsError(
-            where="the bounds of a source query",
-            expected="times, dates, whole numbers or decimals",
-            found=f"a bound of type {type(value).__name__}",
-            next_step="Choose a partition column of one of these types.",
-        )
-
-
-def _items(contract: Contract, relation: Relation, dialect: Dialect) -> list[str]:
+def _items(contract: Contract, relation: Relation, dialect: SqlDialect) -> list[str]:
     """What is selected: carriers, what slices compare, and what could not be carried."""
-    if dialect.name != "postgresql":
-        plain = [dialect.quoted(column.name) for column in contract.source.columns]
-        return [*plain, f"NULL AS {dialect.quoted(UNFIT)}"]
     items, unfit = [], {}
     for column in contract.source.columns:
-        carried = _carrier(relation, column, contract.name)
+        carried = _carrier(relation, column, contract.name, dialect)
         name = dialect.quoted(column.name)
         value, is_unfit = carried.select(name), carried.unfit(name)
         items.append(name if value == name else f"{value} AS {name}")
         if is_unfit is not None:
             unfit[column.name] = (is_unfit, carried.as_text(name))
     partition = contract.source.partition_column
-    if any(
+    if dialect.sessions_share_a_state and any(
         column.name == partition and _bounded(column.type) for column in contract.source.columns
     ):
         items.append(f"{dialect.quoted(partition or '')} AS {dialect.quoted(SLICE)}")
-    return [*items, f"{_unfit_values(unfit)} AS {dialect.quoted(UNFIT)}"]
+    return [*items, f"{dialect.unfit_values(unfit)} AS {dialect.quoted(UNFIT)}"]
 
 
-def _unfit_values(unfit: dict[str, tuple[str, str]]) -> str:
-    """The values that are not carried, as one JSON object; costs their conditions only."""
-    if not unfit:
-        return "NULL::text"
-    any_unfit = " OR ".join(is_unfit for is_unfit, _ in unfit.values())
-    names = ", ".join(_text_literal(name) for name in unfit)
-    values = ", ".join(f"CASE WHEN {is_unfit} THEN {text} END" for is_unfit, text in unfit.values())
-    pairs = f"json_object(ARRAY[{names}], ARRAY[{values}])"
-    return f"CASE WHEN {any_unfit} THEN json_strip_nulls({pairs})::text END"
-
-
-def _text_literal(text: str) -> str:
-    # With E, a backslash means the same whatever the session sets for standard strings.
-    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-def _carrier(relation: Relation, column: SourceColumn, where: str) -> Carrier:
+def _carrier(relation: Relation, column: SourceColumn, where: str, dialect: SqlDialect) -> Carrier:
     described = _column(relation, column.name)
-    carried = carrier(described, column.type) if described is not None else None
+    carried = dialect.carrier(described, column.type) if described is not None else None
     if carried is None:
         raise SchemaDriftError(
             where=where,
@@ -310,17 +259,12 @@ def _first_day(moment: datetime) -> date:
     return moment.date() + timedelta(days=1) if moment.time() > time(0) else moment.date()
 
 
-def _utc(moment: datetime) -> datetime:
-    """A time without a zone is taken as UTC."""
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def _is_bound(value: object) -> bool:
     """Whether the value can bound a read: NaN and infinity can't."""
     return not (isinstance(value, Decimal) and not value.is_finite())
 
 
-def _extreme(function: str, name: str, kinds: dict[str, str], dialect: Dialect) -> str:
+def _extreme(function: str, name: str, kinds: dict[str, str], dialect: SqlDialect) -> str:
     """MIN or MAX of a column, null when no bound can be made of it."""
     kind = kinds.get(name, "")
     column = f"{function}({dialect.quoted(name)})"
@@ -336,9 +280,9 @@ def _bounded(kind: str) -> bool:
     return is_temporal(kind) or family(kind) == "integer" or kind.startswith("decimal")
 
 
-def _within_python(value: str, kind: str, dialect: Dialect, last: datetime | None = None) -> str:
+def _within_python(value: str, kind: str, dialect: SqlDialect, last: datetime | None = None) -> str:
     """Whether Python can represent a time, and it is not after the last."""
     first, end = _FIRST, last or _LAST
-    bounds = (first.date(), _utc(end).date()) if kind == "date" else (first, end)
+    bounds = (first.date(), in_utc(end).date()) if kind == "date" else (first, end)
     low, high = (dialect.literal(bound) for bound in bounds)
     return f"{value} >= {low} AND {value} <= {high}"

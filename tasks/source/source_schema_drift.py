@@ -7,10 +7,15 @@ from difflib import get_close_matches
 from contracts.errors import SchemaDriftError
 from contracts.model import Contract
 from contracts.model.source_relation import Relation
-from tasks.source.postgresql_to_spark_types import unfit_columns
+from tasks.source.sql_dialect import SqlDialect
+from tasks.source.sql_dialects.postgresql_sql import POSTGRESQL
+
+__all__ = ["refuse_drift", "schema_drift", "unfit_columns"]
 
 
-def schema_drift(relation: Relation, contract: Contract) -> tuple[str, ...]:
+def schema_drift(
+    relation: Relation, contract: Contract, dialect: SqlDialect = POSTGRESQL
+) -> tuple[str, ...]:
     """What is missing or of a type that can lose values; one sentence each, empty if it fits.
 
     A type fits when every value of it can be read as the contract's type, or is flagged in its
@@ -22,16 +27,16 @@ def schema_drift(relation: Relation, contract: Contract) -> tuple[str, ...]:
         for column in contract.source.columns
         if column.name not in available
     ]
-    return (*missing, *unfit_columns(relation, contract))
+    return (*missing, *unfit_columns(relation, contract, dialect))
 
 
-def refuse_drift(relation: Relation, contract: Contract) -> None:
+def refuse_drift(relation: Relation, contract: Contract, dialect: SqlDialect = POSTGRESQL) -> None:
     """Refuse a source that is not as the contract states.
 
     Raises:
         SchemaDriftError: With all that is missing or of another type.
     """
-    messages = schema_drift(relation, contract)
+    messages = schema_drift(relation, contract, dialect)
     if messages:
         raise SchemaDriftError(
             where=f"{contract.name}, source {contract.source.relation}",
@@ -39,6 +44,33 @@ def refuse_drift(relation: Relation, contract: Contract) -> None:
             found="; ".join(messages),
             next_step="Correct the contract, or have the source changed back. Nothing was read.",
         )
+
+
+def unfit_columns(
+    relation: Relation, contract: Contract, dialect: SqlDialect = POSTGRESQL
+) -> tuple[str, ...]:
+    """One sentence for each column that can't be read as the type in the contract.
+
+    It names the column, its type in the database and in the contract, and what to write. Columns
+    that the relation lacks and those that the contract does not name are ignored here.
+    """
+    columns = {column.name: column for column in relation.columns}
+    messages = []
+    for expected in contract.source.columns:
+        column = columns.get(expected.name)
+        if column is None or dialect.carrier(column, expected.type) is not None:
+            continue
+        kinds = " or ".join(_worded(kind) for kind in dialect.readable_as(column))
+        ways = f"a contract can read it as {kinds}" if kinds else "no contract can read it"
+        messages.append(
+            f"column {column.name} is {column.type} instead of {_worded(expected.type)} ({ways})"
+        )
+    return tuple(messages)
+
+
+def _worded(spark: str) -> str:
+    """A Spark type as contracts word it."""
+    return {"string": "VARCHAR", "int": "INTEGER"}.get(spark, spark.upper())
 
 
 def _perhaps(name: str, available: list[str]) -> str:

@@ -67,7 +67,12 @@ def make_workplace(postgres, spark, prefect_server, tmp_path_factory):
     made = []
     environment = pytest.MonkeyPatch()
 
-    def make(contracts: Path | None = None, *, many_rows: bool = False) -> Workplace:
+    def make(
+        contracts: Path | None = None,
+        *,
+        many_rows: bool = False,
+        source: SourceDatabase | None = None,
+    ) -> Workplace:
         name = f"flows_{uuid.uuid4().hex[:10]}"
         root = tmp_path_factory.mktemp(name)
         for database in (name, f"{name}_lake"):
@@ -98,7 +103,7 @@ def make_workplace(postgres, spark, prefect_server, tmp_path_factory):
             state_directory=root / "state",
             slices=2,
         )
-        source = SourceDatabase(
+        source = source or SourceDatabase(
             host=postgres.host,
             port=postgres.port,
             database=name,

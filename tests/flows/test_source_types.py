@@ -25,8 +25,8 @@ from contracts.model.source_relation import Relation
 from contracts.schemas.spark_schemas import source_schema
 from history.spark.column_quoting_and_comparison import named
 from tasks.source.jdbc_reader import Fetch, source_rows
-from tasks.source.postgresql_to_spark_types import unfit_columns
 from tasks.source.source_query import compile_source_query
+from tasks.source.source_schema_drift import unfit_columns
 
 NINES = "9" * 38
 

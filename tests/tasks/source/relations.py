@@ -5,6 +5,7 @@ from __future__ import annotations
 from contracts.model import Contract
 from contracts.model.source_relation import Relation, RelationColumn
 from tasks.source.source_query import compile_source_query
+from tasks.source.sql_dialects.postgresql_sql import POSTGRESQL
 
 _TYPES = {
     "tinyint": "smallint",
@@ -37,7 +38,7 @@ def relation_of(contract: Contract) -> Relation:
     )
 
 
-def source_query(contract, relation, *, dialect="postgresql", **bounds):
+def source_query(contract, relation, *, dialect=POSTGRESQL, **bounds):
     """The SELECT of a contract's rows within bounds."""
     return compile_source_query(contract, relation, dialect=dialect).rows(**bounds)
 

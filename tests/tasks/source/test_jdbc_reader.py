@@ -14,6 +14,7 @@ from contracts.loader import TABLES, find_contract
 from contracts.model import LoadKind, SourceColumn
 from contracts.model.reserved_column_names import UNFIT
 from contracts.schemas.spark_schemas import source_schema
+from tasks.source.dialect_of_source import sql_dialect_of
 from tasks.source.jdbc_partitions import source_slices
 from tasks.source.jdbc_reader import Fetch, reference_values, source_rows
 from tasks.source.source_query import compile_source_query
@@ -118,7 +119,7 @@ def values_of(database, reading, spark, column):
         wards,
         frozenset({column}),
         Fetch(1000, 60),
-        dialect=database.dialect,
+        dialect=sql_dialect_of(database),
         where="readings",
     )
 

@@ -9,8 +9,8 @@ from tasks.source.postgresql_to_spark_types import (
     carrier,
     natural_type,
     readable_as,
-    unfit_columns,
 )
+from tasks.source.source_schema_drift import unfit_columns
 from tests.tasks.source.relations import relation_of
 
 

@@ -6,16 +6,18 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 from psycopg import sql
+from pyspark.sql import functions as F
 
 from blocks.postgres.catalog_queries import relation
 from blocks.source_database import SourceDatabase
-from contracts.errors import SettingsError
 from contracts.loader import TABLES, find_contract
 from contracts.model import SourceColumn
 from contracts.model.reserved_column_names import UNFIT
 from contracts.schemas.spark_schemas import source_schema
 from tasks.source.jdbc_reader import Fetch, source_rows
-from tasks.source.sample_query import sample_query
+from tasks.source.sample_query import sample_query, sampled_here
+from tasks.source.sql_dialects.mariadb_sql import MARIADB
+from tasks.source.sql_dialects.sqlite_sql import SQLITE
 from tests.tasks.source.relations import source_query
 
 ROWS = 20_000
@@ -154,16 +156,32 @@ def test_spark_reads_it_as_it_reads_a_load(spark, contract, database, any_postgr
     assert amounts == {row[0] for row in read(database, query)}
 
 
-def test_mysql_has_its_own_hash():
+def test_mariadb_has_its_own_hash():
     query = sample_query(
-        "SELECT 1", ("a`b",), ("k", "at"), rows=1000, sample_rows=100, dialect="mysql"
+        "SELECT 1", ('a"b',), ("k", "at"), rows=1000, sample_rows=100, dialect=MARIADB
     )
 
-    assert "SELECT `a``b`" in query
-    assert "CONV(SUBSTRING(MD5(CONCAT_WS(',', COALESCE(CAST(`k` AS CHAR), ''), " in query
+    assert 'SELECT "a""b"' in query
+    assert """CONV(SUBSTRING(MD5(CONCAT_WS(',', COALESCE(CAST("k" AS CHAR), ''), """ in query
     assert query.endswith("< 104857")
 
 
-def test_an_unknown_dialect_is_refused():
-    with pytest.raises(SettingsError, match="postgresql, mysql"):
-        sample_query("SELECT 1", ("a",), ("k",), rows=9, sample_rows=1, dialect="sybase")
+def test_what_identifies_a_row_is_read_where_a_database_can_not_hash():
+    query = sample_query("SELECT 1", ("a",), ("k", "a"), rows=9, sample_rows=1, dialect=SQLITE)
+
+    assert query == f'SELECT "a", "k", "{UNFIT}"\nFROM (SELECT 1) batch'
+
+
+def test_spark_chooses_about_so_many_rows_and_the_same_ones_again(spark):
+    rows = spark.range(20_000).selectExpr("id", "id % 7 AS leg")
+
+    chosen = [
+        {
+            row.id
+            for row in sampled_here(each, ("id", "leg"), rows=20_000, sample_rows=2_000).collect()
+        }
+        for each in (rows, rows.orderBy(F.desc("id")))
+    ]
+
+    assert chosen[0] == chosen[1]
+    assert 1_800 < len(chosen[0]) < 2_200

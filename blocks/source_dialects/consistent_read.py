@@ -1,7 +1,8 @@
-"""One read of a source: all its queries and rows, from one snapshot of the database.
+"""One read of a source: its queries and its rows, whichever database it is.
 
-Promise: however long it takes and however many sessions read in parallel, all see the rows that
-were committed when the read began, and none committed later.
+Promise: each statement sees one state of the database, not older than the beginning of the read.
+Of PostgreSQL all statements of a read see the same state, however many sessions read in parallel.
+Where a database has no snapshot that sessions can share, each statement has a state of its own.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class SourceReading:
             because it is a replica.
         session: The database session of the read.
         widened: How many sessions may read side by side, of so many that are wanted.
+        as_text: Its queries select every value as text, which Spark turns into the contract's
+            types (`tasks.source.text_to_spark_types`).
     """
 
     now: datetime
@@ -61,6 +64,7 @@ class SourceReading:
     open_unknown: bool
     session: ReadingSession = field(repr=False)
     widened: Callable[[int], int] = field(default=int, repr=False)
+    as_text: bool = False
 
     def relation(self, schema: str, table: str) -> Relation:
         """A table, view or foreign table as the source's catalog describes it.

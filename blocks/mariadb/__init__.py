@@ -1,0 +1,1 @@
+"""MariaDB and MySQL as a source: connections, what their catalog says, what their errors mean."""

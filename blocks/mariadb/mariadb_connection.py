@@ -1,0 +1,279 @@
+"""Connections to and queries of a MariaDB or MySQL source.
+
+Promise: the database's errors become our own. No credential, statement or row of its messages is
+in them.
+
+Small queries go through PyMySQL, rows through MariaDB Connector/J, which speaks to both servers.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import pymysql
+
+from blocks.mariadb.mariadb_catalog import mariadb_relation
+from blocks.mariadb.mariadb_errors import TIMED_OUT, meaning_of_number
+from blocks.mariadb.mariadb_security import MariadbSecurity
+from blocks.mariadb.mariadb_session import READ_ONLY, session_variables
+from blocks.source_dialects.consistent_read import SourceReading
+from contracts.errors import SettingsError, SourceAccessError, StrandlineError
+from contracts.model.source_relation import Relation, RelationDetails
+
+__all__ = ["MARIADB_DRIVER", "MariadbSource"]
+
+MARIADB_DRIVER = "org.mariadb.jdbc:mariadb-java-client:3.5.6"
+"""Maven coordinates of the driver that Spark uses."""
+
+_APPLICATION = "strandline"
+_GRACE_SECONDS = 15
+"""How much longer than its timeout a statement may take here, before the connection is cut."""
+_NO_CONNECTION, _TLS = 2003, 2026
+_BROKEN_ARGUMENTS = 0
+
+_OPEN_TRANSACTIONS = """
+SELECT MIN(begun) FROM (
+    SELECT UNIX_TIMESTAMP(t.trx_started) AS begun
+    FROM information_schema.innodb_trx AS t
+    WHERE t.trx_mysql_thread_id <> CONNECTION_ID() AND t.trx_is_read_only = 0
+    UNION ALL
+    SELECT UNIX_TIMESTAMP() - p.time - 1
+    FROM information_schema.processlist AS p
+    WHERE p.id <> CONNECTION_ID() AND p.command IN ('Query', 'Execute') AND p.db IS NOT NULL
+) AS open_ones
+"""
+"""When the oldest transaction of others began that may still write, and the oldest statement: one
+that waits for a lock has the time of its start in NOW() and no transaction yet.
+
+It needs the right PROCESS. InnoDB tells times in the zone of the server's system, and so has the
+session to be, while it asks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MariadbSource:
+    """One server, database and login. Times are in seconds."""
+
+    packages: ClassVar[tuple[str, ...]] = (MARIADB_DRIVER,)
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+    security: MariadbSecurity
+    connect_timeout: int
+    statement_timeout: int
+
+    @property
+    def where(self) -> str:
+        """Its name in messages."""
+        return f"database {self.database} on {self.host}:{self.port}"
+
+    def jdbc_options(self) -> dict[str, str]:
+        """For `spark.read.format("jdbc").options(...)`.
+
+        It connects once, to learn which of the two servers it is.
+        """
+        with self._session() as session:
+            return session.jdbc_options()
+
+    def columns(self, schema: str, table: str) -> dict[str, str]:
+        """The columns of a table in their order, each with its type as the database writes it.
+
+        Raises:
+            SchemaDriftError: There is no such table that the user may read.
+        """
+        with self._session() as session:
+            described = session.relation(schema, table)
+        return {column.name: column.type for column in described.columns}
+
+    def query_row(self, statement: str) -> tuple[object, ...]:
+        """The first row of what a statement returns; empty when it returns none."""
+        with self._session() as session:
+            return session.query_row(statement)
+
+    def check(self) -> None:
+        """Connect, and set the session."""
+        with self._session():
+            pass
+
+    @contextmanager
+    def reading(self) -> Iterator[SourceReading]:
+        """Begin a read. Each of its statements sees one state of the database.
+
+        No sessions of these servers can share a state, so rows are read by one statement in one
+        session, and their bounds and the values that checks look up by others before.
+        """
+        with self._session() as session:
+            oldest, complete = session.oldest_open()
+            (now,) = session.query_row("SELECT UTC_TIMESTAMP(6)")
+            yield SourceReading(
+                now=_moment(now),
+                oldest_open=oldest,
+                open_unknown=not complete,
+                session=session,
+                as_text=True,
+            )
+
+    def refusal(self, error: Exception) -> StrandlineError:
+        """The driver's error as one of our own."""
+        number = _number(error)
+        limit = f", timeout {self.statement_timeout} s" if number in TIMED_OUT else ""
+        detail = f"error {number}{limit}" if number else type(error).__name__
+        return meaning_of_number(number or _NO_CONNECTION).error(self.where, detail)
+
+    @contextmanager
+    def _session(self) -> Iterator[_Session]:
+        with closing(self._connected()) as connection:
+            variables = session_variables(
+                is_mariadb="mariadb" in str(connection.get_server_info()).lower(),
+                statement_timeout=self.statement_timeout,
+            )
+            session = _Session(self, connection, variables)
+            session.begin()
+            yield session
+
+    def _connected(self) -> Any:
+        try:
+            context = self.security.context()
+        except OSError as error:
+            raise meaning_of_number(_TLS).error(self.where, type(error).__name__) from None
+        try:
+            return self._connect(context)
+        except (pymysql.Error, OSError) as error:
+            # Not `from error`: its text may quote the user.
+            raise self.refusal(error) from None
+
+    def _connect(self, context: ssl.SSLContext | None) -> Any:
+        return pymysql.connect(
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            database=self.database,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.statement_timeout + _GRACE_SECONDS,
+            write_timeout=self.statement_timeout + _GRACE_SECONDS,
+            program_name=_APPLICATION,
+            read_default_file=None,
+            # Else it would take an unencrypted connection where it gets no other.
+            **({"ssl_disabled": True} if context is None else {"ssl": context}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A connection, with the driver's errors translated to our own."""
+
+    source: MariadbSource
+    connection: Any = field(repr=False)
+    variables: dict[str, str]
+
+    def begin(self) -> None:
+        """Set the session as Spark's are."""
+        settings = ", ".join(f"{name} = {text}" for name, text in self.variables.items())
+        self.query_row(f"SET {settings}")
+        self.query_row(READ_ONLY)
+
+    def relation(self, schema: str, table: str) -> Relation:
+        """From the catalog."""
+        with self._cursor() as cursor:
+            return mariadb_relation(cursor, self.source.where, schema, table)
+
+    def query_row(self, statement: str) -> tuple[object, ...]:
+        """The first row of what a statement returns; empty when it returns none."""
+        with self._cursor() as cursor:
+            cursor.execute(statement)
+            row = cursor.fetchone()
+        return tuple(row) if row is not None else ()
+
+    def rows(self, statement: str, *, seconds: int) -> list[tuple[object, ...]]:
+        """All rows of a statement that may take so long, in whole seconds."""
+        del seconds  # the session's own limit holds
+        with self._cursor() as cursor:
+            cursor.execute(statement)
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def details(self, schema: str, table: str) -> RelationDetails:
+        """Not provided.
+
+        Raises:
+            SettingsError: Always.
+        """
+        raise SettingsError(
+            where=f"{self.source.where}, table {schema}.{table}",
+            expected="a PostgreSQL, of whose catalog a contract can be made",
+            found="a MariaDB or MySQL",
+            next_step="Write the contract by hand: docs/source-types.md has the types.",
+        )
+
+    def oldest_open(self) -> tuple[datetime | None, bool]:
+        """The begin of the oldest transaction of others, and whether all of them may be seen."""
+        try:
+            self.query_row("SET time_zone = 'SYSTEM'")
+            (asked,) = self.query_row("SELECT UTC_TIMESTAMP(6)")
+            (begun,) = self.query_row(_OPEN_TRANSACTIONS)
+        except SourceAccessError:
+            return None, False
+        finally:
+            self.query_row(f"SET time_zone = {self.variables['time_zone']}")
+        if begun is None:
+            return _moment(asked), True
+        return min(_moment(asked), datetime.fromtimestamp(float(str(begun)), UTC)), True
+
+    def jdbc_options(self) -> dict[str, str]:
+        """For Spark's JDBC reader.
+
+        The url holds no credentials: Spark shows it in plans. It holds what the driver writes in
+        upper and lower case, since Spark hands on the properties of a read in slices in lower case.
+        """
+        source = self.source
+        host = f"[{source.host}]" if ":" in source.host else source.host
+        seconds = timedelta(seconds=1) // timedelta(milliseconds=1)
+        settings = {
+            **source.security.jdbc(),
+            "connectTimeout": str(source.connect_timeout * seconds),
+            "socketTimeout": str((source.statement_timeout + _GRACE_SECONDS) * seconds),
+            "sessionVariables": ",".join(f"{name}={text}" for name, text in self.variables.items()),
+            "connectionAttributes": f"program_name:{_APPLICATION}",
+        }
+        options = "&".join(f"{name}={text}" for name, text in settings.items())
+        return {
+            "url": f"jdbc:mariadb://{host}:{source.port}/?{options}",
+            "driver": "org.mariadb.jdbc.Driver",
+            "user": source.user,
+            "password": source.password,
+            "sessionInitStatement": READ_ONLY,
+        }
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        try:
+            with self.connection.cursor() as cursor:
+                yield cursor
+        except (pymysql.Error, OSError, ValueError, OverflowError) as error:
+            # Not `from error`: its text may quote the statement or a row.
+            raise self.source.refusal(error) from None
+
+
+def _number(error: Exception) -> int:
+    if isinstance(error, ssl.SSLError):
+        return _TLS
+    if isinstance(error, pymysql.Error) and error.args and isinstance(error.args[0], int):
+        text = str(error.args[-1])
+        return _TLS if "SSL" in text or "CERTIFICATE" in text.upper() else error.args[0]
+    return _BROKEN_ARGUMENTS
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, datetime):
+        message = f"the database gave a {type(value).__name__} for a time"
+        raise TypeError(message)
+    return value.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""What every kind of source database has to provide, and what its errors mean."""

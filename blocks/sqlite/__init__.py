@@ -1,0 +1,1 @@
+"""SQLite as a source: a file on every machine that reads."""
