@@ -18,6 +18,8 @@ from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, model_validator
 
 from blocks.embedded_postgres import running_postgres
+from blocks.jdbc.jdbc_connection import JdbcSource
+from blocks.jdbc.jdbc_settings import JdbcSettings
 from blocks.mariadb.mariadb_connection import MariadbSource
 from blocks.mariadb.mariadb_security import MARIADB_TLS_MODES, MariadbSecurity
 from blocks.postgres.connection import PostgresqlSource
@@ -32,7 +34,7 @@ from blocks.sqlite.sqlite_connection import SqliteSource
 
 __all__ = ["SourceDatabase"]
 
-DialectName: TypeAlias = Literal["postgresql", "mariadb", "sqlite"]
+DialectName: TypeAlias = Literal["postgresql", "mariadb", "sqlite", "jdbc"]
 
 
 class Source(Protocol):
@@ -171,9 +173,25 @@ class SourceDatabase(Block):
         ),
     )
 
+    jdbc: JdbcSettings | None = Field(
+        default=None,
+        description=(
+            "Driver, url and SQL of a database whose dialect is `jdbc`; host, port, database and "
+            "ssl fields are then not used."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _has_the_jdbc_settings(self) -> Self:
+        if (self.dialect == "jdbc") != (self.jdbc is not None):
+            message = "the dialect jdbc and jdbc settings go together"
+            raise ValueError(message)
+        return self
+
     @model_validator(mode="after")
     def _has_a_user(self) -> Self:
-        if self.embedded_directory is None and not self.user and self.dialect != "sqlite":
+        needed = self.dialect in ("postgresql", "mariadb")
+        if needed and self.embedded_directory is None and not self.user:
             message = "a user is needed, or the directory of an embedded database"
             raise ValueError(message)
         return self
@@ -225,11 +243,15 @@ class SourceDatabase(Block):
 
     @property
     def location(self) -> str:
-        """Where the database is, for lineage: `host/database`, or the path of a file."""
+        """Where the database is, for lineage: `host/database`, the path of a file, or a url."""
+        if self.jdbc is not None:
+            return self.jdbc.location
         return self.database if self.dialect == "sqlite" else f"{self.host}/{self.database}"
 
     def packages(self) -> tuple[str, ...]:
         """Maven coordinates of the jars that Spark reads this database with."""
+        if self.jdbc is not None:
+            return self.jdbc.packages
         return _DIALECTS[self.dialect].packages
 
     def check(self, seconds: float | None = None) -> None:
@@ -287,6 +309,14 @@ class SourceDatabase(Block):
     def _source(self, seconds: float | None = None) -> Source:
         longest = self.statement_timeout_seconds
         timeout = longest if seconds is None else max(1, min(longest, math.ceil(seconds)))
+        if self.jdbc is not None:
+            return JdbcSource(
+                settings=self.jdbc,
+                user=self.user,
+                password=self.password.get_secret_value(),
+                connect_timeout=self.connect_timeout_seconds,
+                statement_timeout=timeout,
+            )
         return _DIALECTS[self.dialect].connect(self, timeout)
 
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from blocks.embedded_postgres import EmbeddedPostgres
+    from tests.h2_server import H2Server
     from tests.mariadb_server import MariadbServer
 
 PACKAGES = (
@@ -56,6 +57,7 @@ PACKAGES = (
     "org.postgresql:postgresql:42.7.8",
     "org.xerial:sqlite-jdbc:3.50.3.0",
     "org.mariadb.jdbc:mariadb-java-client:3.5.6",
+    "com.h2database:h2:2.4.240",
 )
 
 
@@ -216,6 +218,15 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbServer]
     from tests.mariadb_server import mariadb_server
 
     with mariadb_server(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def h2(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H2Server]:
+    """A running H2 with no data in it; Spark has fetched its jar."""
+    from tests.h2_server import h2_server
+
+    with h2_server(spark, tmp_path_factory.mktemp("h2")) as server:
         yield server
 
 

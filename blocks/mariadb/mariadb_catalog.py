@@ -18,12 +18,13 @@ WHERE table_schema = %s AND table_name = %s
 ORDER BY ordinal_position
 """
 _KEYS = """
-SELECT index_name, column_name, sub_part
+SELECT index_name, column_name
 FROM information_schema.statistics
 WHERE table_schema = %s AND table_name = %s AND non_unique = 0
 ORDER BY index_name <> 'PRIMARY', index_name, seq_in_index
 """
-"""A part that is an expression has no name, one that is the beginning of a column has a length."""
+"""A part that is an expression has no name. What the first letters of a column identify, the column
+does."""
 _NAMES = "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables"
 
 
@@ -46,8 +47,8 @@ def mariadb_relation(
     not_null = {column.name for column in columns if not column.nullable}
     cursor.execute(_KEYS, (schema, table))
     keys: dict[str, list[str]] = {}
-    for index, name, part in cursor.fetchall():
-        keys.setdefault(index, []).append(name if name is not None and part is None else "")
+    for index, name in cursor.fetchall():
+        keys.setdefault(index, []).append(name or "")
     return Relation(
         schema=schema,
         name=table,

@@ -9,6 +9,7 @@ Small queries go through PyMySQL, rows through MariaDB Connector/J, which speaks
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -37,21 +38,33 @@ _NO_CONNECTION, _TLS = 2003, 2026
 _BROKEN_ARGUMENTS = 0
 
 _OPEN_TRANSACTIONS = """
-SELECT MIN(begun) FROM (
-    SELECT UNIX_TIMESTAMP(t.trx_started) AS begun
-    FROM information_schema.innodb_trx AS t
-    WHERE t.trx_mysql_thread_id <> CONNECTION_ID() AND t.trx_is_read_only = 0
-    UNION ALL
-    SELECT UNIX_TIMESTAMP() - p.time - 1
-    FROM information_schema.processlist AS p
-    WHERE p.id <> CONNECTION_ID() AND p.command IN ('Query', 'Execute') AND p.db IS NOT NULL
-) AS open_ones
+SELECT
+    (
+        SELECT COUNT(*) FROM information_schema.innodb_trx AS own
+        WHERE own.trx_mysql_thread_id = CONNECTION_ID()
+    ),
+    (
+        SELECT MIN(UNIX_TIMESTAMP(t.trx_started))
+        FROM information_schema.innodb_trx AS t
+        WHERE t.trx_mysql_thread_id <> CONNECTION_ID() AND t.trx_is_read_only = 0
+    ),
+    (
+        SELECT MIN(UNIX_TIMESTAMP() - p.time - 1)
+        FROM information_schema.processlist AS p
+        WHERE p.id <> CONNECTION_ID() AND p.command IN ('Query', 'Execute') AND p.db IS NOT NULL
+    )
 """
-"""When the oldest transaction of others began that may still write, and the oldest statement: one
-that waits for a lock has the time of its start in NOW() and no transaction yet.
+"""Whether our own transaction is listed, when the oldest one of others began that may still write,
+and the oldest statement: one that waits for a lock has the time of its start in NOW() and no
+transaction yet. It needs the right PROCESS.
 
-It needs the right PROCESS. InnoDB tells times in the zone of the server's system, and so has the
-session to be, while it asks."""
+InnoDB hands on a list that it keeps for as long as it is read more often than every 0.1 s. So our
+transaction begins first: a list that has it has all that began before. Its times are in the zone of
+the server's system, and so has the session's to be, while it asks."""
+
+_LISTS = 20
+_LIST_AGE = 0.11
+"""How often, and after how many seconds each, a list without our transaction is asked for again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,17 +229,26 @@ class _Session:
 
     def oldest_open(self) -> tuple[datetime | None, bool]:
         """The begin of the oldest transaction of others, and whether all of them may be seen."""
+        self.query_row("SET time_zone = 'SYSTEM'")
+        (asked,) = self.query_row("SELECT UTC_TIMESTAMP(6)")
+        self.query_row("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         try:
-            self.query_row("SET time_zone = 'SYSTEM'")
-            (asked,) = self.query_row("SELECT UTC_TIMESTAMP(6)")
-            (begun,) = self.query_row(_OPEN_TRANSACTIONS)
+            begun = self._begun()
         except SourceAccessError:
-            return None, False
-        finally:
-            self.query_row(f"SET time_zone = {self.variables['time_zone']}")
-        if begun is None:
-            return _moment(asked), True
-        return min(_moment(asked), datetime.fromtimestamp(float(str(begun)), UTC)), True
+            begun = None
+        self.query_row("COMMIT")
+        self.query_row(f"SET time_zone = {self.variables['time_zone']}")
+        return (None, False) if begun is None else (min([_moment(asked), *begun]), True)
+
+    def _begun(self) -> list[datetime] | None:
+        """When what is open began; None: InnoDB shows no list that is not older."""
+        for _ in range(_LISTS):
+            ours, *begun = self.query_row(_OPEN_TRANSACTIONS)
+            if ours:
+                seconds = [float(str(each)) for each in begun if each is not None]
+                return [datetime.fromtimestamp(each, UTC) for each in seconds]
+            time.sleep(_LIST_AGE)
+        return None
 
     def jdbc_options(self) -> dict[str, str]:
         """For Spark's JDBC reader.

@@ -25,7 +25,7 @@ class RelationColumn:
         type: As the database writes it, with its modifier; a domain is its base type:
             `numeric(12,2)`, `timestamp with time zone`, `integer[]`.
         kind: Which family the type is of: `base`, `array`, `enum`, `composite`, `range`,
-            `multirange` or `pseudo`.
+            `multirange` or `pseudo`; of a database read by its JDBC driver, its JDBC type.
         nullable: The catalog lets it be null.
     """
 

@@ -11,15 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from blocks.jdbc.jdbc_errors import meaning_of_exception
 from blocks.mariadb.mariadb_errors import meaning_of_number
-from blocks.postgres.sqlstate_errors import meaning_of_state
 from blocks.source_dialects.error_meanings import Meaning
 from blocks.sqlite.sqlite_errors import meaning_of_code
 from contracts.errors import StrandlineError
 
 __all__ = ["DriverError", "driver_error"]
 
-_OF_JDBC = re.compile(r"^java\.sql\.(SQL|Batch)\w*Exception$|^org\.sqlite\.SQLiteException$")
+_OF_JDBC = re.compile(r"\.\w*SQL\w*Exception$")
+_NOT_THESE = ("org.apache.spark.", "org.postgresql.")
 _MARIADB, _SQLITE = "org.mariadb.jdbc.", "org.sqlite."
 _MOST_FRAMES = 5
 _CONNECTION_LOST = 2013
@@ -40,7 +41,8 @@ class DriverError:
 def driver_error(causes: Iterable[Any]) -> DriverError | None:
     """What the first of the JVM's exceptions means that a driver raised; None: none did."""
     for cause in causes:
-        if not _OF_JDBC.match(str(cause.getClass().getName())):
+        name = str(cause.getClass().getName())
+        if not _OF_JDBC.search(name) or name.startswith(_NOT_THESE):
             continue
         frames = cause.getStackTrace()
         raised_in = [str(frames[at].getClassName()) for at in range(min(len(frames), _MOST_FRAMES))]
@@ -51,6 +53,5 @@ def driver_error(causes: Iterable[Any]) -> DriverError | None:
             # The driver's own failures have a state and no number of the server's.
             known = number or (_CONNECTION_LOST if str(state).startswith("08") else 0)
             return DriverError(meaning_of_number(known), f"error {number}, SQLSTATE {state}")
-        if state:
-            return DriverError(meaning_of_state(str(state)), f"SQLSTATE {state}")
+        return DriverError(*meaning_of_exception(cause))
     return None

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from blocks.source_database import SourceDatabase
 from tasks.source.sql_dialect import SqlDialect
+from tasks.source.sql_dialects.jdbc_sql import JdbcSql
 from tasks.source.sql_dialects.mariadb_sql import MARIADB
 from tasks.source.sql_dialects.postgresql_sql import POSTGRESQL
 from tasks.source.sql_dialects.sqlite_sql import SQLITE
@@ -20,4 +21,6 @@ _DIALECTS: Mapping[str, SqlDialect] = MappingProxyType(
 
 def sql_dialect_of(source: SourceDatabase) -> SqlDialect:
     """The SQL of a source."""
+    if source.jdbc is not None:
+        return JdbcSql(source.jdbc)
     return _DIALECTS[source.dialect]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -19,19 +20,19 @@ COLUMNS = {
     "updated_at": "TIMESTAMP",
 }
 TABLE = (
-    "CREATE TABLE {} (id INTEGER PRIMARY KEY, v VARCHAR(20), amount DECIMAL(10,2),"
-    " updated_at DATETIME)"
+    "CREATE TABLE {} (id INTEGER PRIMARY KEY, v VARCHAR(20), amount DECIMAL(10,2), updated_at {})"
 )
 
 
 @dataclass(frozen=True)
 class Database:
-    """A source, how its tables are qualified, and a value in it that is no time."""
+    """A source, how its tables are qualified, a value in it that is no time, and a type of times."""
 
     source: SourceDatabase
     schema: str
     no_time: str
-    execute: object
+    execute: Callable[..., None]
+    moment: str = "DATETIME"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,19 @@ def people_of_mariadb(mariadb):
     mariadb.execute("DROP DATABASE people")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "people_of_mariadb"])
+@pytest.fixture(scope="module")
+def people_of_h2(h2):
+    before_christ = "TIMESTAMP '-0001-01-01 00:00:00'"
+    return Database(
+        h2.source("people"),
+        "PUBLIC",
+        before_christ,
+        lambda *each: h2.execute("people", *each),
+        "TIMESTAMP",
+    )
+
+
+@pytest.fixture(scope="module", params=["sqlite", "people_of_mariadb", "people_of_h2"])
 def database(request):
     return request.getfixturevalue(request.param)
 
@@ -78,7 +91,7 @@ def place(database, make_workplace, tmp_path_factory):
     )
     by_stamp = {"load": "incremental", "watermark": ["updated_at"], "overlap": "1 hour"}
     write_contract(folder, "recent", COLUMNS, {**here, **by_stamp})
-    database.execute(TABLE.format("everybody"), TABLE.format("recent"))
+    database.execute(*[TABLE.format(name, database.moment) for name in ("everybody", "recent")])
     return make_workplace(folder, source=database.source)
 
 

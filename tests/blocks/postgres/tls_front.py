@@ -38,7 +38,7 @@ def tls_front(
     upstream: tuple[str, int], directory: Path, *, asks_for_certificate: bool = False
 ) -> Iterator[TlsFront]:
     """Speak TLS as PostgreSQL does, and pass what is said on in the clear."""
-    authority = _certificates(directory)
+    authority = certificates(directory)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / "server.pem")
     if asks_for_certificate:
@@ -93,7 +93,7 @@ def _passed_on(outer: ssl.SSLSocket, inner: socket.socket) -> bool:
     return True
 
 
-def _certificates(directory: Path) -> Path:
+def certificates(directory: Path) -> Path:
     """An authority, and a server called `localhost` and a client that it signed."""
     authority_key, server_key, client_key = (
         ec.generate_private_key(ec.SECP256R1()) for _ in range(3)

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from blocks.source_database import SourceDatabase
+from contracts.errors import (
+    SchemaDriftError,
+    SettingsError,
+    SourceAccessError,
+    SourceUnavailableError,
+    SourceValueError,
+    StrandlineError,
+)
+
+TABLES = (
+    "CREATE DATABASE shop",
+    "CREATE DATABASE other",
+    "USE shop",
+    (
+        "CREATE TABLE orders (id INT UNSIGNED PRIMARY KEY, code CHAR(3) NOT NULL, part VARCHAR(9)"
+        " NOT NULL, note TEXT, UNIQUE (code), UNIQUE (part(3)), KEY (note(5))) ENGINE = InnoDB"
+    ),
+    "CREATE VIEW seen AS SELECT id, code FROM orders",
+)
+OTHER_TYPES = {"ssl_mode": "prefer"}, {"ssl_certificate": "a.pem", "ssl_key": "a.pk8"}
+
+
+@pytest.fixture(scope="module")
+def server(mariadb):
+    mariadb.execute(*TABLES)
+    yield mariadb
+    mariadb.execute("DROP DATABASE shop", "DROP DATABASE other")
+
+
+@pytest.fixture
+def source(server):
+    return server.source("shop", connect_timeout_seconds=3)
+
+
+def error_of(act):
+    """The error that `act` ends in, having looked that it tells no secret and quotes nothing."""
+    with pytest.raises(StrandlineError) as caught:
+        act()
+    error = caught.value
+    shown = f"{error!r} {error} {error.__cause__!r} {vars(error)}"
+    assert "tests' own" not in shown
+    assert "watcher" not in shown
+    assert error.__suppress_context__ or error.__context__ is None
+    return error
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"port": 1}, SourceUnavailableError),
+        ({"host": "nowhere.invalid"}, SourceUnavailableError),
+        ({"password": SecretStr("another")}, SourceAccessError),
+        ({"user": "nobody"}, SourceAccessError),
+        ({"database": "none"}, SourceAccessError),
+        ({"user": "stranger"}, SourceAccessError),
+        ({"ssl_root_certificate": "/nowhere/authority.pem"}, SettingsError),
+        ({"ssl_mode": "verify-full", "ssl_root_certificate": "system"}, SettingsError),
+    ],
+    ids=str,
+)
+def test_what_keeps_a_session_from_coming_about_is_told_by_what_to_do(source, fields, kind):
+    assert isinstance(error_of(source.model_copy(update=fields).check), kind)
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("SELECT SLEEP(3)", SourceUnavailableError),
+        ("SELECT * FROM missing", SchemaDriftError),
+        ("SELECT missing FROM orders", SchemaDriftError),
+        ("SELEC 1", SettingsError),
+        ("SELECT 18446744073709551615 + 1", SourceValueError),
+    ],
+)
+def test_a_statement_that_fails_is_told_by_what_to_do(source, statement, kind):
+    slow = source.model_copy(update={"statement_timeout_seconds": 1})
+
+    assert isinstance(error_of(lambda: slow.query_row(statement)), kind)
+
+
+def test_a_session_only_reads(server):
+    writer = server.source("shop", user="admin")
+
+    error = error_of(lambda: writer.query_row("DELETE FROM orders"))
+
+    assert "only reads" in error.found
+
+
+@pytest.mark.parametrize("fields", OTHER_TYPES, ids=str)
+def test_what_only_postgresql_has_is_refused(server, fields):
+    with pytest.raises(ValidationError):
+        SourceDatabase(**{**server.source("shop").model_dump(), **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "encrypted"),
+    [
+        ({}, False),
+        ({"ssl_mode": "require"}, True),
+        ({"host": "localhost", "ssl_mode": "verify-full"}, True),
+        ({"ssl_mode": "verify-ca"}, True),
+    ],
+    ids=str,
+)
+def test_both_drivers_encrypt_as_the_block_says(server, source, spark, fields, encrypted):
+    if "verify" in fields.get("ssl_mode", ""):
+        fields = {**fields, "ssl_root_certificate": str(server.authority)}
+    block = source.model_copy(update=fields)
+    query = (
+        "SELECT variable_value AS cipher FROM information_schema.session_status"
+        " WHERE variable_name = 'SSL_CIPHER'"
+    )
+
+    (here,) = block.query_row(query)
+    options = {**block.jdbc_options(), "query": query, "customSchema": "cipher STRING"}
+    (there,) = spark.read.format("jdbc").options(**options).load().first()
+
+    assert (bool(here), bool(there)) == (encrypted, encrypted)
+
+
+def test_another_host_than_the_certificates_is_refused(server, source):
+    fields = {"ssl_mode": "verify-full", "ssl_root_certificate": str(server.authority)}
+
+    error = error_of(source.model_copy(update=fields).check)
+
+    assert isinstance(error, SettingsError)
+    assert "ssl_mode" in error.next_step
+
+
+def test_the_catalog_has_columns_and_what_identifies_a_row(source):
+    with source.reading() as reading:
+        orders, seen = reading.relation("shop", "orders"), reading.relation("shop", "seen")
+
+    assert [(each.name, each.type, each.nullable) for each in orders.columns] == [
+        ("id", "int(10) unsigned", False),
+        ("code", "char(3)", False),
+        ("part", "varchar(9)", False),
+        ("note", "text", True),
+    ]
+    # A key of the first letters of a column identifies no row by that column... but it does.
+    assert orders.unique_keys == (("id",), ("code",), ("part",))
+    assert (seen.unique_keys, len(seen.columns)) == ((), 2)
+
+
+def test_a_table_that_may_not_be_seen_is_missing_and_near_ones_are_named(source):
+    error = error_of(lambda: source.columns("shop", "order"))
+
+    assert isinstance(error, SchemaDriftError)
+    assert "shop.orders" in error.found
+
+
+def test_a_contract_is_not_made_of_its_catalog(source):
+    with source.reading() as reading:
+        assert isinstance(error_of(lambda: reading.details("shop", "orders")), SettingsError)
+
+
+def test_the_oldest_open_transaction_of_others_is_told(server, source):
+    with source.reading():
+        pass  # the server keeps its list for a tenth of a second
+    with closing(server.connect()) as other, other.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute("INSERT INTO shop.orders VALUES (1, 'a', 'p', '')")
+        begun = datetime.now(UTC)
+        with source.reading() as reading:
+            found = reading
+        cursor.execute("ROLLBACK")
+    with source.reading() as later:
+        assert later.oldest_open > begun
+
+    # In whole seconds; a zone of the server's would be hours.
+    assert begun - timedelta(seconds=3) < found.oldest_open <= begun
+    assert not found.open_unknown
+
+
+def test_a_statement_that_waits_for_a_lock_counts_from_its_start(server, source):
+    with closing(server.connect()) as holder, holder.cursor() as cursor:
+        cursor.execute("LOCK TABLES shop.orders READ")
+        insert = "INSERT INTO shop.orders VALUES (2, 'b', 'q', '')"
+        waiting = threading.Thread(target=server.execute, args=["USE shop", insert])
+        waiting.start()
+        try:
+            query = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'INSERT%'"
+            while source.query_row(query) == (0,):
+                pass
+            begun = datetime.now(UTC)
+            with source.reading() as reading:
+                assert reading.oldest_open < begun
+        finally:
+            cursor.execute("UNLOCK TABLES")
+            waiting.join()
+    server.execute("DELETE FROM shop.orders")
+
+
+def test_who_may_not_see_others_does_not_know_what_is_open(server):
+    with server.source("shop", user="reader").reading() as reading:
+        assert (reading.oldest_open, reading.open_unknown) == (None, True)
+
+
+def test_sessions_of_spark_are_set_as_ours_are(source, spark):
+    query = (
+        "SELECT CONCAT_WS(' ', @@time_zone, @@sql_mode, @@tx_read_only, @@max_statement_time) AS s"
+    )
+    with source.reading(7) as reading:
+        options = {**reading.jdbc_options(), "query": query, "customSchema": "s STRING"}
+        (there,) = spark.read.format("jdbc").options(**options).load().first()
+        (here,) = reading.query_row(query)
+
+    assert here == there == "+00:00 ANSI_QUOTES ON 7.000000"
