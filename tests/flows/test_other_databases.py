@@ -26,7 +26,7 @@ TABLE = (
 
 @dataclass(frozen=True)
 class Database:
-    """A source, how its tables are qualified, a value in it that is no time, and a type of times."""
+    """A source, the schema of its tables, a value in it that is no time, and a type of times."""
 
     source: SourceDatabase
     schema: str

@@ -167,7 +167,7 @@ def test_settings_that_can_not_be_are_refused_without_their_values(fields):
 
 
 def test_a_block_file_holds_the_settings(tmp_path, monkeypatch):
-    block = SourceDatabase(dialect="jdbc", user="reader", password="x", jdbc=JdbcSettings(**H2))
+    block = SourceDatabase(dialect="jdbc", user="reader", jdbc=JdbcSettings(**H2))
     path = block_lookup.save_local(tmp_path / "blocks.yaml", ("shop", block))
     monkeypatch.setenv(block_lookup.VARIABLE, str(path))
 
