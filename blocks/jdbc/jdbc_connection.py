@@ -46,7 +46,11 @@ class JdbcSource:
 
     def jdbc_options(self) -> dict[str, str]:
         """For `spark.read.format("jdbc").options(...)`."""
-        options = {"url": self.settings.url, "driver": self.settings.driver}
+        options = {
+            "url": self.settings.url,
+            "driver": self.settings.driver,
+            "queryTimeout": str(self.statement_timeout),
+        }
         if self.user:
             options |= {"user": self.user, "password": self.password}
         if self.settings.session_statement is not None:

@@ -24,10 +24,16 @@ from blocks.source_dialects.error_meanings import (
 __all__ = ["meaning_of_exception"]
 
 _MISSING = "Compare the contract with the source's tables; names are case-sensitive."
+_NO_TABLE, _NO_COLUMN = (
+    drift("a table is missing", _MISSING),
+    drift("a column is missing", _MISSING),
+)
 _STATES: Mapping[str, Meaning] = MappingProxyType(
     {
-        "42S02": drift("a table is missing", _MISSING),
-        "42S22": drift("a column is missing", _MISSING),
+        # The standard's subclasses of a wrong statement are free: each database has its own.
+        **dict.fromkeys(("42S02", "42S03", "42S04", "42X05", "42P01", "42704"), _NO_TABLE),
+        **dict.fromkeys(("42S22", "42X04", "42703"), _NO_COLUMN),
+        "42501": access("no permission, or no such table or column, which it does not tell apart"),
     }
 )
 _CLASSES: Mapping[str, Meaning] = MappingProxyType(

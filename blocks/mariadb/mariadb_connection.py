@@ -52,11 +52,16 @@ SELECT
         SELECT MIN(UNIX_TIMESTAMP() - p.time - 1)
         FROM information_schema.processlist AS p
         WHERE p.id <> CONNECTION_ID() AND p.command IN ('Query', 'Execute') AND p.db IS NOT NULL
+    ),
+    @@global.read_only = 0 AND NOT EXISTS (
+        SELECT 1 FROM information_schema.processlist AS r
+        WHERE r.user = 'system user' AND r.command <> 'Daemon'
     )
 """
 """Whether our own transaction is listed, when the oldest one of others began that may still write,
 and the oldest statement: one that waits for a lock has the time of its start in NOW() and no
-transaction yet. It needs the right PROCESS.
+transaction yet. And whether these are all: a replica has none of the transactions on its primary.
+It needs the right PROCESS.
 
 InnoDB hands on a list that it keeps for as long as it is read more often than every 0.1 s. So our
 transaction begins first: a list that has it has all that began before. Its times are in the zone of
@@ -233,22 +238,24 @@ class _Session:
         (asked,) = self.query_row("SELECT UTC_TIMESTAMP(6)")
         self.query_row("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         try:
-            begun = self._begun()
+            begun, complete = self._begun()
         except SourceAccessError:
-            begun = None
+            begun, complete = [], False
         self.query_row("COMMIT")
         self.query_row(f"SET time_zone = {self.variables['time_zone']}")
-        return (None, False) if begun is None else (min([_moment(asked), *begun]), True)
+        if complete:
+            return min([_moment(asked), *begun]), True
+        return min(begun, default=None), False
 
-    def _begun(self) -> list[datetime] | None:
-        """When what is open began; None: InnoDB shows no list that is not older."""
+    def _begun(self) -> tuple[list[datetime], bool]:
+        """When what is open began, and whether that is all that is open."""
         for _ in range(_LISTS):
-            ours, *begun = self.query_row(_OPEN_TRANSACTIONS)
+            ours, transaction, statement, is_primary = self.query_row(_OPEN_TRANSACTIONS)
             if ours:
-                seconds = [float(str(each)) for each in begun if each is not None]
-                return [datetime.fromtimestamp(each, UTC) for each in seconds]
+                found = [float(str(each)) for each in (transaction, statement) if each is not None]
+                return [datetime.fromtimestamp(each, UTC) for each in found], bool(is_primary)
             time.sleep(_LIST_AGE)
-        return None
+        return [], False
 
     def jdbc_options(self) -> dict[str, str]:
         """For Spark's JDBC reader.
@@ -273,6 +280,8 @@ class _Session:
             "user": source.user,
             "password": source.password,
             "sessionInitStatement": READ_ONLY,
+            # Of each statement; the driver sets it in place of the session's own.
+            "queryTimeout": str(source.statement_timeout),
         }
 
     @contextmanager

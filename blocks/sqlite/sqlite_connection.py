@@ -54,6 +54,8 @@ class SqliteSource:
             "url": f"jdbc:sqlite:{self._address}&busy_timeout={self.lock_timeout * 1000}",
             "driver": "org.sqlite.JDBC",
             "sessionInitStatement": "PRAGMA query_only = 1",
+            # So this driver names the time that a statement may wait for a lock.
+            "queryTimeout": str(self.lock_timeout),
         }
 
     def columns(self, schema: str, table: str) -> dict[str, str]:

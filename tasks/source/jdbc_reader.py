@@ -123,11 +123,9 @@ def _read(
     `names` are its columns, which are read as text where the reading says so, whatever type the
     driver takes an expression for.
     """
-    options = {
-        **reading.jdbc_options(),
-        "fetchsize": str(fetch.rows),
-        "queryTimeout": str(fetch.timeout_seconds),
-    }
+    options = {"queryTimeout": str(fetch.timeout_seconds), **reading.jdbc_options()}
+    options["fetchsize"] = str(fetch.rows)
+    options["queryTimeout"] = str(min(fetch.timeout_seconds, int(options["queryTimeout"])))
     if reading.as_text:
         options["customSchema"] = ", ".join(f"{_backquoted(name)} STRING" for name in names)
         # Spark would have the database compare text, by the database's rules.

@@ -39,6 +39,9 @@ class Database:
 def sqlite(tmp_path_factory):
     file = tmp_path_factory.mktemp("sqlite") / "people.db"
 
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
     def execute(*statements):
         with closing(sqlite3.connect(file)) as connection:
             for statement in statements:

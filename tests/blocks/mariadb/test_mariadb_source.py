@@ -206,6 +206,15 @@ def test_who_may_not_see_others_does_not_know_what_is_open(server):
         assert (reading.oldest_open, reading.open_unknown) == (None, True)
 
 
+def test_a_replica_does_not_know_what_is_open_on_its_primary(server, source):
+    server.execute("SET GLOBAL read_only = 1")
+    try:
+        with source.reading() as reading:
+            assert (reading.oldest_open, reading.open_unknown) == (None, True)
+    finally:
+        server.execute("SET GLOBAL read_only = 0")
+
+
 def test_sessions_of_spark_are_set_as_ours_are(source, spark):
     query = (
         "SELECT CONCAT_WS(' ', @@time_zone, @@sql_mode, @@tx_read_only, @@max_statement_time) AS s"
