@@ -138,19 +138,13 @@ def _read(
 def _from_text(frame: DataFrame, schema: T.StructType) -> DataFrame:
     """The values that the text says; the text of those that it does not say is in `UNFIT`."""
     values = {field.name: value_of_text(named(field.name), field.dataType) for field in schema}
-    unsaid = [
-        F.when(values[field.name].isNull(), named(field.name)).alias(field.name)
-        for field in schema
-        if not isinstance(field.dataType, T.StringType)
-    ]
+    unsaid = [F.when(value.isNull(), named(name)).alias(name) for name, value in values.items()]
     columns = [value.alias(name) for name, value in values.items()]
     return frame.select(*columns, _with_unsaid(named(UNFIT), unsaid).alias(UNFIT))
 
 
 def _with_unsaid(carried: Column, unsaid: list[Column]) -> Column:
     """The values that the database did not carry, and those that its text does not say, as JSON."""
-    if not unsaid:
-        return carried
     # An object without nulls: the columns of most rows are none of it.
     json = F.to_json(F.struct(*unsaid))
     found = F.when(json != "{}", json)

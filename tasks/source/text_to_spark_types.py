@@ -19,6 +19,7 @@ from pyspark.sql import types as T
 
 __all__ = ["value_of_text"]
 
+_NO_TEXT = "\N{REPLACEMENT CHARACTER}"
 _WHOLE = r"^[+-]?[0-9]{1,19}$"
 _BINARY_NUMBER = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?Inf(inity)?|NaN)$"
 _INFINITE = r"(?i)inf"
@@ -44,6 +45,11 @@ def value_of_text(text: Column, kind: T.DataType) -> Column:
         message = f"no text says values of {kind.simpleString()}"
         raise TypeError(message)
     return said(text, kind)
+
+
+def _text(text: Column, _: T.DataType) -> Column:
+    # A driver puts this sign where the stored bytes are none of the encoding.
+    return F.when(~text.contains(_NO_TEXT), text)
 
 
 def _bytes(text: Column, _: T.DataType) -> Column:
@@ -78,12 +84,13 @@ def _date(text: Column, kind: T.DataType) -> Column:
 
 def _timestamp(text: Column, kind: T.DataType) -> Column:
     joined = F.regexp_replace(text, r" (?=[Z+-][^ ]*$)", "")
-    zoned = F.regexp_replace(joined, r"(:[0-9.]+[+-][0-9]{2})$", "$1:00")
+    seconds = F.regexp_replace(joined, r"([ T][0-9]{2}:[0-9]{2})(?=Z|[+-])", "$1:00")
+    zoned = F.regexp_replace(seconds, r"(:[0-9.]+[+-][0-9]{2})$", "$1:00")
     return F.when(text.rlike(_MOMENT), zoned.try_cast(kind))
 
 
 _VALUES: tuple[tuple[type[T.DataType], Callable[[Column, T.DataType], Column]], ...] = (
-    (T.StringType, lambda text, _: text),
+    (T.StringType, _text),
     (T.BinaryType, _bytes),
     (T.BooleanType, _boolean),
     (T.IntegralType, _whole),

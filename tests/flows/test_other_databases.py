@@ -75,7 +75,10 @@ def people_of_h2(h2):
     )
 
 
-@pytest.fixture(scope="module", params=["sqlite", "people_of_mariadb", "people_of_h2"])
+OF_H2 = pytest.param("people_of_h2", marks=pytest.mark.nightly)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "people_of_mariadb", OF_H2])
 def database(request):
     return request.getfixturevalue(request.param)
 
