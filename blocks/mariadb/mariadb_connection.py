@@ -65,8 +65,8 @@ It needs the right PROCESS.
 
 InnoDB hands on a list that it keeps for as long as it is read more often than every 0.1 s (MySQL,
 "Persistence and Consistency of InnoDB Transaction and Locking Information"). So our transaction
-begins first: a list that has it has all that began before. Its times are in the zone of the server's
-system, and so has the session's to be, while it asks."""
+begins first: a list that has it has all that began before. Its times are in the zone of the
+server's system, and so has the session's to be, while it asks."""
 
 _LISTS = 20
 _LIST_AGE = 0.11
