@@ -51,7 +51,7 @@ SELECT
     (
         SELECT MIN(UNIX_TIMESTAMP() - p.time - 1)
         FROM information_schema.processlist AS p
-        WHERE p.id <> CONNECTION_ID() AND p.command IN ('Query', 'Execute') AND p.db IS NOT NULL
+        WHERE p.id <> CONNECTION_ID() AND p.command IN ('Query', 'Execute')
     ),
     @@global.read_only = 0 AND NOT EXISTS (
         SELECT 1 FROM information_schema.processlist AS r

@@ -6,7 +6,10 @@ holds, or null and listed in the row's last column.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -21,6 +24,8 @@ from history.spark.column_quoting_and_comparison import named
 from tasks.source.source_query import values_query
 from tasks.source.sql_dialect import SqlDialect
 from tasks.source.text_to_spark_types import value_of_text
+
+_VALUE = "__value_of_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,23 +142,35 @@ def _read(
 
 def _from_text(frame: DataFrame, schema: T.StructType) -> DataFrame:
     """The values that the text says; the text of those that it does not say is in `UNFIT`."""
-    values = {field.name: value_of_text(named(field.name), field.dataType) for field in schema}
-    unsaid = [F.when(value.isNull(), named(name)).alias(name) for name, value in values.items()]
-    columns = [value.alias(name) for name, value in values.items()]
-    return frame.select(*columns, _with_unsaid(named(UNFIT), unsaid).alias(UNFIT))
-
-
-def _with_unsaid(carried: Column, unsaid: list[Column]) -> Column:
-    """The values that the database did not carry, and those that its text does not say, as JSON."""
-    # An object without nulls: the columns of most rows are none of it.
-    json = F.to_json(F.struct(*unsaid))
-    found = F.when(json != "{}", json)
-    both = F.concat(
-        F.expr(f"substring({_backquoted(UNFIT)}, 1, length({_backquoted(UNFIT)}) - 1)"),
-        F.lit(","),
-        F.substring(json, 2, 2**31 - 1),
+    values = {f"{_VALUE}{field.name}": field for field in schema}
+    # Apart, so that Spark calculates each value once for its column and for what is unsaid.
+    said = frame.select(
+        "*",
+        *[
+            value_of_text(named(field.name), field.dataType).alias(name)
+            for name, field in values.items()
+        ],
     )
-    return F.when(carried.isNull(), found).when(found.isNull(), carried).otherwise(both)
+    unsaid = {
+        field.name: named(name).isNull() & named(field.name).isNotNull()
+        for name, field in values.items()
+    }
+    unfit = F.when(
+        reduce(or_, unsaid.values(), F.lit(False)), _with_unsaid(named(UNFIT), unsaid)
+    ).otherwise(named(UNFIT))
+    columns = [named(name).alias(field.name) for name, field in values.items()]
+    return said.select(*columns, unfit.alias(UNFIT))
+
+
+def _with_unsaid(carried: Column, unsaid: Mapping[str, Column]) -> Column:
+    """The values that the database did not carry, and those that its text does not say, as JSON."""
+    # An object without nulls.
+    texts = F.to_json(
+        F.struct(*[F.when(is_so, named(name)).alias(name) for name, is_so in unsaid.items()])
+    )
+    but_the_end = F.expr(f"substring({UNFIT}, 1, length({UNFIT}) - 1)")
+    both = F.concat(but_the_end, F.lit(","), F.substring(texts, 2, 2**31 - 1))
+    return F.when(carried.isNull(), texts).otherwise(both)
 
 
 def _backquoted(name: str) -> str:

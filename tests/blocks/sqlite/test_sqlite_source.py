@@ -5,6 +5,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from blocks.source_database import SourceDatabase
 from blocks.sqlite.type_affinity import affinity
@@ -57,6 +58,11 @@ def test_a_file_that_is_not_there_is_named_and_not_made(tmp_path):
     assert isinstance(error, SettingsError)
     assert "none.db" in error.where
     assert not path.exists()
+
+
+def test_an_embedded_directory_is_of_a_postgresql(tmp_path):
+    with pytest.raises(ValidationError, match="embedded_directory"):
+        SourceDatabase(dialect="sqlite", database="a.db", embedded_directory=tmp_path)
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path):

@@ -6,9 +6,12 @@ from pyspark.sql import types as T
 
 from contracts.errors import SchemaDriftError
 from contracts.schemas.contract_to_spark_types import data_type
+from contracts.schemas.spark_schemas import source_schema
 from tasks.source.dialect_of_source import sql_dialect_of
-from tasks.source.jdbc_reader import Fetch, reference_values
+from tasks.source.jdbc_reader import Fetch, reference_values, source_rows
+from tasks.source.source_query import compile_source_query
 from tasks.source.text_to_spark_types import value_of_text
+from tests.tasks.source.type_tables import Line, contract_of
 
 SAID = {
     "boolean": {"1": "true", "TRUE": "true", "0": "false", "false": "false"},
@@ -113,5 +116,14 @@ def test_references_are_told_apart_by_spark_and_not_by_the_servers_collation(spa
         with pytest.raises(SchemaDriftError, match="place"):
             values(reading, "place")
 
+        contract = contract_of([(0, Line("VARCHAR(5)", "", "VARCHAR(5)", ""))], "wards", "named")
+        mariadb.execute("CREATE VIEW wards.named AS SELECT code AS c0 FROM wards.wards")
+        query = compile_source_query(
+            contract, reading.relation("wards", "named"), dialect=sql_dialect_of(source)
+        ).rows()
+        rows = source_rows(spark, reading, source_schema(contract), Fetch(100, 60), query=query)
+        capital = rows.where("c0 = 'A'").count()
+
     mariadb.execute("DROP DATABASE wards")
+    assert capital == 1
     assert (len(found), {*found}) == (4, {"a", "A", "a ", None})
