@@ -44,7 +44,8 @@ class Line:
 
 def lines_of(section: str) -> list[Line]:
     """The lines of the table below a heading."""
-    text = PAGE.read_text(encoding="utf-8").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    text = re.split(rf"\n##+ {section}\n", PAGE.read_text(encoding="utf-8"))[1]
+    text = re.split(r"\n##", text)[0]
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     found = [_LINE.match(row) for row in rows]
     assert all(found), [row for row, match in zip(rows, found, strict=True) if not match]
