@@ -31,6 +31,7 @@ from history.upkeep.rewrite_values import (
     pending_values,
     rewrite_values,
 )
+from tasks.erasure.subject_key_ledger import rewrap_subject_keys
 from tasks.key_rotation.quarantine_tokens import (
     QuarantinedTable,
     quarantined_rows,
@@ -67,6 +68,7 @@ class RotationOutcome:
         versions: Values of versions.
         kept_events: Values of kept events.
         quarantined: Refused rows.
+        subject_keys: Keys of persons, wrapped by the new key; what they encrypted stays as it is.
         seconds: How long it took.
     """
 
@@ -78,6 +80,7 @@ class RotationOutcome:
     versions: int = 0
     kept_events: int = 0
     quarantined: int = 0
+    subject_keys: int = 0
 
 
 @task(
@@ -122,7 +125,9 @@ def rotate_table_key(
         key = block.key_ring.begin_rewrite(model.target, at=at)
         with map_spark_errors(model.name, "rotate keys", publishes=True):
             spark = block.spark.session(block.lakehouse, shared=False)
-            done, quarantined = _Rewrite(spark, block, model, target, run_id, at).run()
+            values = _Rewrite(spark, block, model, target, run_id, at)
+            done, quarantined = values.run()
+            wrapped = values.rewrap_subject_keys()
         outcome = RotationOutcome(
             model.name,
             target,
@@ -132,6 +137,7 @@ def rotate_table_key(
             versions=done.versions,
             kept_events=done.kept_events,
             quarantined=quarantined,
+            subject_keys=wrapped,
         )
         # Before the rewrite counts as finished: stopped in between, it is recorded by the next.
         _record(spark, block, model, outcome, run_id)
@@ -159,6 +165,7 @@ def _record(
             "versions": outcome.versions,
             "kept_events": outcome.kept_events,
             "quarantined": outcome.quarantined,
+            "subject_keys": outcome.subject_keys,
         },
         key_ids=(outcome.key.id,),
     )
@@ -195,6 +202,11 @@ class _Rewrite:
         if refused:
             changed = reencrypt_quarantine(self.spark, quarantine, how, run_id=self.run_id)
         return pending, changed
+
+    def rewrap_subject_keys(self) -> int:
+        """How many keys of persons the new key wraps in place of an older one."""
+        key = self.settings.key_ring.keys_for(self.contract.target, create=False).encryption
+        return rewrap_subject_keys(self.spark, self.settings, self.contract, self.target, key)
 
     def _keys(self, values: int) -> Reencryption:
         ring, table = self.settings.key_ring, self.contract.target
