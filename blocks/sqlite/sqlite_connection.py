@@ -144,7 +144,7 @@ class _Session:
             where=f"{self.source.where}, table {schema}.{table}",
             expected="a PostgreSQL, of whose catalog a contract can be made",
             found="a SQLite database",
-            next_step="Write the contract by hand: docs/sources.md has the types.",
+            next_step="Write the contract by hand: docs/source-types.md has the types.",
         )
 
     def jdbc_options(self) -> dict[str, str]:
