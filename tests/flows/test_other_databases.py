@@ -75,10 +75,11 @@ def people_of_h2(h2):
     )
 
 
-OF_H2 = pytest.param("people_of_h2", marks=pytest.mark.nightly)
+def at_night(name):
+    return pytest.param(name, marks=pytest.mark.nightly)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "people_of_mariadb", OF_H2])
+@pytest.fixture(scope="module")
 def database(request):
     return request.getfixturevalue(request.param)
 
@@ -115,6 +116,9 @@ def versions(place, name):
     ]
 
 
+@pytest.mark.parametrize(
+    "database", [at_night("sqlite"), "people_of_mariadb", at_night("people_of_h2")], indirect=True
+)
 def test_a_whole_table_is_read_and_what_is_gone_is_closed(place, database):
     fill(
         database,
@@ -139,6 +143,9 @@ def test_a_whole_table_is_read_and_what_is_gone_is_closed(place, database):
     ]
 
 
+@pytest.mark.parametrize(
+    "database", ["sqlite", "people_of_mariadb", at_night("people_of_h2")], indirect=True
+)
 def test_what_is_new_is_read_and_what_is_no_time_is_refused_each_time(place, database):
     fill(
         database,
