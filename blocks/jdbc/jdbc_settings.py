@@ -13,7 +13,8 @@ __all__ = ["COLUMN_PLACE", "JdbcSettings"]
 COLUMN_PLACE = "{column}"
 """Stands for the quoted name of a column."""
 
-_CREDENTIALS = re.compile(r"(?i)(user(name)?|uid|password|pwd)\s*=|//[^/]*:[^/]*@")
+_CREDENTIALS = re.compile(r"(?i)(user(name)?|uid|password|pwd)\s*=|//[^/]*:[^/]*@|:[^:/@]+/[^/@]+@")
+"""As a parameter, before the host, or as Oracle's `thin:user/password@`."""
 
 
 class JdbcSettings(BaseModel):

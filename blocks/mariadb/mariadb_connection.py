@@ -34,8 +34,8 @@ MARIADB_DRIVER = "org.mariadb.jdbc:mariadb-java-client:3.5.6"
 _APPLICATION = "strandline"
 _GRACE_SECONDS = 15
 """How much longer than its timeout a statement may take here, before the connection is cut."""
-_NO_CONNECTION, _TLS = 2003, 2026
-_BROKEN_ARGUMENTS = 0
+_NO_CONNECTION, _TLS, _BAD_VALUE = 2003, 2026, 1366
+_WHILE_CONNECTING = frozenset({2003, 2013, 2026})
 
 _OPEN_TRANSACTIONS = """
 SELECT
@@ -143,8 +143,7 @@ class MariadbSource:
         """The driver's error as one of our own."""
         number = _number(error)
         limit = f", timeout {self.statement_timeout} s" if number in TIMED_OUT else ""
-        detail = f"error {number}{limit}" if number else type(error).__name__
-        return meaning_of_number(number or _NO_CONNECTION).error(self.where, detail)
+        return meaning_of_number(number).error(self.where, f"error {number}{limit}")
 
     @contextmanager
     def _session(self) -> Iterator[_Session]:
@@ -296,12 +295,17 @@ class _Session:
 
 
 def _number(error: Exception) -> int:
+    """The number of the server's or of the client's own error."""
     if isinstance(error, ssl.SSLError):
         return _TLS
-    if isinstance(error, pymysql.Error) and error.args and isinstance(error.args[0], int):
-        text = str(error.args[-1])
-        return _TLS if "SSL" in text or "CERTIFICATE" in text.upper() else error.args[0]
-    return _BROKEN_ARGUMENTS
+    if isinstance(error, ValueError | OverflowError):
+        return _BAD_VALUE
+    number = error.args[0] if isinstance(error, pymysql.Error) and error.args else None
+    if not isinstance(number, int):
+        return _NO_CONNECTION
+    # PyMySQL has one number for all that keeps a connection from coming about.
+    failed_tls = number in _WHILE_CONNECTING and "SSL" in str(error.args[-1]).upper()
+    return _TLS if failed_tls else number
 
 
 def _moment(value: object) -> datetime:

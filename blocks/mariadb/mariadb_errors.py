@@ -74,7 +74,7 @@ _NUMBERS: Mapping[int, Meaning] = MappingProxyType(
         **dict.fromkeys((1053, 1077, 1317, 1927), _ENDED),
         **dict.fromkeys((1021, 1037, 1038, 1040, 1041, 1114, 1135, 1203, 1226), _FULL),
         **dict.fromkeys(TIMED_OUT, _SLOW),
-        2026: _TLS,
+        **dict.fromkeys((2026, 3159), _TLS),
         **dict.fromkeys((1264, 1292, 1365, 1366, 1690, 3156), _VALUE),
         1153: value(
             "a row larger than `max_allowed_packet`",

@@ -152,6 +152,7 @@ def test_without_a_spark_there_is_no_driver(source, monkeypatch):
         {"dialect": "postgresql"},
         {"jdbc": {**H2, "url": "jdbc:h2:tcp://me:secret@db/shop"}},
         {"jdbc": {**H2, "url": "jdbc:h2:shop;PASSWORD=secret"}},
+        {"jdbc": {**H2, "url": "jdbc:oracle:thin:me/secret@//db:1521/shop"}},
         {"jdbc": {**H2, "url": "h2:shop"}},
         {"jdbc": {**H2, "packages": []}},
         {"jdbc": {**H2, "text": "CAST(x AS VARCHAR)"}},
@@ -164,6 +165,13 @@ def test_settings_that_can_not_be_are_refused_without_their_values(fields):
         SourceDatabase(**{"dialect": "jdbc", "user": "reader", "jdbc": H2, **fields})
 
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["jdbc:oracle:thin:@//db:1521/shop", "jdbc:sqlserver://db:1433;databaseName=shop"]
+)
+def test_urls_without_credentials_are_taken(url):
+    assert JdbcSettings(**{**H2, "url": url}).url == url
 
 
 def test_a_block_file_holds_the_settings(tmp_path, monkeypatch):

@@ -77,6 +77,7 @@ def test_what_keeps_a_session_from_coming_about_is_told_by_what_to_do(source, fi
     [
         ("SELECT SLEEP(3)", SourceUnavailableError),
         ("SELECT * FROM missing", SchemaDriftError),
+        ("SELECT * FROM missing_ssl_certificates", SchemaDriftError),
         ("SELECT missing FROM orders", SchemaDriftError),
         ("SELEC 1", SettingsError),
         ("SELECT 18446744073709551615 + 1", SourceValueError),
