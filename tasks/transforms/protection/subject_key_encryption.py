@@ -37,7 +37,7 @@ from pyspark.sql import functions as F
 
 from contracts.errors import DataError, KeyUnavailableError
 from contracts.model.encryption_keys import DataKey
-from tasks.transforms.arrow_udf import by_batch, once_by_batch
+from tasks.transforms.arrow_udf import Batch, by_batch, once_by_batch
 from tasks.transforms.protection.aes_gcm_encryption import (
     NONCE_OCTETS,
     TAG_OCTETS,
@@ -158,28 +158,8 @@ def subject_token(
         table: What the token is bound to, `namespace.table`.
         column: The same, of columns.
     """
-    own, beginning = carried_key(key), header(AES_256_GCM, key.id)
-    bound = associated(AES_256_GCM, key.id, table, column)
-
-    def seal(values: pa.Array, digests: pa.Array, records: pa.Array) -> pa.Array:
-        if values.null_count == len(values):
-            return pa.nulls(len(values), pa.binary())
-        persons, ciphers, of_table = keyring.persons(), _Ciphers(table, column), cipher_of(own)
-        tokens: list[bytes | None] = []
-        for plain, who, known in _rows(values, digests, records):
-            if plain is None:
-                tokens.append(None)
-                continue
-            nonce = os.urandom(NONCE_OCTETS)
-            if who is None:
-                tokens.append(beginning + nonce + of_table.encrypt(nonce, plain, bound))
-                continue
-            key_id, person = persons.of(who, known)
-            cipher, ours = ciphers.of(key_id, person)
-            tokens.append(_BEGINNING + key_id + nonce + cipher.encrypt(nonce, plain, ours))
-        return pa.array(tokens, pa.binary())
-
-    return once_by_batch(seal, "binary")(plaintext(value, kind), digest, record)
+    seal = once_by_batch(_sealing(keyring, key, table, column), "binary")
+    return seal(plaintext(value, kind), digest, record)
 
 
 def made_record(digest: Column, record: Column, keyring: SubjectKeyring) -> Column:
@@ -220,23 +200,8 @@ def subject_decrypted(
     The query stops with a `KeyUnavailableError` where a key is gone, with a `DataError` where a
     token was changed, or made for another table, column or kind of value.
     """
-    opening, wanted = tuple(map(carried_key, keys.values())), tag(kind).encode()
-    where = f"{table}, column {column_name}"
-
-    def open_all(tokens: pa.Array, records: pa.Array) -> pa.Array:
-        by_mark, of_table = _by_mark(opening), ciphers_by_mark(opening, table, column_name)
-        ciphers = _Ciphers(table, column_name)
-        values: list[bytes | None] = []
-        for token, record in zip(tokens.to_pylist(), records.to_pylist(), strict=True):
-            if token is None:
-                values.append(None)
-            elif token[: len(_BEGINNING)] == _BEGINNING:
-                values.append(_opened(token, record, by_mark, ciphers, wanted, where))
-            else:
-                values.append(opened_token(token, of_table, wanted, where))
-        return pa.array(values, pa.binary())
-
-    return value_of(by_batch(open_all, "binary")(tokens, records), kind)
+    open_all = by_batch(_opening(keys, table, column_name, tag(kind)), "binary")
+    return value_of(open_all(tokens, records), kind)
 
 
 def key_id_of_token(token: Column) -> Column:
@@ -303,6 +268,51 @@ def opened_record(record: bytes, opening: Mapping[bytes, list[bytes]]) -> tuple[
         return rest[:SUBJECT_KEY_ID_OCTETS], opened
     found = "one that was changed, or another table's"
     raise _damaged_record(found)
+
+
+def _sealing(keyring: SubjectKeyring, key: DataKey, table: str, column: str) -> Batch:
+    own, beginning = carried_key(key), header(AES_256_GCM, key.id)
+    bound = associated(AES_256_GCM, key.id, table, column)
+
+    def seal(values: pa.Array, digests: pa.Array, records: pa.Array) -> pa.Array:
+        if values.null_count == len(values):
+            return pa.nulls(len(values), pa.binary())
+        persons, ciphers, of_table = keyring.persons(), _Ciphers(table, column), cipher_of(own)
+        tokens: list[bytes | None] = []
+        for plain, who, known in _rows(values, digests, records):
+            if plain is None:
+                tokens.append(None)
+                continue
+            nonce = os.urandom(NONCE_OCTETS)
+            if who is None:
+                tokens.append(beginning + nonce + of_table.encrypt(nonce, plain, bound))
+                continue
+            key_id, person = persons.of(who, known)
+            cipher, ours = ciphers.of(key_id, person)
+            tokens.append(_BEGINNING + key_id + nonce + cipher.encrypt(nonce, plain, ours))
+        return pa.array(tokens, pa.binary())
+
+    return seal
+
+
+def _opening(keys: Mapping[str, DataKey], table: str, column: str, letter: str) -> Batch:
+    opening, wanted = tuple(map(carried_key, keys.values())), letter.encode()
+    where = f"{table}, column {column}"
+
+    def open_all(tokens: pa.Array, records: pa.Array) -> pa.Array:
+        by_mark, of_table = _by_mark(opening), ciphers_by_mark(opening, table, column)
+        ciphers = _Ciphers(table, column)
+        values: list[bytes | None] = []
+        for token, record in zip(tokens.to_pylist(), records.to_pylist(), strict=True):
+            if token is None:
+                values.append(None)
+            elif token[: len(_BEGINNING)] == _BEGINNING:
+                values.append(_opened(token, record, by_mark, ciphers, wanted, where))
+            else:
+                values.append(opened_token(token, of_table, wanted, where))
+        return pa.array(values, pa.binary())
+
+    return open_all
 
 
 def _opened(

@@ -11,6 +11,7 @@ from contracts.errors import DataError, KeyUnavailableError
 from contracts.model.encryption_keys import DataKey
 from tasks.transforms.protection import aes_gcm_encryption as gcm
 from tasks.transforms.protection import aes_siv_encryption as siv
+from tasks.transforms.protection import subject_key_encryption as of_subject
 from tasks.transforms.protection.token_layout import key_mark
 
 TABLE, COLUMN = "lake.target_schema.people", "name"
@@ -165,3 +166,75 @@ def test_deterministic_tokens_are_equal_exactly_where_the_values_are(one_value, 
 
     assert (first == second) is (one_value == other_value)
     assert Gcm.seal(one_value, Gcm.keys[0]) != Gcm.seal(one_value, Gcm.keys[0])
+
+
+ADA, BO = "a" * 64, "b" * 64
+KEYRING = of_subject.subject_keyring(Gcm.keys[0], {key.id: key for key in Gcm.keys})
+RECORDS = {who: KEYRING.persons().record(who) for who in (ADA, BO)}
+
+
+def sealed_of(who, plain, table=TABLE, column=COLUMN):
+    seal = of_subject._sealing(KEYRING, Gcm.keys[0], table, column)
+    values, digests = pa.array([plain], pa.binary()), pa.array([who], pa.string())
+    return seal(values, digests, pa.nulls(1, pa.binary())).to_pylist()[0]
+
+
+def opened_by(record, token, letter="s", keys=Gcm.keys):
+    open_all = of_subject._opening({key.id: key for key in keys}, TABLE, COLUMN, letter)
+    return open_all(pa.array([token], pa.binary()), pa.array([record], pa.binary())).to_pylist()[0]
+
+
+def refused_to(record, token, **more):
+    with pytest.raises((DataError, KeyUnavailableError)) as caught:
+        opened_by(record, token, **more)
+    return caught.value
+
+
+@given(plain=plains, table=names, column=names)
+def test_a_token_of_a_person_opens_with_their_key_alone_where_it_was_made(plain, table, column):
+    token = sealed_of(ADA, plain)
+
+    assert opened_by(RECORDS[ADA], token) == plain
+    assert "was changed" in refused_to(RECORDS[BO], token).found
+    assert "no record of the key" in refused_to(None, token).found
+    assert "no key with the mark" in refused_to(RECORDS[ADA], token, keys=Gcm.keys[1:]).found
+    assert "another type" in refused_to(RECORDS[ADA], token, letter="n").found
+    if (table, column) != (TABLE, COLUMN):
+        moved = sealed_of(ADA, plain, table, column)
+        assert "made for another" in refused_to(RECORDS[ADA], moved).found
+
+
+@given(plain=plains, data=st.data())
+def test_a_changed_token_of_a_person_is_refused_by_what_was_changed(plain, data):
+    token = sealed_of(ADA, plain)
+    bit = data.draw(st.integers(0, 8 * len(token) - 1))
+    length = data.draw(st.integers(0, len(token) - 1))
+    flipped = bytearray(token)
+    flipped[bit // 8] ^= 1 << bit % 8
+
+    error = refused_to(RECORDS[ADA], bytes(flipped))
+    cut = refused_to(RECORDS[ADA], token[:length])
+
+    if bit < 16:
+        # It is taken for one of the table's key.
+        said = (f"version {flipped[0]}", f"algorithm {flipped[1]}", "no key with the mark")
+        assert any(each in error.found for each in said)
+    else:
+        assert "a token that was changed" in error.found
+    assert ("no whole token" if length < 46 else "was changed") in cut.found
+    assert "was changed" in refused_to(RECORDS[ADA], token + b"x").found
+
+
+@given(data=st.data())
+def test_a_changed_record_of_a_persons_key_opens_nothing(data):
+    token = sealed_of(ADA, b"svalue")
+    bit = data.draw(st.integers(0, 8 * len(RECORDS[ADA]) - 1))
+    changed = bytearray(RECORDS[ADA])
+    changed[bit // 8] ^= 1 << bit % 8
+
+    error = refused_to(bytes(changed), token)
+
+    if bit < 32:
+        assert isinstance(error, KeyUnavailableError)
+    else:
+        assert "changed" in error.found
