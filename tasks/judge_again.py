@@ -7,7 +7,7 @@ the quarantine here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from pyspark.sql import Column, DataFrame, Observation, Window
@@ -28,7 +28,7 @@ from tasks.erasure.erased_subjects import erased_digests
 from tasks.judging.referenced_values import referenced_values
 from tasks.lifecycle.settle_rows import repair_claims
 from tasks.retention.retired_records import retired_records
-from tasks.run.protection_keys import protection_keys
+from tasks.run.protection_keys import ids_of, protection_keys
 from tasks.run.quarantine_decision import Selection, unsettled_rows
 from tasks.run.run_context import Run
 from tasks.run.stage_table import write_stage
@@ -93,7 +93,8 @@ def judge_again(
     write_stage(run, from_source.unionByName(staged_events, allowMissingColumns=True))
     counts = run.spark.table(run.stage).groupBy(stage_rows.KIND).count().collect()
     kinds = {row[stage_rows.KIND]: row["count"] for row in counts}
-    return JudgedAgain(compiled, _staged(run, kinds), selected, left)
+    staged = replace(_staged(run, kinds), key_ids=ids_of(keys))
+    return JudgedAgain(compiled, staged, selected, left)
 
 
 def _staged(run: Run, kinds: Mapping[str, int]) -> StagedBatch:
