@@ -166,6 +166,7 @@ def _staged_from_source(
         one_row_a_key=True,
         stages_all_keys=True,
         carried=(ROW_ID, READ_AT),
+        read_column=READ_AT,
     )
     return stage_rows.stage_rows(
         frame,
@@ -187,14 +188,15 @@ def _staged_events(
     """The rows in event form: they passed the checks once, and the history judges them again."""
     frame = events(rows.where(F.col("__form") == EVENT_FORM), contract.events)
     retired = retired_records(run.spark, run.settings, run.target)
-    if retired is not None and contract.stage.stamp is not None:
+    true_at = READ_AT if contract.is_state else contract.stage.stamp
+    if retired is not None and true_at is not None:
         frame = without_retired(
             frame,
             retired,
             contract.stage.key,
             keys.fingerprint.material,
             table=contract.table,
-            stamp=named(contract.stage.stamp),
+            stamp=named(true_at),
         )
     own = contract.stage.from_run.get("batch_id")
     if own is not None:
