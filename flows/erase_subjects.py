@@ -87,6 +87,7 @@ def _show(certificate: ErasureCertificate) -> None:
         "kept events": certificate.total("kept_events"),
         "refused rows": certificate.total("quarantined"),
         "unusual rows": certificate.unusual_rows,
+        "keys of persons": certificate.subject_keys,
         "staged batches dropped": certificate.stages,
         "older states": certificate.purged.snapshots,
         "files of them": certificate.purged.files,

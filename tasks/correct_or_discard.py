@@ -15,27 +15,33 @@ from pyspark.sql import types as T
 
 from contracts.errors import UsageError
 from contracts.model import Contract
+from contracts.model.encryption_keys import ProtectionKeys
 from contracts.model.reserved_column_names import UNFIT
 from contracts.yaml_reading.problem_report import did_you_mean
+from history.spark.checkpoint import checkpoint
 from history.spark.column_quoting_and_comparison import named
 from history.writing.quarantine_table import SOURCE_FORM
+from tasks.erasure.subject_key_ledger import (
+    key_records,
+    record_made_keys,
+    subject_keys,
+    with_subjects_of_source_rows,
+)
 from tasks.lifecycle.settle_rows import repair_claims, replace_values, settle_discarded
 from tasks.observability.decision_ledger import record_decision
 from tasks.run.quarantine_decision import Decision, Selection, unsettled_rows
 from tasks.run.run_context import Run
 from tasks.run.spark_error_mapping import map_spark_errors
+from tasks.transforms.mapping.text_values import is_lost, value_of_text
 from tasks.transforms.protection.column_protection import (
+    KNOWN_KEY,
+    SUBJECT,
     ColumnProtection,
     compile_protection,
     source_row,
 )
-from tasks.transforms.rows_from_quarantine import (
-    ROW_ID,
-    form,
-    is_lost,
-    rows_of_source,
-    value_of_text,
-)
+from tasks.transforms.rows_from_quarantine import ROW_ID, form, rows_of_source
+from tasks.transforms.subject_keys import with_known_keys, with_made_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +97,15 @@ def correct_values(
             at=decision.at,
         )
         every_key = ring.decryption_keys(contract.target)
-        rows = rows_of_source(own, protection, every_key, table=contract.target, changes=changes)
-        text = source_row(
-            protection, keys, table=contract.target, refused=F.lit(True), unfit=named(UNFIT)
+        rows = rows_of_source(
+            own,
+            protection,
+            every_key,
+            key_records(run.spark, run.settings, run.target),
+            table=contract.target,
+            changes=changes,
         )
-        replace_values(run, rows.select(ROW_ID, text.alias("__row")))
+        replace_values(run, _protected_again(run, contract, protection, keys, rows))
     return RowsChanged(run.name, run.batch_id, selected, changed)
 
 
@@ -122,6 +132,33 @@ def give_up(
 def _selected(run: Run, selection: Selection) -> DataFrame:
     repair_claims(run)
     return unsettled_rows(run).where(selection.condition(run.spark, run.settings))
+
+
+def _protected_again(
+    run: Run,
+    contract: Contract,
+    protection: ColumnProtection,
+    keys: ProtectionKeys,
+    rows: DataFrame,
+) -> DataFrame:
+    """Rows of the source in the clear as the quarantine keeps them: `ROW_ID` and `__row`."""
+    persons = subject_keys(run, contract.target, protection.subject, keys)
+    text = source_row(
+        protection,
+        keys,
+        table=contract.target,
+        refused=F.lit(True),
+        unfit=named(UNFIT),
+        persons=None if persons is None else persons.keyring,
+    )
+    if persons is None:
+        return rows.select(ROW_ID, text.alias("__row"))
+    rows = with_subjects_of_source_rows(rows, contract, keys.fingerprint)
+    known = with_known_keys(rows, persons)
+    sealed = known.select(ROW_ID, text.alias("__row"), SUBJECT, KNOWN_KEY)
+    stored = checkpoint(with_made_keys(sealed, persons)).rows
+    record_made_keys(run, protection.subject, stored)
+    return stored
 
 
 def _typed(

@@ -25,6 +25,7 @@ from tasks.compiler.compile_contract import CompiledContract, compile_contract
 from tasks.compiler.fingerprint_columns import fingerprint_columns
 from tasks.compiler.source_kind_in_history_table import with_recorded_source_kind
 from tasks.erasure.erased_subjects import erased_digests
+from tasks.erasure.subject_key_ledger import key_records, record_made_keys, subject_keys
 from tasks.judging.referenced_values import referenced_values
 from tasks.lifecycle.settle_rows import repair_claims
 from tasks.retention.retired_records import retired_records
@@ -34,7 +35,7 @@ from tasks.run.run_context import Run
 from tasks.run.stage_table import write_stage
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import StagedBatch
-from tasks.transforms import stage_rows
+from tasks.transforms import stage_plan, stage_rows
 from tasks.transforms.record_digests import without_retired
 from tasks.transforms.rows_from_quarantine import READ_AT, ROW_ID, events, form, rows_of_source
 from tasks.transforms.stage_input import Known, Origin
@@ -91,8 +92,10 @@ def judge_again(
     from_source = _staged_from_source(run, compiled, reading, keys, rows)
     staged_events = _staged_events(compiled, run, rows, keys)
     write_stage(run, from_source.unionByName(staged_events, allowMissingColumns=True))
-    counts = run.spark.table(run.stage).groupBy(stage_rows.KIND).count().collect()
-    kinds = {row[stage_rows.KIND]: row["count"] for row in counts}
+    if compiled.stage.protection.subject:
+        record_made_keys(run, compiled.stage.protection.subject, run.spark.table(run.stage))
+    counts = run.spark.table(run.stage).groupBy(stage_plan.KIND).count().collect()
+    kinds = {row[stage_plan.KIND]: row["count"] for row in counts}
     staged = replace(_staged(run, kinds), key_ids=ids_of(keys))
     return JudgedAgain(compiled, staged, selected, left)
 
@@ -102,9 +105,9 @@ def _staged(run: Run, kinds: Mapping[str, int]) -> StagedBatch:
     return StagedBatch(
         table=run.stage,
         rows_read=sum(kinds.values()),
-        staged=kinds.get(stage_rows.EVENT, 0),
-        refused=kinds.get(stage_rows.REFUSED, 0),
-        ignored=kinds.get(stage_rows.IGNORED, 0),
+        staged=kinds.get(stage_plan.EVENT, 0),
+        refused=kinds.get(stage_plan.REFUSED, 0),
+        ignored=kinds.get(stage_plan.IGNORED, 0),
         repeated=0,
         watermark=None,
     )
@@ -153,6 +156,7 @@ def _staged_from_source(
         rows.where(F.col("__form") == SOURCE_FORM),
         contract.stage.protection,
         run.settings.key_ring.decryption_keys(contract.table),
+        key_records(run.spark, run.settings, run.target),
         table=contract.table,
     )
     origin = Origin(
@@ -177,6 +181,7 @@ def _staged_from_source(
             references=referenced_values(run, contract, reading).frames,
             erased=erased_digests(run.spark, run.settings, run.target),
             retired=retired_records(run.spark, run.settings, run.target),
+            subject_keys=subject_keys(run, contract.table, contract.stage.protection.subject, keys),
         ),
         observation=Observation(f"{run.name}-{run.batch_id}"),
     )
@@ -204,7 +209,7 @@ def _staged_events(
     fits = F.col(UNFIT).isNull()
     return frame.withColumns(
         {
-            stage_rows.KIND: F.when(fits, stage_rows.EVENT).otherwise(stage_rows.REFUSED),
-            stage_rows.UNFIT_COLUMNS: F.col(UNFIT),
+            stage_plan.KIND: F.when(fits, stage_plan.EVENT).otherwise(stage_plan.REFUSED),
+            stage_plan.UNFIT_COLUMNS: F.col(UNFIT),
         }
     ).drop(UNFIT)

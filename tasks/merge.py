@@ -24,7 +24,7 @@ from tasks.observability.audit_log.audit_of_tables import batch_properties
 from tasks.run.run_context import PIPELINE, Run
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import MergedBatch, StagedBatch
-from tasks.transforms import stage_rows
+from tasks.transforms import stage_plan
 from tasks.transforms.checks.pandera_schema import refuse_mismatches
 from tasks.transforms.checks.verdict import NOT_JUDGED, Verdict
 from tasks.transforms.rows_from_quarantine import READ_AT
@@ -146,7 +146,7 @@ def changes_of(
         named(name).alias(name, metadata={"comment": contract.comments[name]})
         for name in contract.events.fieldNames()
     ]
-    events = stage.where(F.col(stage_rows.KIND) == stage_rows.EVENT)
+    events = stage.where(F.col(stage_plan.KIND) == stage_plan.EVENT)
     if read_at is not None:
         columns.append(read_at.alias(contract.history.sequence))
     return events.select(*columns, F.col(OPERATION))
@@ -161,8 +161,8 @@ def _expected_open_versions(
     excluded = None
     if staged.refused or staged.ignored:
         stage = run.spark.table(staged.table)
-        without_event = F.col(stage_rows.KIND).isin(
-            stage_rows.REFUSED, stage_rows.DUPLICATE, stage_rows.IGNORED
+        without_event = F.col(stage_plan.KIND).isin(
+            stage_plan.REFUSED, stage_plan.DUPLICATE, stage_plan.IGNORED
         )
         excluded = stage.where(without_event).select(*[named(name) for name in contract.key])
     return ControlTotals(

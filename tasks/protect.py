@@ -19,6 +19,7 @@ from history.spark.column_quoting_and_comparison import named, storable
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.compiler.fingerprint_columns import fingerprint_columns
 from tasks.erasure.erased_subjects import erased_digests
+from tasks.erasure.subject_key_ledger import record_made_keys, subject_keys
 from tasks.judging.anomaly_model_of_batch import model_of_batch
 from tasks.judging.referenced_values import referenced_values
 from tasks.retention.retired_records import retired_records
@@ -29,7 +30,7 @@ from tasks.run.stage_table import write_stage
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import Extraction, StagedBatch
 from tasks.source.jdbc_reader import source_rows
-from tasks.transforms import stage_rows
+from tasks.transforms import stage_plan, stage_rows
 from tasks.transforms.anomalies.anomaly_model import AnomalyModel, NotEvaluated
 from tasks.transforms.checks.batch_checks import BatchFacts
 from tasks.transforms.checks.batch_measures import measure
@@ -81,6 +82,7 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
     )
     referenced = referenced_values(run, contract, reading)
     anomalies = model_of_batch(run, extraction, reading)
+    named_by = contract.stage.protection.subject
     frame = stage_rows.stage_rows(
         rows,
         contract.stage,
@@ -91,6 +93,7 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
             open_versions=_open_versions(run, extraction, fingerprinted),
             erased=erased_digests(run.spark, run.settings, run.target),
             retired=retired_records(run.spark, run.settings, run.target),
+            subject_keys=subject_keys(run, contract.table, named_by, keys),
         ),
         observation=observation,
         anomalies=anomalies if isinstance(anomalies, AnomalyModel) else None,
@@ -102,6 +105,8 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         cause="Report this: mapping or protection made other types than the contract states.",
     )
     write_stage(run, frame)
+    if named_by:
+        record_made_keys(run, named_by, run.spark.table(run.stage))
     observed = observation.get
     counts = {name: value for name, value in observed.items() if isinstance(value, int)}
     no_model = anomalies.reason if isinstance(anomalies, NotEvaluated) else ""
@@ -163,21 +168,21 @@ def _batch(run: Run, observed: Mapping[str, object], extraction: Extraction) -> 
     def count(kind: str) -> int:
         return int(str(observed[f"kind_{kind}"]))
 
-    rows_read = sum(count(kind) for kind in stage_rows.KINDS)
+    rows_read = sum(count(kind) for kind in stage_plan.KINDS)
     return StagedBatch(
         table=run.stage,
         rows_read=rows_read,
-        staged=count(stage_rows.EVENT),
-        refused=count(stage_rows.REFUSED),
-        ignored=count(stage_rows.IGNORED),
-        repeated=count(stage_rows.REPEATED),
-        erased=count(stage_rows.ERASED),
-        watermark=_latest(_moment(observed[stage_rows.WATERMARK]), extraction.watermark),
+        staged=count(stage_plan.EVENT),
+        refused=count(stage_plan.REFUSED),
+        ignored=count(stage_plan.IGNORED),
+        repeated=count(stage_plan.REPEATED),
+        erased=count(stage_plan.ERASED),
+        watermark=_latest(_moment(observed[stage_plan.WATERMARK]), extraction.watermark),
         facts=_facts(observed, extraction, rows_read),
         read=extraction.read,
-        open_rows=int(str(observed[stage_rows.THERE])) if _covers_all_keys(extraction) else None,
-        open_rows_digest=int(str(observed[stage_rows.THERE_DIGEST])),
-        judged_until=_latest(_moment(observed[stage_rows.JUDGED_UNTIL]), extraction.judged_until),
+        open_rows=int(str(observed[stage_plan.THERE])) if _covers_all_keys(extraction) else None,
+        open_rows_digest=int(str(observed[stage_plan.THERE_DIGEST])),
+        judged_until=_latest(_moment(observed[stage_plan.JUDGED_UNTIL]), extraction.judged_until),
     )
 
 
@@ -195,7 +200,7 @@ def _facts(observed: Mapping[str, object], extraction: Extraction, rows_read: in
         rows_counted=int(str(observed["rows"])),
         full=extraction.full,
         read_at=extraction.read_at,
-        newest=_latest(_moment(observed[stage_rows.JUDGED_UNTIL]), extraction.watermark),
+        newest=_latest(_moment(observed[stage_plan.JUDGED_UNTIL]), extraction.watermark),
         observed={name: value for name, value in observed.items() if name.startswith(measure(""))},
     )
 

@@ -34,7 +34,7 @@ from tasks.observability.quality_ledger import (
 from tasks.run.run_context import Run
 from tasks.run.step_decorator import Figures, step
 from tasks.run.step_results import StagedBatch, ValidBatch
-from tasks.transforms import stage_rows
+from tasks.transforms import stage_plan
 from tasks.transforms.anomalies.anomaly_model import AnomalyModel
 from tasks.transforms.anomalies.model_comparison import compare_models
 from tasks.transforms.checks.batch_checks import batch_findings, needs_past, past_run_findings
@@ -120,7 +120,7 @@ def _record_unusual_rows(
 ) -> None:
     if not any(each.rule == ANOMALY and each.failed for each in verdict.findings):
         return
-    found = F.col(stage_rows.ANOMALY)
+    found = F.col(stage_plan.ANOMALY)
     unusual = run.spark.table(staged.table).where(found.isNotNull())
     rows = unusual.select(
         record_key(contract.key).alias("record_key"),
@@ -134,7 +134,7 @@ def _quarantine(run: Run, contract: CompiledContract, staged: StagedBatch) -> No
     """Append the rows that checks refused, and those that duplicates made to be refused."""
     if staged.refused > staged.duplicates:
         stage = run.spark.table(staged.table)
-        refused = stage.where(F.col(stage_rows.KIND) == stage_rows.REFUSED)
+        refused = stage.where(F.col(stage_plan.KIND) == stage_plan.REFUSED)
         rows = quarantined_rows(run, contract, staged, refused)
         append_to_quarantine(run.spark, rows, run.ledger("quarantine"))
     if staged.duplicates:
@@ -159,15 +159,15 @@ def quarantined_rows(
         "target_table": F.lit(run.target),
         "batch_id": F.lit(run.batch_id),
         "source_table": F.lit(run.relation),
-        "row_digest": F.col(stage_rows.DIGEST),
+        "row_digest": F.col(stage_plan.DIGEST),
         "record_key": record_key(contract.key),
         "reasons": reasons(
             contract.stage.checks,
-            stored_mask(F.col(stage_rows.FAILED), contract.stage.checks),
-            F.col(stage_rows.UNFIT_COLUMNS),
-            F.col(stage_rows.ANOMALY)["feature"] if contract.stage.finds_anomalies else None,
+            stored_mask(F.col(stage_plan.FAILED), contract.stage.checks),
+            F.col(stage_plan.UNFIT_COLUMNS),
+            F.col(stage_plan.ANOMALY)["feature"] if contract.stage.finds_anomalies else None,
         ),
-        "row": F.col(stage_rows.SOURCE_ROW),
+        "row": F.col(stage_plan.SOURCE_ROW),
         "refused_at": F.lit(run.started),
         "form": F.lit(SOURCE_FORM),
         "event_position": event_position(contract.history),

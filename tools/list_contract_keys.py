@@ -14,7 +14,7 @@ from contracts.validation.standard_keys import BY_SECTION, NOTICE, PROSE, REFUSE
 
 PAGE = Path(__file__).parents[1] / "docs" / "contract-keys.md"
 
-_QUERY, _STAGE = "tasks.source.source_query", "tasks.transforms.stage_rows"
+_QUERY, _STAGE = "tasks.source.source_query", "tasks.transforms.stage_plan"
 _COMPILED, _SETTINGS = (
     "tasks.compiler.compile_contract",
     "tasks.compiler.contract_to_history_settings",
@@ -103,6 +103,7 @@ OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "access": {"row_classification": ("row_classification", _RIGHTS)},
     "privacy": {
         "subject": ("subject_columns", "tasks.erasure.data_subjects"),
+        "subjectKeys": ("subject_keys", "tasks.transforms.protection.column_protection"),
         "retention": ("retention", "tasks.retention.retain_table"),
     },
     "privacy.retention": {

@@ -1,4 +1,4 @@
-"""Load a protected and an unprotected contract in turn, and print and keep what both cost."""
+"""Load protected contracts and an unprotected one in turn, and print and keep what they cost."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.protect", description=__doc__)
     parser.add_argument("--rows", default="1e6", help="of the source (1e6)")
     parser.add_argument("--changed", type=int, default=10_000, help="rows per round (10000)")
-    parser.add_argument("--rounds", type=int, default=10, help="measured pairs of loads (10)")
+    parser.add_argument("--rounds", type=int, default=10, help="measured rounds of loads (10)")
     parser.add_argument("--timeout", type=float, default=3_600.0, help="seconds per load (3600)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="for protect.json")
     return parser

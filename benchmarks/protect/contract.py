@@ -1,4 +1,4 @@
-"""The two contracts: nine columns of the accounts, none of them protected, or four."""
+"""The contracts: nine columns of the accounts, none of them protected, or four, in two ways."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from benchmarks.load.contract import contract_document
 
 __all__ = ["NAMES", "PROTECTION", "Name", "contract_of", "target_of", "write_contract"]
 
-Name = Literal["plain", "protected"]
-NAMES: tuple[Name, ...] = ("plain", "protected")
+Name = Literal["plain", "protected", "subject_keys"]
+NAMES: tuple[Name, ...] = ("plain", "protected", "subject_keys")
+"""Of `subject_keys` each row, which is about a person of its own, has a key of its own too."""
 PROTECTION: dict[str, dict[str, Any]] = {
     "email": {"kind": "encrypt"},
     "born_on": {"kind": "encrypt"},
@@ -42,7 +43,7 @@ def write_contract(directory: Path, case: Case, name: Name, number: int) -> None
 
 
 def document(case: Case, name: Name, number: int) -> dict[str, Any]:
-    """The contract as a document of the standard; both differ only in what is protected."""
+    """The contract as a document of the standard; they differ only in what is protected."""
     made = contract_document(case, says_kind=True)
     called = contract_of(name, number)
     (schema,) = made["schema"]
@@ -53,7 +54,9 @@ def document(case: Case, name: Name, number: int) -> dict[str, Any]:
     history, source = own["value"]["history"], own["value"]["source"]
     history["tracked"] = [column for column in history["tracked"] if column != _LEFT_OUT]
     source["columns"] = _without(source["columns"])
-    protection = PROTECTION if name == "protected" else {}
+    protection = {} if name == "plain" else PROTECTION
+    if name == "subject_keys":
+        own["value"]["privacy"] = {"subjectKeys": True}
     for column in schema["properties"]:
         (rule,) = column["customProperties"]
         rule["value"].pop("protection", None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
-from benchmarks.protect.contract import NAMES
+from benchmarks.protect.contract import NAMES, Name
 from benchmarks.protect.measure import Kind, Measured
 
 __all__ = ["AIMS", "BAR", "Row", "result_rows", "table_text"]
@@ -21,32 +21,41 @@ _FIGURES = (("load", "cpu"), ("load", "seconds"), ("pass", "pass_cpu"), ("pass",
 
 
 def result_rows(measured: Iterable[Measured]) -> list[Row]:
-    """One row per kind of load, part (the whole load or its pass) and figure (CPU or wall).
+    """One row per kind of load, protecting contract, part (load or its pass) and figure.
 
-    Figures are seconds. `ratios` are those of each measured pair, protected over plain, `ratio`
-    their median; `plain` and `protected` are the medians of each. `most` is the aim, or the bar.
-    `others` is the greatest share of the machine's CPU that processes of others took in a load.
+    Figures are seconds, of CPU or by the clock. `ratios` are those of each round, `contract` over
+    plain, `ratio` their median; `plain` and `protected` are the medians of each. `most` is the aim,
+    or the bar; keys of persons have none. `others` is the greatest share of the machine's CPU that
+    processes of others took in a load.
     """
     return [
-        _row(each, part, figure) for each in measured for part, figure in _FIGURES if each.pairs
+        _row(each, name, part, figure)
+        for each in measured
+        for name in NAMES[1:]
+        for part, figure in _FIGURES
+        if each.rounds
     ]
 
 
-def _row(one: Measured, part: str, figure: str) -> Row:
-    _warm_up, *pairs = one.pairs
-    ratios = [pair["protected"][figure] / pair["plain"][figure] for pair in pairs]
+def _row(one: Measured, name: Name, part: str, figure: str) -> Row:
+    _warm_up, *rounds = one.rounds
+    ratios = [loads[name][figure] / loads["plain"][figure] for loads in rounds]
     ratio = round(median(ratios), 3)
     most = AIMS[one.kind] if part == "load" else BAR if one.kind == "incremental" else None
+    if name != "protected":
+        most = None
     return {
         "load": one.kind,
+        "contract": name,
         "part": part,
         "figure": "cpu" if figure.endswith("cpu") else "wall",
-        **{name: round(median(pair[name][figure] for pair in pairs), 3) for name in NAMES},
+        "plain": round(median(loads["plain"][figure] for loads in rounds), 3),
+        "protected": round(median(loads[name][figure] for loads in rounds), 3),
         "ratio": ratio,
         "ratios": [round(each, 3) for each in ratios],
         "most": most,
         "met": None if most is None else ratio <= most,
-        "others": round(max(pair[name]["others"] for pair in pairs for name in NAMES), 2),
+        "others": round(max(loads[each]["others"] for loads in rounds for each in NAMES), 2),
         "right": one.right,
     }
 
@@ -54,15 +63,15 @@ def _row(one: Measured, part: str, figure: str) -> Row:
 def table_text(rows: list[Row]) -> str:
     """The rows as a table for people."""
     words = {None: "", True: "met", False: "NOT met"}
-    head = f"{'load':<12} {'part':<5} {'of':<5} {'plain s':>8} {'protected s':>12} {'ratio':>6}"
-    lines = [f"{head} {'most':>5} {'':<8} {'others':>6}  ratios of each pair"]
+    head = f"{'load':<12} {'contract':<12} {'part':<5} {'of':<5} {'plain s':>8} {'protected s':>12}"
+    lines = [f"{head} {'ratio':>6} {'most':>5} {'':<8} {'others':>6}  ratios of each round"]
     for row in rows:
         most = "" if row["most"] is None else f"{row['most']:.2f}"
         ratios = " ".join(f"{each:.2f}" for each in row["ratios"])
         wrong = "" if row["right"] else "  NOT what the source is"
         lines.append(
-            f"{row['load']:<12} {row['part']:<5} {row['figure']:<5} {row['plain']:>8.2f}"
-            f" {row['protected']:>12.2f} {row['ratio']:>6.3f} {most:>5} {words[row['met']]:<8}"
-            f" {row['others']:>6.0%}  {ratios}{wrong}"
+            f"{row['load']:<12} {row['contract']:<12} {row['part']:<5} {row['figure']:<5}"
+            f" {row['plain']:>8.2f} {row['protected']:>12.2f} {row['ratio']:>6.3f} {most:>5}"
+            f" {words[row['met']]:<8} {row['others']:>6.0%}  {ratios}{wrong}"
         )
     return "\n".join(lines)

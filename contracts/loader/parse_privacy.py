@@ -5,7 +5,7 @@ from __future__ import annotations
 from contracts.model import RetentionAction, RetentionRule, RetentionStart
 from contracts.yaml_reading.yaml_section import Section
 
-_KEYS = ("subject", "retention")
+_KEYS = ("subject", "subjectKeys", "retention")
 _RETENTION_KEYS = ("action", "from")
 
 
@@ -16,6 +16,12 @@ def read_subject(extension: Section) -> tuple[str, ...]:
         return ()
     section.only(_KEYS)
     return section.texts("subject", default=())
+
+
+def read_subject_keys(extension: Section) -> bool:
+    """Whether each person's values are encrypted with a key of their own; no by default."""
+    section = extension.child("privacy")
+    return section is not None and section.flag("subjectKeys", default=False)
 
 
 def read_retention(extension: Section) -> RetentionRule | None:

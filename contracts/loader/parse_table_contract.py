@@ -11,7 +11,7 @@ from contracts.loader.checks.parse_quality_checks import read_checks
 from contracts.loader.checks.parse_quality_gate import read_quality_gate
 from contracts.loader.parse_columns import copied_columns, target_columns
 from contracts.loader.parse_durations import moment, seconds_of
-from contracts.loader.parse_privacy import read_retention, read_subject
+from contracts.loader.parse_privacy import read_retention, read_subject, read_subject_keys
 from contracts.loader.parse_protection import read_rules
 from contracts.loader.parse_roles import read_roles, row_classification
 from contracts.loader.parse_source import read_source
@@ -126,6 +126,7 @@ def read_contract(root: Section, stem: str) -> Contract | None:
         row_classification=row_classification(extension),
         protection=rules,
         subject=read_subject(extension),
+        subject_keys=read_subject_keys(extension),
         retention=read_retention(extension),
     )
     check_consistency(contract, extension, header.properties)

@@ -312,6 +312,7 @@ class Contract:
     not classified.
     `protection` is how columns of a classification are protected that say nothing themselves.
     `subject` are the target columns that name the person a row is about; empty: those of the key.
+    `subject_keys`: whether what a row has encrypted, beside them, is so with its person's own key.
     `retention` is what is done when `retention_days` are over; None: nothing.
     """
 
@@ -333,6 +334,7 @@ class Contract:
     row_classification: str | None = None
     protection: Mapping[Classification, Protection] = field(default_factory=dict)
     subject: tuple[str, ...] = ()
+    subject_keys: bool = False
     retention: RetentionRule | None = None
 
     @property

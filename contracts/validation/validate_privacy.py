@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.model import Contract, ProtectionKind, RetentionAction, RetentionStart
+from contracts.model import Column, Contract, ProtectionKind, RetentionAction, RetentionStart
 from contracts.model.database_type_names import family
 from contracts.model.sensitivity import personal_columns
 from contracts.model.transformation_registry import TRANSFORMATIONS
@@ -18,6 +18,19 @@ def check_privacy(contract: Contract, extension: Section) -> None:
     section = extension.child("privacy")
     if section is None:
         return
+    _check_subject(contract, section)
+    if contract.subject_keys and not any(_has_subject_key(contract, c) for c in contract.columns):
+        section.problem(
+            "subjectKeys",
+            "no column is encrypted, but for those that name the person or are deterministic",
+            "protect a column by `encrypt`",
+        )
+    retention = section.child("retention")
+    if retention is not None and contract.retention is not None:
+        _check_retention(contract, retention)
+
+
+def _check_subject(contract: Contract, section: Section) -> None:
     names = [column.name for column in contract.columns]
     for name in contract.subject:
         if name not in names:
@@ -37,9 +50,13 @@ def check_privacy(contract: Contract, extension: Section) -> None:
             )
     if len({*contract.subject}) < len(contract.subject):
         section.problem("subject", "a column is named twice", "leave it out")
-    retention = section.child("retention")
-    if retention is not None and contract.retention is not None:
-        _check_retention(contract, retention)
+
+
+def _has_subject_key(contract: Contract, column: Column) -> bool:
+    how = column.protection
+    if how is None or how.kind is not ProtectionKind.ENCRYPT or how.deterministic:
+        return False
+    return column.name not in contract.subject_columns
 
 
 REPLACEABLE = frozenset({"string", "integer"})

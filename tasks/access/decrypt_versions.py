@@ -23,10 +23,12 @@ from contracts.model.encryption_keys import DataKey, deterministic_owner
 from contracts.yaml_reading.problem_report import did_you_mean
 from history.spark.column_quoting_and_comparison import named, quoted
 from tasks.compiler.compile_role_rights import RoleRights
+from tasks.erasure.subject_key_ledger import key_records
 from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
 from tasks.transforms.hashing.hash_input_encoding import framed_text
-from tasks.transforms.protection.aes_gcm_encryption import decrypted
 from tasks.transforms.protection.aes_siv_encryption import deterministic_decrypted, scope_of
+from tasks.transforms.protection.subject_key_encryption import subject_decrypted
+from tasks.transforms.subject_keys import KEY_OF_TOKENS, with_keys_of_tokens
 
 _SUBJECT = "strandline subject 1\n"
 
@@ -142,13 +144,22 @@ def seen_by_role(versions: DataFrame, rights: RoleRights) -> DataFrame:
     return versions.select(*_seen(versions, rights).values())
 
 
-def decrypted_for(versions: DataFrame, grant: KeyGrant) -> DataFrame:
+def decrypted_for(
+    versions: DataFrame, grant: KeyGrant, subject_keys: DataFrame | None
+) -> DataFrame:
     """Rows as the role sees them, with the granted columns in the clear.
+
+    Args:
+        versions: Versions that the role sees, with all their columns.
+        grant: What may be decrypted.
+        subject_keys: `SUBJECT_KEY` of the persons of the table; None: there are none.
 
     Lazy: write the audit record before any of it is evaluated. The query stops with a
     `KeyUnavailableError` or a `DataError` where a token can't be opened.
     """
+    tokens = [named(name) for name in grant.columns if name not in grant.deterministic]
     shown = _seen(versions, grant.rights)
+    versions = with_keys_of_tokens(versions, tokens, subject_keys)
     for name, kind in grant.columns.items():
         if name in shown:
             shown[name] = _clear(grant, name, kind).alias(name)
@@ -158,7 +169,14 @@ def decrypted_for(versions: DataFrame, grant: KeyGrant) -> DataFrame:
 def _clear(grant: KeyGrant, name: str, kind: str) -> Column:
     table, how = grant.contract.target, grant.contract.column(name).protection
     if how is None or not how.deterministic:
-        return decrypted(named(name), grant.keys, table=table, column_name=name, kind=kind)
+        return subject_decrypted(
+            named(name),
+            F.col(KEY_OF_TOKENS),
+            grant.keys,
+            table=table,
+            column_name=name,
+            kind=kind,
+        )
     key, scope = grant.deterministic[name], scope_of(table, name, how.join_domain)
     return deterministic_decrypted(named(name), {key.id: key}, scope=scope, kind=kind)
 
@@ -192,7 +210,8 @@ def open_decrypted_view(
     view = f"{grant.contract.table}__{grant.rights.role}__decrypted"
     record_decryption(spark, settings, table, grant, at=at, details={"view": view})
     versions = rows_of_role(spark.table(table), grant.rights)
-    decrypted_for(versions, grant).createOrReplaceTempView(quoted(view))
+    subject_keys = key_records(spark, settings, table)
+    decrypted_for(versions, grant, subject_keys).createOrReplaceTempView(quoted(view))
     return view
 
 

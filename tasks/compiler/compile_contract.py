@@ -35,7 +35,7 @@ from tasks.source.jdbc_reader import Fetch
 from tasks.source.source_query import SourceQuery, compile_source_query
 from tasks.source.source_schema_drift import refuse_drift
 from tasks.transforms.anomalies.feature_selection import select_features, sensitive_features
-from tasks.transforms.stage_rows import StagePlan, compile_stage
+from tasks.transforms.stage_plan import StagePlan, compile_stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from tasks.erasure.erased_subjects import (
 from tasks.erasure.erasure_certificate import ErasedSubject, ErasureCertificate, ErasureRequest
 from tasks.erasure.legal_holds import refuse_held
 from tasks.erasure.quarantined_subjects import keys_as_kept, quarantined_subjects
+from tasks.erasure.subject_key_ledger import destroy_subject_keys
 from tasks.erasure.verify_erasure import ErasureProof, verify_erasure
 from tasks.lifecycle.leftover_cleanup import clear_all_stages
 from tasks.lifecycle.open_run import contracts_folder
@@ -265,6 +266,8 @@ class _Erasure:
             purged = purge_history(spark, self.target)
         with _step(name, "quarantine"):
             unusual, ledgers = self._erase_ledgers(erased, refused=bool(found.quarantined))
+            # Last of all: what has to be found by decrypting was found.
+            keys, of_keys = destroy_subject_keys(spark, settings, self.target, digests)
         with _step(name, "verify"):
             proof = verify_erasure(spark, self.persons, self.target, self._ledger("quarantine"))
             if not proof.holds:
@@ -277,7 +280,8 @@ class _Erasure:
             ended=datetime.now(UTC),
             unusual_rows=unusual,
             stages=stages,
-            purged=purged + ledgers,
+            subject_keys=keys,
+            purged=purged + ledgers + of_keys,
             proof=proof,
         )
         self._record_done(done)
@@ -403,6 +407,7 @@ class _Erasure:
                 "kept_events": certificate.total("kept_events"),
                 "quarantined": certificate.total("quarantined"),
                 "unusual_rows": certificate.unusual_rows,
+                "subject_keys": certificate.subject_keys,
                 "stages": certificate.stages,
                 "snapshots_expired": certificate.purged.snapshots,
                 "files_expired": certificate.purged.files,

@@ -67,6 +67,7 @@ class ErasureCertificate:
         subjects: The persons, as they were found.
         missing: How many of those asked for no row was about.
         unusual_rows: Rows of the ledger of unusual rows.
+        subject_keys: Keys of the persons that were destroyed.
         stages: Staged batches that were dropped: they are read again by the next load.
         purged: Older states, and the branches and tags that kept them.
         proof: What was looked at afterwards; None: a dry run.
@@ -85,6 +86,7 @@ class ErasureCertificate:
     subjects: tuple[ErasedSubject, ...]
     missing: int = 0
     unusual_rows: int = 0
+    subject_keys: int = 0
     stages: int = 0
     purged: PurgedStates = field(default_factory=PurgedStates)
     proof: ErasureProof | None = None

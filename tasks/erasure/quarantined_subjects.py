@@ -13,6 +13,7 @@ from contracts.schemas.spark_schemas import event_schema
 from history.spark.column_quoting_and_comparison import named
 from history.writing.quarantine_table import EVENT_FORM, SOURCE_FORM, record_key
 from tasks.erasure.data_subjects import DataSubjects
+from tasks.erasure.subject_key_ledger import key_records
 from tasks.transforms.mapping.column_mapping import mapped_column
 from tasks.transforms.protection.column_protection import compile_protection
 from tasks.transforms.rows_from_quarantine import ROW_ID, events, form, row_id, rows_of_source
@@ -39,7 +40,11 @@ def quarantined_subjects(
     kind = form(protection.sources)
     opening = settings.key_ring.decryption_keys(contract.target)
     from_source = rows_of_source(
-        rows.where(kind == SOURCE_FORM), protection, opening, table=contract.target
+        rows.where(kind == SOURCE_FORM),
+        protection,
+        opening,
+        key_records(spark, settings, target),
+        table=contract.target,
     )
     clear = from_source.select(
         ROW_ID,

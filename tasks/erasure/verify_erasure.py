@@ -12,6 +12,7 @@ from history.iceberg.history_table import exists, kept_events
 from history.upkeep.purge_states import left_files, physical_rows
 from tasks.erasure.data_subjects import DataSubjects
 from tasks.erasure.quarantined_subjects import quarantined_subjects
+from tasks.erasure.subject_key_ledger import count_subject_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +25,24 @@ class ErasureProof:
             quarantine.
         files_left: Data files and manifests without a snapshot that may have such rows: those of
             writes that were broken off.
+        keys_left: Keys of the persons in the ledger of such keys.
     """
 
     states: int
     rows_left: int
     files_left: tuple[str, ...] = ()
+    keys_left: int = 0
 
     @property
     def holds(self) -> bool:
         """Whether nothing is left."""
-        return not self.rows_left and not self.files_left
+        return not self.rows_left and not self.files_left and not self.keys_left
 
 
 def verify_erasure(
     spark: SparkSession, subjects: DataSubjects, target: str, quarantine: str
 ) -> ErasureProof:
-    """Look for the persons in every file of the history and in the quarantine.
+    """Look for the persons in every file of the history, in the quarantine, and for their keys.
 
     Rows that deletes hide from readers count, and so do files that no snapshot references. Reads
     the subject columns of all files, and lists the tables' directories.
@@ -63,7 +66,8 @@ def verify_erasure(
         files += _suspicious_files(spark, subjects, table)
     if exists(spark, quarantine):
         rows += quarantined_subjects(spark, subjects, quarantine, target).count()
-    return ErasureProof(states, rows, tuple(files))
+    keys = count_subject_keys(spark, subjects.settings, target, subjects.frame)
+    return ErasureProof(states, rows, tuple(files), keys)
 
 
 def _suspicious_files(spark: SparkSession, subjects: DataSubjects, table: str) -> list[str]:

@@ -22,7 +22,7 @@ from history.writing.quarantine_table import refused_rows
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch
-from tasks.transforms import stage_rows
+from tasks.transforms import stage_plan
 from tasks.transforms.checks.quality_score import Finding, Judged
 from tasks.transforms.checks.row_checks import listed_reasons
 from tasks.transforms.checks.set_checks import (
@@ -33,7 +33,7 @@ from tasks.transforms.checks.set_checks import (
     set_finding,
 )
 
-_COMPARED = (stage_rows.EVENT, stage_rows.SEEN, stage_rows.DUPLICATE)
+_COMPARED = (stage_plan.EVENT, stage_plan.SEEN, stage_plan.DUPLICATE)
 _VIEW = "strandline_duplicates"
 
 
@@ -48,8 +48,8 @@ def refuse_duplicates(
     checks = contract.stage.set_checks
     if not checks.checks:
         return staged, ()
-    rows = run.spark.table(staged.table).where(F.col(stage_rows.KIND).isin(*_COMPARED))
-    digests = [F.col(stage_rows.set_digest(position)) for position, _ in enumerate(checks.checks)]
+    rows = run.spark.table(staged.table).where(F.col(stage_plan.KIND).isin(*_COMPARED))
+    digests = [F.col(stage_plan.set_digest(position)) for position, _ in enumerate(checks.checks)]
     counted = rows.agg(*[repeats(digest) for digest in digests]).collect()[0]
     found = []
     for position, check in enumerate(checks.checks):
@@ -70,7 +70,7 @@ def refuse_duplicates(
 def duplicate_rows(run: Run, contract: CompiledContract, staged: StagedBatch) -> DataFrame:
     """The refused duplicates of the stage in the quarantine's columns."""
     settings, names = contract.history, contract.events.fieldNames()
-    marked = run.spark.table(staged.table).where(F.col(stage_rows.KIND) == stage_rows.DUPLICATE)
+    marked = run.spark.table(staged.table).where(F.col(stage_plan.KIND) == stage_plan.DUPLICATE)
     events = marked.select(
         *[named(name) for name in names],
         F.col(OPERATION).alias("__op"),
@@ -96,12 +96,12 @@ def _refuse(
     """How many rows fail the check; they are marked if it refuses."""
     checks = contract.stage.set_checks
     check = checks.checks[position]
-    rows = run.spark.table(staged.table).where(F.col(stage_rows.KIND).isin(*_COMPARED))
-    digest = F.col(stage_rows.set_digest(position))
+    rows = run.spark.table(staged.table).where(F.col(stage_plan.KIND).isin(*_COMPARED))
+    digest = F.col(stage_plan.set_digest(position))
     shared = repeated_digests(rows, digest)
     if with_open:
         upserts = rows.where(
-            F.col(stage_rows.KIND).isin(stage_rows.EVENT, stage_rows.DUPLICATE)
+            F.col(stage_plan.KIND).isin(stage_plan.EVENT, stage_plan.DUPLICATE)
             & (F.col(OPERATION) == UPSERT)
         )
         current = run.spark.table(run.target).where(named(contract.history.is_current))
@@ -119,13 +119,13 @@ def _refuse(
 
 def _mark(run: Run, staged: StagedBatch, position: int, shared: DataFrame) -> None:
     shared.createOrReplaceTempView(_VIEW)
-    kind, failed = stage_rows.KIND, stage_rows.FAILED
+    kind, failed = stage_plan.KIND, stage_plan.FAILED
     bit = f"CAST({1 << position} AS BIGINT)"
     run.spark.sql(
         f"MERGE INTO {staged.table} s USING {_VIEW} d "
-        f"ON s.{stage_rows.set_digest(position)} = d.{DIGEST} "
-        f"AND s.{kind} IN ('{stage_rows.EVENT}', '{stage_rows.DUPLICATE}') "
-        f"WHEN MATCHED THEN UPDATE SET {kind} = '{stage_rows.DUPLICATE}', "
+        f"ON s.{stage_plan.set_digest(position)} = d.{DIGEST} "
+        f"AND s.{kind} IN ('{stage_plan.EVENT}', '{stage_plan.DUPLICATE}') "
+        f"WHEN MATCHED THEN UPDATE SET {kind} = '{stage_plan.DUPLICATE}', "
         f"{failed} = array(coalesce(s.{failed}[0], CAST(0 AS BIGINT)) | {bit})"
     )
     run.spark.catalog.dropTempView(_VIEW)
@@ -134,7 +134,7 @@ def _mark(run: Run, staged: StagedBatch, position: int, shared: DataFrame) -> No
 def _reasons(checks: tuple[Check, ...]) -> Column:
     return listed_reasons(
         (
-            F.col(stage_rows.FAILED)[0].bitwiseAND(F.lit(1 << position)) != 0,
+            F.col(stage_plan.FAILED)[0].bitwiseAND(F.lit(1 << position)) != 0,
             check.id,
             F.lit(", ".join(check.columns)),
         )
@@ -144,7 +144,7 @@ def _reasons(checks: tuple[Check, ...]) -> Column:
 
 def _recounted(run: Run, contract: CompiledContract, staged: StagedBatch) -> StagedBatch:
     """The batch with the marked rows among the refused ones, and not among the open ones."""
-    marked = run.spark.table(staged.table).where(F.col(stage_rows.KIND) == stage_rows.DUPLICATE)
+    marked = run.spark.table(staged.table).where(F.col(stage_plan.KIND) == stage_plan.DUPLICATE)
     is_open = F.col(OPERATION) == UPSERT
     digest = F.lit(0)
     if contract.stage.fingerprint is not None:

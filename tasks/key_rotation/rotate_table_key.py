@@ -31,6 +31,7 @@ from history.upkeep.rewrite_values import (
     pending_values,
     rewrite_values,
 )
+from tasks.erasure.subject_key_ledger import rewrap_subject_keys
 from tasks.key_rotation.quarantine_tokens import (
     QuarantinedTable,
     quarantined_rows,
@@ -67,6 +68,7 @@ class RotationOutcome:
         versions: Values of versions.
         kept_events: Values of kept events.
         quarantined: Refused rows.
+        subject_keys: Keys of persons, wrapped by the new key; what they encrypted stays as it is.
         seconds: How long it took.
     """
 
@@ -78,6 +80,7 @@ class RotationOutcome:
     versions: int = 0
     kept_events: int = 0
     quarantined: int = 0
+    subject_keys: int = 0
 
 
 @task(
@@ -123,7 +126,9 @@ def rotate_table_key(
         with map_spark_errors(model.name, "rotate keys", publishes=True):
             spark = block.spark.session(block.lakehouse, shared=False)
             erased = _erased_keys(block, model.target)
-            done, quarantined = _Rewrite(spark, block, model, target, run_id, at, erased).run(key)
+            values = _Rewrite(spark, block, model, target, run_id, at, erased)
+            done, quarantined = values.run(key)
+            wrapped = values.rewrap_subject_keys()
         outcome = RotationOutcome(
             model.name,
             target,
@@ -133,6 +138,7 @@ def rotate_table_key(
             versions=done.versions,
             kept_events=done.kept_events,
             quarantined=quarantined,
+            subject_keys=wrapped,
         )
         # Before the rewrite counts as finished: stopped in between, it is recorded by the next.
         _record(spark, block, model, outcome, run_id)
@@ -160,6 +166,7 @@ def _record(
             "versions": outcome.versions,
             "kept_events": outcome.kept_events,
             "quarantined": outcome.quarantined,
+            "subject_keys": outcome.subject_keys,
         },
         key_ids=(outcome.key.id,),
     )
@@ -201,6 +208,11 @@ class _Rewrite:
         if refused:
             changed = reencrypt_quarantine(self.spark, quarantine, how, run_id=self.run_id)
         return pending, changed
+
+    def rewrap_subject_keys(self) -> int:
+        """How many keys of persons the new key wraps in place of an older one."""
+        key = self.settings.key_ring.keys_for(self.contract.target, create=False).encryption
+        return rewrap_subject_keys(self.spark, self.settings, self.contract, self.target, key)
 
     def _keys(self, values: int) -> tuple[DataKey, Reencryption]:
         """The key to encrypt with, which is another than before if that is used up, and all."""

@@ -39,7 +39,7 @@ from tasks.run.quarantine_decision import (
 )
 from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch
-from tasks.transforms import stage_rows
+from tasks.transforms import stage_plan
 from tasks.transforms.checks.row_checks import reasons, stored_mask
 from tasks.transforms.rows_from_quarantine import READ_AT, ROW_ID, row_id
 
@@ -173,14 +173,14 @@ def _fates_by_load(
 ) -> DataFrame:
     """`ROW_ID` and `__how` of the kept rows that the staged batch settles."""
     kept = unsettled_rows(run)
-    kind = F.col(stage_rows.KIND)
+    kind = F.col(stage_plan.KIND)
     key = record_key(contract.key).alias("record_key")
     how = F.lit(MENDED).alias("__how")
     if staged.read is None:
         position = event_position(contract.history).alias("event_position")
-        events = stage.where(kind == stage_rows.EVENT).select(key, position).distinct()
-        again = stage.where(kind == stage_rows.REFUSED)
-        again = again.select(F.col(stage_rows.DIGEST).alias("row_digest"))
+        events = stage.where(kind == stage_plan.EVENT).select(key, position).distinct()
+        again = stage.where(kind == stage_plan.REFUSED)
+        again = again.select(F.col(stage_plan.DIGEST).alias("row_digest"))
         # What the history could not decide is read again with the overlap, and refused again.
         undecided = F.exists("reasons", lambda reason: reason["check"] == CONFLICT)
         kept = kept.where(~F.coalesce(undecided, F.lit(False)))
@@ -189,7 +189,7 @@ def _fates_by_load(
         return mended.select(row_id().alias(ROW_ID), how)
     earlier = F.coalesce(F.col("read_at") < F.lit(staged.read.at), F.lit(True))
     kept = kept.where(earlier)
-    passing = stage.where(kind.isin(stage_rows.EVENT, stage_rows.SEEN)).select(key).distinct()
+    passing = stage.where(kind.isin(stage_plan.EVENT, stage_plan.SEEN)).select(key).distinct()
     settled = kept.join(passing, "record_key", "left_semi").select(row_id().alias(ROW_ID), how)
     if staged.read.full:
         absent = kept.join(stage.select(key).distinct(), "record_key", "left_anti")
@@ -201,13 +201,13 @@ def _fates_by_load(
 def _fates(contract: CompiledContract, stage: DataFrame) -> DataFrame:
     """`ROW_ID`, `__fate` and `__reasons` of the rows of a release."""
     # What the contract ignores by now passes, and changes nothing.
-    passes = F.col(stage_rows.KIND).isin(stage_rows.EVENT, stage_rows.IGNORED)
+    passes = F.col(stage_plan.KIND).isin(stage_plan.EVENT, stage_plan.IGNORED)
     checks = contract.stage.checks
-    mask = stored_mask(F.col(stage_rows.FAILED), checks)
+    mask = stored_mask(F.col(stage_plan.FAILED), checks)
     return stage.select(
         ROW_ID,
         F.when(passes, _PASSES).otherwise(_FAILS).alias("__fate"),
-        reasons(checks, mask, F.col(stage_rows.UNFIT_COLUMNS)).alias("__reasons"),
+        reasons(checks, mask, F.col(stage_plan.UNFIT_COLUMNS)).alias("__reasons"),
     )
 
 
@@ -226,7 +226,7 @@ def _contested_rows(
     keys = [named(name).alias(f"k{at}") for at, name in enumerate(contract.key)]
     marks = kept.where(F.col("__op") == CONTESTED).select(*keys, named(sequence).alias("at"))
     instant = F.col(READ_AT) if contract.is_state else named(sequence)
-    events = stage.where(F.col(stage_rows.KIND) == stage_rows.EVENT)
+    events = stage.where(F.col(stage_plan.KIND) == stage_plan.EVENT)
     rows = events.select(ROW_ID, *keys, instant.alias("at"))
     return rows.join(marks.distinct(), [*(f"k{at}" for at, _ in enumerate(keys)), "at"]).select(
         ROW_ID

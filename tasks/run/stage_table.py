@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from tasks.run.run_context import Run
-from tasks.transforms import stage_rows
+from tasks.transforms import stage_plan
 
 _PROPERTIES = {
     "format-version": "3",
@@ -18,7 +18,7 @@ _PROPERTIES = {
 
 def write_stage(run: Run, frame: DataFrame) -> None:
     """Write the stage of the run's batch; an earlier attempt's is replaced."""
-    writer = frame.writeTo(run.stage).using("iceberg").partitionedBy(F.col(stage_rows.KIND))
+    writer = frame.writeTo(run.stage).using("iceberg").partitionedBy(F.col(stage_plan.KIND))
     for name, text in _PROPERTIES.items():
         writer = writer.tableProperty(name, text)
     writer.createOrReplace()

@@ -1,4 +1,4 @@
-"""A Python function over Arrow arrays as a Spark function of one column.
+"""A Python function over Arrow arrays as a Spark function of columns.
 
 Promise: it gets whole batches of a column and runs on executors as over Spark Connect; what it
 closes over (keys) is pickled with it and is in no plan.
@@ -13,26 +13,28 @@ import pyarrow as pa
 from pyspark.sql import Column
 from pyspark.sql.pandas import functions
 
-Batch = Callable[[pa.Array], pa.Array]
-"""It must have the annotations `pa.Array`, from which Spark derives its input type."""
+Batch = Callable[..., pa.Array]
+"""One array for each column, of equal lengths, to one of that length.
+
+It must have the annotations `pa.Array`, from which Spark derives its input type."""
 
 # PySpark's stubs demand the function's kind as an argument; at run time that is deprecated.
 _arrow_udf: Any = functions.arrow_udf
 
 
-def by_batch(function: Batch, kind: str) -> Callable[[Column], Column]:
-    """The function over a column, giving values of Spark SQL type `kind`.
+def by_batch(function: Batch, kind: str) -> Callable[..., Column]:
+    """The function over columns, one an argument, giving values of Spark SQL type `kind`.
 
     Equal input must give equal output: several mentions of the result are evaluated once.
     """
-    udf: Callable[[Column], Column] = _arrow_udf(function, kind)
+    udf: Callable[..., Column] = _arrow_udf(function, kind)
     return udf
 
 
-def once_by_batch(function: Batch, kind: str) -> Callable[[Column], Column]:
+def once_by_batch(function: Batch, kind: str) -> Callable[..., Column]:
     """The same for a function that gives something else each time.
 
     It is marked nondeterministic: Spark evaluates every mention of the result, and none twice.
     """
-    udf: Callable[[Column], Column] = _arrow_udf(function, kind).asNondeterministic()
+    udf: Callable[..., Column] = _arrow_udf(function, kind).asNondeterministic()
     return udf

@@ -18,8 +18,8 @@ from contracts.model.reserved_column_names import OPERATION, UNFIT
 from contracts.schemas.contract_to_spark_types import data_type
 from history.spark.column_quoting_and_comparison import EXACT_JSON, named
 from history.writing.quarantine_table import EVENT_FORM, SOURCE_FORM
-from tasks.transforms.mapping.typed_literals import EXACT, base, is_text
-from tasks.transforms.protection.aes_gcm_encryption import decrypted
+from tasks.transforms.mapping.text_values import is_decimal, value_of_text
+from tasks.transforms.mapping.typed_literals import EXACT, is_text
 from tasks.transforms.protection.column_protection import (
     SEALED,
     ColumnProtection,
@@ -28,6 +28,8 @@ from tasks.transforms.protection.column_protection import (
     seals_unfit_values,
 )
 from tasks.transforms.protection.key_transport import provide_transport_key
+from tasks.transforms.protection.subject_key_encryption import subject_decrypted
+from tasks.transforms.subject_keys import KEY_OF_TOKENS, with_keys_of_tokens
 
 ROW_ID = "__row_id"
 """The column that tells which row of the quarantine a row came from."""
@@ -60,6 +62,7 @@ def rows_of_source(
     quarantined: DataFrame,
     protection: ColumnProtection,
     keys: Mapping[str, DataKey],
+    subject_keys: DataFrame | None = None,
     *,
     table: str,
     changes: DataFrame | None = None,
@@ -70,6 +73,7 @@ def rows_of_source(
         quarantined: Rows of the quarantine, all in source form.
         protection: Which of the source's columns there are, and which are encrypted.
         keys: The encryption keys of the table, the retired ones too, by id.
+        subject_keys: `SUBJECT_KEY` of the persons of the table; None: there are none.
         table: What the tokens are bound to.
         changes: One row with values that replace those of the columns it has. A frame, since the
             plan of a query shows literals.
@@ -91,14 +95,25 @@ def rows_of_source(
         texts = texts.crossJoin(F.broadcast(changes.select(*renamed)))
     provide_transport_key(quarantined.sparkSession)
 
+    fields = [F.col("__texts")[name] for name in protection.tokens_of_source_rows]
+    tokens = [F.when(is_sealed(text), from_text(text)) for text in fields]
+    texts = with_keys_of_tokens(texts, tokens, subject_keys)
+
     def clear(text: Column, kind: str, *, bound_to: str) -> Column:
-        return decrypted(from_text(text), keys, table=table, column_name=bound_to, kind=kind)
+        return subject_decrypted(
+            from_text(text),
+            F.col(KEY_OF_TOKENS),
+            keys,
+            table=table,
+            column_name=bound_to,
+            kind=kind,
+        )
 
     def value(name: str, kind: str) -> Column:
         if name in changed:
             return F.col(_new(name)).cast(kind)
         text = F.col("__texts")[name]
-        plain = F.col("__decimals")[name] if _is_decimal(kind) else value_of_text(text, kind)
+        plain = F.col("__decimals")[name] if is_decimal(kind) else value_of_text(text, kind)
         if name not in protection.sensitive:
             return plain
         if name not in protection.derived:
@@ -124,7 +139,7 @@ def _lost_values(protection: ColumnProtection, changed: tuple[str, ...]) -> list
             continue
         text, is_other = F.col("__texts")[name], F.lit(False)
         value = value_of_text(text, kind)
-        if _is_decimal(kind):
+        if is_decimal(kind):
             value, wide = F.col("__decimals")[name], F.col("__wide")[name]
             is_other = F.coalesce(value != wide, F.lit(False))
         loses = text.isNotNull() & (value.isNull() | is_other)
@@ -165,34 +180,11 @@ def _decimals(sources: Mapping[str, str], *, exact: bool) -> Column:
 
     As text, Spark would give a JSON number with the digits of a double.
     """
-    kinds = {name: kind for name, kind in sources.items() if _is_decimal(kind)}
+    kinds = {name: kind for name, kind in sources.items() if is_decimal(kind)}
     fields = [
         T.StructField(name, data_type(kind if exact else EXACT)) for name, kind in kinds.items()
     ]
     return F.from_json("row", T.StructType(fields), EXACT_JSON)
-
-
-def _is_decimal(kind: str) -> bool:
-    return base(kind) in ("decimal", "dec", "numeric")
-
-
-def value_of_text(text: Column, kind: str) -> Column:
-    """The value of a Spark SQL type that a text has; null if it has none of it."""
-    if is_text(kind):
-        return text
-    if base(kind) == "binary":
-        return F.try_to_binary(text, F.lit("base64"))
-    return text.try_cast(kind)
-
-
-def is_lost(text: Column, kind: str) -> Column:
-    """Whether the text has a value that the type can't have, or only with another value."""
-    value = value_of_text(text, kind)
-    lost = value.isNull()
-    if _is_decimal(kind):
-        # A cast would round it.
-        lost = lost | (value != text.try_cast(EXACT))
-    return text.isNotNull() & F.coalesce(lost, F.lit(False))
 
 
 def _new(name: str) -> str:

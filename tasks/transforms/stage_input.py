@@ -8,6 +8,8 @@ from datetime import datetime
 
 from pyspark.sql import DataFrame
 
+from tasks.transforms.subject_keys import SubjectKeys
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -55,9 +57,11 @@ class Known:
             named them; each frame has the column `SUBJECT_DIGEST`, without repetitions.
         retired: The records that retention has retired, and until when, as
             `tasks.transforms.record_digests.with_retired` takes them. None: there is none.
+        subject_keys: The keys of persons, where the contract has each encrypted with their own.
     """
 
     references: Mapping[str, DataFrame] = field(default_factory=dict)
     open_versions: DataFrame | None = None
     erased: Mapping[tuple[str, ...], DataFrame] = field(default_factory=dict)
     retired: DataFrame | None = None
+    subject_keys: SubjectKeys | None = None

@@ -24,8 +24,8 @@ from history.spark.column_quoting_and_comparison import named
 from tasks.transforms.arrow_udf import Batch, by_batch
 from tasks.transforms.hashing import hash_input_encoding
 from tasks.transforms.hashing.hmac_sha256 import hashed
+from tasks.transforms.mapping.text_values import is_lost, value_of_text
 from tasks.transforms.protection.key_transport import carried, provide_transport_key
-from tasks.transforms.rows_from_quarantine import is_lost, value_of_text
 
 SUBJECT_DIGEST = "subject_digest"
 """The column with the digest: 64 lower-case hexadecimal digits."""

@@ -16,7 +16,7 @@ from contracts.loader import TABLES, load_contracts
 from contracts.model.sensitivity import sensitive_sources
 from contracts.schemas.spark_schemas import source_schema
 from demo.demo_source_database import create, fill_new_source_table
-from tasks.transforms import stage_rows
+from tasks.transforms import stage_plan, stage_rows
 from tasks.transforms.protection.column_protection import compile_protection, source_row
 from tasks.transforms.protection.derived_value_search import DerivedColumn, derived_columns
 from tasks.transforms.stage_input import Known, Origin
@@ -102,7 +102,7 @@ def test_the_checksum_would_be_found_if_the_contract_did_not_say_what_it_is_made
 def test_nothing_in_the_target_is_made_of_what_it_protects(rows, frame):
     staged = stage_rows.stage_rows(
         frame.withColumn("__unfit", F.lit(None).cast("string")),
-        stage_rows.compile_stage(CONTRACT),
+        stage_plan.compile_stage(CONTRACT),
         KEYS,
         Origin("b1", READ_AT, CONTRACT.target, READ_AT, READ_AT),
         known=Known(),

@@ -141,6 +141,7 @@ def unwritable(*_arguments, **_named):
     )
 
 
+@pytest.mark.nightly
 def test_each_flow_writes_what_it_did_and_one_that_did_nothing_writes_nothing(walk):
     assert {name: walk.actions(name) for name in walk.steps} == {
         "load-table": ["change contract", "publish"],
@@ -160,6 +161,7 @@ def test_each_flow_writes_what_it_did_and_one_that_did_nothing_writes_nothing(wa
     }
 
 
+@pytest.mark.nightly
 def test_every_published_batch_has_one_record_and_every_decision_too(walk):
     log = snapshot_log(walk.place.spark, walk.target)
     published = {each.batch for each in log.ancestry(log.head) if each.batch}
@@ -177,6 +179,7 @@ def test_every_published_batch_has_one_record_and_every_decision_too(walk):
     assert set(told.values()) == {1}
 
 
+@pytest.mark.nightly
 def test_a_record_says_who_what_why_and_how_much(walk):
     publish = walk.steps["load-table"][1]
     assert (publish.subject, publish.contract, publish.contract_version) == (
@@ -202,6 +205,7 @@ def test_a_record_says_who_what_why_and_how_much(walk):
     assert changed.contract_version == "1.1.0"
 
 
+@pytest.mark.nightly
 def test_a_batch_whose_record_could_not_be_written_gets_it_from_the_next_run(walk):
     (late,) = walk.steps["next load"]
     assert "afterwards" in late.reason
@@ -209,6 +213,7 @@ def test_a_batch_whose_record_could_not_be_written_gets_it_from_the_next_run(wal
     assert late.contract_version == "1.1.0"
 
 
+@pytest.mark.nightly
 def test_what_another_writer_published_is_recorded_by_upkeep_before_it_expires(walk):
     place, spark = walk.place, walk.place.spark
     place.update(reading(7, "East", "63.00", "2024-01-05 08:00"))
@@ -224,6 +229,7 @@ def test_what_another_writer_published_is_recorded_by_upkeep_before_it_expires(w
     assert len(walk.records()) == before + 1
 
 
+@pytest.mark.nightly
 def test_a_rotation_is_recorded_with_the_new_key_and_what_it_encrypted(walk):
     (lazily,), (again,) = walk.steps["rotate-keys"], walk.steps["rewrite"]
 
@@ -233,10 +239,12 @@ def test_a_rotation_is_recorded_with_the_new_key_and_what_it_encrypted(walk):
     assert again.counts["versions"] > 0
 
 
+@pytest.mark.nightly
 def test_the_log_of_all_flows_is_verified(walk):
     assert verify_audit_log(walk.place.spark, walk.place.settings).findings == ()
 
 
+@pytest.mark.nightly
 def test_nothing_of_the_rows_is_in_any_file_of_the_log(walk):
     folder = next((walk.place.root / "warehouse").rglob("audit_log"))
     files = [path for path in folder.rglob("*") if path.is_file()]

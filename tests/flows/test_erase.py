@@ -77,6 +77,7 @@ def state_of_everything(place):
     return [place.snapshots(name) for name in names], versions(place), len(audited(place))
 
 
+@pytest.mark.nightly
 def test_what_can_not_be_done_changes_nothing(place, capsys, monkeypatch):
     target, before = full_target(place), state_of_everything(place)
 
@@ -113,6 +114,7 @@ def test_what_can_not_be_done_changes_nothing(place, capsys, monkeypatch):
     place.spark.sql(f"ALTER TABLE {target} DROP TAG year_end")
 
 
+@pytest.mark.nightly
 def test_persons_named_by_their_key_are_erased_and_stay_away(place, capsys, monkeypatch):
     request = ErasureRequest(reason="asked for", skip_missing=True)
     persons = [{"patient": "2"}, {"patient": "5"}, {"patient": "4711"}]

@@ -44,6 +44,7 @@ from tasks.access.decrypt_versions import (
 )
 from tasks.compiler.compile_role_rights import rights_of
 from tasks.compiler.contract_to_history_settings import history_settings
+from tasks.erasure.subject_key_ledger import key_records
 from tasks.run.spark_error_mapping import map_spark_errors
 
 
@@ -122,8 +123,9 @@ def _decrypted(
         counts={"versions": number},
         details={"record": subject_digest(lake.settings, contract, values)},
     )
+    keys = key_records(lake.spark, lake.settings, table)
     try:
-        rows = rows_as_shown(decrypted_for(found, grant), options.limit)
+        rows = rows_as_shown(decrypted_for(found, grant, keys), options.limit)
     except PySparkException as error:
         raise _refusal(error, table) from None
     return DecryptedRecord(contract.name, table, options.role, tuple(grant.columns), rows[::-1])

@@ -113,6 +113,7 @@ def certificate_page(certificate: ErasureCertificate) -> list[RenderableType]:
     if proof is not None:
         pairs += [
             ("unusual rows", count(certificate.unusual_rows)),
+            ("keys of persons", f"{count(certificate.subject_keys)} destroyed"),
             ("staged batches", f"{count(certificate.stages)} dropped, the next load reads again"),
             ("older states", f"{count(purged.snapshots)} gone, with {many(purged.files, 'file')}"),
             ("kept by others", ", ".join(certificate.foreign_refs) or NOTHING),

@@ -58,6 +58,7 @@ def rotation_data(outcome: RotationOutcome) -> dict[str, object]:
         "versions": outcome.versions,
         "kept_events": outcome.kept_events,
         "quarantined": outcome.quarantined,
+        "subject_keys": outcome.subject_keys,
         "seconds": round(outcome.seconds, 3),
     }
 
@@ -72,6 +73,7 @@ def rotation_page(outcome: RotationOutcome) -> list[RenderableType]:
         ("values of versions", count(outcome.versions)),
         ("values of kept events", count(outcome.kept_events)),
         ("refused rows", count(outcome.quarantined)),
+        ("keys of persons", f"{count(outcome.subject_keys)} wrapped anew"),
         ("took", duration(outcome.seconds)),
     ]
     return [title, facts(pairs)]

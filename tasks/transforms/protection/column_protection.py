@@ -25,10 +25,15 @@ from tasks.transforms.protection.key_transport import provide_transport_key
 from tasks.transforms.protection.masking import masked
 from tasks.transforms.protection.pseudonymisation import pseudonymised
 from tasks.transforms.protection.redaction import redacted
+from tasks.transforms.protection.subject_key_encryption import SubjectKeyring, subject_token
 
 _TEXT = frozenset({"string", "boolean"})
-_SEALED_TEXT = r"^AQ[E-H][A-Za-z0-9_-]{44,}$"
-"""Octets 1 and 1 (version and algorithm), and as many as a token of one letter has."""
+_SEALED_TEXT = r"^AQ[E-HM-P][A-Za-z0-9_-]{44,}$"
+"""Octets 1 and 1 or 3 (version and algorithm), and as many as a token of one letter has."""
+
+SUBJECT, KNOWN_KEY = "__subject", "__known_key"
+"""The columns with the digest of the person whom a row is about, and with the record of their key;
+null where nobody is named, or the person has none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class ColumnProtection:
         sources: The source columns with their types, in the contract's order.
         sensitive: Those of them that may not be stored anywhere in the clear.
         derived: Those of these that are so only by what they are made of.
+        subject: The target columns that name the person with whose key a row is encrypted, but for
+            these columns themselves; empty: no person has one.
     """
 
     encrypted: Mapping[str, str]
@@ -64,6 +71,7 @@ class ColumnProtection:
     sources: Mapping[str, str]
     sensitive: frozenset[str]
     derived: frozenset[str]
+    subject: tuple[str, ...] = ()
 
     @property
     def protected(self) -> frozenset[str]:
@@ -115,6 +123,7 @@ def compile_protection(contract: Contract) -> ColumnProtection:
         sources={column.name: column.type for column in contract.source.columns},
         sensitive=sensitive_sources(contract),
         derived=derived_sources(contract),
+        subject=contract.subject_columns if contract.subject_keys else (),
     )
 
 
@@ -125,6 +134,7 @@ def protected(
     *,
     table: str,
     rows: Mapping[str, Column] | None = None,
+    persons: SubjectKeyring | None = None,
 ) -> DataFrame:
     """The frame with every protected target column in its stored form, the others as they are.
 
@@ -136,6 +146,8 @@ def protected(
     `rows` are columns of `source_row` to add or replace, whose tokens cross with the others': a
     crossing of its own would cost more than encrypting a value or two of each row.
 
+    `persons` are needed where each person has a key: the frame has `SUBJECT` and `KNOWN_KEY` then.
+
     Raises:
         KeyError: `keys` lacks the key of a column's deterministic tokens.
     """
@@ -145,9 +157,9 @@ def protected(
     for name, (kind, how) in protection.generalised.items():
         replaced[name] = _generalised(named(name), kind, how)
     for name, kind in protection.encrypted.items():
-        replaced[name] = token(
-            named(name), kind=kind, key=keys.encryption, table=table, column=name
-        )
+        # What a person is found by must open without their key.
+        key = None if name in protection.subject else persons
+        replaced[name] = _token(named(name), kind, keys, table=table, column=name, persons=key)
     for name, each in protection.deterministic.items():
         replaced[name] = deterministic_token(
             named(name),
@@ -162,6 +174,29 @@ def protected(
             frame, {name: named(name) for name in names}, keys.pseudonym.material, table=table
         )
     return frame.withColumns(replaced) if replaced else frame
+
+
+def _token(
+    value: Column,
+    kind: str,
+    keys: ProtectionKeys,
+    *,
+    table: str,
+    column: str,
+    persons: SubjectKeyring | None,
+) -> Column:
+    if persons is None:
+        return token(value, kind=kind, key=keys.encryption, table=table, column=column)
+    return subject_token(
+        value,
+        named(SUBJECT),
+        named(KNOWN_KEY),
+        persons,
+        kind=kind,
+        key=keys.encryption,
+        table=table,
+        column=column,
+    )
 
 
 def _generalised(value: Column, kind: str, how: Protection) -> Column:
@@ -182,6 +217,7 @@ def source_row(
     refused: Column,
     unfit: Column | None = None,
     within: Column | None = None,
+    persons: SubjectKeyring | None = None,
 ) -> Column:
     """The source row as a JSON object of its source columns, for refused rows; null for others.
 
@@ -189,6 +225,8 @@ def source_row(
     value is replaced by its encryption token in base64url without padding, bound to the column name
     `source:<name>`; the values of rows that are not refused do not cross to Python at all.
     Timestamps are in UTC, in microseconds.
+
+    `persons`: as `protected` takes them.
 
     `unfit` is null or a JSON object: the text, by column, of values that no column could carry.
     A row that has some gets them as an object under `__unfit`; those of sensitive columns as one
@@ -199,12 +237,13 @@ def source_row(
         value = named(name) if within is None else within.getField(name)
         if name in protection.sensitive:
             value = _as_text(
-                token(
+                _token(
                     F.when(refused, value),
-                    kind=kind,
-                    key=keys.encryption,
+                    kind,
+                    keys,
                     table=table,
                     column=f"source:{name}",
+                    persons=persons,
                 )
             )
         parts.append(value.alias(name))
@@ -212,7 +251,7 @@ def source_row(
     if unfit is None:
         return F.when(refused, row)
     unfit_fields = as_json(
-        _unfit_parts(protection, keys, table=table, texts=F.when(refused, unfit))
+        _unfit_parts(protection, keys, table=table, texts=F.when(refused, unfit), persons=persons)
     )
     # Joined as text: if it were mentioned twice, the row's tokens would be made twice.
     ending = F.when(unfit.isNotNull(), F.regexp_replace(unfit_fields, r"^\{", ",")).otherwise("}")
@@ -220,7 +259,12 @@ def source_row(
 
 
 def _unfit_parts(
-    protection: ColumnProtection, keys: ProtectionKeys, *, table: str, texts: Column
+    protection: ColumnProtection,
+    keys: ProtectionKeys,
+    *,
+    table: str,
+    texts: Column,
+    persons: SubjectKeyring | None,
 ) -> list[Column]:
     values = F.from_json(texts, "map<string,string>")
     sensitive = protection.sensitive
@@ -229,7 +273,7 @@ def _unfit_parts(
         return [clear.alias(UNFIT)]
     secret = F.map_filter(values, lambda name, _: name.isin(*sensitive))
     text = F.when(F.size(secret) > 0, F.to_json(secret))
-    sealed = token(text, kind="string", key=keys.encryption, table=table, column=f"source:{UNFIT}")
+    sealed = _token(text, "string", keys, table=table, column=f"source:{UNFIT}", persons=persons)
     return [clear.alias(UNFIT), _as_text(sealed).alias(SEALED)]
 
 

@@ -1,10 +1,12 @@
 """What all tokens have in common: their first octets, what they authenticate, how they are refused.
 
-Each token begins with::
+Each token that a data key made begins with::
 
     version 1 octet | algorithm 1 octet | key id 4 octets
 
-The key id is the first four octets of the SHA-256 of `DataKey.id`. Authenticated with the
+The key id is the first four octets of the SHA-256 of `DataKey.id`. A token that the key
+of a person made has that key's whole id there instead
+(`tasks.transforms.protection.subject_key_encryption`). Authenticated with the
 ciphertext (associated data): version, algorithm, the whole key id, table and column, each behind
 its length in four octets, big endian. So a token that was moved, or whose first octets were
 changed, does not open.
@@ -19,6 +21,7 @@ from contracts.errors import DataError, KeyUnavailableError
 VERSION = 1
 AES_256_GCM = 1
 AES_256_SIV = 2
+AES_256_GCM_OF_SUBJECT = 3
 KEY_ID_OCTETS = 4
 HEADER_OCTETS = 2 + KEY_ID_OCTETS
 

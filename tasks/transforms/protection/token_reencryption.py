@@ -33,6 +33,7 @@ from tasks.transforms.protection.aes_gcm_encryption import (
 from tasks.transforms.protection.key_transport import CarriedSecret, carried
 from tasks.transforms.protection.token_layout import (
     AES_256_GCM,
+    AES_256_GCM_OF_SUBJECT,
     HEADER_OCTETS,
     VERSION,
     associated,
@@ -51,6 +52,7 @@ __all__ = [
 ]
 
 _VERSION = bytes([VERSION, AES_256_GCM])
+_OF_SUBJECT = bytes([VERSION, AES_256_GCM_OF_SUBJECT])
 _LEAST_OCTETS = HEADER_OCTETS + NONCE_OCTETS + TAG_OCTETS
 
 
@@ -98,21 +100,22 @@ class ColumnTokens:
     digests: bytes = field(repr=False)
 
     def again(self, token: bytes) -> bytes:
-        """The same value under the new key; the token itself where it is so, or was erased."""
-        if token[:HEADER_OCTETS] == self.header or self._is_erased(token):
+        """The same value under the new key; the token itself where it is so, or has to stay."""
+        if token[:HEADER_OCTETS] == self.header or self._stays(token):
             return token
         nonce = os.urandom(NONCE_OCTETS)
         plain = opened_token(token, self.ciphers, None, self.where)
         return self.header + nonce + self.cipher.encrypt(nonce, plain, self.bound)
 
     def meaning(self, token: bytes) -> bytes:
-        """HMAC-SHA-256 of the clear value; of an erased one, of the token."""
-        erased = self._is_erased(token)
-        clear = token if erased else opened_token(token, self.ciphers, None, self.where)
-        return hmac.digest(self.digests, bytes([erased]) + clear, hashlib.sha256)
+        """HMAC-SHA-256 of the clear value; of a token that has to stay, of that."""
+        stays = self._stays(token)
+        clear = token if stays else opened_token(token, self.ciphers, None, self.where)
+        return hmac.digest(self.digests, bytes([stays]) + clear, hashlib.sha256)
 
-    def _is_erased(self, token: bytes) -> bool:
-        return token[2:HEADER_OCTETS] in self.erased
+    def _stays(self, token: bytes) -> bool:
+        """Whether a destroyed key made it, or that of a person, which is only wrapped anew."""
+        return token.startswith(_OF_SUBJECT) or token[2:HEADER_OCTETS] in self.erased
 
 
 def reencryption(
@@ -137,9 +140,10 @@ def reencryption(
 
 
 def is_of_other_key(tokens: Column, key_id: str, erased: frozenset[str]) -> Column:
-    """Whether a token was made by another key than this one, and not by a destroyed one."""
+    """Whether a token was made by another data key than this one, and not by a destroyed one."""
     marks = [F.lit(key_mark(each)) for each in (key_id, *sorted(erased))]
-    return tokens.isNotNull() & ~F.substring(tokens, 3, 4).isin(*marks)
+    of_table = F.substring(tokens, 1, len(_VERSION)) == F.lit(_VERSION)
+    return of_table & ~F.substring(tokens, 3, 4).isin(*marks)
 
 
 def reencrypted(tokens: Column, how: Reencryption, *, column: str) -> Column:

@@ -58,6 +58,7 @@ def test_the_contracts_and_ledgers_the_project_needs_are_shipped():
         "quarantine",
         "retired_records",
         "run_metrics",
+        "subject_keys",
         "unusual_rows",
     ]
 

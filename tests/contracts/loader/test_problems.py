@@ -355,6 +355,10 @@ CASES = {
         lambda d: privacy(d).update(subject=["source_created_date"]),
         {f"{RETENTION}.action": "ordered or dated by it"},
     ),
+    "keys of persons that nothing is encrypted with": (
+        lambda d: privacy(d).update(subject=["new_source_column3"], subjectKeys=True),
+        {f"{EXT}.privacy.subjectKeys": "no column is encrypted"},
+    ),
     "a primary key that is not unique": (
         lambda d: (
             column(d, "surrogate_key").pop("primaryKey"),

@@ -28,7 +28,7 @@ from contracts.model import (
 )
 from contracts.model.source_kind import with_read_at
 from history.spark.column_quoting_and_comparison import named
-from tasks.transforms import stage_rows
+from tasks.transforms import stage_plan, stage_rows
 from tasks.transforms.checks.row_checks import findings, reasons
 from tasks.transforms.protection.aes_gcm_encryption import decrypted
 from tasks.transforms.stage_input import Known, Origin
@@ -105,7 +105,7 @@ def stage(spark, tmp_path):
     """Stages rows as the load would, and tells them, what was observed, and the findings."""
 
     def staged(rows, contract, origin, schema=SCHEMA, **known):
-        observation, plan = Observation("stage"), stage_rows.compile_stage(contract)
+        observation, plan = Observation("stage"), stage_plan.compile_stage(contract)
         frame = stage_rows.stage_rows(
             spark.createDataFrame(rows, schema),
             plan,
@@ -118,7 +118,7 @@ def stage(spark, tmp_path):
         frame.write.parquet(written)
         told = spark.read.parquet(written).withColumn(
             "reasons",
-            reasons(plan.checks, named(stage_rows.FAILED), named(stage_rows.UNFIT_COLUMNS)),
+            reasons(plan.checks, named(stage_plan.FAILED), named(stage_plan.UNFIT_COLUMNS)),
         )
         seen = observation.get
         judged = {name: value for name, value in seen.items() if isinstance(value, int)}
@@ -129,7 +129,7 @@ def stage(spark, tmp_path):
 
 def kinds(told):
     return {
-        (row.id, row[stage_rows.KIND]): [tuple(reason) for reason in row.reasons or ()]
+        (row.id, row[stage_plan.KIND]): [tuple(reason) for reason in row.reasons or ()]
         for row in told.collect()
     }
 
@@ -137,7 +137,7 @@ def kinds(told):
 def test_all_tokens_of_a_stage_are_made_in_one_crossing_to_python(spark, capsys):
     frame = stage_rows.stage_rows(
         spark.createDataFrame([row(1)], SCHEMA),
-        stage_rows.compile_stage(lots()),
+        stage_plan.compile_stage(lots()),
         KEYS,
         read(),
         known=Known(),
@@ -184,8 +184,8 @@ def test_a_source_that_has_one_row_a_key_is_not_asked_again_and_a_log_may_have_m
     proven, _, _ = stage(rows, lots(), read(one_row_a_key=True))
     log, _, _ = stage(rows, lots(kind=SourceKind.EVENTS), read(one_row_a_key=False))
 
-    assert {each[stage_rows.KIND] for each in proven.collect()} == {"event"}
-    assert {each[stage_rows.KIND] for each in log.collect()} == {"event"}
+    assert {each[stage_plan.KIND] for each in proven.collect()} == {"event"}
+    assert {each[stage_plan.KIND] for each in log.collect()} == {"event"}
 
 
 def test_a_value_that_could_not_be_carried_refuses_its_row_and_is_kept_as_text(stage, spark):
@@ -205,7 +205,7 @@ def test_a_value_that_could_not_be_carried_refuses_its_row_and_is_kept_as_text(s
     }
     assert (found["value_fits"].failed, found["value_fits"].columns) == (2, ("v", "pay"))
     kept = {
-        each.id: json.loads(each[stage_rows.SOURCE_ROW]) for each in told.collect() if each.reasons
+        each.id: json.loads(each[stage_plan.SOURCE_ROW]) for each in told.collect() if each.reasons
     }
     assert kept[2]["__unfit"] == {"v": "NaN"}
     assert kept[2]["__unfit_protected"] is None
@@ -234,7 +234,7 @@ def test_rows_that_differ_only_in_what_could_not_be_carried_are_two_in_the_quara
 
     told, _, _ = stage(rows, lots(), read())
 
-    assert told.select(stage_rows.DIGEST).distinct().count() == 2
+    assert told.select(stage_plan.DIGEST).distinct().count() == 2
 
 
 @pytest.mark.parametrize(("severity", "kind"), [("warn", "event"), ("refuse", "refused")])
@@ -244,11 +244,11 @@ def test_a_stamp_of_the_future_is_told_and_may_refuse_its_row(stage, severity, k
 
     told, seen, found = stage([row(1, at=near), row(2, at=far), row(3)], contract, read())
 
-    assert {each.id: each[stage_rows.KIND] for each in told.collect()} == {
+    assert {each.id: each[stage_plan.KIND] for each in told.collect()} == {
         1: "event", 2: kind, 3: "event",
     }  # fmt: skip
     assert (found["stamp_not_ahead"].failed, found["stamp_not_ahead"].severity) == (1, severity)
-    assert moment(seen[stage_rows.WATERMARK]) == NOW - HOUR
+    assert moment(seen[stage_plan.WATERMARK]) == NOW - HOUR
 
 
 def test_the_watermark_is_of_rows_that_were_not_refused_and_of_no_later_than_its_limit(stage):
@@ -263,10 +263,10 @@ def test_the_watermark_is_of_rows_that_were_not_refused_and_of_no_later_than_its
     _, held, _ = stage(rows, lots(), read(watermark_limit=NOW - 2 * HOUR))
     _, none, _ = stage([row(None), row(4, at=NOW + HOUR)], lots(), read())
 
-    assert moment(seen[stage_rows.WATERMARK]) == NOW - HOUR
-    assert moment(held[stage_rows.WATERMARK]) == NOW - 3 * HOUR
-    assert moment(held[stage_rows.JUDGED_UNTIL]) == NOW - HOUR
-    assert (none[stage_rows.WATERMARK], moment(none[stage_rows.JUDGED_UNTIL])) == (None, NOW - HOUR)
+    assert moment(seen[stage_plan.WATERMARK]) == NOW - HOUR
+    assert moment(held[stage_plan.WATERMARK]) == NOW - 3 * HOUR
+    assert moment(held[stage_plan.JUDGED_UNTIL]) == NOW - HOUR
+    assert (none[stage_plan.WATERMARK], moment(none[stage_plan.JUDGED_UNTIL])) == (None, NOW - HOUR)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_of_a_day_that_was_read_in_part_all_rows_count(stage):
     )
 
     assert seen["rows"] == 2
-    assert moment(seen[stage_rows.WATERMARK]) == datetime(2024, 4, 30, tzinfo=UTC)
+    assert moment(seen[stage_plan.WATERMARK]) == datetime(2024, 4, 30, tzinfo=UTC)
 
 
 def test_keys_of_rows_that_say_nothing_are_staged_only_where_it_matters_who_was_seen(stage):
@@ -332,8 +332,8 @@ def test_keys_of_rows_that_say_nothing_are_staged_only_where_it_matters_who_was_
     unseen, _, _ = stage(rows, contract, read())
     seen, _, _ = stage(rows, contract, read(stages_all_keys=True))
 
-    assert {(each.id, each[stage_rows.KIND]) for each in unseen.collect()} == {(1, "event")}
-    assert {(each.id, each[stage_rows.KIND]) for each in seen.collect()} == {
+    assert {(each.id, each[stage_plan.KIND]) for each in unseen.collect()} == {(1, "event")}
+    assert {(each.id, each[stage_plan.KIND]) for each in seen.collect()} == {
         (1, "event"), (2, "ignored"),
     }  # fmt: skip
 
@@ -379,8 +379,8 @@ def test_a_row_about_an_erased_person_is_counted_and_neither_staged_nor_judged(s
     )
 
     staged = {(1, "event"), (3, "refused"), (None, "refused")}
-    assert {(each.id, each[stage_rows.KIND]) for each in by_key.collect()} == staged
-    assert {(each.id, each[stage_rows.KIND]) for each in by_both.collect()} == staged
+    assert {(each.id, each[stage_plan.KIND]) for each in by_key.collect()} == staged
+    assert {(each.id, each[stage_plan.KIND]) for each in by_both.collect()} == staged
     assert others.where("id = 2").count() == 2
     assert (seen["kind_erased"], seen["kind_refused"], seen["rows"]) == (2, 2, 3)
     assert {each.failed for each in found.values()} == {1}
