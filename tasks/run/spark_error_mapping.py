@@ -31,7 +31,10 @@ _CLASS = re.compile(r"\b(?:[a-z_]\w*\.)+([A-Z]\w*(?:Exception|Error))\b")
 _NO_SPACE = re.compile(r"No space left on device")
 _NO_MEMORY = re.compile(r"OutOfMemoryError|Java heap space|GC overhead limit exceeded")
 _NO_KEY = re.compile(r"KeyUnavailableError: .{1,300}; found no key with the mark ([0-9a-f]{8})\.")
-_BAD_TOKEN = re.compile(r"DataError: .{1,300}: expected a token as it was made for this column;")
+_BAD_TOKEN = re.compile(
+    r"DataError: .{1,300}: expected (?:a token as it was made for this column|its record as it was"
+    r" made);"
+)
 _SQL_STATE = re.compile(r"SQLSTATE:? ?([0-9A-Z]{5})|SQL state \[?([0-9A-Z]{5})")
 _CONNECTING = "08"
 _MAX_CAUSES = 20
@@ -95,7 +98,7 @@ def _token_error(
     if any(map(_BAD_TOKEN.search, texts)):
         return DataError(
             where=where,
-            expected="tokens as they were made for their table and column",
+            expected="tokens, and keys of persons, as they were made for their table and column",
             found="one that was changed, or moved there from elsewhere",
             next_step=f"Compare the table with an earlier snapshot of it. {state}",
         )

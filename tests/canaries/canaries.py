@@ -171,6 +171,7 @@ def write_contracts(folder: Path) -> None:
         if prop["name"] in PROTECTION:
             prop["classification"] = "CONFIDENTIAL"
             prop["customProperties"][0]["value"]["protection"] = PROTECTION[prop["name"]]
+    people["customProperties"][0]["value"]["privacy"] = {"subjectKeys": True}
     for column in people["customProperties"][0]["value"]["source"]["columns"]:
         column["classification"] = "CONFIDENTIAL" if column["name"] in PROTECTION else "PUBLIC"
     path.write_text(yaml.safe_dump(people, sort_keys=False), encoding="utf-8")

@@ -138,6 +138,7 @@ DECISIONS = {
 }
 CHANGES = {
     "rotate": ("keys", "rotate", "readings", "--rewrite"),
+    "rotate people": ("keys", "rotate", "people", "--rewrite"),
     "rebuild": ("rebuild", "readings", "--all", "--yes"),
     "repair": ("verify", "people", "--repair"),
     "upkeep": ("upkeep", "readings", "people"),
@@ -169,6 +170,9 @@ def main(folder: Path, when: str) -> None:
     drill.do("load", lambda: load_table("readings"))
     drill.do("load people", lambda: load_table("people"))
     spark = drill.settings.spark.session(drill.settings.lakehouse)
+    records = spark.table(f"{drill.settings.lakehouse.catalog}.governance.subject_keys").collect()
+    wrapped = [bytes(each.subject_key).hex() for each in records]
+    (folder / "subject_keys.json").write_text(json.dumps(wrapped))
     if night:
         for name, typed in (QUESTIONS | DECISIONS).items():
             drill.command(name, *typed)

@@ -23,6 +23,8 @@ from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
+from tasks.transforms.protection.subject_key_encryption import opened_record
+from tasks.transforms.protection.token_layout import key_mark
 from tests.canaries import canaries, canary_run
 from tests.canaries.byte_search import pieces_of, search
 from tests.night import AT_NIGHT
@@ -219,6 +221,13 @@ def life(postgres, tmp_path_factory):
         f"{each.purpose} key {n}": settings.data_key(each.id).material
         for n, each in enumerate(settings.status())
     }
+    opening = {
+        key_mark(each.id): [settings.data_key(each.id).material] for each in settings.status()
+    }
+    records = json.loads((root / "subject_keys.json").read_text())
+    assert len(records) == 5
+    for n, record in enumerate(records):
+        keys[f"key of person {n}"] = opened_record(bytes.fromhex(record), opening)[1]
     keys["key-encryption key"] = settings.key_encryption_key.get_secret_value().encode()
     wanted = {**canaries.texts(), **keys, "planted": canaries.PLANTED.encode()}
     hits, kept = search(wanted, pieces_of(root)), [*watch.kept.iterdir()]
