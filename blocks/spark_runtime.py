@@ -23,7 +23,7 @@ from pyspark.sql import SparkSession
 from blocks.iceberg.spark_extensions import ICEBERG_EXTENSIONS
 from blocks.lakehouse import Lakehouse
 from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
-from blocks.spark import create_session, jvm_launch, spark_connect
+from blocks.spark import create_session, jvm_launch, python_worker_daemon, spark_connect
 from blocks.spark.java_installation import ensure_java
 from blocks.spark.jvm_class_archive import archive_option
 from blocks.spark.log4j_config import JVM_LOG_OPTION, silence_query_loggers
@@ -210,7 +210,7 @@ class SparkRuntime(Block):
     def _executor_settings(self) -> dict[str, str]:
         master = self._master()
         if master.startswith("local"):
-            return _ON_LOOPBACK
+            return {**_ON_LOOPBACK, "spark.python.daemon.module": python_worker_daemon.MODULE}
         sizes = {
             "spark.executor.memory": self.executor_memory,
             "spark.executor.cores": self.executor_cores,

@@ -105,9 +105,9 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         cause="Report this: mapping or protection made other types than the contract states.",
     )
     write_stage(run, frame)
-    if named_by:
-        record_made_keys(run, named_by, run.spark.table(run.stage))
     observed = observation.get
+    if observed.get(stage_plan.NEW_PERSONS):
+        record_made_keys(run, named_by, run.spark.table(run.stage))
     counts = {name: value for name, value in observed.items() if isinstance(value, int)}
     no_model = anomalies.reason if isinstance(anomalies, NotEvaluated) else ""
     return replace(

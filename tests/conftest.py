@@ -76,6 +76,7 @@ def spark_settings(warehouse: Path) -> dict[str, str]:
     """A Spark as small as the tests' tables, with one Iceberg catalog named `lake`."""
     from blocks.spark.jvm_class_archive import archive_option
     from blocks.spark.log4j_config import JVM_LOG_OPTION
+    from blocks.spark.python_worker_daemon import MODULE
     from tests.quick_spark import QUICK, QUICK_JAVA
 
     return {
@@ -90,6 +91,7 @@ def spark_settings(warehouse: Path) -> dict[str, str]:
         **QUICK,
         "spark.sql.constraintPropagation.enabled": "false",
         "spark.python.sql.dataFrameDebugging.enabled": "false",
+        "spark.python.daemon.module": MODULE,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.default.parallelism": "2",

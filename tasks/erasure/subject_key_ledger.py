@@ -32,6 +32,9 @@ from tasks.transforms.subject_digests import SUBJECT_DIGEST, subject_message
 from tasks.transforms.subject_keys import MADE_KEY, SUBJECT_KEY, SubjectKeys
 
 SUBJECT_KEYS = "subject_keys"
+_FEW = 250_000
+"""Keys of so many persons, 40 megabytes, are sent to where the rows are."""
+
 _VIEW = "strandline_subject_keys"
 
 
@@ -52,12 +55,16 @@ def subject_keys(
         return None
     opening = run.settings.key_ring.decryption_keys(table)
     ensure_ledger(run.spark, run.settings, SUBJECT_KEYS)
-    rows = run.spark.table(ledger_table(run.settings, SUBJECT_KEYS)).where(
-        (F.col("target_table") == run.target)
-        & (F.col("subject_columns") == _array(columns))
+    every = run.spark.table(ledger_table(run.settings, SUBJECT_KEYS))
+    ledger = every.where(F.col("target_table") == run.target)
+    rows = ledger.where(
+        (F.col("subject_columns") == _array(columns))
         & wrapped_by(F.col(SUBJECT_KEY), frozenset(opening))
     )
     known = rows.groupBy(SUBJECT_DIGEST).agg(F.min(SUBJECT_KEY).alias(SUBJECT_KEY))
+    if ledger.count() <= _FEW:
+        # Else the rows of the source are sorted and moved to be joined with them.
+        known = F.broadcast(known)
     return SubjectKeys(known, subject_keyring(keys.encryption, opening))
 
 

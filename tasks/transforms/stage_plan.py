@@ -40,6 +40,8 @@ ANOMALY = "__anomaly"
 IS_ERASED = "__erased"
 THERE, THERE_DIGEST = "there", "there_digest"
 """The observation's names for the rows that must be open versions: their number and digest."""
+NEW_PERSONS = "new_persons"
+"""The observation's name for the number of rows about persons who have no key yet."""
 WATERMARK, JUDGED_UNTIL = "__watermark", "__judged_until"
 _FROM_RUN = ("batch_id", "row_score", "retention_date")
 

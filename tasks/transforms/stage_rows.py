@@ -30,6 +30,7 @@ from tasks.transforms.checks.row_checks import (
 )
 from tasks.transforms.hashing.row_fingerprint import Fingerprint, fingerprints
 from tasks.transforms.protection.column_protection import (
+    KNOWN_KEY,
     SUBJECT,
     protected,
     source_row,
@@ -52,6 +53,7 @@ from tasks.transforms.stage_plan import (
     JUDGED_UNTIL,
     KIND,
     KINDS,
+    NEW_PERSONS,
     REFUSED,
     REPEATED,
     SEEN,
@@ -106,13 +108,15 @@ def stage_rows(
     if known.retired is not None:
         told_apart = with_retired(told_apart, known.retired, _true_at(plan, origin), IS_ERASED)
     classified = _classified(told_apart, plan, known.open_versions)
-    measured = classified.observe(observation, *_measures(plan, origin))
+    measures = _measures(plan, origin)
+    if known.subject_keys is not None:
+        classified = with_known_keys(classified, known.subject_keys)
+        measures.append(_new_persons(origin))
+    measured = classified.observe(observation, *measures)
     staged = measured.where(F.col(KIND).isin(*_staged_kinds(origin)))
     selected = _stage_columns(staged, plan, origin)
     persons = known.subject_keys
     keyring = None if persons is None else persons.keyring
-    if persons is not None:
-        selected = with_known_keys(selected, persons)
     row = {SOURCE_ROW: _sealed_row(plan, keys, origin, keyring)}
     stored = protected(
         selected, plan.protection, keys, table=origin.target, rows=row, persons=keyring
@@ -303,6 +307,12 @@ def _measures(plan: StagePlan, origin: Origin) -> list[Column]:
     ]
 
 
+def _new_persons(origin: Origin) -> Column:
+    """How many rows are about persons who have no key yet."""
+    makes = F.col(KIND).isin(*_staged_kinds(origin)) & F.col(SUBJECT).isNotNull()
+    return F.count(F.when(makes & F.col(KNOWN_KEY).isNull(), 1)).alias(NEW_PERSONS)
+
+
 def _micros(moment: Column) -> Column:
     """Microseconds since 1970, also of a moment that Python has no value for."""
     return F.unix_micros(moment.cast("timestamp"))
@@ -339,7 +349,7 @@ def _stage_columns(rows: DataFrame, plan: StagePlan, origin: Origin) -> DataFram
         F.col(DIGEST),
         *[F.col(set_digest(position)) for position, _ in enumerate(plan.set_checks.checks)],
         *([F.col(ANOMALY)] if plan.finds_anomalies else []),
-        *([F.col(SUBJECT)] if SUBJECT in rows.columns else []),
+        *[F.col(name) for name in (SUBJECT, KNOWN_KEY) if name in rows.columns],
         *[F.col(name) for name in origin.carried],
     )
 
