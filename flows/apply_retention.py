@@ -6,45 +6,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
-from contracts.errors import RetryableError
 from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import ContractName, SettingsName
 from flows.shell_exit_codes import exit_code
+from flows.tables_failed import SomeTablesFailedError
 from tasks.lifecycle.open_run import known_contracts
 from tasks.retention.retain_table import RetentionOutcome, contracts_with_retention, retain_table
 from tasks.run.unexpected_errors import without_unexpected_errors
 
 
-class RetentionFailedError(RetryableError):
-    """The retention of some tables was not applied; that of the others was.
-
-    `outcomes` says how each of them ended; the exit code is that of the first failure.
-    """
+class RetentionFailedError(SomeTablesFailedError):
+    """The retention of some tables was not applied; that of the others was."""
 
     outcomes: tuple[RetentionOutcome, ...] = ()
-
-    @classmethod
-    def of(cls, outcomes: Sequence[RetentionOutcome]) -> RetentionFailedError:
-        """The error about the outcomes, at least one of which failed."""
-        failures = [(each.contract, each.error) for each in outcomes if each.error is not None]
-        error = cls(
-            where="retention",
-            expected=f"the retention of all {len(outcomes)} tables to be applied",
-            found=f"{len(failures)} failed: "
-            + "; ".join(f"{name}: {type(reason).__name__}" for name, reason in failures),
-            next_step="Their histories are as they were. Mend what each of them says, and run it "
-            "again.",
-        )
-        error.outcomes = tuple(outcomes)
-        error.exit_code = failures[0][1].exit_code
-        return error
 
 
 @flow(
@@ -82,7 +62,13 @@ def apply_retention(
         description="What retention would do" if dry_run else "What retention did",
     )
     if any(each.error is not None for each in outcomes):
-        raise RetentionFailedError.of(outcomes)
+        raise RetentionFailedError.of(
+            outcomes,
+            where="retention",
+            wanted="rid of what was kept long enough",
+            next_step="Their histories are as they were. Mend what each of them says, and run it "
+            "again.",
+        )
     return outcomes
 
 

@@ -16,13 +16,14 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from contracts.errors import RetryableError, SettingsError, StrandlineError, UnexpectedError
+from contracts.errors import SettingsError, StrandlineError, UnexpectedError
 from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import ContractName, KeyCount, SettingsName
 from flows.flow_run import started, this_run
 from flows.load_steps import load
 from flows.run_page.load_artifacts import show_load
 from flows.shell_exit_codes import exit_code
+from flows.tables_failed import SomeTablesFailedError
 from tasks.lifecycle.open_run import contracts_to_load, open_run, run_settings
 from tasks.run.step_results import LoadSummary
 from tasks.run.unexpected_errors import map_unexpected_errors, without_unexpected_errors
@@ -44,28 +45,10 @@ class TableOutcome:
         return type(self.error).__name__
 
 
-class TablesFailedError(RetryableError):
-    """Some tables could not be loaded; the others were, and running again loads the rest.
-
-    `outcomes` says how each of them ended; the exit code is that of the first failure.
-    """
+class TablesFailedError(SomeTablesFailedError):
+    """Some tables could not be loaded; the others were, and running again loads the rest."""
 
     outcomes: tuple[TableOutcome, ...] = ()
-
-    @classmethod
-    def of(cls, outcomes: Sequence[TableOutcome]) -> TablesFailedError:
-        """The error about the outcomes, at least one of which failed."""
-        failures = [(each.contract, each.error) for each in outcomes if each.error is not None]
-        error = cls(
-            where="load-tables",
-            expected=f"all {len(outcomes)} tables to be loaded",
-            found=f"{len(failures)} failed: "
-            + "; ".join(f"{name}: {type(reason).__name__}" for name, reason in failures),
-            next_step="The other tables are loaded. Each failure was told with its own next step.",
-        )
-        error.outcomes = tuple(outcomes)
-        error.exit_code = failures[0][1].exit_code
-        return error
 
 
 @flow(
@@ -103,7 +86,12 @@ def load_tables(
     outcomes = _side_by_side(names, settings, closes_at_most)
     _show(outcomes)
     if any(each.error is not None for each in outcomes):
-        raise TablesFailedError.of(outcomes)
+        raise TablesFailedError.of(
+            outcomes,
+            where="load-tables",
+            wanted="loaded",
+            next_step="The other tables are loaded. Each failure was told with its own next step.",
+        )
     return outcomes
 
 

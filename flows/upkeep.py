@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -14,10 +13,10 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
-from contracts.errors import RetryableError
 from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import ContractName, SettingsName
 from flows.shell_exit_codes import exit_code
+from flows.tables_failed import SomeTablesFailedError
 from tasks.keep_up_ledgers import keep_up_ledgers
 from tasks.lifecycle.open_run import known_contracts
 from tasks.run.unexpected_errors import without_unexpected_errors
@@ -26,28 +25,10 @@ from tasks.upkeep import UpkeepOutcome, all_contracts, keep_up
 _MEGABYTE = 1024 * 1024
 
 
-class UpkeepFailedError(RetryableError):
-    """The upkeep of some tables failed; the others are done.
-
-    `outcomes` says how each of them ended; the exit code is that of the first failure.
-    """
+class UpkeepFailedError(SomeTablesFailedError):
+    """The upkeep of some tables failed; the others are done."""
 
     outcomes: tuple[UpkeepOutcome, ...] = ()
-
-    @classmethod
-    def of(cls, outcomes: Sequence[UpkeepOutcome]) -> UpkeepFailedError:
-        """The error about the outcomes, at least one of which failed."""
-        failures = [(each.contract, each.error) for each in outcomes if each.error is not None]
-        error = cls(
-            where="upkeep",
-            expected=f"all {len(outcomes)} tables to be looked after",
-            found=f"{len(failures)} failed: "
-            + "; ".join(f"{name}: {type(reason).__name__}" for name, reason in failures),
-            next_step="Run it again. Histories are as they were, and loads are not kept from them.",
-        )
-        error.outcomes = tuple(outcomes)
-        error.exit_code = failures[0][1].exit_code
-        return error
 
 
 @flow(
@@ -93,7 +74,12 @@ def upkeep(
             description="Rows of ledgers that are older than they are kept",
         )
     if any(each.error is not None for each in outcomes):
-        raise UpkeepFailedError.of(outcomes)
+        raise UpkeepFailedError.of(
+            outcomes,
+            where="upkeep",
+            wanted="looked after",
+            next_step="Run it again. Histories are as they were, and loads are not kept from them.",
+        )
     return outcomes
 
 

@@ -7,7 +7,7 @@ the quarantine here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from pyspark.sql import Column, DataFrame, Observation, Window
@@ -29,7 +29,7 @@ from tasks.erasure.subject_key_ledger import key_records, record_made_keys, subj
 from tasks.judging.referenced_values import referenced_values
 from tasks.lifecycle.settle_rows import repair_claims
 from tasks.retention.retired_records import retired_records
-from tasks.run.protection_keys import protection_keys
+from tasks.run.protection_keys import ids_of, protection_keys
 from tasks.run.quarantine_decision import Selection, unsettled_rows
 from tasks.run.run_context import Run
 from tasks.run.stage_table import write_stage
@@ -97,7 +97,8 @@ def judge_again(
         record_made_keys(run, compiled.stage.protection.subject, run.spark.table(run.stage))
     counts = run.spark.table(run.stage).groupBy(stage_plan.KIND).count().collect()
     kinds = {row[stage_plan.KIND]: row["count"] for row in counts}
-    return JudgedAgain(compiled, _staged(run, kinds), selected, left)
+    staged = replace(_staged(run, kinds), key_ids=ids_of(keys))
+    return JudgedAgain(compiled, staged, selected, left)
 
 
 def _staged(run: Run, kinds: Mapping[str, int]) -> StagedBatch:
@@ -170,6 +171,7 @@ def _staged_from_source(
         one_row_a_key=True,
         stages_all_keys=True,
         carried=(ROW_ID, READ_AT),
+        read_column=READ_AT,
     )
     return stage_rows.stage_rows(
         frame,
@@ -192,14 +194,15 @@ def _staged_events(
     """The rows in event form: they passed the checks once, and the history judges them again."""
     frame = events(rows.where(F.col("__form") == EVENT_FORM), contract.events)
     retired = retired_records(run.spark, run.settings, run.target)
-    if retired is not None and contract.stage.stamp is not None:
+    true_at = READ_AT if contract.is_state else contract.stage.stamp
+    if retired is not None and true_at is not None:
         frame = without_retired(
             frame,
             retired,
             contract.stage.key,
             keys.fingerprint.material,
             table=contract.table,
-            stamp=named(contract.stage.stamp),
+            stamp=named(true_at),
         )
     own = contract.stage.from_run.get("batch_id")
     if own is not None:

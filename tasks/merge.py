@@ -110,6 +110,7 @@ def batch_of(run: Run, contract: CompiledContract, staged: StagedBatch, verdict:
         "rows_erased": staged.erased,
         "score": verdict.score,
         "judged_until": staged.judged_until.isoformat() if staged.judged_until else None,
+        "key_ids": staged.key_ids,
     }
     return Batch(
         table=run.target,

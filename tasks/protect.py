@@ -23,7 +23,7 @@ from tasks.erasure.subject_key_ledger import record_made_keys, subject_keys
 from tasks.judging.anomaly_model_of_batch import model_of_batch
 from tasks.judging.referenced_values import referenced_values
 from tasks.retention.retired_records import retired_records
-from tasks.run.protection_keys import protection_keys
+from tasks.run.protection_keys import ids_of, protection_keys
 from tasks.run.quarantine_decision import has_unsettled_rows
 from tasks.run.run_context import Run
 from tasks.run.stage_table import write_stage
@@ -115,6 +115,7 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         judged=judged(counts),
         findings=findings(contract.stage.checks, counts, referenced.unavailable, no_model),
         anomalies=_kept(contract, anomalies),
+        key_ids=ids_of(keys),
     )
 
 

@@ -1,4 +1,4 @@
-"""A contract's target as a table for people, in Markdown."""
+"""A contract's target as tables for people, in Markdown: its columns, and what roles see."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from contracts.model import Column, Contract
 from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.schemas.contract_to_spark_types import stored_type
 from contracts.schemas.protection_in_words import protection_text, stated_by, undone_by
+from contracts.schemas.roles_in_words import dictionary_roles
 
 _HEADINGS = (
     "column", "meaning", "type", "stored as", "null", "made of", "by", "classification",
     "protection", "said by", "undone by",
+)  # fmt: skip
+_ROLE_HEADINGS = (
+    "role", "meaning", "as it is stored", "otherwise", "not at all", "rows", "may decrypt",
 )  # fmt: skip
 
 
@@ -68,7 +72,7 @@ def dictionary_columns(contract: Contract) -> tuple[DictionaryColumn, ...]:
 
 
 def data_dictionary(contract: Contract) -> str:
-    """The target as a Markdown table, one row per column, for people."""
+    """The target as Markdown tables: one row per column, and one per role if there are any."""
     rows = [_row(_HEADINGS), _row(["---"] * len(_HEADINGS))]
     for column in dictionary_columns(contract):
         cells = (
@@ -87,7 +91,25 @@ def data_dictionary(contract: Contract) -> str:
         rows.append(_row(cells))
     title = f"# {contract.target}\n\n{contract.description.strip()}\n\n"
     origin = f"Version {contract.version}, from `{contract.source.relation}`, owned by "
-    return f"{title}{origin}{contract.owner}.\n\n" + "\n".join(rows) + "\n"
+    columns = "\n".join(rows) + "\n"
+    return f"{title}{origin}{contract.owner}.\n\n{columns}{_roles(contract)}"
+
+
+def _roles(contract: Contract) -> str:
+    roles = dictionary_roles(contract)
+    if not roles:
+        return ""
+    rows = [_row(_ROLE_HEADINGS), _row(["---"] * len(_ROLE_HEADINGS))]
+    for role in roles:
+        cells = (
+            f"`{role.name}`",
+            role.description,
+            *(", ".join(each) for each in (role.stored, role.altered, role.hidden)),
+            role.rows,
+            ", ".join(role.decrypt),
+        )
+        rows.append(_row(cells))
+    return "\n## What roles see\n\n" + "\n".join(rows) + "\n"
 
 
 def _logic(column: Column) -> str:

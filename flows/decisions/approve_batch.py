@@ -15,7 +15,7 @@ from prefect.logging import get_run_logger
 from pydantic import Field
 
 from contracts.errors import QualityGateError
-from flows.decisions.publish_batch import publish_stage
+from flows.decisions.publish_batch import publish_stage, refuse_stage
 from tasks.run.quarantine_decision import Action, Decision
 from tasks.run.step_results import LoadSummary
 
@@ -34,7 +34,7 @@ class BatchApproval(RunInput):
 def approved_load(
     contract: str, settings: str, batch_id: str, closed: QualityGateError, *, minutes: int
 ) -> LoadSummary:
-    """Wait for a person's answer; with a yes, publish the batch.
+    """Wait for a person's answer, and record it; with a yes, publish the batch.
 
     Args:
         contract: The contract.
@@ -56,11 +56,13 @@ def approved_load(
     except FlowPauseTimeout:
         log.warning("nobody decided about batch %s within %s minutes", batch_id, minutes)
         raise closed from None
-    if not answer.publish:
-        log.info("batch %s is not published: that was decided", batch_id)
-        raise closed
-    decision = Decision(Action.PUBLISH_BATCH, answer.name, answer.reason, datetime.now(UTC))
-    return publish_stage(contract, settings, batch_id, decision)
+    action = Action.PUBLISH_BATCH if answer.publish else Action.REFUSE_BATCH
+    decision = Decision(action, answer.name, answer.reason, datetime.now(UTC))
+    if answer.publish:
+        return publish_stage(contract, settings, batch_id, decision)
+    refuse_stage(contract, settings, batch_id, decision)
+    log.info("batch %s is not published: that was decided", batch_id)
+    raise closed
 
 
 def _question(closed: QualityGateError, batch_id: str, minutes: int) -> str:

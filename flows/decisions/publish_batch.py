@@ -1,4 +1,4 @@
-"""Publish a batch that its contract's gate kept back: what a person decided, carried out.
+"""Publish or refuse a batch that its contract's gate kept back: what a person decided.
 
 Promise: exactly the rows that were judged are published, as the batch that they are. Of a state
 that is refused where something was published since: a later read is the truth by then. Of a log the
@@ -12,7 +12,10 @@ from datetime import datetime
 from functools import partial
 
 from prefect import flow
+from pyspark.sql import SparkSession
 
+from blocks.lookup import block_lookup
+from blocks.run_settings import RunSettings
 from contracts.errors import CommitConflictError, NotFoundError
 from contracts.model import Contract
 from flows.load_steps import (
@@ -26,7 +29,13 @@ from history.iceberg.history_table import exists
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.judge_again import compiled_contract
 from tasks.lifecycle.hold_batch import HELD_BATCHES, HeldBatch, find_batch
-from tasks.lifecycle.open_run import OpenRun, contract_and_settings, open_run
+from tasks.lifecycle.open_run import (
+    OpenRun,
+    contract_and_settings,
+    open_run,
+    run_of,
+    session,
+)
 from tasks.lifecycle.settle_rows import settle_by_load
 from tasks.merge import advanced, merge
 from tasks.observability.decision_ledger import record_decision
@@ -69,23 +78,64 @@ def publish_stage(contract: str, settings: str, batch_id: str, decision: Decisio
         return _publish(replace(opened, run=run), kept, decision)
 
 
+def refuse_stage(contract: str, settings: str, batch_id: str, decision: Decision) -> None:
+    """Record that a person does not publish a batch; its rows stay kept until their time is up.
+
+    Without the table's lock, which another load may have by now: only the ledgers are written.
+    """
+    model, block = contract_and_settings(contract, settings)
+    source = block_lookup.source(model.source.connection)
+    with map_spark_errors(model.name, "refuse batch"):
+        spark = session(block, source)
+        kept = _held_batch(spark, block, model, batch_id)
+        if kept is None:
+            raise _not_kept(model, batch_id, "none of that name")
+        run = run_of(
+            model,
+            block,
+            source,
+            spark,
+            batch_id=batch_id,
+            run_id=kept.run_id,
+            started=kept.started,
+        )
+        record_decision(
+            run,
+            decision,
+            contract_version=kept.contract_version,
+            selected_by="batch",
+            rows_selected=kept.staged.staged,
+            rows_refused_again=kept.staged.refused,
+        )
+
+
+def _held_batch(
+    spark: SparkSession, settings: RunSettings, contract: Contract, batch_id: str
+) -> HeldBatch | None:
+    ledger = ledger_table(settings, HELD_BATCHES)
+    if not exists(spark, ledger):
+        return None
+    target = f"{settings.lakehouse.catalog}.{contract.target}"
+    return find_batch(spark.table(ledger), target, batch_id)
+
+
 def _kept_batch(contract: str, settings: str, batch_id: str, *, now: datetime) -> HeldBatch:
     model, block = contract_and_settings(contract, settings)
     with map_spark_errors(model.name, "publish batch"):
         spark = block.spark.session(block.lakehouse, shared=False)
-        ledger = ledger_table(block, HELD_BATCHES)
-        target = f"{block.lakehouse.catalog}.{model.target}"
-        kept = None
-        if exists(spark, ledger):
-            kept = find_batch(spark.table(ledger), target, batch_id)
+        kept = _held_batch(spark, block, model, batch_id)
         if kept is None or kept.until <= now or not exists(spark, kept.staged.table):
-            raise NotFoundError(
-                where=f"{model.name}, batch {batch_id}",
-                expected="a batch that was not published, and whose rows are kept",
-                found=_why_not(kept, now),
-                next_step=f"strandline quarantine show {model.name}",
-            )
+            raise _not_kept(model, batch_id, _why_not(kept, now))
     return kept
+
+
+def _not_kept(contract: Contract, batch_id: str, found: str) -> NotFoundError:
+    return NotFoundError(
+        where=f"{contract.name}, batch {batch_id}",
+        expected="a batch that was not published, and whose rows are kept",
+        found=found,
+        next_step=f"strandline quarantine show {contract.name}",
+    )
 
 
 def _why_not(kept: HeldBatch | None, now: datetime) -> str:

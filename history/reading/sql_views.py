@@ -79,13 +79,7 @@ def open_as_of(spark: SparkSession, table: str, settings: HistorySettings) -> st
 
 def _query_digest(spark: SparkSession, view: str) -> str | None:
     """The digest of the view's query; None: no such view, or Strandline did not create it."""
-    namespace, _, name = view.rpartition(".")
     try:
-        views = spark.sql(f"SHOW VIEWS IN {namespace} LIKE '{name.strip('`')}'").where(
-            "NOT isTemporary"
-        )
-        if not views.limit(1).collect():
-            return None
         row = spark.sql(f"SHOW TBLPROPERTIES {view} ('{_QUERY_DIGEST}')").collect()[0]
     except (AnalysisException, UnsupportedOperationException):
         return None

@@ -22,11 +22,10 @@ from contracts.expressions import (
 from contracts.expressions.expression_tree import Call, Constant, Name
 from contracts.model import ColumnRight, Contract, Role, Shown, column_right
 from contracts.schemas.contract_to_spark_types import stored_type
+from contracts.schemas.roles_in_words import rows_in_words
 from contracts.yaml_reading.problem_report import did_you_mean
 from history.spark.column_quoting_and_comparison import quoted
 from tasks.transforms.protection.masking import MASK, SHARE, SHORTEST_SHOWN
-
-_ALL_ROWS = "all rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ def _rights(role: Role, contract: Contract) -> RoleRights:
             if each.shown is not Shown.HIDDEN
         },
         row_filter=_all(conditions),
-        rows=" and ".join(_words(role, contract)) or _ALL_ROWS,
+        rows=rows_in_words(role, contract),
         decrypt={name: contract.column(name).type for name in role.decrypt},
     )
 
@@ -167,15 +166,3 @@ def _all(conditions: Sequence[Expression]) -> Expression | None:
     if len(conditions) > 1:
         return Call("and", tuple(conditions))
     return conditions[0] if conditions else None
-
-
-def _words(role: Role, contract: Contract) -> list[str]:
-    words = []
-    if contract.row_classification is not None:
-        levels = " or ".join(role.row_level.up_to)
-        words.append(f"{contract.row_classification} is {levels}")
-    if role.rows.current:
-        words.append("the version is open")
-    if role.rows.where:
-        words.append(f"({' '.join(role.rows.where.split())})")
-    return words

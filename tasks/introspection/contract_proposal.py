@@ -86,6 +86,8 @@ class Proposal:
         copied_stamp: The source column that the target has as its stamp alone.
         incremental: A load begins at the watermark.
         partition_column: What splits the read; None: nothing does.
+        subject: The target columns that name the person whom a row is about; none: the key does, or
+            nobody is known.
         tracked: The target columns whose change opens a version; none: the key's presence does.
         conditions: By check, the condition.
         untranslated: The constraints that were not translated.
@@ -105,6 +107,7 @@ class Proposal:
     copied_stamp: str
     incremental: bool
     partition_column: str | None
+    subject: tuple[str, ...]
     tracked: tuple[str, ...]
     conditions: Mapping[str, str]
     untranslated: tuple[str, ...]

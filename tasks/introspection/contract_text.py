@@ -59,6 +59,7 @@ def contract_text(proposal: Proposal) -> str:
         "  - property: strandline",
         "    value:",
         *_protection(proposal),
+        *_privacy(proposal),
         *_history(proposal),
         *_source(proposal),
     ]
@@ -202,6 +203,13 @@ def _protection(proposal: Proposal) -> Iterator[str]:
         yield f"{_PROPERTY}protection:"
     for each in used:
         yield f"{_ENTRY}{each}: {_flow(_ENCRYPT)}"
+
+
+def _privacy(proposal: Proposal) -> Iterator[str]:
+    if proposal.subject:
+        yield f"{_PROPERTY}privacy:"
+        yield from _decide(proposal, "subject")
+        yield from _entry("subject", list(proposal.subject), _ENTRY)
 
 
 def _history(proposal: Proposal) -> Iterator[str]:

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 
 from contracts.model import Classification
 
-__all__ = ["KINDS", "PersonalData", "is_about_people", "kind_named", "name_words", "words_of"]
+__all__ = [
+    "KINDS",
+    "PersonalData",
+    "is_about_people",
+    "kind_named",
+    "lists_people",
+    "name_words",
+    "names_a_person",
+    "words_of",
+]
 
 _CONFIDENTIAL, _RESTRICTED = Classification.CONFIDENTIAL, Classification.RESTRICTED
 TEXT, NUMBER, DAY, DOCUMENT, BYTES = "text", "number", "day", "document", "bytes"
@@ -165,6 +174,9 @@ _PEOPLE = words_of(
     "clientes usuario usuarios empleado empleados paciente pacientes"
 )
 """Words of tables whose rows are people: there a `name` is somebody's."""
+_IDS = words_of("id no nr num number key code ref uuid nummer numero codigo cle schluessel")
+_WHO_DID_IT = words_of("by created updated modified changed assigned approved von par por")
+"""Words of columns that name who did something to the row, and not whom it is about."""
 
 
 def name_words(name: str) -> tuple[str, ...]:
@@ -198,6 +210,24 @@ def kind_named(name: str, form: str) -> PersonalData | None:
 def is_about_people(table: str) -> bool:
     """Whether a table of that name has a row for each person."""
     return not _PEOPLE.isdisjoint(name_words(table))
+
+
+def lists_people(table: str) -> bool:
+    """Whether a row of a table of that name is a person: `crm_customers`, not `customer_orders`."""
+    return not _PEOPLE.isdisjoint(name_words(table)[-1:])
+
+
+def names_a_person(column: str) -> bool:
+    """Whether a column of that name has what identifies a person: `customer_id`, `patient`."""
+    words = name_words(column)
+    if not words or words[0] in _QUESTIONS or not _WHO_DID_IT.isdisjoint(words):
+        return False
+    *first, last = words
+    if last in _IDS:
+        return not _PEOPLE.isdisjoint(first[-1:])
+    # Several are counted or listed, and identify nobody.
+    one = {last.removesuffix(ending) for ending in _IDS} - {f"{last[:-1]}s"}
+    return not _PEOPLE.isdisjoint(one)
 
 
 def _has(words: Sequence[str], phrase: Sequence[str]) -> bool:

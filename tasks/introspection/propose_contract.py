@@ -26,6 +26,7 @@ from tasks.introspection.contract_proposal import (
     Proposal,
     ProposedColumn,
 )
+from tasks.introspection.data_subject import DataSubject, data_subject_of
 from tasks.introspection.key_and_stamps import (
     Key,
     Stamps,
@@ -98,6 +99,7 @@ def propose_contract(
     incremental = events or (stamps.marks_changes and (rows or 0) > FULL_UP_TO)
     copied = stamps.columns[0] if len(stamps.columns) == 1 else ""
     types = {column.source: column.type for column in proposed}
+    subject = data_subject_of(details, proposed, key)
     parts = Proposal(
         names=names,
         details=details,
@@ -111,6 +113,7 @@ def propose_contract(
         copied_stamp=copied,
         incremental=incremental,
         partition_column=_partition_column(details, kept, key, sensitive, rows),
+        subject=() if subject is None else subject.columns,
         tracked=tuple(
             column.target
             for column in proposed
@@ -121,7 +124,8 @@ def propose_contract(
         decisions={},
         notes=(),
     )
-    return replace(parts, decisions=_decisions(parts), notes=_notes(details, sample))
+    decisions = _decisions(parts, subject)
+    return replace(parts, decisions=decisions, notes=_notes(details, sample))
 
 
 def _kept(details: RelationDetails) -> tuple[list[RelationColumn], list[LeftOut]]:
@@ -320,12 +324,18 @@ def _by_id(conditions: Mapping[str, Sequence[str]]) -> Mapping[str, str]:
     return found
 
 
-def _decisions(parts: Proposal) -> Mapping[str, str]:
+def _decisions(parts: Proposal, subject: DataSubject | None) -> Mapping[str, str]:
     """What there is to decide, by the key of the contract that it is about."""
     found: dict[str, str] = {}
     key, stamps, table = parts.key, parts.stamps, parts.details.relation.name
     if key.doubt:
         found["key"] = f"{key.doubt}; name what identifies a row"
+    if subject is not None:
+        found["subject"] = (
+            f"rows may be about the person of {', '.join(subject.columns)} ({subject.why}), by whom"
+            " they are erased, held and kept away; name other columns, or leave privacy out where"
+            " the key names the person, or nobody is in the rows"
+        )
     if parts.events:
         found["kind"] = (
             f"rows are read as changes of {', '.join(key.columns)}, since {table} is named like a"

@@ -61,12 +61,14 @@ class Suggestion:
         why: Why, in words; also why it is thought to be made of others.
         made_of: The columns that it is made of.
         doubt: What speaks against it; empty: nothing does.
+        kind: The kind of personal data, as `personal_data_names` calls it; empty: none.
     """
 
     classification: Classification | None = None
     why: tuple[str, ...] = ()
     made_of: tuple[str, ...] = ()
     doubt: str = ""
+    kind: str = ""
 
 
 def suggested_classifications(
@@ -114,13 +116,15 @@ def _suggestion(
     column: RelationColumn, kind: PersonalData | None, values: Sequence[str]
 ) -> Suggestion | None:
     if column.kind == "base" and column.type in _NETWORK:
-        return Suggestion(_BY_NAME["ip"].classification, ("an IP address by its type",))
+        why = ("an IP address by its type",)
+        return Suggestion(_BY_NAME["ip"].classification, why, kind="ip")
     form = _form(column)
     seen = _seen(form, values, None if kind is None else kind.name)
     if kind is None and seen is None:
         return None
     if kind is None and seen is not None:
-        return Suggestion(_BY_NAME[seen.kind].classification, (_counted(seen),))
+        how = _BY_NAME[seen.kind].classification
+        return Suggestion(how, (_counted(seen),), kind=seen.kind)
     return _named(kind, seen, form, values) if kind is not None else None
 
 
@@ -138,7 +142,7 @@ def _named(
         best = likeness(values, kind.name)[0]
         if best.values >= _ENOUGH_VALUES and best.matches <= _NONE * best.values:
             doubt = f"{best.matches} of {best.values} sampled values look like {kind.words}"
-    return Suggestion(classification, tuple(why), doubt=doubt)
+    return Suggestion(classification, tuple(why), doubt=doubt, kind=kind.name)
 
 
 def _seen(form: str, values: Sequence[str], named: str | None) -> Likeness | None:

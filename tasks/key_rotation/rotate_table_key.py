@@ -22,7 +22,7 @@ from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from contracts.loader import find_contract
 from contracts.model import Contract
-from contracts.model.encryption_keys import KeyPurpose, KeyState, KeyStatus
+from contracts.model.encryption_keys import DataKey, KeyState, KeyStatus
 from history.iceberg.history_table import exists
 from history.spark.column_quoting_and_comparison import named
 from history.upkeep.rewrite_values import (
@@ -125,8 +125,9 @@ def rotate_table_key(
         key = block.key_ring.begin_rewrite(model.target, at=at)
         with map_spark_errors(model.name, "rotate keys", publishes=True):
             spark = block.spark.session(block.lakehouse, shared=False)
-            values = _Rewrite(spark, block, model, target, run_id, at)
-            done, quarantined = values.run()
+            erased = _erased_keys(block, model.target)
+            values = _Rewrite(spark, block, model, target, run_id, at, erased)
+            done, quarantined = values.run(key)
             wrapped = values.rewrap_subject_keys()
         outcome = RotationOutcome(
             model.name,
@@ -180,24 +181,29 @@ class _Rewrite:
     target: str
     run_id: str
     at: datetime
+    erased: frozenset[str]
+    """The ids of keys of the table that were destroyed."""
 
-    def run(self) -> tuple[PendingValues, int]:
-        """What was pending in the history, and how many refused rows changed."""
+    def run(self, key: KeyStatus) -> tuple[PendingValues, int]:
+        """What was pending in the history, and how many refused rows changed.
+
+        `key` is the active one when it begins.
+        """
         protection = compile_protection(self.contract)
         quarantine = QuarantinedTable(
             ledger_table(self.settings, "quarantine"), self.target, protection
         )
         pending = PendingValues()
         if exists(self.spark, self.target):
-            pending = pending_values(self.spark, self.target, self._rewrite(None))
+            pending = pending_values(self.spark, self.target, self._rewrite(key.id, None))
         refused = quarantined_rows(self.spark, quarantine)
         values = pending.values + refused * protection.tokens_per_row
         if not values:
             return pending, 0
-        how = self._keys(values)
+        active, how = self._keys(values)
         provide_transport_key(self.spark)
         if pending.values:
-            rewrite_values(self.spark, self.target, self._rewrite(how), pending)
+            rewrite_values(self.spark, self.target, self._rewrite(active.id, how), pending)
         changed = 0
         if refused:
             changed = reencrypt_quarantine(self.spark, quarantine, how, run_id=self.run_id)
@@ -208,36 +214,28 @@ class _Rewrite:
         key = self.settings.key_ring.keys_for(self.contract.target, create=False).encryption
         return rewrap_subject_keys(self.spark, self.settings, self.contract, self.target, key)
 
-    def _keys(self, values: int) -> Reencryption:
+    def _keys(self, values: int) -> tuple[DataKey, Reencryption]:
+        """The key to encrypt with, which is another than before if that is used up, and all."""
         ring, table = self.settings.key_ring, self.contract.target
-        active = ring.keys_for_encryption(table, values=values, create=False, at=self.at)
-        return reencryption(
+        active = ring.keys_for_encryption(table, values=values, create=False, at=self.at).encryption
+        return active, reencryption(
             table,
             ring.decryption_keys(table),
-            active.encryption,
-            erased=self._erased(),
+            active,
+            erased=self.erased,
             digests=secrets.token_bytes(_DIGEST_KEY_OCTETS),
         )
 
-    def _erased(self) -> frozenset[str]:
-        return frozenset(
-            each.id
-            for each in self.settings.key_ring.status()
-            if each.table == self.contract.target and each.state is KeyState.DESTROYED
-        )
-
-    def _rewrite(self, how: Reencryption | None) -> ValueRewrite:
+    def _rewrite(self, active: str, how: Reencryption | None) -> ValueRewrite:
         """How the history's tokens are rewritten; without keys they can only be counted."""
         encrypted = compile_protection(self.contract).encrypted
-        erased = self._erased()
-        active = _active_key(self.settings, self.contract.target)
 
         def tokens(frame: DataFrame) -> list[str]:
             fields = {field.name: field.dataType for field in frame.schema.fields}
             return [name for name in encrypted if isinstance(fields.get(name), T.BinaryType)]
 
         def pending(frame: DataFrame) -> Column:
-            others = [is_of_other_key(named(name), active, erased) for name in tokens(frame)]
+            others = [is_of_other_key(named(name), active, self.erased) for name in tokens(frame)]
             return sum((each.cast("long") for each in others), start=F.lit(0))
 
         def rewritten(frame: DataFrame) -> DataFrame:
@@ -255,11 +253,9 @@ class _Rewrite:
         return ValueRewrite(pending, rewritten, meant)
 
 
-def _active_key(settings: RunSettings, table: str) -> str:
-    return next(
+def _erased_keys(settings: RunSettings, table: str) -> frozenset[str]:
+    return frozenset(
         each.id
         for each in settings.key_ring.status()
-        if each.table == table
-        and each.purpose is KeyPurpose.ENCRYPTION
-        and each.state is KeyState.ACTIVE
+        if each.table == table and each.state is KeyState.DESTROYED
     )

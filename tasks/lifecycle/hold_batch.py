@@ -107,6 +107,7 @@ def hold_batch(
             "rows_refused": staged.refused,
             "reasons": len(verdict.reasons),
         },
+        key_ids=staged.key_ids,
         details={"score": str(verdict.score), "held_until": until.isoformat()},
     )
     record_audit(run.spark, run.settings, [entry], at=now)

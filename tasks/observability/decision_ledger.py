@@ -11,7 +11,7 @@ from tasks.run.run_context import Run, ledger_table
 
 QUALITY_DECISIONS = "quality_decisions"
 
-_OF_PERSONS = (Action.FIX, Action.RELEASE, Action.DISCARD, Action.PUBLISH_BATCH)
+_OF_LOADS = (Action.MENDED, Action.GONE)
 
 
 def record_decision(
@@ -37,7 +37,7 @@ def record_decision(
         rows_refused_again: How many of them the contract refuses again.
         columns: The columns that a correction changes.
     """
-    if decision.action in _OF_PERSONS:
+    if decision.action not in _OF_LOADS:
         entry = AuditEntry(
             action=AuditAction(str(decision.action)),
             subject=run.target,

@@ -213,7 +213,7 @@ class RetentionRun:
         beside, is_held = self._beside()
         done, snapshot_id = ReplacedRows(), None
         if due.expired:
-            done, snapshot_id = self._retire(state, due, beside)
+            done, beside, snapshot_id = self._retire(state, due, beside)
         elif beside.any:
             self._record(due, done, beside)
         forgotten = forget_states(self.spark, self.target)
@@ -289,7 +289,8 @@ class RetentionRun:
 
     def _retire(
         self, state: CurrentState, due: DueRecords, beside: RowsBeside
-    ) -> tuple[ReplacedRows, int]:
+    ) -> tuple[ReplacedRows, RowsBeside, int]:
+        """Retire the records; what was replaced, and what lies beside, with stages that go now."""
         rule, _ = rule_of(self.contract)
         versions, kept = self._tables(state)
         tables = [versions] if kept is None else [versions, kept]
@@ -301,12 +302,12 @@ class RetentionRun:
         self._list(replacement, tables)
         keys = replacement.records.select(*map(named, replacement.key))
         stages = stages_with(self.spark, self.settings, self.target, keys)
+        gone = replace(beside, stages=tuple(sorted({*beside.stages, *stages})))
         done = ReplacedRows()
 
         def before_publish(rows: ReplacedRows) -> None:
             nonlocal done
             done = rows
-            gone = replace(beside, stages=tuple(sorted({*beside.stages, *stages})))
             self._record(due, rows, gone)
             # Published later, they would bring the records back.
             drop_stages(self.spark, stages)
@@ -319,7 +320,7 @@ class RetentionRun:
             run_id=self.retirement.run_id,
             before_publish=before_publish,
         )
-        return done, snapshot_id
+        return done, gone, snapshot_id
 
     def _list(self, replacement: RecordReplacement, tables: list[DataFrame]) -> None:
         """List the records, so that no load brings them back, and those that take their place."""

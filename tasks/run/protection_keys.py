@@ -46,3 +46,9 @@ def protection_keys(
             for domain in {each.join_domain for each in columns.values()}
         },
     )
+
+
+def ids_of(keys: ProtectionKeys) -> tuple[str, ...]:
+    """The ids of the keys, each once, as they are recorded; never a key."""
+    every = (keys.fingerprint, keys.pseudonym, keys.encryption, *keys.deterministic.values())
+    return tuple(dict.fromkeys(key.id for key in every))

@@ -28,6 +28,7 @@ class Action(StrEnum):
     FIX = "fix"
     DISCARD = "discard"
     PUBLISH_BATCH = "publish batch"
+    REFUSE_BATCH = "refuse batch"
     MENDED = "mended"
     GONE = "gone"
 

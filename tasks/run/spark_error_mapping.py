@@ -16,6 +16,7 @@ from pyspark.errors import PySparkException
 
 from blocks.postgres.sqlstate_errors import meaning_of_certificate, meaning_of_state
 from contracts.errors import (
+    DataError,
     EnvironmentUnfitError,
     KeyUnavailableError,
     LakehouseUnavailableError,
@@ -31,6 +32,10 @@ _CLASS = re.compile(r"\b(?:[a-z_]\w*\.)+([A-Z]\w*(?:Exception|Error))\b")
 _NO_SPACE = re.compile(r"No space left on device")
 _NO_MEMORY = re.compile(r"OutOfMemoryError|Java heap space|GC overhead limit exceeded")
 _NO_KEY = re.compile(r"KeyUnavailableError: .{1,300}; found no key with the mark ([0-9a-f]{8})\.")
+_BAD_TOKEN = re.compile(
+    r"DataError: .{1,300}: expected (?:a token as it was made for this column|its record as it was"
+    r" made);"
+)
 _SQL_STATE = re.compile(r"SQLSTATE:? ?([0-9A-Z]{5})|SQL state \[?([0-9A-Z]{5})")
 _CONNECTING = "08"
 _MAX_CAUSES = 20
@@ -78,7 +83,7 @@ def _meaning(error: PySparkException | Py4JError, *, where: str, state: str) -> 
     classes = list(dict.fromkeys(_CLASS.findall(text)))
     names = ", ".join(classes[:4]) or type(error).__name__
     return (
-        _key_error(error, text, where, state)
+        _token_error(error, text, where, state)
         or _machine_error(text, where, state)
         or _lakehouse_error(classes, names, where, state)
         or _source_error(error, classes, text, where)
@@ -86,11 +91,18 @@ def _meaning(error: PySparkException | Py4JError, *, where: str, state: str) -> 
     )
 
 
-def _key_error(
+def _token_error(
     error: PySparkException | Py4JError, text: str, where: str, state: str
 ) -> StrandlineError | None:
-    """A token whose data key is missing, as the worker that was to open it says."""
+    """A token that does not open, as the worker that was to open it says."""
     texts = (text, *(str(cause.getMessage()) for cause in _causes(error)))
+    if any(map(_BAD_TOKEN.search, texts)):
+        return DataError(
+            where=where,
+            expected="tokens, and keys of persons, as they were made for their table and column",
+            found="one that was changed, or moved there from elsewhere",
+            next_step=f"Compare the table with an earlier snapshot of it. {state}",
+        )
     found = next(filter(None, map(_NO_KEY.search, texts)), None)
     if found is None:
         return None

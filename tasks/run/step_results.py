@@ -65,7 +65,8 @@ class StagedBatch:
     batch's read of a state source; it is full where the contract closes keys that are absent from a
     full load. `judged_until` is the greatest watermark of all rows up to the read. `open_rows`
     counts the rows that must be open versions once a full read is loaded (None: not a full read),
-    and `open_rows_digest` is the digest of their fingerprints.
+    and `open_rows_digest` is the digest of their fingerprints. `key_ids` name the keys that the
+    rows were protected with.
     """
 
     table: str
@@ -85,6 +86,7 @@ class StagedBatch:
     open_rows: int | None = None
     open_rows_digest: int = 0
     erased: int = 0
+    key_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

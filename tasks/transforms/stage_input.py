@@ -28,6 +28,8 @@ class Origin:
         one_row_a_key: The source itself has no two rows of one key.
         stages_all_keys: The keys of ignored and repeated rows are staged too.
         carried: Columns of the rows, beside those of the source, that the stage gets as they are.
+        read_column: The one of them with the instant at which each row was read; None: all are
+            read now.
     """
 
     batch_id: str
@@ -40,6 +42,7 @@ class Origin:
     one_row_a_key: bool = True
     stages_all_keys: bool = False
     carried: tuple[str, ...] = ()
+    read_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,8 +106,7 @@ def stage_rows(
     fingerprinted = _fingerprinted(mapped_rows, plan, keys, origin, known)
     told_apart = with_erased(fingerprinted, tuple(known.erased.values()), IS_ERASED)
     if known.retired is not None:
-        stamp = F.lit(None) if plan.stamp is None else F.col(_clear(plan.stamp))
-        told_apart = with_retired(told_apart, known.retired, stamp, IS_ERASED)
+        told_apart = with_retired(told_apart, known.retired, _true_at(plan, origin), IS_ERASED)
     classified = _classified(told_apart, plan, known.open_versions)
     measures = _measures(plan, origin)
     if known.subject_keys is not None:
@@ -123,6 +122,16 @@ def stage_rows(
         selected, plan.protection, keys, table=origin.target, rows=row, persons=keyring
     )
     return stored if persons is None else with_made_keys(stored, persons)
+
+
+def _true_at(plan: StagePlan, origin: Origin) -> Column:
+    """The instant by which a row counts as from before its record was retired; null: it is not.
+
+    A change of a log was true when it was made. What a state has was true when it was read: now,
+    or where it comes from the quarantine, then.
+    """
+    column = origin.read_column if plan.is_state else plan.stamp and _clear(plan.stamp)
+    return F.lit(None) if column is None else F.col(column)
 
 
 def _sealed_row(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
@@ -78,14 +79,50 @@ def search(canaries: Mapping[str, bytes], pieces: Iterable[tuple[str, bytes]]) -
     for name, canary in canaries.items():
         for spelling, octets in spellings(canary).items():
             wanted.setdefault(octets, (name, spelling))
-    pattern = re.compile(b"|".join(map(re.escape, sorted(wanted, key=len, reverse=True))))
-    return sorted(
-        {
-            Hit(where, *wanted[match])
-            for where, octets in pieces
-            for match in pattern.findall(octets)
-        }
-    )
+    find = _Finder(wanted)
+    return sorted({Hit(where, *wanted[each]) for where, octets in pieces for each in find(octets)})
+
+
+class _Finder:
+    """Finds which of many texts are in octets, each of which is looked at twice at most.
+
+    A pattern of a thousand alternatives tries one after the other at each octet: minutes for an
+    event log. Here a table says of the first three octets from a place whether a text begins so,
+    another of the next three whether one goes on so; only where both do are texts compared.
+    """
+
+    _PART = 1 << 22
+
+    def __init__(self, texts: Iterable[bytes]) -> None:
+        self._texts: dict[bytes, list[bytes]] = {}
+        for each in texts:
+            self._texts.setdefault(each[:6], []).append(each)
+        if any(len(each) < 6 for each in self._texts):
+            message = "a text of fewer than six octets is found by chance"
+            raise ValueError(message)
+        self._begins, self._goes_on = (
+            self._table(each[at : at + 3] for each in self._texts) for at in (0, 3)
+        )
+
+    @staticmethod
+    def _table(threes: Iterable[bytes]) -> np.ndarray:
+        table = np.zeros(1 << 24, dtype=bool)
+        table[[int.from_bytes(each) for each in threes]] = True
+        return table
+
+    def __call__(self, octets: bytes) -> set[bytes]:
+        """Those of the texts that the octets have."""
+        found: set[bytes] = set()
+        every = np.frombuffer(octets, dtype=np.uint8)
+        for start in range(0, max(len(every) - 5, 0), self._PART):
+            part = every[start : start + self._PART + 5].astype(np.uint32)
+            threes = part[:-2] << 16 | part[1:-1] << 8 | part[2:]
+            places = np.flatnonzero(self._begins[threes[:-3]])
+            for place in start + places[self._goes_on[threes[places + 3]]]:
+                at = int(place)
+                alike = self._texts.get(octets[at : at + 6], ())
+                found.update(each for each in alike if octets.startswith(each, at))
+        return found
 
 
 def pieces_of(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -203,7 +240,9 @@ def _parquet(octets: bytes) -> Iterator[tuple[str, bytes]]:
     """Every cell, and the footer's statistics and metadata; bloom filters hold digests."""
     file = pq.ParquetFile(io.BytesIO(octets))
     for name, column in zip(file.schema_arrow.names, file.read().columns, strict=True):
-        cells = (each for each in column.to_pylist() if each is not None)
+        # Parquet has days that Python has not.
+        as_text = column.cast(pa.string()) if pa.types.is_temporal(column.type) else column
+        cells = (each for each in as_text.to_pylist() if each is not None)
         yield f"column {name}", b"\n".join(map(_octets, cells))
     meta = file.metadata
     told = [_octets(meta.metadata or {})]
@@ -211,7 +250,7 @@ def _parquet(octets: bytes) -> Iterator[tuple[str, bytes]]:
         for at in range(meta.num_columns):
             figures = meta.row_group(group).column(at).statistics
             if figures is not None and figures.has_min_max:
-                told += [_octets(figures.min), _octets(figures.max)]
+                told += [_octets(figures.min_raw), _octets(figures.max_raw)]
     yield "footer", b"\n".join(told)
 
 

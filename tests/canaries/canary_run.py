@@ -15,6 +15,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 import traceback
 import urllib.request
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from flows.load_table import load_table
 from strandline.command_line import main as strandline
 from tasks.run.progress_listeners import Progress, listening
 from tests.canaries import canaries
+from tests.canaries.planted_leaks import plant
 
 
 class Drill:
@@ -58,6 +60,7 @@ class Drill:
     def do(self, name: str, action: Callable[[], object]) -> None:
         """Run it; what it prints, returns or raises is kept."""
         out = io.StringIO()
+        begin = time.monotonic()
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
                 told = action()
@@ -68,9 +71,13 @@ class Drill:
             (self.said / f"{name}.pickle").write_bytes(pickle.dumps(error))
             out.write(traceback.format_exc())
         (self.said / f"{name}.txt").write_text(out.getvalue())
+        took = time.monotonic() - begin
+        sys.stdout.write(f"DRILL {took:.1f} s: {name}, {self.outcomes[name]}\n")
+        sys.stdout.flush()
 
-    def command(self, name: str, *typed: str) -> None:
-        self.do(name, lambda: strandline([*typed]))
+    def command(self, name: str, *typed: str, text: str = "") -> None:
+        with mock.patch.object(sys, "stdin", io.StringIO(text)):
+            self.do(name, lambda: strandline([*typed]))
 
     def keep_pages(self, spark: SparkSession) -> None:
         """All that Spark's pages and its REST service show now."""
@@ -113,6 +120,7 @@ def killed(contract: str, step: str, state: str = "done") -> int:
 
 QUESTIONS = {
     "history": ("history", "readings", "1"),
+    "history people": ("history", "people", canaries.PERSON),
     "diff": ("diff", "readings", "--keys"),
     "status": ("status",),
     "runs": ("runs", "readings"),
@@ -130,6 +138,7 @@ DECISIONS = {
 }
 CHANGES = {
     "rotate": ("keys", "rotate", "readings", "--rewrite"),
+    "rotate people": ("keys", "rotate", "people", "--rewrite"),
     "rebuild": ("rebuild", "readings", "--all", "--yes"),
     "repair": ("verify", "people", "--repair"),
     "upkeep": ("upkeep", "readings", "people"),
@@ -145,6 +154,9 @@ PRIVACY = {
     "lift": ("erase", "readings", "--subjects-from", "-", "--lift", *WHY),
 }
 """What is done about a person, who is typed."""
+ERASE_PERSON = ("erase", "people", "--subjects-from", "-", "--yes", *WHY)
+TWICE = "INSERT INTO {table} SELECT * FROM {table} WHERE is_current AND patient = 1"
+"""A second open version of a key: what the history's audit refuses to publish."""
 TAMPERED = """
 UPDATE {table} SET name = unhex(concat(left(hex(name), length(hex(name)) - 4), '0000'))
 WHERE patient = 2
@@ -158,6 +170,9 @@ def main(folder: Path, when: str) -> None:
     drill.do("load", lambda: load_table("readings"))
     drill.do("load people", lambda: load_table("people"))
     spark = drill.settings.spark.session(drill.settings.lakehouse)
+    records = spark.table(f"{drill.settings.lakehouse.catalog}.governance.subject_keys").collect()
+    wrapped = [bytes(each.subject_key).hex() for each in records]
+    (folder / "subject_keys.json").write_text(json.dumps(wrapped))
     if night:
         for name, typed in (QUESTIONS | DECISIONS).items():
             drill.command(name, *typed)
@@ -165,20 +180,18 @@ def main(folder: Path, when: str) -> None:
     drill.command("decrypt", "decrypt", "readings", "1", "--as", "doctor", *WHY)
     drill.sql(canaries.FAILING_VIEW)
     drill.do("source fails", lambda: load_table("people"))
+    if night:
+        drill.sql(canaries.REFUSING_VIEW)
+        drill.do("constraint of the source", lambda: load_table("people"))
     drill.sql(canaries.WORKING_AGAIN)
     drill.update(*canaries.THIRD)
     drill.do("killed", lambda: killed("readings", "protect"))
     drill.do("load after", lambda: load_table("readings"))
-    drill.command("rotate", *CHANGES["rotate"])
     if night:
-        for name, typed in CHANGES.items():
-            drill.command(name, *typed)
-        for name, typed in PRIVACY.items():
-            with mock.patch.object(sys, "stdin", io.StringIO(canaries.READERS["killed"])):
-                drill.command(name, *typed)
-        table = f"{drill.settings.lakehouse.catalog}.clinic.patients"
-        spark.sql(TAMPERED.format(table=table))
-        drill.command("tampered", "decrypt", "readings", "2", "--as", "doctor", *WHY)
+        changes(drill, spark)
+    else:
+        drill.command("rotate", *CHANGES["rotate"])
+    drill.do("planted", lambda: plant(spark, drill.settings.lakehouse.catalog))
     drill.keep_pages(spark)
     (folder / "outcomes.json").write_text(json.dumps(drill.outcomes, indent=1))
     spark.stop()
@@ -203,6 +216,22 @@ def more_loads(drill: Drill, spark: SparkSession) -> None:
     drill.sql(canaries.FEWER_PEOPLE)
     drill.do("many are gone", lambda: load_table("people"))
     drill.sql(canaries.ALL_PEOPLE)
+
+
+def changes(drill: Drill, spark: SparkSession) -> None:
+    """A rule of the history that is broken and repaired, upkeep, persons erased, tampering."""
+    table = f"{drill.settings.lakehouse.catalog}.clinic.patients"
+    spark.sql(TWICE.format(table=table))
+    drill.update(*canaries.FOURTH)
+    drill.do("rule of the history", lambda: load_table("readings"))
+    for name, typed in CHANGES.items():
+        drill.command(name, *typed)
+    for name, typed in PRIVACY.items():
+        drill.command(name, *typed, text=canaries.READERS["killed"])
+    drill.command("erase person", *ERASE_PERSON, text=canaries.PERSON)
+    spark.sql(TAMPERED.format(table=table))
+    drill.command("tampered", "decrypt", "readings", "2", "--as", "doctor", *WHY)
+    drill.command("rotate tampered", *CHANGES["rotate"])
 
 
 if __name__ == "__main__":

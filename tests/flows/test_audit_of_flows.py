@@ -191,6 +191,11 @@ def test_a_record_says_who_what_why_and_how_much(walk):
     assert publish.counts["rows_read"] == 8
     assert publish.counts["opened"] == 8
     assert publish.snapshot_id is not None
+    ring = {each.id for each in walk.place.settings.key_ring.status()}
+    for name in ("load-table", "publish-batch", "release-rows", "next load"):
+        assert len(walk.steps[name][-1].key_ids) == 3
+        assert {*walk.steps[name][-1].key_ids} <= ring
+    assert walk.steps["gate closed"][0].key_ids == walk.steps["publish-batch"][1].key_ids
     release = walk.steps["release-rows"][0]
     assert (release.actor, release.reason) == ("Ada", REASON)
     assert release.counts["rows_selected"] == 1

@@ -192,6 +192,15 @@ def test_a_run_that_gets_a_no_fails_as_it_would_have_failed(place, monkeypatch):
 
     assert state(place).snapshot_id == before.snapshot_id
     assert len(stages(place)) == 1
+    batch = held(place)[-1]
+    made = place.table("governance.quality_decisions").where("action = 'refuse batch'").collect()
+    assert [(row.decided_by, row.reason, row.decision_id) for row in made] == [
+        ("Grace", "they are wrong", batch.batch_id)
+    ]
+    recorded = place.table("governance.audit_log").where("action = 'refuse batch'").collect()
+    assert [(row.actor, row.batch_id, row.counts["rows_refused_again"]) for row in recorded] == [
+        ("Grace", batch.batch_id, batch.rows_refused)
+    ]
 
 
 def test_of_a_state_a_batch_is_not_published_once_a_later_read_was(make_workplace, tmp_path):

@@ -206,6 +206,24 @@ def test_contracts_show_says_what_is_stored_by_whose_word_and_who_can_undo_it(ca
     assert columns["business_key"]["made_of"] == ["id"]
 
 
+def test_contracts_show_says_what_each_role_sees(capsys):
+    assert main(["contracts", "show", "new_source_table", "--json"]) == 0
+    analyst, steward = json.loads(capsys.readouterr().out)["roles"]
+    assert main(["contracts", "show", "new_source_table", "--markdown"]) == 0
+    markdown = capsys.readouterr().out
+    assert main(["contracts", "show", "new_source_table"]) == 0
+    page = " ".join(capsys.readouterr().out.split())
+
+    shown = {each["column"]: (each["shown"], each["why"]) for each in analyst["columns"]}
+    assert shown["new_source_column3"] == ("hidden", "CONFIDENTIAL, above INTERNAL")
+    assert shown["business_key"][0] == "shown"
+    assert analyst["rows"] == "data_classification is PUBLIC or INTERNAL"
+    assert steward["decrypt"] == ["new_source_column3"]
+    assert "| `steward` |" in markdown
+    assert "analyst all others - new_source_column3" in page
+    assert "steward all - -" in page
+
+
 def test_contracts_list_names_target_and_key(capsys):
     assert main(["contracts", "list", "--json"]) == 0
 

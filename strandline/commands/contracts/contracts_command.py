@@ -18,11 +18,12 @@ from contracts.model import Contract
 from contracts.yaml_reading.problem_report import Problem
 from strandline.commands.contracts.check_contracts import SHIPPED, Checked, check_paths
 from strandline.terminal.console_output import AsJson, CommandOutput, TableName
-from strandline.terminal.number_format import many
+from strandline.terminal.number_format import NOTHING, many
 from strandline.terminal.text_table import Heading, text_table
 
 if TYPE_CHECKING:
     from contracts.schemas.data_dictionary import DictionaryColumn
+    from contracts.schemas.roles_in_words import DictionaryRole
 
 Folder = Annotated[
     Path | None, Parameter(help="A folder of contracts; those that come along by default.")
@@ -56,6 +57,14 @@ _COLUMNS = (
     Heading("meaning", prose=True),
     Heading("null", spare=True),
     Heading("made of", spare=True),
+)
+_ROLES = (
+    Heading("role"),
+    Heading("as it is stored", prose=True),
+    Heading("otherwise", prose=True),
+    Heading("not at all", prose=True),
+    Heading("rows", prose=True),
+    Heading("may decrypt", prose=True),
 )
 
 app = App(name="contracts", help="The contracts: what each table promises.")
@@ -170,16 +179,17 @@ def show(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Show a contract as a data dictionary: of each column what is stored, and who can undo it."""
+    """Show a contract as a data dictionary: what is stored, who can undo it, what roles see."""
     # Only column types need PySpark, which `check` and `list` do without.
     from contracts.schemas.data_dictionary import data_dictionary, dictionary_columns
+    from contracts.schemas.roles_in_words import dictionary_roles
 
     screen = CommandOutput.of(as_json=json)
     contract = find_contract(name, _folder(folder, settings))
     if markdown and not json:
         screen.out.file.write(data_dictionary(contract))
         return
-    columns = dictionary_columns(contract)
+    columns, roles = dictionary_columns(contract), dictionary_roles(contract)
     data = {
         "contract": contract.name,
         "version": contract.version,
@@ -187,8 +197,11 @@ def show(
         "source": contract.source.relation,
         "key": contract.key,
         "columns": [asdict(each) for each in columns],
+        "roles": [asdict(each) for each in roles],
     }
-    screen.answer(data, *_dictionary(contract, columns, width=screen.out.width))
+    width = screen.out.width
+    parts = [*_dictionary(contract, columns, width=width), *_roles(roles, width=width)]
+    screen.answer(data, *parts)
 
 
 @app.command
@@ -264,6 +277,31 @@ def _dictionary(
     ]
     about = Text(" ".join(contract.description.split()))
     return [title, origin, about, text_table(_COLUMNS, rows, width=width)]
+
+
+def _roles(roles: Sequence[DictionaryRole], *, width: int) -> list[RenderableType]:
+    if not roles:
+        return [Text("the contract has no roles: no view shows anybody anything", "dim")]
+    rows = [
+        (
+            Text(role.name, style="bold"),
+            _stored(role),
+            ", ".join(role.altered) or NOTHING,
+            ", ".join(role.hidden) or NOTHING,
+            role.rows,
+            ", ".join(role.decrypt) or NOTHING,
+        )
+        for role in roles
+    ]
+    return [Text("what roles see", "bold"), text_table(_ROLES, rows, width=width)]
+
+
+def _stored(role: DictionaryRole) -> str:
+    """The columns by name where they are few; the other cells name the rest."""
+    others = len(role.columns) - len(role.stored)
+    if others < len(role.stored):
+        return "all others" if others else "all"
+    return ", ".join(role.stored) or NOTHING
 
 
 def _file_data(checked: Checked) -> dict[str, object]:

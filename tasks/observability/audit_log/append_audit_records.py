@@ -35,7 +35,7 @@ HEAD_SEQUENCE, HEAD_HASH = "strandline.audit-sequence", "strandline.audit-head"
 
 _APPEND_ID = "strandline.audit-append"
 _NO_STATISTICS = "write.metadata.metrics.column.record"
-_ATTEMPTS = 40
+_ATTEMPTS, _CREATIONS = 40, 4
 _LOCK = threading.Lock()
 _CREATED: set[str] = set()
 """The logs that this process has found or created."""
@@ -105,13 +105,19 @@ def _current_snapshot(properties: Mapping[str, str]) -> str | None:
 
 def _create(spark: SparkSession, settings: RunSettings, table: str) -> None:
     namespace = table.rpartition(".")[0]
-    try:
-        spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
-        ensure_ledger(spark, settings, AUDIT_LOG)
-    except (Py4JJavaError, PySparkException):
-        # Of two that create it at once, one finds that the other has.
-        if not exists(spark, table):
-            raise
+    for attempt in range(1, _CREATIONS + 1):
+        try:
+            spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
+            ensure_ledger(spark, settings, AUDIT_LOG)
+        except (Py4JJavaError, PySparkException):
+            # Of two that create it at once, one finds that the other has, or is about to.
+            if exists(spark, table):
+                return
+            if attempt == _CREATIONS:
+                raise
+            time.sleep(0.2 * attempt)
+        else:
+            return
 
 
 def _properties(spark: SparkSession, table: str) -> dict[str, str]:
@@ -204,22 +210,10 @@ def _frame(spark: SparkSession, table: str, records: Sequence[ChainRecord]) -> D
 
 
 def _values(each: ChainRecord) -> dict[str, object]:
-    entry = each.entry
     return {
+        **each.entry.values(),
         "sequence": each.sequence,
         "recorded_at": each.recorded_at,
-        "action": str(entry.action),
-        "subject": entry.subject,
-        "actor": entry.actor,
-        "reason": entry.reason,
-        "contract": entry.contract,
-        "contract_version": entry.contract_version,
-        "batch_id": entry.batch_id,
-        "run_id": entry.run_id,
-        "snapshot_id": entry.snapshot_id,
-        "counts": dict(entry.counts),
-        "key_ids": list(entry.key_ids),
-        "details": dict(entry.details),
         "previous_hash": each.previous_hash,
         "record_hash": each.record_hash,
         "record": each.record,

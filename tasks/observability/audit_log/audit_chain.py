@@ -7,16 +7,16 @@ the hash of the record before and the text. The hash of one record thereby depen
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import get_type_hints
 
 import rfc8785
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from tasks.observability.audit_log.audit_entry import AuditEntry
+from tasks.observability.audit_log.audit_entry import AuditAction, AuditEntry
 
 DOMAIN = "strandline-audit-log-v1"
 """Begins what is hashed, so that no hash of another purpose can pass for one of these."""
@@ -27,11 +27,21 @@ GENESIS = "0" * 64
 FORMAT = 1
 """The version of the record's text."""
 
-RECORD_TYPE = (
-    "struct<version:int,sequence:bigint,recorded_at:string,action:string,subject:string,"
-    "actor:string,reason:string,contract:string,contract_version:string,batch_id:string,"
-    "run_id:string,snapshot_id:string,counts:map<string,bigint>,key_ids:array<string>,"
-    "details:map<string,string>>"
+_SPARK_TYPES = {
+    AuditAction: "string",
+    str: "string",
+    str | None: "string",
+    int | None: "string",
+    tuple[str, ...]: "array<string>",
+    Mapping[str, int]: "map<string,bigint>",
+    Mapping[str, str]: "map<string,string>",
+}
+"""What an attribute of an entry is in a record's text; a great integer is text, see there."""
+
+_ENTRY_TYPES = {name: _SPARK_TYPES[kind] for name, kind in get_type_hints(AuditEntry).items()}
+
+RECORD_TYPE = "struct<version:int,sequence:bigint,recorded_at:string,{}>".format(
+    ",".join(f"{name}:{kind}" for name, kind in _ENTRY_TYPES.items())
 )
 """The Spark type of a record's text."""
 
@@ -77,22 +87,12 @@ def chained(
 def canonical_text(entry: AuditEntry, sequence: int, at: datetime) -> str:
     """The record's text. A snapshot's id is text in it: it exceeds what JSON carries exactly."""
     moment = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    record: dict[str, Any] = {
+    record = {
+        **entry.values(),
         "version": FORMAT,
         "sequence": sequence,
         "recorded_at": moment,
-        "action": str(entry.action),
-        "subject": entry.subject,
-        "actor": entry.actor,
-        "reason": entry.reason,
-        "contract": entry.contract,
-        "contract_version": entry.contract_version,
-        "batch_id": entry.batch_id,
-        "run_id": entry.run_id,
         "snapshot_id": None if entry.snapshot_id is None else str(entry.snapshot_id),
-        "counts": dict(entry.counts),
-        "key_ids": list(entry.key_ids),
-        "details": dict(entry.details),
     }
     return rfc8785.dumps(record).decode("utf-8")
 
@@ -115,15 +115,14 @@ def columns_agree() -> Column:
 
 def _agree_with(told: Column) -> Column:
     agree = F.coalesce(told["version"] == FORMAT, F.lit(False))
-    for name in ("sequence", "action", "subject", "actor", "reason", "contract", "key_ids"):
-        agree &= F.col(name).eqNullSafe(told[name])
-    for name in ("contract_version", "batch_id", "run_id"):
-        agree &= F.col(name).eqNullSafe(told[name])
-    agree &= F.col("snapshot_id").eqNullSafe(told["snapshot_id"].try_cast("bigint"))
+    agree &= F.col("sequence").eqNullSafe(told["sequence"])
     agree &= F.col("recorded_at").eqNullSafe(told["recorded_at"].try_cast("timestamp"))
-    for name in ("counts", "details"):
-        # Maps can't be compared; their entries in order can.
-        agree &= F.array_sort(F.map_entries(name)).eqNullSafe(
-            F.array_sort(F.map_entries(told[name]))
-        )
+    for name, kind in _ENTRY_TYPES.items():
+        column, text = F.col(name), told[name]
+        if kind.startswith("map"):
+            # Maps can't be compared; their entries in order can.
+            column, text = (F.array_sort(F.map_entries(each)) for each in (column, text))
+        elif name == "snapshot_id":
+            text = text.try_cast("bigint")
+        agree &= column.eqNullSafe(text)
     return agree

@@ -10,9 +10,10 @@ from __future__ import annotations
 import getpass
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 from prefect.context import FlowRunContext
 
@@ -31,6 +32,7 @@ class AuditAction(StrEnum):
     RELEASE = "release"
     DISCARD = "discard"
     PUBLISH_BATCH = "publish batch"
+    REFUSE_BATCH = "refuse batch"
     SETTLE = "settle"
     CHANGE_CONTRACT = "change contract"
     REBUILD = "rebuild"
@@ -51,6 +53,9 @@ class AuditAction(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """One action, as it is recorded.
+
+    Its attributes are the only list of what a record says: the text that is hashed, the columns of
+    the log and what `verify` compares are made of them.
 
     Attributes:
         action: What was done.
@@ -79,6 +84,11 @@ class AuditEntry:
     counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     key_ids: tuple[str, ...] = ()
     details: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def values(self) -> dict[str, Any]:
+        """What the entry says, by the name of its column."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: _plain(value) for name, value in values.items()}
 
     def __post_init__(self) -> None:
         """Refuse what can't be recorded.
@@ -110,6 +120,14 @@ class AuditEntry:
             if abs(number) > _GREATEST:
                 return f"a count {name} below 2**53", "a greater one"
         return None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, StrEnum):
+        return str(value)
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def current_actor() -> str:

@@ -141,6 +141,7 @@ def entries_of(
         run_id=pipeline.get("run_id"),
         snapshot_id=snapshot_id,
         counts={key: value for key, value in numbers.items() if type(value) is int},
+        key_ids=tuple(pipeline.get("key_ids", ())),
         details={} if score is None else {"score": str(score)},
     )
     if before is None or before == summary.get(CONTRACT):
@@ -150,6 +151,7 @@ def entries_of(
         action=AuditAction.CHANGE_CONTRACT,
         reason="the first batch by this version of the contract",
         counts={},
+        key_ids=(),
         details={"contract_before": before} if before else {},
     )
     return [changed, published]

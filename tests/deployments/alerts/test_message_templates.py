@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from importlib import import_module
+from pkgutil import walk_packages
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -10,11 +12,13 @@ import pytest
 from prefect.server.events.actions import JinjaTemplateAction
 from prefect.server.utilities.user_templates import render_user_template_sync
 
+import flows
 from contracts.alerts.alert_model import Severity
 from contracts.alerts.failure_reasons import EXCEPTION, OWN_ERRORS, sendable
 from contracts.alerts.load_alert_file import SHIPPED, load_alerts
 from deployments.alerts.build_automations import automations, either, silenced
 from deployments.alerts.message_templates import _REASON
+from flows.tables_failed import SomeTablesFailedError
 
 CANARY = "canary-of-a-cell"
 MESSAGES = {
@@ -36,6 +40,15 @@ def test_the_server_and_the_hook_send_the_same_of_an_error_and_no_value(message,
 
     assert sendable(message) == sent
     assert render_user_template_sync(_REASON, {"flow_run": flow_run}) == sent
+
+
+def test_the_text_of_an_error_about_several_tables_is_sent_whatever_flow_raises_it():
+    for module in walk_packages(flows.__path__, "flows."):
+        import_module(module.name)
+
+    kinds = {each.__name__ for each in SomeTablesFailedError.__subclasses__()}
+    assert kinds >= {"RetentionFailedError", "TablesFailedError", "UpkeepFailedError"}
+    assert kinds <= {*OWN_ERRORS}
 
 
 def test_one_pattern_takes_texts_that_begin_with_any_of_the_prefixes_and_no_other_error():

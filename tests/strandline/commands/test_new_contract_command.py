@@ -41,6 +41,13 @@ CREATE TABLE crm.orders (
     CONSTRAINT part CHECK (line <> 13 AND note <> upper(note))
 );
 ALTER TABLE crm.orders ADD CONSTRAINT later CHECK (number > 0) NOT VALID;
+CREATE TABLE crm.patients (id integer PRIMARY KEY, name text);
+CREATE TABLE crm.visits (
+    id integer PRIMARY KEY, seen integer REFERENCES crm.patients (id), doctor_email text, room text
+);
+CREATE TABLE crm.invoices (number integer PRIMARY KEY, email text, last_name text);
+CREATE TABLE crm.contacts_of_customers (customer_id integer PRIMARY KEY, email text);
+CREATE TABLE crm.signatures (id integer PRIMARY KEY, first_name text, last_name text);
 CREATE TABLE crm.pairs (a integer, b integer, PRIMARY KEY (a, b));
 CREATE TABLE crm.keyless (name text, id integer, amount double precision);
 CREATE TABLE crm.maybe (a integer UNIQUE, b text);
@@ -212,6 +219,27 @@ def test_constraints_become_promises_where_they_mean_the_same(new):
     assert set(left[1].split(", ")) == {"codes", "patterns", "ordered", "ratios", "part"}
     assert "foreign key to crm.regions.code" in text
     assert "# relationships: [{to: crm.regions.code}]" in text
+
+
+@pytest.mark.parametrize(
+    ("table", "subject"),
+    [
+        ("visits", ("seen",)),
+        ("invoices", ("email",)),
+        ("signatures", ("first_name", "last_name")),
+        ("patients", ()),
+        ("contacts_of_customers", ()),
+        ("regions", ()),
+    ],
+)
+def test_whom_a_row_may_be_about_is_a_decision_where_the_key_does_not_say_it(new, table, subject):
+    told, contract, text = new(f"crm.{table}")
+
+    assert contract.subject == subject
+    assert [each["text"].startswith("rows may be about") for each in told["decisions"]] == (
+        [True] if subject else []
+    )
+    assert ("privacy:" in text) is bool(subject)
 
 
 def test_the_standards_own_linter_accepts_what_is_written(tmp_path, new):

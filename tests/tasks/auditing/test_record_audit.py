@@ -134,6 +134,21 @@ def test_an_append_that_fails_leaves_no_half_record_and_says_so(make_log, monkey
     assert is_one_chain(log, 1)
 
 
+def test_a_log_that_another_process_is_about_to_create_is_waited_for(make_log, monkeypatch):
+    log, failures = make_log(), iter([PySparkException("the namespace is there already")])
+    create = module.ensure_ledger
+
+    def taken(*arguments):
+        for failure in failures:
+            raise failure
+        create(*arguments)
+
+    monkeypatch.setattr(module, "ensure_ledger", taken)
+    log.append(entry(1))
+
+    assert is_one_chain(log, 1)
+
+
 def test_an_append_is_one_commit(make_log):
     log = make_log()
     before = log.append(entry(1))

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+import os
+import subprocess
+import sys
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import rfc8785
 
+from blocks.lookup import block_lookup
 from contracts.errors import AuditLogTamperedError
+from contracts.loader import LEDGERS, load_ledger
+from strandline.queries.audit_records import AuditRecord
 from tasks.auditing import verify_audit_log as module
 from tasks.auditing.verify_audit_log import FindingKind, refuse_tampered, verify_audit_log
 from tasks.observability.audit_log.audit_chain import canonical_text, hash_of
@@ -19,6 +27,30 @@ from tests.tasks.auditing.conftest import entry
 def found(log, *anchors):
     verification = verify_audit_log(log.spark, log.settings, anchors)
     return {(each.kind, each.first, each.last) for each in verification.findings}
+
+
+def test_the_text_of_a_record_and_its_hash_are_what_they_have_always_been():
+    at = datetime(2026, 3, 1, 12, 0, 0, 5, tzinfo=UTC)
+    text = canonical_text(entry(7), 7, at)
+
+    assert text == (
+        '{"action":"publish","actor":"user ada on ward","batch_id":"b7","contract":null,'
+        '"contract_version":null,"counts":{"rows_read":7,"rows_refused":0},'
+        '"details":{"contract_before":"readings 1.0.0"},"key_ids":["k1"],"reason":"load",'
+        '"recorded_at":"2026-03-01T12:00:00.000005Z","run_id":null,"sequence":7,'
+        '"snapshot_id":"4611686018427387911","subject":"lake.clinic.patients","version":1}'
+    )
+    assert hash_of("0" * 64, text) == (
+        "8116a8e1d84e40297a44990ae492f65cdc762d49c1e43272133f8013de253e62"
+    )
+
+
+def test_the_log_has_a_column_for_each_attribute_of_an_entry_and_for_its_place_in_the_chain():
+    chain = {"sequence", "recorded_at", "previous_hash", "record_hash", "record"}
+    columns = [each.name for each in load_ledger(LEDGERS / "audit_log.yaml").columns]
+
+    assert {*columns} == {*entry(1).values()} | chain
+    assert {each.name for each in fields(AuditRecord)} == {*columns} - {"previous_hash", "record"}
 
 
 def test_an_untouched_log_is_verified_from_its_first_record_to_its_last(twenty):
@@ -150,6 +182,38 @@ def test_what_lies_at_the_ends_of_ranges_is_compared_too(tampered, monkeypatch):
 
     tampered.sql("DELETE FROM {log} WHERE sequence IN (5, 9, 10, 11)")
     assert found(tampered) == {(FindingKind.MISSING, 5, 5), (FindingKind.MISSING, 9, 11)}
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_a_million_records_are_verified_in_the_least_memory_that_spark_takes(make_log, tmp_path):
+    log = make_log()
+    for start in range(1, 1_000_001, 25_000):
+        log.append(*[entry(number) for number in range(start, start + 25_000)])
+    spark = log.settings.spark.model_copy(update={"driver_memory": "512m"})
+    blocks = block_lookup.save_local(
+        tmp_path / "blocks.yaml",
+        ("default", log.settings.model_copy(update={"spark": spark})),
+        ("local", spark),
+        ("local", log.settings.lakehouse),
+        ("local", log.settings.key_ring),
+    )
+    outcome = subprocess.run(
+        [sys.executable, "-m", "tests.tasks.auditing.verifying"],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, block_lookup.VARIABLE: str(blocks)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert outcome.returncode == 0, outcome.stderr[-3000:]
+    (line,) = [each for each in outcome.stdout.splitlines() if each.startswith("VERIFIED ")]
+    told = json.loads(line.removeprefix("VERIFIED "))
+    sys.stdout.write(f"{line}\n")
+    assert (told["records"], told["findings"]) == (1_000_000, [])
+    # Prefect and PySpark have most of it; the records as Python has them would be gigabytes.
+    assert told["python_mib"] < 600
 
 
 def test_the_error_names_the_first_finding_and_what_to_do(tampered):

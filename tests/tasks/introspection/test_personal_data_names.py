@@ -9,7 +9,9 @@ from tasks.introspection.personal_data_names import (
     TEXT,
     is_about_people,
     kind_named,
+    lists_people,
     name_words,
+    names_a_person,
 )
 
 
@@ -97,6 +99,15 @@ def test_tables_of_people_are_told_from_others():
     assert is_about_people("crm_customers")
     assert is_about_people("Mitarbeiter")
     assert not is_about_people("products")
+
+
+def test_what_identifies_a_person_is_told_by_its_name():
+    for name in ("customer_id", "PatientNo", "customerid", "kunde", "insured_person_ref"):
+        assert names_a_person(name)
+    for name in ("order_id", "num_users", "customers", "created_by_user_id", "customer_type", "id"):
+        assert not names_a_person(name)
+    assert lists_people("crm_customers")
+    assert not lists_people("customer_orders")
 
 
 def test_each_kind_is_called_by_words_that_a_name_can_have():

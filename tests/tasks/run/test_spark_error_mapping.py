@@ -11,6 +11,7 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F
 
 from contracts.errors import (
+    DataError,
     EnvironmentUnfitError,
     KeyUnavailableError,
     LakehouseUnavailableError,
@@ -161,7 +162,7 @@ def test_spark_that_is_killed_at_its_work_ends_in_no_traceback(spark):
     assert "Traceback" not in ended.stderr
 
 
-def test_a_missing_data_key_is_named_by_its_mark_also_from_within_a_write(spark, lake_namespace):
+def test_a_token_that_does_not_open_and_a_missing_key_are_told(spark, lake_namespace):
     made, other = DataKey("made", b"m" * 32), DataKey("other", b"o" * 32)
     sealed = token(F.lit(CELL), kind="string", key=made, table="t", column="c")
     spark.range(1).select(sealed.alias("c")).writeTo(f"{lake_namespace}.sealed").create()
@@ -173,3 +174,8 @@ def test_a_missing_data_key_is_named_by_its_mark_also_from_within_a_write(spark,
             act()
         assert caught.value.found == f"no key with the mark {key_mark('made').hex()}"
         assert CELL not in str(caught.value)
+
+    moved = decrypted(F.col("c"), {"made": made}, table="t", column_name="d", kind="string")
+    with pytest.raises(DataError, match="changed, or moved") as found, map_spark_errors("a", "b"):
+        spark.table(f"{lake_namespace}.sealed").select(moved).collect()
+    assert type(found.value) is DataError
