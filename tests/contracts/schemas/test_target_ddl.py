@@ -138,9 +138,12 @@ def test_the_specified_columns_come_first_and_in_their_order(contract):
 
 def test_the_data_dictionary_has_every_column_and_shows_both_types(contract):
     text = data_dictionary(contract)
-    lines = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    of_columns, of_roles = rows[: len(contract.columns)], rows[len(contract.columns) :]
+    lines = {line.split("`")[1]: line for line in of_columns}
 
     assert list(lines) == [column.name for column in contract.columns]
+    assert [line.split("`")[1] for line in of_roles] == [role.name for role in contract.roles]
     assert "| DECIMAL(10,2) | binary |" in lines["new_source_column3"]
     assert "| CONFIDENTIAL | encrypted |" in lines["new_source_column3"]
     assert "masked but for 2 characters" in lines["new_source_column2"]
