@@ -113,7 +113,6 @@ def certificate_page(certificate: ErasureCertificate) -> list[RenderableType]:
     if proof is not None:
         pairs += [
             ("unusual rows", count(certificate.unusual_rows)),
-            ("keys of persons", f"{count(certificate.subject_keys)} destroyed"),
             ("staged batches", f"{count(certificate.stages)} dropped, the next load reads again"),
             ("older states", f"{count(purged.snapshots)} gone, with {many(purged.files, 'file')}"),
             ("kept by others", ", ".join(certificate.foreign_refs) or NOTHING),
@@ -121,6 +120,8 @@ def certificate_page(certificate: ErasureCertificate) -> list[RenderableType]:
             ("took", duration((certificate.ended - certificate.began).total_seconds())),
             ("erasure", certificate.erasure_id),
         ]
+    if certificate.subject_keys:
+        pairs.append(("keys of persons", f"{count(certificate.subject_keys)} destroyed"))
     title = Text.assemble((certificate.table, "bold"), f"  {persons} {done}")
     digests = [Text(each.digest, "dim") for each in certificate.subjects[:_SHOWN]]
     more = len(certificate.subjects) - len(digests)

@@ -73,9 +73,10 @@ def rotation_page(outcome: RotationOutcome) -> list[RenderableType]:
         ("values of versions", count(outcome.versions)),
         ("values of kept events", count(outcome.kept_events)),
         ("refused rows", count(outcome.quarantined)),
-        ("keys of persons", f"{count(outcome.subject_keys)} wrapped anew"),
         ("took", duration(outcome.seconds)),
     ]
+    if outcome.subject_keys:
+        pairs.append(("keys of persons", f"{count(outcome.subject_keys)} wrapped anew"))
     return [title, facts(pairs)]
 
 
