@@ -27,7 +27,12 @@ from history.iceberg.history_table import exists
 from history.model.history_settings import HistorySettings
 from history.spark.checkpoint import checkpoint
 from history.upkeep.erase_rows import ErasedRows, RowErasure, erase_rows, marked_rows
-from history.upkeep.purge_states import PurgedStates, foreign_refs, purge_history
+from history.upkeep.purge_states import (
+    PurgedStates,
+    foreign_refs,
+    purge_history,
+    purge_table,
+)
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.compiler.source_kind_in_history_table import with_recorded_source_kind
 from tasks.erasure.data_subjects import DataSubjects, data_subjects
@@ -326,13 +331,16 @@ class _Erasure:
         spark, purged, unusual = self.spark, PurgedStates(), 0
         target = F.lit(self.target).alias("target_table")
         keys = None if erased.keys is None else keys_as_kept(erased.keys, self.contract.key)
+        ledger = self._ledger("quarantine")
         if refused:
-            ledger = self._ledger("quarantine")
             # Finding them decrypts: once is enough.
             rows = checkpoint(quarantined_subjects(spark, self.persons, ledger, self.target)).rows
             by_key = rows.select("record_key")
             keys = by_key if keys is None else keys.unionByName(by_key)
             purged += erase_ledger_rows(spark, ledger, rows.select(ROW_ID, target), _SAME_ROW)
+        elif exists(spark, ledger):
+            # A row that was settled or corrected is as it was in the states before that.
+            purged += purge_table(spark, ledger)
         ledger = self._ledger("unusual_rows")
         if keys is not None and exists(spark, ledger):
             mine = spark.table(ledger).where(F.col("target_table") == self.target)
