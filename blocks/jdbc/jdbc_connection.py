@@ -22,6 +22,7 @@ from blocks.jdbc.jdbc_errors import meaning_of_exception
 from blocks.jdbc.jdbc_settings import JdbcSettings
 from blocks.source_dialects.consistent_read import SourceReading
 from blocks.source_dialects.error_meanings import unavailable
+from blocks.source_dialects.source_sessions import SourceSessions, no_details
 from blocks.spark.jvm_launch import running_session
 from contracts.errors import EnvironmentUnfitError, SettingsError, StrandlineError
 from contracts.model.source_relation import Relation, RelationDetails
@@ -30,7 +31,7 @@ __all__ = ["JdbcSource"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JdbcSource:
+class JdbcSource(SourceSessions):
     """One database and its login. Times are in seconds."""
 
     settings: JdbcSettings
@@ -56,26 +57,6 @@ class JdbcSource:
         if self.settings.session_statement is not None:
             options["sessionInitStatement"] = self.settings.session_statement
         return options
-
-    def columns(self, schema: str, table: str) -> dict[str, str]:
-        """The columns of a table in their order, each with its type as the database writes it.
-
-        Raises:
-            SchemaDriftError: There is no such table that the user may see.
-        """
-        with self._session() as session:
-            described = session.relation(schema, table)
-        return {column.name: column.type for column in described.columns}
-
-    def query_row(self, statement: str) -> tuple[object, ...]:
-        """The first row of what a statement returns, as text; empty when it returns none."""
-        with self._session() as session:
-            return session.query_row(statement)
-
-    def check(self) -> None:
-        """Connect, and begin a session."""
-        with self._session():
-            pass
 
     @contextmanager
     def reading(self) -> Iterator[SourceReading]:
@@ -156,11 +137,8 @@ class _Session:
         Raises:
             SettingsError: Always.
         """
-        raise SettingsError(
-            where=f"{self.source.where}, table {schema}.{table}",
-            expected="a PostgreSQL, of whose catalog a contract can be made",
-            found="a database that is read by its JDBC driver",
-            next_step="Write the contract by hand: docs/source-types.md has the types.",
+        raise no_details(
+            self.source.where, schema, table, found="a database that is read by its JDBC driver"
         )
 
     def jdbc_options(self) -> dict[str, str]:

@@ -23,7 +23,8 @@ from blocks.mariadb.mariadb_errors import TIMED_OUT, meaning_of_number
 from blocks.mariadb.mariadb_security import MariadbSecurity
 from blocks.mariadb.mariadb_session import READ_ONLY, session_variables
 from blocks.source_dialects.consistent_read import SourceReading
-from contracts.errors import SettingsError, SourceAccessError, StrandlineError
+from blocks.source_dialects.source_sessions import SourceSessions, no_details
+from contracts.errors import SourceAccessError, StrandlineError
 from contracts.model.source_relation import Relation, RelationDetails
 
 __all__ = ["MARIADB_DRIVER", "MariadbSource"]
@@ -74,7 +75,7 @@ _LIST_AGE = 0.11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MariadbSource:
+class MariadbSource(SourceSessions):
     """One server, database and login. Times are in seconds."""
 
     packages: ClassVar[tuple[str, ...]] = (MARIADB_DRIVER,)
@@ -100,26 +101,6 @@ class MariadbSource:
         """
         with self._session() as session:
             return session.jdbc_options()
-
-    def columns(self, schema: str, table: str) -> dict[str, str]:
-        """The columns of a table in their order, each with its type as the database writes it.
-
-        Raises:
-            SchemaDriftError: There is no such table that the user may read.
-        """
-        with self._session() as session:
-            described = session.relation(schema, table)
-        return {column.name: column.type for column in described.columns}
-
-    def query_row(self, statement: str) -> tuple[object, ...]:
-        """The first row of what a statement returns; empty when it returns none."""
-        with self._session() as session:
-            return session.query_row(statement)
-
-    def check(self) -> None:
-        """Connect, and set the session."""
-        with self._session():
-            pass
 
     @contextmanager
     def reading(self) -> Iterator[SourceReading]:
@@ -225,12 +206,7 @@ class _Session:
         Raises:
             SettingsError: Always.
         """
-        raise SettingsError(
-            where=f"{self.source.where}, table {schema}.{table}",
-            expected="a PostgreSQL, of whose catalog a contract can be made",
-            found="a MariaDB or MySQL",
-            next_step="Write the contract by hand: docs/source-types.md has the types.",
-        )
+        raise no_details(self.source.where, schema, table, found="a MariaDB or MySQL")
 
     def oldest_open(self) -> tuple[datetime | None, bool]:
         """The begin of the oldest transaction of others, and whether all of them may be seen."""

@@ -26,6 +26,7 @@ from blocks.postgres.session_settings import APPLICATION, transaction
 from blocks.postgres.sqlstate_errors import Meaning, meaning_of_message, meaning_of_state
 from blocks.postgres.transport_security import TransportSecurity
 from blocks.source_dialects.consistent_read import SourceReading
+from blocks.source_dialects.source_sessions import SourceSessions
 from contracts.errors import StrandlineError
 from contracts.model.source_relation import Relation, RelationDetails
 
@@ -94,7 +95,7 @@ server that hangs does not end the statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostgresqlSource:
+class PostgresqlSource(SourceSessions):
     """One database and its login. Times are in seconds."""
 
     packages: ClassVar[tuple[str, ...]] = (JDBC_DRIVER,)
@@ -146,27 +147,6 @@ class PostgresqlSource:
                 statement_timeout=self.statement_timeout, snapshot=snapshot, within=True
             ),
         }
-
-    def columns(self, schema: str, table: str) -> dict[str, str]:
-        """The columns of a table in their order, each with its type as the database writes it.
-
-        Raises:
-            SchemaDriftError: There is no such table.
-            SourceAccessError: There is, but its columns are not ours to see.
-        """
-        with self._session() as session:
-            described = session.relation(schema, table)
-        return {column.name: column.type for column in described.columns}
-
-    def query_row(self, statement: str) -> tuple[object, ...]:
-        """The first row of what a statement returns; empty when it returns none."""
-        with self._session() as session:
-            return session.query_row(statement)
-
-    def check(self) -> None:
-        """Connect, without a query."""
-        with self._session():
-            pass
 
     @contextmanager
     def reading(self) -> Iterator[SourceReading]:

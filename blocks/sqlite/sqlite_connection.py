@@ -17,9 +17,10 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from blocks.source_dialects.consistent_read import SourceReading
+from blocks.source_dialects.source_sessions import SourceSessions, no_details
 from blocks.sqlite.sqlite_catalog import sqlite_relation
 from blocks.sqlite.sqlite_errors import meaning_of_code
-from contracts.errors import SettingsError, StrandlineError
+from contracts.errors import StrandlineError
 from contracts.model.source_relation import Relation, RelationDetails
 
 __all__ = ["SQLITE_DRIVER", "SqliteSource"]
@@ -34,7 +35,7 @@ _INTERRUPTED = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SqliteSource:
+class SqliteSource(SourceSessions):
     """One file. Times are in seconds."""
 
     packages: ClassVar[tuple[str, ...]] = (SQLITE_DRIVER,)
@@ -57,21 +58,6 @@ class SqliteSource:
             # So this driver names the time that a statement may wait for a lock.
             "queryTimeout": str(self.lock_timeout),
         }
-
-    def columns(self, schema: str, table: str) -> dict[str, str]:
-        """The columns of a table in their order, each with its type as it is declared.
-
-        Raises:
-            SchemaDriftError: There is no such table.
-        """
-        with self._session() as session:
-            described = session.relation(schema, table)
-        return {column.name: column.type for column in described.columns}
-
-    def query_row(self, statement: str) -> tuple[object, ...]:
-        """The first row of what a statement returns; empty when it returns none."""
-        with self._session() as session:
-            return session.query_row(statement)
 
     def check(self) -> None:
         """Open the file and read its first page: opening alone looks at nothing."""
@@ -140,12 +126,7 @@ class _Session:
         Raises:
             SettingsError: Always.
         """
-        raise SettingsError(
-            where=f"{self.source.where}, table {schema}.{table}",
-            expected="a PostgreSQL, of whose catalog a contract can be made",
-            found="a SQLite database",
-            next_step="Write the contract by hand: docs/source-types.md has the types.",
-        )
+        raise no_details(self.source.where, schema, table, found="a SQLite database")
 
     def jdbc_options(self) -> dict[str, str]:
         """For Spark's JDBC reader."""
