@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import ClassVar, Literal, Protocol, Self, TypeAlias
 
 from prefect.blocks.core import Block
-from pydantic import ConfigDict, Field, HttpUrl, SecretStr, model_validator
+from prefect_aws import AwsSecret
+from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr, SecretStr, model_validator
 
 from blocks.embedded_postgres import running_postgres
 from blocks.jdbc.jdbc_connection import JdbcSource
@@ -30,6 +31,7 @@ from blocks.postgres.transport_security import (
 )
 from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
 from blocks.source_dialects.consistent_read import SourceReading
+from blocks.source_dialects.secret_login import Login, login_of_secret
 from blocks.sqlite.sqlite_connection import SqliteSource
 
 __all__ = ["SourceDatabase"]
@@ -78,6 +80,7 @@ class SourceDatabase(Block):
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
+    _login: Login | None = PrivateAttr(default=None)
 
     _block_type_name = "Strandline Source Database"
     _block_type_slug = "strandline-source-database"
@@ -99,6 +102,13 @@ class SourceDatabase(Block):
     )
     user: str = Field(default="", description="The user to log in as; reading is all it needs.")
     password: SecretStr = Field(default=SecretStr(""), description="The password of the user.")
+    login_from: AwsSecret | None = Field(
+        default=None,
+        description=(
+            "The secret of AWS Secrets Manager that has the password instead: as text, or as the "
+            "JSON object of Amazon's own rotation, whose username counts where no user is given."
+        ),
+    )
     ssl_mode: TlsMode | None = Field(
         default=None,
         description=(
@@ -191,8 +201,16 @@ class SourceDatabase(Block):
     @model_validator(mode="after")
     def _has_a_user(self) -> Self:
         needed = self.dialect in ("postgresql", "mariadb")
-        if needed and self.embedded_directory is None and not self.user:
-            message = "a user is needed, or the directory of an embedded database"
+        nobody = not self.user and self.login_from is None
+        if needed and self.embedded_directory is None and nobody:
+            message = "a user is needed, or a secret, or the directory of an embedded database"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_password(self) -> Self:
+        if self.login_from is not None and self.password.get_secret_value():
+            message = "password and login_from exclude each other"
             raise ValueError(message)
         return self
 
@@ -306,14 +324,27 @@ class SourceDatabase(Block):
         """
         return self._source().query_row(sql)
 
+    def login(self) -> Login:
+        """Who logs in; a secret is read once for as long as the block lives, which is a run.
+
+        Raises:
+            SettingsError: The secret is not there, not ours to read, or has no password.
+            SecretServiceUnavailableError: AWS Secrets Manager does not answer.
+        """
+        if self.login_from is None:
+            return Login(self.user, self.password.get_secret_value())
+        if self._login is None:
+            self._login = login_of_secret(self.login_from, user=self.user)
+        return self._login
+
     def _source(self, seconds: float | None = None) -> Source:
         longest = self.statement_timeout_seconds
         timeout = longest if seconds is None else max(1, min(longest, math.ceil(seconds)))
         if self.jdbc is not None:
             return JdbcSource(
                 settings=self.jdbc,
-                user=self.user,
-                password=self.password.get_secret_value(),
+                user=self.login().user,
+                password=self.login().password,
                 connect_timeout=self.connect_timeout_seconds,
                 statement_timeout=timeout,
             )
@@ -327,16 +358,19 @@ class _Dialect:
 
 
 def _postgresql(block: SourceDatabase, timeout: int) -> PostgresqlSource:
-    host, port, user, password = block.host, block.port, block.user, block.password
-    if block.embedded_directory is not None:
+    host, port = block.host, block.port
+    if block.embedded_directory is None:
+        login = block.login()
+    else:
         server = running_postgres(block.embedded_directory)
-        host, port, user, password = server.host, server.port, server.user, server.password
+        host, port = server.host, server.port
+        login = Login(server.user, server.password.get_secret_value())
     return PostgresqlSource(
         host=host,
         port=port,
         database=block.database,
-        user=user,
-        password=password.get_secret_value(),
+        user=login.user,
+        password=login.password,
         security=TransportSecurity.of(
             host,
             block.ssl_mode,
@@ -354,8 +388,8 @@ def _mariadb(block: SourceDatabase, timeout: int) -> MariadbSource:
         host=block.host,
         port=block.port,
         database=block.database,
-        user=block.user,
-        password=block.password.get_secret_value(),
+        user=block.login().user,
+        password=block.login().password,
         security=MariadbSecurity.of(block.host, block.ssl_mode, block.ssl_root_certificate),
         connect_timeout=block.connect_timeout_seconds,
         statement_timeout=timeout,

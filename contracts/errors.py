@@ -10,6 +10,7 @@
     │   ├── SourceBusyError           other runs hold all connections that runs may have
     │   ├── LakehouseUnavailableError the catalog or the storage did not answer
     │   ├── KeyServiceUnavailableError the place of the keys did not answer
+    │   ├── SecretServiceUnavailableError the place of a source's password did not answer
     │   ├── CommitConflictError       another writer published first
     │   ├── TableBusyError            another run has locked this table
     │   ├── LoadTimedOutError         the load took longer than it may
@@ -61,6 +62,7 @@ __all__ = [
     "QualityGateError",
     "RetryableError",
     "SchemaDriftError",
+    "SecretServiceUnavailableError",
     "SettingsError",
     "SourceAccessError",
     "SourceBusyError",
@@ -140,6 +142,10 @@ class LakehouseUnavailableError(RetryableError):
 
 class KeyServiceUnavailableError(RetryableError):
     """The key management service, or the place of the wrapped keys, did not answer."""
+
+
+class SecretServiceUnavailableError(RetryableError):
+    """The service that keeps the password of a source did not answer."""
 
 
 class CommitConflictError(RetryableError):

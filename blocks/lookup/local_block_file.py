@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast, get_args
 
 import yaml
 from prefect.blocks.core import Block
-from prefect_aws import AwsCredentials
+from prefect_aws import AwsCredentials, AwsSecret
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -30,6 +30,7 @@ __all__ = ["TYPES", "BlockFile", "write_blocks"]
 
 TYPES: Mapping[str, type[Block]] = {
     "aws-credentials": AwsCredentials,
+    "aws-secret": AwsSecret,
     "source-database": SourceDatabase,
     "lakehouse": Lakehouse,
     "spark-runtime": SparkRuntime,
