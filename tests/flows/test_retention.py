@@ -89,6 +89,7 @@ def audited(place):
     return [row.counts for row in log.orderBy("sequence").collect()]
 
 
+@pytest.mark.nightly
 def test_the_drill(  # noqa: PLR0915 - one story, on one lake
     make_workplace, tmp_path, monkeypatch, capsys
 ):
