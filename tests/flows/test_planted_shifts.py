@@ -101,7 +101,6 @@ def failed(found):
     return {name for name, each in found.items() if each.outcome == "failed"}
 
 
-@pytest.mark.nightly
 def test_like_batches_are_found_alike_and_too_few_are_not_judged(shifted):
     second = {name: each for name, each in shifted["second"].items() if name != ("freshness",)}
 
