@@ -17,7 +17,7 @@ from blocks.run_settings import RunSettings
 from history.iceberg.history_table import exists
 from tasks.observability.ledger_tables import append, ensure_ledger
 from tasks.run.run_context import ledger_table
-from tasks.transforms.subject_digests import SUBJECT_DIGEST
+from tasks.transforms.subject_digests import SUBJECT_DIGEST, names_literal
 
 ERASED_SUBJECTS = "erased_subjects"
 
@@ -41,7 +41,7 @@ def erased_digests(
     erased = spark.table(table).where(is_erased(target))
     named_by = [tuple(row[0]) for row in erased.select("subject_columns").distinct().collect()]
     return {
-        columns: erased.where(F.col("subject_columns") == _array(columns))
+        columns: erased.where(F.col("subject_columns") == names_literal(columns))
         .select(SUBJECT_DIGEST)
         .distinct()
         for columns in sorted(named_by)
@@ -77,11 +77,11 @@ def record_erased(
     ensure_ledger(spark, settings, ERASED_SUBJECTS)
     table = ledger_table(settings, ERASED_SUBJECTS)
     listed = spark.table(table).where(is_erased(target))
-    listed = listed.where(F.col("subject_columns") == _array(columns)).select(SUBJECT_DIGEST)
+    listed = listed.where(F.col("subject_columns") == names_literal(columns)).select(SUBJECT_DIGEST)
     new = digests.select(SUBJECT_DIGEST).distinct().join(listed, SUBJECT_DIGEST, "left_anti")
     rows = new.select(
         F.lit(target).alias("target_table"),
-        _array(columns).alias("subject_columns"),
+        names_literal(columns).alias("subject_columns"),
         F.col(SUBJECT_DIGEST),
         F.lit(erasure_id).alias("erasure_id"),
         F.lit(at).alias("erased_at"),
@@ -102,7 +102,7 @@ def unverified(
     if not exists(spark, table):
         return frozenset()
     begun = spark.table(table).where(is_erased(target) & F.col("verified_at").isNull())
-    begun = begun.where(F.col("subject_columns") == _array(columns))
+    begun = begun.where(F.col("subject_columns") == names_literal(columns))
     rows = begun.join(digests.select(SUBJECT_DIGEST), SUBJECT_DIGEST, "left_semi")
     return frozenset(row[0] for row in rows.select(SUBJECT_DIGEST).distinct().collect())
 
@@ -134,7 +134,7 @@ def lift(
     if not exists(spark, table):
         return 0
     listed = spark.table(table).where(is_erased(target))
-    listed = listed.where(F.col("subject_columns") == _array(columns))
+    listed = listed.where(F.col("subject_columns") == names_literal(columns))
     listed = listed.join(digests.select(SUBJECT_DIGEST), SUBJECT_DIGEST, "left_semi")
     count = listed.select(SUBJECT_DIGEST).distinct().count()
     if count:
@@ -153,7 +153,7 @@ def _set(
 ) -> None:
     table, view = ledger_table(settings, ERASED_SUBJECTS), "strandline_erased_subjects"
     persons = digests.select(SUBJECT_DIGEST).distinct()
-    persons.withColumn("columns", _array(columns)).createOrReplaceTempView(view)
+    persons.withColumn("columns", names_literal(columns)).createOrReplaceTempView(view)
     try:
         spark.sql(
             f"MERGE INTO {table} t USING {view} s ON t.target_table = :target "
@@ -164,7 +164,3 @@ def _set(
         )
     finally:
         spark.catalog.dropTempView(view)
-
-
-def _array(columns: tuple[str, ...]) -> Column:
-    return F.array(*[F.lit(name) for name in columns])

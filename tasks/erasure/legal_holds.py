@@ -30,7 +30,7 @@ from tasks.observability.ledger_tables import append, ensure_ledger
 from tasks.run.run_context import ledger_table
 from tasks.transforms.protection.column_protection import compile_protection
 from tasks.transforms.stored_subject_digest import STORED_DIGEST, stored_as, with_stored_digest
-from tasks.transforms.subject_digests import SUBJECT_DIGEST
+from tasks.transforms.subject_digests import SUBJECT_DIGEST, names_literal
 
 LEGAL_HOLDS = "legal_holds"
 
@@ -195,8 +195,8 @@ def place_hold(
         ensure_ledger(spark, settings, LEGAL_HOLDS)
         known: dict[str, Column] = {
             "target_table": F.lit(target),
-            "subject_columns": _array(subjects.columns),
-            "stored_as": _array(stored_as(subjects.columns, compile_protection(contract))),
+            "subject_columns": names_literal(subjects.columns),
+            "stored_as": names_literal(stored_as(subjects.columns, compile_protection(contract))),
             "hold_id": F.lit(request.hold_id),
             "matter": F.lit(matter),
             "placed_at": F.lit(request.at),
@@ -277,7 +277,7 @@ def _chosen(holds: DataFrame, hold_id: str | None, subjects: DataSubjects | None
     if hold_id is not None:
         holds = holds.where(F.col("hold_id") == hold_id)
     if subjects is not None:
-        holds = holds.where(F.col("subject_columns") == _array(subjects.columns))
+        holds = holds.where(F.col("subject_columns") == names_literal(subjects.columns))
         holds = holds.join(subjects.frame.select(SUBJECT_DIGEST), SUBJECT_DIGEST, "left_semi")
     # The persons' values are read once, here, and the digests alone are kept.
     return checkpoint(holds.select("hold_id", SUBJECT_DIGEST).distinct()).rows
@@ -369,7 +369,3 @@ def _entry(
         counts=counts,
         details={"account": current_actor(), **details},
     )
-
-
-def _array(names: Sequence[str]) -> Column:
-    return F.array(*[F.lit(name) for name in names])

@@ -13,11 +13,10 @@ from contracts.schemas.spark_schemas import event_schema
 from history.spark.column_quoting_and_comparison import named
 from history.writing.quarantine_table import EVENT_FORM, SOURCE_FORM, record_key
 from tasks.erasure.data_subjects import DataSubjects
-from tasks.erasure.subject_key_ledger import key_records
-from tasks.transforms.mapping.column_mapping import mapped_column
-from tasks.transforms.protection.column_protection import compile_protection
+from tasks.erasure.subject_key_ledger import key_records, with_subjects_of_source_rows
+from tasks.transforms.protection.column_protection import SUBJECT, compile_protection
 from tasks.transforms.rows_from_quarantine import ROW_ID, events, form, row_id, rows_of_source
-from tasks.transforms.subject_digests import SUBJECT_DIGEST, with_subject_digest
+from tasks.transforms.subject_digests import SUBJECT_DIGEST
 
 
 def quarantined_subjects(
@@ -46,12 +45,9 @@ def quarantined_subjects(
         key_records(spark, settings, target),
         table=contract.target,
     )
-    clear = from_source.select(
-        ROW_ID,
-        *[mapped_column(contract, contract.column(name)).alias(name) for name in subjects.columns],
-    )
-    key = settings.key_ring.keys_for(contract.target, create=False).fingerprint.material
-    digested = with_subject_digest(clear, subjects.columns, key, table=contract.target)
+    key = settings.key_ring.keys_for(contract.target, create=False).fingerprint
+    about = with_subjects_of_source_rows(from_source, contract, key)
+    digested = about.select(ROW_ID, F.col(SUBJECT).alias(SUBJECT_DIGEST))
     persons = F.broadcast(subjects.frame.select(SUBJECT_DIGEST))
     found = digested.join(persons, SUBJECT_DIGEST, "left_semi").select(ROW_ID, SUBJECT_DIGEST)
     in_events = events(rows.where(kind == EVENT_FORM), event_schema(contract))

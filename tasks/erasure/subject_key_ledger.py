@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from blocks.run_settings import RunSettings
@@ -28,7 +28,7 @@ from tasks.transforms.protection.subject_key_encryption import (
     subject_keyring,
     wrapped_by,
 )
-from tasks.transforms.subject_digests import SUBJECT_DIGEST, subject_message
+from tasks.transforms.subject_digests import SUBJECT_DIGEST, names_literal, subject_message
 from tasks.transforms.subject_keys import MADE_KEY, SUBJECT_KEY, SubjectKeys
 
 SUBJECT_KEYS = "subject_keys"
@@ -58,7 +58,7 @@ def subject_keys(
     every = run.spark.table(ledger_table(run.settings, SUBJECT_KEYS))
     ledger = every.where(F.col("target_table") == run.target)
     rows = ledger.where(
-        (F.col("subject_columns") == _array(columns))
+        (F.col("subject_columns") == names_literal(columns))
         & wrapped_by(F.col(SUBJECT_KEY), frozenset(opening))
     )
     known = rows.groupBy(SUBJECT_DIGEST).agg(F.min(SUBJECT_KEY).alias(SUBJECT_KEY))
@@ -74,7 +74,7 @@ def record_made_keys(run: Run, columns: tuple[str, ...], rows: DataFrame) -> Non
     append(
         made.agg(F.min(MADE_KEY).alias(SUBJECT_KEY)).select(
             F.lit(run.target).alias("target_table"),
-            _array(columns).alias("subject_columns"),
+            names_literal(columns).alias("subject_columns"),
             F.col(SUBJECT).alias(SUBJECT_DIGEST),
             SUBJECT_KEY,
             F.lit(run.batch_id).alias("batch_id"),
@@ -185,7 +185,3 @@ def count_subject_keys(
 def _of_persons(ledger: DataFrame, target: str, persons: DataFrame) -> DataFrame:
     own = ledger.where(F.col("target_table") == target)
     return own.join(persons, SUBJECT_DIGEST, "left_semi")
-
-
-def _array(columns: tuple[str, ...]) -> Column:
-    return F.array(*[F.lit(name) for name in columns])

@@ -38,6 +38,11 @@ _LEAST_OCTETS, _BLOCK_OCTETS = 16, 8
 _TEXTS = "array<map<string,string>>"
 
 
+def names_literal(names: Sequence[str]) -> Column:
+    """Names of columns as the ledgers of persons keep them: one array, in their order."""
+    return F.array(*[F.lit(name) for name in names])
+
+
 def subject_message(table: str, values: Mapping[str, Column], schema: T.StructType) -> Column:
     """What is hashed of a person: null where one of the values is.
 

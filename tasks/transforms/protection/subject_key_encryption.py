@@ -25,8 +25,9 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache, partial
 
 import pyarrow as pa
 from cryptography.exceptions import InvalidTag
@@ -300,14 +301,16 @@ def _opening(keys: Mapping[str, DataKey], table: str, column: str, letter: str) 
     where = f"{table}, column {column}"
 
     def open_all(tokens: pa.Array, records: pa.Array) -> pa.Array:
-        by_mark, of_table = _by_mark(opening), ciphers_by_mark(opening, table, column)
+        # A batch has many tokens of one person.
+        open_record = cache(partial(opened_record, opening=_by_mark(opening)))
+        of_table = ciphers_by_mark(opening, table, column)
         ciphers = _Ciphers(table, column)
         values: list[bytes | None] = []
         for token, record in zip(tokens.to_pylist(), records.to_pylist(), strict=True):
             if token is None:
                 values.append(None)
             elif token[: len(_BEGINNING)] == _BEGINNING:
-                values.append(_opened(token, record, by_mark, ciphers, wanted, where))
+                values.append(_opened(token, record, open_record, ciphers, wanted, where))
             else:
                 values.append(opened_token(token, of_table, wanted, where))
         return pa.array(values, pa.binary())
@@ -318,7 +321,7 @@ def _opening(keys: Mapping[str, DataKey], table: str, column: str, letter: str) 
 def _opened(
     token: bytes,
     record: bytes | None,
-    by_mark: Mapping[bytes, list[bytes]],
+    open_record: Callable[[bytes], tuple[bytes, bytes]],
     ciphers: _Ciphers,
     letter: bytes,
     where: str,
@@ -333,7 +336,7 @@ def _opened(
             found=f"no record of the key {key_id.hex()}",
             next_step="Accept that the value was erased: the key goes with its person.",
         )
-    found, person = opened_record(record, by_mark)
+    found, person = open_record(record)
     cipher, bound = ciphers.of(found, person)
     nonce, rest = token[_HEADER_OCTETS:][:NONCE_OCTETS], token[_HEADER_OCTETS + NONCE_OCTETS :]
     try:
