@@ -13,6 +13,8 @@ SETTINGS = HistorySettings(key=("key",), sequence="at", tracked=("value",))
 
 
 def held_by(spark):
+    """Numbers of the RDDs held now. Spark lets go in the background of what nobody refers to any more, so
+    that what other tests left may vanish at any time: compare by inclusion."""
     return set(spark.sparkContext._jsc.getPersistentRDDs().keySet())
 
 
@@ -26,7 +28,7 @@ def test_what_is_held_in_passing_is_let_go_and_what_lasts_is_let_go_by_name(spar
     assert len(held_by(spark) - before) == 1
     assert lasts.rows.count() == 5
     unpersist(lasts.rows)
-    assert held_by(spark) == before
+    assert held_by(spark) <= before
 
 
 def test_an_error_lets_go_too(spark):
@@ -40,7 +42,7 @@ def test_an_error_lets_go_too(spark):
     with pytest.raises(ZeroDivisionError):
         fail()
 
-    assert held_by(spark) == before
+    assert held_by(spark) <= before
 
 
 def test_loads_and_rebuilds_leave_nothing_held(spark, lake_namespace):
@@ -53,4 +55,4 @@ def test_loads_and_rebuilds_leave_nothing_held(spark, lake_namespace):
     assert rebuild(spark, table, SETTINGS, time=NOW).published
     assert not rebuild(spark, table, SETTINGS, time=NOW + timedelta(hours=1)).published
 
-    assert held_by(spark) == before
+    assert held_by(spark) <= before
