@@ -26,12 +26,14 @@ class SqlDialect(ABC):
         sessions_share_a_state: Whether a read has one state for all its sessions, so that it can
             be bounded by an earlier query and cut into slices.
         no_text: A null of a text type.
+        page_of_row: The column by which a range of pages is read; empty: there is none.
     """
 
     name: str
     quote = '"'
     sessions_share_a_state = False
     no_text = "NULL"
+    page_of_row = ""
 
     def quoted(self, name: str) -> str:
         """A name as an identifier, whatever it contains."""
@@ -67,6 +69,15 @@ class SqlDialect(ABC):
     def date_literal(self, day: date) -> str:
         """A day."""
         return f"DATE '{day.isoformat()}'"
+
+    def page_literal(self, page: int) -> str:
+        """The beginning of a page, as `page_of_row` compares with it."""
+        return str(page)
+
+    def quantiles(self, value: str, fractions: Sequence[float]) -> str:
+        """The array of the values up to which these fractions of all lie; null: it can't tell."""
+        del value, fractions
+        return "NULL"
 
     def comparable_time(self, quoted: str) -> str:
         """The SQL of a date or timestamp column as a literal compares with it; null: it can't."""
