@@ -64,8 +64,8 @@ def extract(run: Run, contract: Contract, reading: SourceReading) -> Extraction:
     from_watermark = compiled.incremental and not run.full
     after = previous.watermark if from_watermark else None
     most = run.settings.slices
-    bounds = compiled.query.bounds(after=after, read_at=reading.now, slices=most)
-    low, high, _, count, cuts = reading.query_row(bounds)
+    bounds = compiled.query.bounds(after=after, slices=most)
+    low, high, count, cuts = reading.query_row(bounds)
     rows = int(str(count))
     _refuse_empty(compiled, rows, first_load=previous.state is None)
     pruned = (low, high) if compiled.partitioned and low is not None else None

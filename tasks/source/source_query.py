@@ -38,7 +38,6 @@ class SourceQuery:
         dialect: How the database quotes names and writes literals.
         items: What is selected: each column through its carrier, `SLICE`, `UNFIT`.
         origin: The table, quoted.
-        watermark: The SQL of a row's watermark; None: there is none.
         watermark_columns: The watermark columns in their order, each with whether it holds days.
         incomparable: When a watermark column has a value that no bound compares with.
         overlap: How far behind a watermark is read again.
@@ -53,7 +52,6 @@ class SourceQuery:
     dialect: SqlDialect
     items: tuple[str, ...]
     origin: str
-    watermark: str | None
     watermark_columns: tuple[tuple[str, bool], ...]
     incomparable: tuple[str, ...]
     overlap: timedelta
@@ -94,18 +92,11 @@ class SourceQuery:
         items = ",\n  ".join(self.items)
         return f"SELECT\n  {items}\nFROM {self.origin}{_where(conditions)}"
 
-    def bounds(
-        self,
-        *,
-        after: datetime | None = None,
-        read_at: datetime | None = None,
-        slices: int = 1,
-    ) -> str:
+    def bounds(self, *, after: datetime | None = None, slices: int = 1) -> str:
         """One row about what `rows` would read from the same watermark on.
 
         Its columns: `lowest` and `highest` of the partition column (null when there is none, or
-        when a time is beyond Python's range; rows may then lie beyond any other bound), the
-        greatest finite `watermark` that is not after `read_at` (null when there is none),
+        when a time is beyond Python's range; rows may then lie beyond any other bound),
         `row_count`, and `cuts`: the values of the partition column that cut the rows into so many
         slices of as many rows; null where pages cut them, or nothing can.
         """
@@ -118,7 +109,6 @@ class SourceQuery:
             f"SELECT\n"
             f"  {lowest} AS lowest,\n"
             f"  {highest} AS highest,\n"
-            f"  {self._newest(read_at)} AS watermark,\n"
             f"  COUNT(*) AS row_count,\n"
             f"  {cuts} AS cuts\n"
             f"FROM {self.origin}{_where(self._from_watermark(after))}"
@@ -158,15 +148,6 @@ class SourceQuery:
             return conditions
         return [f"({' AND '.join(conditions)} OR {self.partition} IS NULL)"]
 
-    def _newest(self, read_at: datetime | None) -> str:
-        """The greatest watermark that Python can represent and that is not after the read."""
-        if self.watermark is None:
-            return "NULL"
-        by_days = all(by_day for _, by_day in self.watermark_columns)
-        kind = "date" if by_days else "timestamp"
-        in_range = _within_python(self.watermark, kind, self.dialect, last=read_at)
-        return f"MAX(CASE WHEN {in_range} THEN {self.watermark} END)"
-
 
 def compile_source_query(
     contract: Contract, relation: Relation, *, dialect: SqlDialect = POSTGRESQL
@@ -188,7 +169,6 @@ def compile_source_query(
         (sql.comparable_time(sql.quoted(name)), kinds.get(name) == "date")
         for name in source.watermark
     )
-    names = ", ".join(name for name, _ in watermarks)
     odd = [sql.incomparable_time(sql.quoted(name)) for name in source.watermark]
     # Where the rows are of another state than their bounds, a bound could leave one out.
     partition = source.partition_column if sql.sessions_share_a_state else None
@@ -199,7 +179,6 @@ def compile_source_query(
         dialect=sql,
         items=tuple(_items(contract, relation, sql, by_page=bool(pages), by_value=bool(sliced))),
         origin=f"{sql.quoted(relation.schema)}.{sql.quoted(relation.name)}",
-        watermark=(f"COALESCE({names})" if len(watermarks) > 1 else names) or None,
         watermark_columns=watermarks,
         incomparable=tuple(condition for condition in odd if condition is not None),
         overlap=source.overlap,
@@ -318,9 +297,9 @@ def _bounded(kind: str) -> bool:
     return is_temporal(kind) or family(kind) == "integer" or kind.startswith("decimal")
 
 
-def _within_python(value: str, kind: str, dialect: SqlDialect, last: datetime | None = None) -> str:
-    """Whether Python can represent a time, and it is not after the last."""
-    first, end = _FIRST, last or _LAST
-    bounds = (first.date(), in_utc(end).date()) if kind == "date" else (first, end)
+def _within_python(value: str, kind: str, dialect: SqlDialect) -> str:
+    """Whether Python can represent a time."""
+    first, end = _FIRST, _LAST
+    bounds = (first.date(), end.date()) if kind == "date" else (first, end)
     low, high = (dialect.literal(bound) for bound in bounds)
     return f"{value} >= {low} AND {value} <= {high}"
