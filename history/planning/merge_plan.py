@@ -64,6 +64,11 @@ class MergePlan:
         return self.opened + self.counts["action_update"]
 
     @property
+    def audited(self) -> int:
+        """Versions that an audit looks at: those written, and those that stay as they are."""
+        return self.appended + self.counts["untouched"]
+
+    @property
     def changes(self) -> int:
         """Changes of the versions and of the kept events."""
         return self.opened + self.removed + self.keeps
@@ -104,6 +109,7 @@ def plan_counts(settings: HistorySettings) -> Mapping[str, Column]:
     counts |= {
         "closed": main["is_current"] & action.isNotNull() & ~still_open,
         "touched_closed": touched & ~main["is_current"],
+        "untouched": main.isNotNull() & action.isNull(),
         "deleted": new & (F.col("__op") == DELETE),
         "unchanged": new & F.col("__unchanged"),
         "late": new & F.col("__arrives_late"),
