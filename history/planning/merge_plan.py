@@ -24,10 +24,8 @@ from history.planning.scd2_versions import (
     winning_candidates,
     with_shared_instant,
 )
-from history.spark.column_quoting_and_comparison import (
-    count_of,
-    named,
-)
+from history.spark.checkpoint import Checkpoint, checkpoint
+from history.spark.column_quoting_and_comparison import count_of, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,8 @@ class MergePlan:
 
     `columns` are the event columns, `extra` the table's others but the interval, `key_range` is
     that of the batch, `settings` are those the plan was made with, evolved columns included.
-    `surplus` are stored rows of touched instants beyond one: a sound table has none.
+    `surplus` are stored rows of touched instants beyond one: a sound table has none. `by_range`:
+    each of the rows' partitions has a range of the keys of its own.
     """
 
     rows: DataFrame
@@ -46,6 +45,7 @@ class MergePlan:
     key_range: KeyRange
     settings: HistorySettings
     surplus: int = 0
+    by_range: bool = False
 
     @property
     def opened(self) -> int:
@@ -80,14 +80,30 @@ class MergePlan:
 
 
 def plan_timeline(
-    timeline: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
+    timeline: EventTimeline,
+    settings: HistorySettings,
+    columns: tuple[str, ...],
+    *,
+    all_decided: bool = False,
 ) -> DataFrame:
     """The plan of a timeline: one row an instant with its actions (`plan_versions`)."""
     winners = only_candidates(timeline.rows, columns)
     if timeline.crowded:
         ranked = rank_candidates(with_shared_instant(timeline.rows), settings, columns)
         winners = winners.unionByName(winning_candidates(ranked, settings, columns))
-    return plan_versions(winners, settings, columns)
+    return plan_versions(winners, settings, columns, all_decided=all_decided)
+
+
+def planned_timeline(
+    timeline: EventTimeline,
+    settings: HistorySettings,
+    columns: tuple[str, ...],
+    *,
+    all_decided: bool = False,
+) -> Checkpoint:
+    """The plan of a timeline, held until it is published or refused, with its counts."""
+    plan = plan_timeline(timeline, settings, columns, all_decided=all_decided)
+    return checkpoint(plan, plan_counts(settings), lasting=True)
 
 
 def conflicting_events(
