@@ -106,8 +106,8 @@ MUTANTS = (
     Mutant(
         "a version ends where the next one or a delete begins",
         scd2_versions,
-        'F.lead("__effective_from").over(boundaries)',
-        'F.lead("__effective_from").over(timeline)',
+        'F.when(F.col("__boundary"), F.col("__effective_from"))',
+        'F.col("__effective_from")',
     ),
     Mutant(
         "the greatest tie-breaker wins",
