@@ -14,16 +14,18 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, ClassVar
 
 import pymysql
 
 from blocks.mariadb.mariadb_catalog import mariadb_relation
+from blocks.mariadb.mariadb_details import mariadb_details
 from blocks.mariadb.mariadb_errors import TIMED_OUT, meaning_of_number
 from blocks.mariadb.mariadb_security import MariadbSecurity
-from blocks.mariadb.mariadb_session import READ_ONLY, session_variables
+from blocks.mariadb.mariadb_session import READ_ONLY, session_variables, statement_limit
 from blocks.source_dialects.consistent_read import SourceReading
-from blocks.source_dialects.source_sessions import SourceSessions, no_details
+from blocks.source_dialects.source_sessions import SourceSessions
 from contracts.errors import SourceAccessError, StrandlineError
 from contracts.model.source_relation import Relation, RelationDetails
 
@@ -129,11 +131,7 @@ class MariadbSource(SourceSessions):
     @contextmanager
     def _session(self) -> Iterator[_Session]:
         with closing(self._connected()) as connection:
-            variables = session_variables(
-                is_mariadb="mariadb" in str(connection.get_server_info()).lower(),
-                statement_timeout=self.statement_timeout,
-            )
-            session = _Session(self, connection, variables)
+            session = _Session(self, connection)
             session.begin()
             yield session
 
@@ -173,12 +171,22 @@ class _Session:
 
     source: MariadbSource
     connection: Any = field(repr=False)
-    variables: dict[str, str]
+
+    @property
+    def is_mariadb(self) -> bool:
+        """Else it is a MySQL."""
+        return "mariadb" in str(self.connection.get_server_info()).lower()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Those of each session, Spark's too."""
+        return session_variables(
+            is_mariadb=self.is_mariadb, statement_timeout=self.source.statement_timeout
+        )
 
     def begin(self) -> None:
         """Set the session as Spark's are."""
-        settings = ", ".join(f"{name} = {text}" for name, text in self.variables.items())
-        self.query_row(f"SET {settings}")
+        self._set(self.variables)
         self.query_row(READ_ONLY)
 
     def relation(self, schema: str, table: str) -> Relation:
@@ -193,20 +201,23 @@ class _Session:
             row = cursor.fetchone()
         return tuple(row) if row is not None else ()
 
-    def rows(self, statement: str, *, seconds: int) -> list[tuple[object, ...]]:
-        """All rows of a statement that may take so long, in whole seconds."""
-        del seconds  # the session's own limit holds
+    def rows(
+        self, statement: str, *, seconds: int, most: int | None = None
+    ) -> list[tuple[object, ...]]:
+        """The rows of a statement that may take so long, and no more than so many."""
+        self._limit_statements(min(seconds, self.source.statement_timeout))
         with self._cursor() as cursor:
             cursor.execute(statement)
-            return [tuple(row) for row in cursor.fetchall()]
+            found = [tuple(row) for row in islice(cursor, most)]
+        self._limit_statements(self.source.statement_timeout)
+        return found
 
     def details(self, schema: str, table: str) -> RelationDetails:
-        """Not provided.
-
-        Raises:
-            SettingsError: Always.
-        """
-        raise no_details(self.source.where, schema, table, found="a MariaDB or MySQL")
+        """All that the catalog says of a table."""
+        with self._cursor() as cursor:
+            return mariadb_details(
+                cursor, self.source.where, schema, table, is_mariadb=self.is_mariadb
+            )
 
     def oldest_open(self) -> tuple[datetime | None, bool]:
         """The begin of the oldest transaction of others, and whether all of them may be seen."""
@@ -259,6 +270,12 @@ class _Session:
             # Of each statement; the driver sets it in place of the session's own.
             "queryTimeout": str(source.statement_timeout),
         }
+
+    def _limit_statements(self, seconds: int) -> None:
+        self._set(statement_limit(is_mariadb=self.is_mariadb, seconds=seconds))
+
+    def _set(self, variables: dict[str, str]) -> None:
+        self.query_row("SET " + ", ".join(f"{name} = {text}" for name, text in variables.items()))
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
