@@ -69,9 +69,10 @@ ORDER BY c.constraint_name
 """
 
 _KINDS = {"BASE TABLE": "table", "SYSTEM VERSIONED": "table"}
-_NAME = re.compile(r"`((?:[^`]|``)+)`")
+_NAME = re.compile(r"""'(?:[^'\\]|\\.|'')*'|`((?:[^`]|``)+)`|"((?:[^"]|"")+)\"""")
+"""Of text nothing, of a name one group or the other: which quotes it has, `sql_mode` says."""
 _LABEL = re.compile(r"'((?:[^']|'')*)'")
-_VALID_JSON = re.compile(r"^json_valid\(`((?:[^`]|``)+)`\)$")
+_VALID_JSON = re.compile(r"""^json_valid\([`"](.+)[`"]\)$""")
 """The constraint by which MariaDB makes a document of a LONGTEXT."""
 _UNTOLD = ("who owns a table",)
 
@@ -159,14 +160,18 @@ def _labels(declared: str) -> tuple[str, ...]:
 
 
 def _names(expression: str) -> list[str]:
-    return [name.replace("``", "`") for name in _NAME.findall(expression)]
+    """The names in quotes, which names in the catalog always have."""
+    found = _NAME.findall(expression)
+    names = (back.replace("``", "`") or double.replace('""', '"') for back, double in found)
+    return [name for name in names if name]
 
 
 def _partitioned_by(parts: list[tuple[Any, ...]]) -> tuple[str, ...]:
     """The columns, where there is nothing but columns."""
     ((expression,), *_) = parts or [("",)]
     names = _names(expression or "")
-    return tuple(names) if ",".join(f"`{name}`" for name in names) == expression else ()
+    bare = _NAME.sub("", expression or "").strip(", ")
+    return () if bare else tuple(names)
 
 
 def _keys(described: Relation, indexes: list[tuple[Any, ...]]) -> tuple[UniqueKey, ...]:

@@ -9,14 +9,10 @@ SQLite, "PRAGMA Statements" and "The SQLITE_STAT Tables".
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator
 
-from sqlglot import exp, parse_one
-from sqlglot.errors import SqlglotError
-
+from blocks.sqlite.create_statement import checks_of, computed_columns, definitions_of
 from blocks.sqlite.sqlite_catalog import sqlite_relation
 from contracts.model.source_relation import (
-    CheckConstraint,
     ColumnDetails,
     ForeignKey,
     RelationDetails,
@@ -57,9 +53,10 @@ def sqlite_details(
     key = [name for (name,) in connection.execute(_KEY, (table, schema))]
     types = {name: declared for name, declared, _, _ in rows}
     numbered = len(key) == 1 and types[key[0]].upper() == "INTEGER"
-    made = _statement(connection, schema, table)
-    computed = _computed(made, types)
-    untold = _UNTOLD if made is not None or kind == "view" else (*_UNTOLD, "CHECK constraints")
+    statement = _statement(connection, schema, table)
+    definitions = definitions_of(statement)
+    computed = computed_columns(definitions, types)
+    untold = _UNTOLD if definitions or kind == "view" else (*_UNTOLD, "CHECK constraints")
     return RelationDetails(
         relation=described,
         kind={"virtual": "virtual table"}.get(kind, kind),
@@ -69,7 +66,7 @@ def sqlite_details(
         partitioned_by=(),
         keys=_keys(connection, schema, table, tuple(key)),
         foreign_keys=_foreign_keys(connection, schema, table),
-        checks=tuple(_checks(made)),
+        checks=tuple(checks_of(statement, definitions)),
         # Times are compared by an expression, since they are text in many forms: no index of a
         # column serves it.
         indexed=frozenset(),
@@ -132,37 +129,11 @@ def _foreign_keys(
     return tuple(keys)
 
 
-def _statement(connection: sqlite3.Connection, schema: str, table: str) -> exp.Expr | None:
-    """The statement that made the table; None: it is not understood, or there is none."""
+def _statement(connection: sqlite3.Connection, schema: str, table: str) -> str:
+    """The statement that made the table; empty: there is none."""
     query = f"SELECT sql FROM {_quoted(schema)}.sqlite_schema WHERE name = ?"  # noqa: S608 - quoted
     found = connection.execute(query, (table,)).fetchone()
-    try:
-        made: exp.Expr | None = parse_one(str(found[0]), read="sqlite") if found else None
-    except SqlglotError:
-        return None
-    return made if isinstance(made, exp.Create) else None
-
-
-def _computed(made: exp.Expr | None, names: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """By generated column, those that it is computed from."""
-    known = {name.lower(): name for name in names}
-    found = {}
-    for column in made.find_all(exp.ColumnDef) if made is not None else ():
-        for constraint in column.find_all(exp.ComputedColumnConstraint):
-            parts = [part.name.lower() for part in constraint.find_all(exp.Column)]
-            if column.name.lower() in known and known.keys() >= {*parts}:
-                of = dict.fromkeys(known[part] for part in parts)
-                found[known[column.name.lower()]] = tuple(of)
-    return found
-
-
-def _checks(made: exp.Expr | None) -> Iterator[CheckConstraint]:
-    """Those of the table and of its columns, each with its name, or else its number."""
-    checks = made.find_all(exp.CheckColumnConstraint) if made is not None else ()
-    for number, check in enumerate(checks, 1):
-        named = isinstance(check.parent, exp.Constraint | exp.ColumnConstraint)
-        name = check.parent.name if named and check.parent is not None else ""
-        yield CheckConstraint(name or f"CHECK {number}", check.this.sql(dialect="sqlite"))
+    return str(found[0]) if found and found[0] else ""
 
 
 def _quoted(name: str) -> str:

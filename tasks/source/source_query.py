@@ -144,7 +144,7 @@ class SourceQuery:
     def _newest(self, read_at: datetime | None) -> str:
         """The greatest watermark that Python can represent and that is not after the read."""
         if self.watermark is None:
-            return "NULL"
+            return self.dialect.no_value
         by_days = all(by_day for _, by_day in self.watermark_columns)
         kind = "date" if by_days else "timestamp"
         in_range = _within_python(self.watermark, kind, self.dialect, last=read_at)
@@ -269,7 +269,7 @@ def _extreme(function: str, name: str, kinds: dict[str, str], dialect: SqlDialec
     kind = kinds.get(name, "")
     column = f"{function}({dialect.quoted(name)})"
     if not _bounded(kind):
-        return "NULL"
+        return dialect.no_value
     if is_temporal(kind):
         return f"CASE WHEN {_within_python(column, kind, dialect)} THEN {column} END"
     return column

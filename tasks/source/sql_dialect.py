@@ -26,12 +26,14 @@ class SqlDialect(ABC):
         sessions_share_a_state: Whether a read has one state for all its sessions, so that it can
             be bounded by an earlier query and cut into slices.
         no_text: A null of a text type.
+        no_value: A null of any type, in a list of what is selected.
     """
 
     name: str
     quote = '"'
     sessions_share_a_state = False
     no_text = "NULL"
+    no_value = "NULL"
 
     def quoted(self, name: str) -> str:
         """A name as an identifier, whatever it contains."""

@@ -160,9 +160,81 @@ def test_a_table_that_may_not_be_seen_is_missing_and_near_ones_are_named(source)
     assert "shop.orders" in error.found
 
 
-def test_a_contract_is_not_made_of_its_catalog(source):
-    with source.reading() as reading:
-        assert isinstance(error_of(lambda: reading.details("shop", "orders")), SettingsError)
+DESCRIBED = (
+    "USE shop",
+    "CREATE TABLE shops (name VARCHAR(9) PRIMARY KEY) COMMENT = 'Where they sell'",
+    (
+        "CREATE TABLE sales (tenant INT, id INT AUTO_INCREMENT,"
+        " `e``\"Mail` VARCHAR(20) COMMENT 'x',"
+        " made VARCHAR(30) AS (CONCAT(`e``\"Mail`, 'id`s')) STORED, shop VARCHAR(9), document JSON,"
+        " mood ENUM('a','it''s','b,c'), odd ENUM('a\\\\b'), a INT CHECK (a > 1), day DATE NOT NULL,"
+        " CONSTRAINT one CHECK (a < tenant), PRIMARY KEY (tenant, id), UNIQUE k (shop, a),"
+        " KEY (id), KEY of_day (day, a), KEY part (made(3)),"
+        " FOREIGN KEY (shop) REFERENCES shops (name))"
+    ),
+    "INSERT INTO sales (tenant, id, day) VALUES (1, 1, '2024-01-01')",
+    (
+        "CREATE TABLE parted (id INT, day DATE, PRIMARY KEY (id, day))"
+        " PARTITION BY RANGE COLUMNS (day) (PARTITION p VALUES LESS THAN (MAXVALUE))"
+    ),
+    "CREATE TABLE hashed (id INT PRIMARY KEY) PARTITION BY HASH (id + 1) PARTITIONS 2",
+    "CREATE VIEW sold AS SELECT id, day FROM sales",
+    "CREATE USER part@'127.0.0.1' IDENTIFIED BY 'tests'' own'",
+    "GRANT SELECT (id, day), INSERT (shop) ON shop.sales TO part@'127.0.0.1'",
+    "ANALYZE TABLE sales",
+)
+
+
+@pytest.fixture(scope="module")
+def described(server):
+    server.execute(*DESCRIBED)
+    yield server
+    server.execute("DROP USER part@'127.0.0.1'")
+
+
+def test_the_catalog_tells_what_a_contract_is_made_of(described):
+    with described.source("shop", user="reader").reading() as reading:
+        sales, shops = reading.details("shop", "sales"), reading.details("shop", "shops")
+        parted, hashed = reading.details("shop", "parted"), reading.details("shop", "hashed")
+        sold = reading.details("shop", "sold")
+
+    assert (sales.kind, sales.rows, shops.comment) == ("table", 1, "Where they sell")
+    assert [(key.name, key.columns, key.primary) for key in sales.keys] == [
+        ("PRIMARY", ("tenant", "id"), True), ("k", ("shop", "a"), False),
+    ]  # fmt: skip
+    assert [(key.columns, key.schema, key.table, key.referenced) for key in sales.foreign_keys] == [
+        (("shop",), "shop", "shops", ("name",))
+    ]
+    assert {check.name for check in sales.checks} == {"a", "one"}
+    assert sales.indexed == {"tenant", "shop", "id", "day"}
+    columns = sales.columns
+    assert columns["made"].made_of == ('e`"Mail',)
+    assert [name for name, each in columns.items() if each.generated] == ["made"]
+    assert [name for name, each in columns.items() if each.identity] == ["id"]
+    assert (columns['e`"Mail'].comment, columns["document"].declared) == ("x", "json")
+    assert (columns["mood"].labels, columns["odd"].labels) == (("a", "it's", "b,c"), ())
+    assert (parted.kind, parted.partitioned_by) == ("partitioned table", ("day",))
+    assert (hashed.kind, hashed.partitioned_by) == ("partitioned table", ())
+    assert (sold.kind, sold.comment, sold.keys, sold.rows) == ("view", "", (), None)
+
+
+def test_of_a_table_that_one_sees_in_part_no_key_is_proved(described):
+    with described.source("shop", user="part").reading() as reading:
+        sales = reading.details("shop", "sales")
+
+    # The server lists a key without the columns that are hidden: (id) of (tenant, id).
+    assert (sales.relation.unique_keys, sales.keys) == ((), ())
+    assert {name: each.readable for name, each in sales.columns.items()} == {
+        "id": True, "shop": False, "day": True,
+    }  # fmt: skip
+
+
+def test_rows_are_so_many_and_in_so_much_time(described):
+    with described.source("shop").reading() as reading:
+        assert len(reading.rows("SELECT seq FROM seq_1_to_9", seconds=5, most=3)) == 3
+        with pytest.raises(SourceUnavailableError):
+            reading.rows("SELECT SLEEP(3)", seconds=1)
+        assert reading.query_row("SELECT 1") == (1,)
 
 
 def test_the_oldest_open_transaction_of_others_is_told(server, source):
