@@ -70,7 +70,7 @@ def write_contract(screen: CommandOutput, options: ContractOptions) -> None:
         SourceAccessError: The source refuses the user, or the table.
         SourceUnavailableError: It does not answer.
     """
-    table = _table(options.table)
+    table = _table(options)
     path = _path(options, table)
     others = _others(path)
     names = _names(options, table, path)
@@ -104,21 +104,33 @@ def _start_driver(source: SourceDatabase, settings: str) -> None:
             session(block, source)
 
 
-def _table(typed: str) -> tuple[str, str]:
+def _table(options: ContractOptions) -> tuple[str, str]:
     """Schema and table: as the catalog has them, or in the quotes of SQL."""
+    typed = options.table
     match = _QUOTED.match(typed)
     if match is None:
+        next_step = "Correct it."
+        if "." not in typed:
+            next_step = f"{_COMMAND} --table {_usual_schema(options.source)}.{typed}"
         raise UsageError(
             where=f"{_COMMAND} --table",
             expected="SCHEMA.TABLE; a name with a dot in it is quoted: '\"my.schema\".customers'",
             found=typed,
-            next_step=f"{_COMMAND} --table public.{typed}" if "." not in typed else "Correct it.",
+            next_step=next_step,
         )
     schema, table = (
         quoted.replace('""', '"') if quoted is not None else plain
         for quoted, plain in (match.group(1, 2), match.group(3, 4))
     )
     return schema, table
+
+
+def _usual_schema(name: str) -> str:
+    """Where the tables of a source mostly are."""
+    source = block_lookup.source(name)
+    if source.dialect == "mariadb":
+        return source.database
+    return {"postgresql": "public", "sqlite": "main"}.get(source.dialect, "SCHEMA")
 
 
 def _path(options: ContractOptions, table: tuple[str, str]) -> Path:
