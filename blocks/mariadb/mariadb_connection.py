@@ -8,11 +8,12 @@ Small queries go through PyMySQL, rows through MariaDB Connector/J, which speaks
 
 from __future__ import annotations
 
+import secrets
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, ClassVar
@@ -71,6 +72,15 @@ InnoDB hands on a list that it keeps for as long as it is read more often than e
 begins first: a list that has it has all that began before. Its times are in the zone of the
 server's system, and so has the session's to be, while it asks."""
 
+_RUNNING = """
+SELECT p.id
+FROM information_schema.processlist AS p
+WHERE p.user = SUBSTRING_INDEX(USER(), '@', 1) AND LEFT(p.info, {length}) = '{mark}'
+"""
+"""The sessions with a statement that begins so. Everybody sees and may end the sessions of the own
+user, without a right to."""
+_NO_SESSION = 1094
+
 _LISTS = 20
 _LIST_AGE = 0.11
 """How often, and after how many seconds each, a list without our transaction is asked for again."""
@@ -110,17 +120,26 @@ class MariadbSource(SourceSessions):
 
         No sessions of these servers can share a state, so rows are read by one statement in one
         session, and their bounds and the values that checks look up by others before.
+
+        When it fails, its sessions are ended, whatever they do: nobody waits for their answers.
         """
         with self._session() as session:
             oldest, complete = session.oldest_open()
             (now,) = session.query_row("SELECT UTC_TIMESTAMP(6)")
-            yield SourceReading(
-                now=_moment(now),
-                oldest_open=oldest,
-                open_unknown=not complete,
-                session=session,
-                as_text=True,
-            )
+            marked = replace(session, mark=f"/* {_APPLICATION} {secrets.token_hex(4)} */")
+            try:
+                yield SourceReading(
+                    now=_moment(now),
+                    oldest_open=oldest,
+                    open_unknown=not complete,
+                    session=marked,
+                    as_text=True,
+                )
+            except BaseException:
+                # The failure itself matters more than sessions that can't be ended.
+                with suppress(StrandlineError):
+                    self._end_sessions(marked)
+                raise
 
     def refusal(self, error: Exception) -> StrandlineError:
         """The driver's error as one of our own."""
@@ -134,6 +153,15 @@ class MariadbSource(SourceSessions):
             session = _Session(self, connection)
             session.begin()
             yield session
+
+    def _end_sessions(self, reading: _Session) -> None:
+        """End what a read still does, from a session of its own: its first may be waiting."""
+        quick = replace(self, connect_timeout=2, statement_timeout=_GRACE_SECONDS)
+        running = _RUNNING.format(length=len(reading.mark), mark=reading.mark)
+        with quick._session() as session:  # noqa: SLF001 - of the same class
+            others = [number for (number,) in session.rows(running, seconds=_GRACE_SECONDS)]
+            for number in (reading.number, *others):
+                session.end(int(str(number)))
 
     def _connected(self) -> Any:
         try:
@@ -171,6 +199,22 @@ class _Session:
 
     source: MariadbSource
     connection: Any = field(repr=False)
+    mark: str = ""
+    """What the statements of Spark's sessions begin with."""
+
+    @property
+    def number(self) -> int:
+        """Of the session, as the server counts."""
+        return int(self.connection.thread_id())
+
+    def end(self, number: int) -> None:
+        """End a session, if it is there."""
+        with self._cursor() as cursor:
+            try:
+                cursor.execute(f"KILL CONNECTION {number}")
+            except pymysql.Error as error:
+                if _number(error) != _NO_SESSION:
+                    raise
 
     @property
     def is_mariadb(self) -> bool:
@@ -267,6 +311,7 @@ class _Session:
             "user": source.user,
             "password": source.password,
             "sessionInitStatement": READ_ONLY,
+            **({"prepareQuery": f"{self.mark} "} if self.mark else {}),
             # Of each statement; the driver sets it in place of the session's own.
             "queryTimeout": str(source.statement_timeout),
         }

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from py4j.protocol import Py4JJavaError
 from pydantic import SecretStr, ValidationError
 
 from blocks.source_database import SourceDatabase
@@ -286,6 +288,51 @@ def test_a_replica_does_not_know_what_is_open_on_its_primary(server, source):
             assert (reading.oldest_open, reading.open_unknown) == (None, True)
     finally:
         server.execute("SET GLOBAL read_only = 0")
+
+
+def asleep(server):
+    """How many sessions wait in a SLEEP."""
+    query = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'"
+    with closing(server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchone()[0]
+
+
+def wait_for(server, number, seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and asleep(server) != number:
+        time.sleep(0.05)
+    return asleep(server)
+
+
+@pytest.mark.parametrize("which", ["ours", "of Spark"])
+def test_a_read_that_is_interrupted_leaves_no_statement_in_the_database(server, spark, which):
+    """By a user who may see and end no sessions but those of the own name."""
+    block, ended = server.source("shop", user="reader"), []
+
+    def read(reading):
+        query = "SELECT SUM(SLEEP(seq)) AS s FROM shop.seq_100_to_109"
+        try:
+            if which == "ours":
+                reading.query_row(query)
+            options = {**reading.jdbc_options(), "query": query, "customSchema": "s STRING"}
+            spark.read.format("jdbc").options(**options).load().collect()
+        except (StrandlineError, Py4JJavaError) as error:
+            ended.append(error)
+
+    def interrupted():
+        with block.reading() as reading:
+            reader = threading.Thread(target=read, args=[reading])
+            reader.start()
+            assert wait_for(server, 1, 30) == 1
+            raise KeyboardInterrupt
+
+    with block.reading() as other:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert wait_for(server, 0, 5) == 0
+        # Nothing but what is its own is ended.
+        assert other.query_row("SELECT 1") == (1,)
 
 
 def test_sessions_of_spark_are_set_as_ours_are(source, spark):
