@@ -75,10 +75,12 @@ server's system, and so has the session's to be, while it asks."""
 _RUNNING = """
 SELECT p.id
 FROM information_schema.processlist AS p
-WHERE p.user = SUBSTRING_INDEX(USER(), '@', 1) AND LEFT(p.info, {length}) = '{mark}'
+WHERE
+    p.user = SUBSTRING_INDEX(USER(), '@', 1) AND INSTR(p.info, '{mark}') > 0
+    AND p.id <> CONNECTION_ID()
 """
-"""The sessions with a statement that begins so. Everybody sees and may end the sessions of the own
-user, without a right to."""
+"""The sessions with a statement that is marked so. Everybody sees and may end the sessions of the
+own user, without a right to."""
 _NO_SESSION = 1094
 
 _LISTS = 20
@@ -157,7 +159,7 @@ class MariadbSource(SourceSessions):
     def _end_sessions(self, reading: _Session) -> None:
         """End what a read still does, from a session of its own: its first may be waiting."""
         quick = replace(self, connect_timeout=2, statement_timeout=_GRACE_SECONDS)
-        running = _RUNNING.format(length=len(reading.mark), mark=reading.mark)
+        running = _RUNNING.format(mark=reading.mark)
         with quick._session() as session:  # noqa: SLF001 - of the same class
             others = [number for (number,) in session.rows(running, seconds=_GRACE_SECONDS)]
             for number in (reading.number, *others):
@@ -200,7 +202,7 @@ class _Session:
     source: MariadbSource
     connection: Any = field(repr=False)
     mark: str = ""
-    """What the statements of Spark's sessions begin with."""
+    """A comment in the statements of Spark's sessions, by which these are found."""
 
     @property
     def number(self) -> int:
