@@ -56,8 +56,9 @@ _SECONDS_TO_START = 60
 class MariadbServer:
     """A running server: its superuser, and users who may only read.
 
-    `reader` may see no sessions of others, `watcher` may, `stranger` may read nothing. `authority`
-    is the file of who vouches for the server, by the name `localhost`.
+    `reader` may see no sessions of others, `watcher` may, `stranger` may read nothing, `certified`
+    has to show a certificate. `authority` is the file of who vouches for the server, by the name
+    `localhost`, and for a client, whose certificate is beside it.
     """
 
     port: int
@@ -123,6 +124,7 @@ def mariadb_server(directory: Path) -> Iterator[MariadbServer]:
                     ("reader", "SELECT", ""),
                     ("watcher", "SELECT, PROCESS", ""),
                     ("stranger", "USAGE", ""),
+                    ("certified", "SELECT, PROCESS", "REQUIRE SUBJECT '/CN=a client'"),
                 )
             ),
             encoding="utf-8",
@@ -130,7 +132,7 @@ def mariadb_server(directory: Path) -> Iterator[MariadbServer]:
         options = ("--bind-address=127.0.0.1", f"--port={port}", f"--init-file={users}")
         authority = certificates(directory)
         both = directory / "server.pem"
-        tls = (f"--ssl-cert={both}", f"--ssl-key={both}")
+        tls = (f"--ssl-cert={both}", f"--ssl-key={both}", f"--ssl-ca={authority}")
         short = f"--socket=/tmp/strandline-mariadb-{port}.sock"
         process = subprocess.Popen(
             [program, *_SMALL, *_ODD, *where, *options, *tls, short], stdout=log, stderr=log

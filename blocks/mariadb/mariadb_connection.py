@@ -22,8 +22,8 @@ import pymysql
 
 from blocks.mariadb.mariadb_catalog import mariadb_relation
 from blocks.mariadb.mariadb_details import mariadb_details
-from blocks.mariadb.mariadb_errors import TIMED_OUT, meaning_of_number
-from blocks.mariadb.mariadb_security import MariadbSecurity
+from blocks.mariadb.mariadb_errors import NO_KEY_STORE, TIMED_OUT, meaning_of_number
+from blocks.mariadb.mariadb_security import KeyStoreError, MariadbSecurity
 from blocks.mariadb.mariadb_session import READ_ONLY, session_variables, statement_limit
 from blocks.source_dialects.consistent_read import SourceReading
 from blocks.source_dialects.source_sessions import SourceSessions
@@ -170,6 +170,8 @@ class MariadbSource(SourceSessions):
             context = self.security.context()
         except OSError as error:
             raise meaning_of_number(_TLS).error(self.where, type(error).__name__) from None
+        except KeyStoreError as error:
+            raise NO_KEY_STORE.error(self.where, str(error)) from None
         try:
             return self._connect(context)
         except (pymysql.Error, OSError) as error:
@@ -312,6 +314,7 @@ class _Session:
             "driver": "org.mariadb.jdbc.Driver",
             "user": source.user,
             "password": source.password,
+            **source.security.jdbc_secrets(),
             "sessionInitStatement": READ_ONLY,
             **({"prepareQuery": f"{self.mark} "} if self.mark else {}),
             # Of each statement; the driver sets it in place of the session's own.

@@ -6,6 +6,12 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    load_der_private_key,
+)
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+from cryptography.x509 import load_pem_x509_certificate
 from py4j.protocol import Py4JJavaError
 from pydantic import SecretStr, ValidationError
 
@@ -18,6 +24,7 @@ from contracts.errors import (
     SourceValueError,
     StrandlineError,
 )
+from tests.blocks.postgres.tls_front import certificates
 
 TABLES = (
     "CREATE DATABASE shop",
@@ -30,6 +37,12 @@ TABLES = (
     "CREATE VIEW seen AS SELECT id, code FROM orders",
 )
 OTHER_TYPES = {"ssl_mode": "prefer"}, {"ssl_certificate": "a.pem", "ssl_key": "a.pk8"}
+HALF_STORES = (
+    {"ssl_key_store": "a.p12"},
+    {"ssl_key_store_password": "secret"},
+    {"ssl_mode": "disable", "ssl_key_store": "a.p12", "ssl_key_store_password": "secret"},
+)
+STORE_PASSWORD = "the stores' own"  # noqa: S105
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +142,77 @@ def test_both_drivers_encrypt_as_the_block_says(server, source, spark, fields, e
     (there,) = spark.read.format("jdbc").options(**options).load().first()
 
     assert (bool(here), bool(there)) == (encrypted, encrypted)
+
+
+@pytest.fixture(scope="module")
+def key_stores(server, tmp_path_factory):
+    """PKCS #12 files: of the client that the authority signed, and of one that nobody knows."""
+    folder = tmp_path_factory.mktemp("stores")
+    stranger = tmp_path_factory.mktemp("strangers")
+    certificates(stranger)
+    found = {}
+    for name, source in (("client", server.authority.parent), ("stranger", stranger)):
+        key = load_der_private_key((source / "client.pk8").read_bytes(), None)
+        certificate = load_pem_x509_certificate((source / "client.pem").read_bytes())
+        encryption = BestAvailableEncryption(STORE_PASSWORD.encode())
+        found[name] = folder / f"{name}.p12"
+        found[name].write_bytes(
+            serialize_key_and_certificates(b"mine", key, certificate, None, encryption)
+        )
+    return found
+
+
+def certified(server, store, **fields):
+    """The block of a user who has to show a certificate."""
+    shown = {} if store is None else {
+        "ssl_key_store": str(store), "ssl_key_store_password": STORE_PASSWORD,
+    }  # fmt: skip
+    return server.source("shop", user="certified", **{"ssl_mode": "require", **shown, **fields})
+
+
+def test_both_drivers_show_the_clients_certificate(server, key_stores, spark):
+    block = certified(server, key_stores["client"], ssl_mode=None)
+    query = "SELECT CURRENT_USER() AS user"
+
+    (here,) = block.query_row(query)
+    with block.reading() as reading:
+        options = reading.jdbc_options()
+        url = options.pop("url")
+        frame = spark.read.jdbc(url, f"({query}) q", predicates=["1 = 1"], properties=options)
+        (there,) = frame.first()
+
+    assert here == there == "certified@127.0.0.1"
+    assert STORE_PASSWORD not in url
+    assert STORE_PASSWORD not in f"{block!r} {block._source()!r}"
+
+
+@pytest.mark.parametrize(
+    ("store", "fields", "kind", "words"),
+    [
+        (None, {}, SourceAccessError, "without a certificate"),
+        ("stranger", {}, SettingsError, "as the block says"),
+        ("client", {"ssl_key_store": "/nowhere/a.p12"}, SettingsError, "FileNotFoundError"),
+        ("client", {"ssl_key_store": __file__}, SettingsError, "PKCS #12"),
+        ("client", {"ssl_key_store_password": SecretStr("x")}, SettingsError, "ssl_key_store"),
+    ],
+    ids=str,
+)
+def test_a_certificate_that_is_not_taken_is_told_by_what_to_do(
+    server, key_stores, store, fields, kind, words
+):
+    block = certified(server, key_stores.get(store)).model_copy(update=fields)
+
+    error = error_of(block.check)
+
+    assert isinstance(error, kind)
+    assert words in str(error)
+    assert STORE_PASSWORD not in str(error)
+
+
+@pytest.mark.parametrize("fields", HALF_STORES, ids=str)
+def test_a_key_store_has_a_password_and_is_shown(server, fields):
+    with pytest.raises(ValidationError):
+        server.source("shop", **fields)
 
 
 def test_another_host_than_the_certificates_is_refused(server, source):
