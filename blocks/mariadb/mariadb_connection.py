@@ -128,7 +128,7 @@ class MariadbSource(SourceSessions):
         with self._session() as session:
             oldest, complete = session.oldest_open()
             (now,) = session.query_row("SELECT UTC_TIMESTAMP(6)")
-            marked = replace(session, mark=f"/* {_APPLICATION} {secrets.token_hex(4)} */")
+            marked = replace(session, mark=f"/* {_APPLICATION} {secrets.token_hex(4)} */ ")
             try:
                 yield SourceReading(
                     now=_moment(now),
@@ -161,8 +161,7 @@ class MariadbSource(SourceSessions):
         quick = replace(self, connect_timeout=2, statement_timeout=_GRACE_SECONDS)
         running = _RUNNING.format(mark=reading.mark)
         with quick._session() as session:  # noqa: SLF001 - of the same class
-            others = [number for (number,) in session.rows(running, seconds=_GRACE_SECONDS)]
-            for number in (reading.number, *others):
+            for (number,) in session.rows(running, seconds=_GRACE_SECONDS):
                 session.end(int(str(number)))
 
     def _connected(self) -> Any:
@@ -204,12 +203,8 @@ class _Session:
     source: MariadbSource
     connection: Any = field(repr=False)
     mark: str = ""
-    """A comment in the statements of Spark's sessions, by which these are found."""
-
-    @property
-    def number(self) -> int:
-        """Of the session, as the server counts."""
-        return int(self.connection.thread_id())
+    """A comment in the statements of a read, by which they are found. Not by the number of a
+    session, which a server that was started again gives to another."""
 
     def end(self, number: int) -> None:
         """End a session, if it is there."""
@@ -245,7 +240,7 @@ class _Session:
     def query_row(self, statement: str) -> tuple[object, ...]:
         """The first row of what a statement returns; empty when it returns none."""
         with self._cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(self.mark + statement)
             row = cursor.fetchone()
         return tuple(row) if row is not None else ()
 
@@ -255,7 +250,7 @@ class _Session:
         """The rows of a statement that may take so long, and no more than so many."""
         self._limit_statements(min(seconds, self.source.statement_timeout))
         with self._cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(self.mark + statement)
             found = [tuple(row) for row in islice(cursor, most)]
         self._limit_statements(self.source.statement_timeout)
         return found
@@ -316,7 +311,7 @@ class _Session:
             "password": source.password,
             **source.security.jdbc_secrets(),
             "sessionInitStatement": READ_ONLY,
-            **({"prepareQuery": f"{self.mark} "} if self.mark else {}),
+            **({"prepareQuery": self.mark} if self.mark else {}),
             # Of each statement; the driver sets it in place of the session's own.
             "queryTimeout": str(source.statement_timeout),
         }
