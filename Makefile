@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := .venv-bench
 QUALITY_PEERS := .venv-bench-quality
+EXTRACT_PEERS := .venv-bench-extract
 
 # The parent shell's environment must not leak into the project's own.
 unexport PYTHONPATH VIRTUAL_ENV
@@ -13,7 +14,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-protect architecture report-screenshots load-path show-breaker setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect architecture report-screenshots load-path show-breaker setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -49,6 +50,9 @@ bench-anomalies: $(READY) ## Outliers planted in real flights: how many are foun
 
 bench-quality: $(READY) $(QUALITY_PEERS)/.ready ## What checking rows costs, beside other validators
 	@$(BIN)/python -m benchmarks.quality
+
+bench-extract: $(READY) $(EXTRACT_PEERS)/.ready ## How fast rows leave a PostgreSQL, beside other loaders
+	@$(BIN)/python -m benchmarks.extract
 
 bench-protect: $(READY) ## What protecting columns costs, of first and of incremental loads
 	@$(BIN)/python -m benchmarks.protect
@@ -96,14 +100,14 @@ lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 	  --custom-compile-command 'make lock' --output-file requirements.lock
 
 lock-bench: $(READY) ## Resolve the benchmarks' other tools anew into their lock files
-	@for tools in benchmarks benchmarks/quality; do \
+	@for tools in benchmarks benchmarks/quality benchmarks/extract; do \
 	  $(BIN)/uv pip compile $$tools/requirements.in --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
 	    --custom-compile-command 'make lock-bench' --output-file $$tools/requirements.lock || exit 1; \
 	done
 
 clean: ## Remove what was built, keep your data in .strandline
-	@rm -rf $(VENV) $(PEERS) $(QUALITY_PEERS) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf $(VENV) $(PEERS) $(QUALITY_PEERS) $(EXTRACT_PEERS) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
 	  .hypothesis .import_linter_cache
 
 $(READY): requirements.lock pyproject.toml deployments/setup.sh
@@ -121,4 +125,11 @@ $(QUALITY_PEERS)/.ready: benchmarks/quality/requirements.lock $(READY)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(QUALITY_PEERS)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes \
 	  --python $(QUALITY_PEERS)/bin/python benchmarks/quality/requirements.lock
+	@touch $@
+
+$(EXTRACT_PEERS)/.ready: benchmarks/extract/requirements.lock $(READY)
+	@echo 'Installing the loaders to measure against into $(EXTRACT_PEERS)'
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(EXTRACT_PEERS)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes \
+	  --python $(EXTRACT_PEERS)/bin/python benchmarks/extract/requirements.lock
 	@touch $@

@@ -45,7 +45,8 @@ from history.planning.event_validation import (
     reason,
     validate_events,
 )
-from history.planning.merge_plan import MergePlan, conflicting_events, plan_counts, plan_timeline
+from history.planning.first_load import plan_first_load
+from history.planning.merge_plan import MergePlan, conflicting_events, planned_timeline
 from history.planning.versions_of_batch_keys import StoredVersions, stored_versions
 from history.schema_evolution.evolve_table import evolve_table
 from history.spark.checkpoint import Checkpoint, aggregated, checkpoint, unpersist, unpersisting
@@ -339,14 +340,14 @@ def _plan_batch(
     checked = aggregated(validated, counts) if state.is_empty else checkpoint(validated, counts)
     key_range = key_range_pruning.key_range(settings, checked.counts)
     events = checked.rows.where(is_event).select(*[named(name) for name in columns], F.col("__op"))
-    timeline = event_timeline(
-        events, stored, state, batch, key_range, accepted=checked.counts["accepted"]
-    )
-    plan = checkpoint(
-        plan_timeline(timeline, settings, columns), plan_counts(settings), lasting=True
-    )
-    planned = MergePlan(plan.rows, plan.counts, columns, stored.extra, key_range, settings)
-    return _BatchPlan(batch, checked, timeline, planned)
+    accepted = checked.counts["accepted"]
+    if state.is_empty:
+        timeline, plan, by_range = plan_first_load(events, stored, settings, accepted=accepted)
+    else:
+        timeline = event_timeline(events, stored, state, batch, key_range, accepted=accepted)
+        plan, by_range = planned_timeline(timeline, settings, columns), False
+    parts = plan.rows, plan.counts, columns, stored.extra, key_range, settings
+    return _BatchPlan(batch, checked, timeline, MergePlan(*parts, by_range=by_range))
 
 
 def write_plan_to_branch(

@@ -63,8 +63,9 @@ def extract(run: Run, contract: Contract, reading: SourceReading) -> Extraction:
     previous = _previous(run, reading)
     from_watermark = compiled.incremental and not run.full
     after = previous.watermark if from_watermark else None
-    bounds = compiled.query.bounds(after=after, read_at=reading.now)
-    low, high, _, count = reading.query_row(bounds)
+    most = run.settings.slices
+    bounds = compiled.query.bounds(after=after, slices=most)
+    low, high, count, cuts = reading.query_row(bounds)
     rows = int(str(count))
     _refuse_empty(compiled, rows, first_load=previous.state is None)
     pruned = (low, high) if compiled.partitioned and low is not None else None
@@ -72,7 +73,12 @@ def extract(run: Run, contract: Contract, reading: SourceReading) -> Extraction:
     return Extraction(
         contract=compiled,
         query=compiled.query.rows(after=after, within=pruned),
-        slices=_slices(run, reading, low, high, rows),
+        slices=source_slices(
+            reading.widened(min(most, rows // ROWS_A_SLICE + 1)),
+            pages=compiled.query.pages,
+            cuts=cuts if isinstance(cuts, list) else (),
+            dialect=compiled.query.dialect,
+        ),
         rows=rows,
         first_load=previous.state is None,
         full=after is None,
@@ -123,13 +129,6 @@ def _read(contract: CompiledContract, at: datetime, after: datetime | None) -> R
     # Another column than the stamp chose the rows: which stamps were read is unknown.
     low = after - contract.overlap if contract.sequence_is_watermark else at
     return Read(at=at, full=False, low=low)
-
-
-def _slices(
-    run: Run, reading: SourceReading, low: object, high: object, rows: int
-) -> tuple[str, ...]:
-    count = reading.widened(min(run.settings.slices, rows // ROWS_A_SLICE + 1))
-    return source_slices(low, high, count, dialect=sql_dialect_of(run.source))
 
 
 def _refuse_empty(contract: CompiledContract, rows: int, *, first_load: bool) -> None:

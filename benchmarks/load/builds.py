@@ -20,7 +20,7 @@ from benchmarks.end_worker import end_worker, kill_worker
 __all__ = ["ROOT", "BuildFailedError", "BuildName", "Builds", "Process", "commit_of", "unpack"]
 
 ROOT = Path(__file__).parents[2]
-BuildName = Literal["tree", "base"]
+BuildName = Literal["tree", "base", "peers"]
 _WORKER = Path(__file__).with_name("worker.py")
 _TAIL = 40
 
@@ -34,7 +34,8 @@ class Process:
     """A build at work: one command at a time.
 
     Attributes:
-        name: `tree` is the working tree (or a commit in its place), `base` its baseline.
+        name: `tree` is the working tree (or a commit in its place), `base` its baseline, `peers`
+            other tools in an environment of their own.
         root: The directory of its lakehouse, its keys and its logs.
         says_kind: Whether its contracts may have the kind of their source.
     """
@@ -115,7 +116,13 @@ def unpack(commit: str, directory: Path) -> None:
 
 @contextmanager
 def running(
-    name: BuildName, code: Path, root: Path, *, timeout: float, worker: Path = _WORKER
+    name: BuildName,
+    code: Path,
+    root: Path,
+    *,
+    timeout: float,
+    worker: Path = _WORKER,
+    python: Path = Path(sys.executable),
 ) -> Iterator[Process]:
     """A process whose packages are those in `code`; it and what it started end with the block.
 
@@ -125,6 +132,7 @@ def running(
         root: A new directory for all its files.
         timeout: Seconds that one command may take.
         worker: The script that answers the commands.
+        python: Runs it.
     """
     root.mkdir(parents=True)
     reading, writing = os.pipe()
@@ -132,7 +140,7 @@ def running(
     with _log(root).open("wb") as output:
         process = subprocess.Popen(
             # -P: nothing is imported from the worker's own directory.
-            [sys.executable, "-P", str(worker), *arguments],
+            [str(python), "-P", str(worker), *arguments],
             cwd=code,
             env=_environment(code, root),
             stdin=subprocess.PIPE,

@@ -36,7 +36,8 @@ class Worker:
 
         Args:
             command: `connection` (the source's name in contracts), `server` (host, port, user,
-                password), `source` and `catalog` (databases on it), `spark` (fields of its block).
+                password), `source` and `catalog` (databases on it), `spark` (fields of its block),
+                `slices` (of a read, 2 unless stated).
 
         Returns:
             `says_kind`: whether contracts may have the kind of their source.
@@ -64,7 +65,7 @@ class Worker:
             ),
             contracts_directory=self.root / "contracts",
             state_directory=self.root / "state",
-            slices=2,
+            slices=command.get("slices", 2),
             table_minutes=240,
         )
         source = SourceDatabase(database=command["source"], **server)

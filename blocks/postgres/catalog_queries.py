@@ -119,6 +119,36 @@ WHERE
 ORDER BY i.indisprimary DESC, i.indexrelid
 """
 
+_PAGES: LiteralString = """
+WITH RECURSIVE held (oid) AS (
+    SELECT %(table)s::oid
+    UNION
+    SELECT i.inhrelid
+    FROM held AS h
+    INNER JOIN pg_catalog.pg_inherits AS i ON h.oid = i.inhparent
+)
+SELECT
+    CASE
+        WHEN
+            pg_catalog.current_setting('server_version_num')::int >= 140000
+            AND pg_catalog.bool_and(
+                c.relkind = 'p' OR (c.relkind IN ('r', 'm') AND m.amname = 'heap')
+            )
+            -- Of a view, which has no such column, this would be an error.
+            THEN pg_catalog.has_column_privilege(%(table)s::oid, 'ctid', 'SELECT')
+    END,
+    pg_catalog.array_agg(
+        pg_catalog.pg_relation_size(c.oid)
+        / pg_catalog.current_setting('block_size')::bigint
+        ORDER BY c.oid
+    ) FILTER (WHERE c.relkind <> 'p')
+FROM pg_catalog.pg_class AS c
+INNER JOIN held AS h ON c.oid = h.oid
+LEFT JOIN pg_catalog.pg_am AS m ON c.relam = m.oid
+"""
+"""Whether rows can be read by the page they lie on, and how many pages the table and those below
+it have. Before PostgreSQL 14 a range of pages costs a scan of the whole table."""
+
 _NAMES: LiteralString = """
 SELECT n.nspname || '.' || c.relname
 FROM pg_catalog.pg_class AS c
@@ -156,7 +186,14 @@ def relation(connection: psycopg.Connection, where: str, schema: str, table: str
         columns=columns,
         unique_keys=tuple(key for key in keys if not_null.issuperset(key)),
         row_security=bool(row_security),
+        pages=_pages(connection, parameters),
     )
+
+
+def _pages(connection: psycopg.Connection, parameters: dict[str, int]) -> tuple[int, ...]:
+    by_page, pages = connection.execute(_PAGES, parameters).fetchone() or (False, None)
+    # A partition that is dropped in this moment has no size any more.
+    return tuple(size for size in pages or () if size is not None) if by_page else ()
 
 
 def _missing(connection: psycopg.Connection, where: str, wanted: str) -> SchemaDriftError:

@@ -47,6 +47,8 @@ class Relation:
             rows at any time and has no nulls; the primary key first.
         row_security: By the catalog, a policy on it or on a relation it reads may hide rows from
             its reader.
+        pages: How many disk pages each table has that holds its rows: itself, or its partitions.
+            Empty where its rows can't be read by page.
     """
 
     schema: str
@@ -54,6 +56,7 @@ class Relation:
     columns: tuple[RelationColumn, ...]
     unique_keys: tuple[tuple[str, ...], ...]
     row_security: bool
+    pages: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 The audit covers the versions of the keys that a batch touched: appended ones are read back from the
 branch's files, unchanged ones are taken from the plan, and removed ones are counted in the table's
-metadata.
+metadata. Versions are compared by hashes of their values: two that differ are taken for equal once
+in 2^64 comparisons.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -19,10 +22,19 @@ from history.model.history_settings import HistorySettings
 from history.planning.event_validation import DELETE, UPSERT
 from history.planning.merge_plan import MergePlan
 from history.planning.scd2_versions import current_values
-from history.spark.column_quoting_and_comparison import comparable, content, count_of, named, per
+from history.spark.column_quoting_and_comparison import (
+    comparable,
+    content_digest,
+    count_of,
+    named,
+    per,
+)
 from history.writing.write_result import AuditEvidence
 
 _VERSION, _EVENT = 0, 1
+
+_FEW = 100_000
+"""So many surrogate keys are compared in one task."""
 
 
 def audit_branch(spark: SparkSession, batch: Batch, evidence: AuditEvidence) -> None:
@@ -42,14 +54,21 @@ def audit_branch(spark: SparkSession, batch: Batch, evidence: AuditEvidence) -> 
         .table(batch.table)
     )
     versions = appended.unionByName(_unchanged_versions(planned, planned.settings))
+    few = planned.audited <= _FEW
     counts = broken_rules(
         versions,
         planned.settings,
         planned.columns,
         planned=planned.rows,
         is_newest=evidence.is_newest_read,
+        numbers=few,
     )
     broken |= counts.collect()[0].asDict()
+    if not few and planned.settings.surrogate_key is not None:
+        high = evidence.state.high_water
+        broken["surrogate_unique"] = repeated_numbers(
+            versions, planned.settings, new=range(high - planned.opened + 1, high + 1)
+        )
     if batch.opened is not None and evidence.is_newest_read:
         head = spark.read.option("versionAsOf", str(changes.head)).table(batch.table)
         broken |= reconcile(head, batch.opened, planned.settings)
@@ -70,6 +89,7 @@ def broken_rules(
     *,
     planned: DataFrame | None = None,
     is_newest: bool = False,
+    numbers: bool = True,
 ) -> DataFrame:
     """One row with how many rows break each rule.
 
@@ -80,18 +100,21 @@ def broken_rules(
         planned: The plan that led to them (`plan_versions`), for the rules about events.
         is_newest: The batch is the latest read of the source: each accepted row must equal the open
             version of its key.
+        numbers: Whether surrogate keys are compared here too, in one task; see `repeated_numbers`.
 
     Returns:
         `one_current` (an open version beyond a key's first), `ends_after_start`, `overlap`,
         `flag_agrees` (the flag says open exactly when the end is open), `neighbours_differ`
-        (adjacent versions have equal content) and `surrogate_unique`. With a plan also
-        `only_deletes_leave_gaps`, `upserts_stand` (each new upsert lies within a version that
+        (adjacent versions have equal content) and, with `numbers`, `surrogate_unique`. With a plan
+        also `only_deletes_leave_gaps`, `upserts_stand` (each new upsert lies within a version that
         shows it) and `deletes_end` (no new delete lies within a version); of the latest read of
         a source also `read_is_open` (each row that was read is shown by an open version).
     """
     timeline = _versions(versions, settings, columns)
     if planned is not None:
-        timeline = timeline.unionByName(_events(planned, settings, columns, is_newest=is_newest))
+        compared = settings.plain(settings.compared(columns))
+        events = _with_types_of(versions.schema, planned, compared)
+        timeline = timeline.unionByName(_events(events, settings, columns, is_newest=is_newest))
     is_version = F.col("__kind") == _VERSION
     values, start, end = F.col("__content"), F.col("__effective_from"), F.col("__effective_to")
     version = F.when(is_version, F.struct("__content", "__known_values", "__effective_to"))
@@ -128,9 +151,10 @@ def broken_rules(
         & F.col("__known_values").eqNullSafe(previous["__known_values"]),
     }
     sums = [count_of(rule).alias(name) for name, rule in rules.items()]
-    if settings.surrogate_key is not None:
-        number = F.when(is_version, F.col("__surrogate"))
-        sums.append((count_of(is_version) - F.count_distinct(number)).alias("surrogate_unique"))
+    if numbers and settings.surrogate_key is not None:
+        # A count of distinct values beside other aggregates would shuffle all rows by them.
+        different = F.size(F.collect_set(F.when(is_version, F.col("__surrogate"))))
+        sums.append((count_of(is_version) - different).alias("surrogate_unique"))
     if planned is not None:
         # A closed version is followed by a gap, unless the next one begins where it ends.
         gaps = count_of(closed) - count_of(adjoins)
@@ -148,6 +172,41 @@ def broken_rules(
         in_open_version = F.coalesce(_is_open(containing["__effective_to"], settings), F.lit(False))
         sums.append(count_of(observed & ~in_open_version).alias("read_is_open"))
     return rows.agg(*sums)
+
+
+def repeated_numbers(versions: DataFrame, settings: HistorySettings, *, new: range) -> int:
+    """How many versions have the surrogate key of another one, or one that is none of theirs.
+
+    Args:
+        versions: As in `broken_rules`.
+        settings: How the table is kept, with a surrogate key.
+        new: The numbers that the batch gave to its new versions, one after the other. They are not
+            compared with each other, which would sort them all: their count and the sum of their
+            hashes have to be those of the numbers.
+    """
+    spark, number = versions.sparkSession, named(settings.surrogate_key or "")
+    is_new = F.coalesce(number >= new.start, F.lit(False)) if new else F.lit(False)
+    found = versions.agg(
+        count_of(is_new).alias("new"),
+        count_of(~is_new).alias("others"),
+        *_sums_of_hashes(F.when(is_new, number)),
+    )
+    told = found.collect()[0]
+    wrong = abs(int(told.new) - len(new))
+    if new:
+        expected = spark.range(new.start, new.stop).agg(*_sums_of_hashes(F.col("id")))
+        wrong = wrong or int(tuple(expected.collect()[0]) != (told.low, told.high))
+    if told.others:
+        different = versions.where(~is_new).agg(F.count_distinct(number)).collect()[0][0]
+        wrong += int(told.others) - int(different)
+    return wrong
+
+
+def _sums_of_hashes(value: Column) -> list[Column]:
+    """Of both halves of 64 bits, whose sums can't overflow."""
+    digest, half = F.xxhash64(value), F.lit(0xFFFFFFFF)
+    halves = {"low": digest.bitwiseAND(half), "high": F.shiftrightunsigned(digest, 32)}
+    return [F.sum(F.when(value.isNotNull(), each)).alias(name) for name, each in halves.items()]
 
 
 def _keys(settings: HistorySettings) -> list[str]:
@@ -176,6 +235,17 @@ def _versions(
         F.lit(None).cast("string").alias("__op"),
         F.lit(False).alias("__fresh"),
     )
+
+
+def _with_types_of(schema: T.StructType, planned: DataFrame, names: Iterable[str]) -> DataFrame:
+    """The plan with the types of the versions: equal numbers of two types have two hashes."""
+    # Their text is without what may be null in them.
+    differing = {
+        name: named(name).cast(schema[name].dataType)
+        for name in names
+        if schema[name].dataType.simpleString() != planned.schema[name].dataType.simpleString()
+    }
+    return planned.withColumns(differing) if differing else planned
 
 
 def _events(
@@ -221,7 +291,7 @@ def _compared_values(
             value.alias(f"l{position}"),
             each.unknown(named(settings.sequence)).alias(f"u{position}"),
         ]
-    common = content(settings.plain(settings.compared(columns)), schema)
+    common = content_digest(settings.plain(settings.compared(columns)), schema)
     return [common.alias("__content"), F.struct(*evolved).alias("__known_values")]
 
 

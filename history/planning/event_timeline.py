@@ -64,6 +64,8 @@ def event_timeline(
 ) -> EventTimeline:
     """Put the new events on one timeline with the stored rows of their keys.
 
+    Where nothing is stored yet, `history.planning.first_load` does.
+
     Args:
         events: Accepted events, checkpointed: event columns and `__op`.
         stored: The published versions and kept events.
@@ -76,9 +78,6 @@ def event_timeline(
     columns = tuple(name for name in events.columns if name != "__op")
     no_version = F.lit(None).cast(stored.main.schema["__version"].dataType)
     new = events.withColumns({"__origin": F.lit(NEW), "__version": no_version})
-    if state.is_empty:
-        flags = {"__key_has_late": F.lit(False), "__arrives_late": F.lit(False)}
-        return checkpoint_timeline(mark_unique_instants(new.withColumns(flags), settings))
     if state.has_read_after(batch.read) or (batch.released and settings.stamp is not None):
         return _timeline_of_late_read(new, stored, state, batch, key_range, accepted=accepted)
     key_instants = checkpoint(

@@ -24,10 +24,8 @@ from history.planning.scd2_versions import (
     winning_candidates,
     with_shared_instant,
 )
-from history.spark.column_quoting_and_comparison import (
-    count_of,
-    named,
-)
+from history.spark.checkpoint import Checkpoint, checkpoint
+from history.spark.column_quoting_and_comparison import count_of, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,8 @@ class MergePlan:
 
     `columns` are the event columns, `extra` the table's others but the interval, `key_range` is
     that of the batch, `settings` are those the plan was made with, evolved columns included.
-    `surplus` are stored rows of touched instants beyond one: a sound table has none.
+    `surplus` are stored rows of touched instants beyond one: a sound table has none. `by_range`:
+    each of the rows' partitions has a range of the keys of its own.
     """
 
     rows: DataFrame
@@ -46,6 +45,7 @@ class MergePlan:
     key_range: KeyRange
     settings: HistorySettings
     surplus: int = 0
+    by_range: bool = False
 
     @property
     def opened(self) -> int:
@@ -64,6 +64,11 @@ class MergePlan:
         return self.opened + self.counts["action_update"]
 
     @property
+    def audited(self) -> int:
+        """Versions that an audit looks at: those written, and those that stay as they are."""
+        return self.appended + self.counts["untouched"]
+
+    @property
     def changes(self) -> int:
         """Changes of the versions and of the kept events."""
         return self.opened + self.removed + self.keeps
@@ -75,14 +80,30 @@ class MergePlan:
 
 
 def plan_timeline(
-    timeline: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
+    timeline: EventTimeline,
+    settings: HistorySettings,
+    columns: tuple[str, ...],
+    *,
+    all_decided: bool = False,
 ) -> DataFrame:
     """The plan of a timeline: one row an instant with its actions (`plan_versions`)."""
     winners = only_candidates(timeline.rows, columns)
     if timeline.crowded:
         ranked = rank_candidates(with_shared_instant(timeline.rows), settings, columns)
         winners = winners.unionByName(winning_candidates(ranked, settings, columns))
-    return plan_versions(winners, settings, columns)
+    return plan_versions(winners, settings, columns, all_decided=all_decided)
+
+
+def planned_timeline(
+    timeline: EventTimeline,
+    settings: HistorySettings,
+    columns: tuple[str, ...],
+    *,
+    all_decided: bool = False,
+) -> Checkpoint:
+    """The plan of a timeline, held until it is published or refused, with its counts."""
+    plan = plan_timeline(timeline, settings, columns, all_decided=all_decided)
+    return checkpoint(plan, plan_counts(settings), lasting=True)
 
 
 def conflicting_events(
@@ -104,6 +125,7 @@ def plan_counts(settings: HistorySettings) -> Mapping[str, Column]:
     counts |= {
         "closed": main["is_current"] & action.isNotNull() & ~still_open,
         "touched_closed": touched & ~main["is_current"],
+        "untouched": main.isNotNull() & action.isNull(),
         "deleted": new & (F.col("__op") == DELETE),
         "unchanged": new & F.col("__unchanged"),
         "late": new & F.col("__arrives_late"),

@@ -181,9 +181,19 @@ def winning_candidates(
 
 
 def plan_versions(
-    instants: DataFrame, settings: HistorySettings, columns: tuple[str, ...]
+    instants: DataFrame,
+    settings: HistorySettings,
+    columns: tuple[str, ...],
+    *,
+    all_decided: bool = False,
 ) -> DataFrame:
     """What each instant becomes in the history, and which actions on the tables that takes.
+
+    Args:
+        instants: The events that count, one for each instant (`winning_candidates`).
+        settings: How the table is kept.
+        columns: The event columns.
+        all_decided: No instant is contested, so that a key has one timeline.
 
     Returns:
         Of `winning_candidates` the event columns, `__op`, `__version`, `__arrives_late` and the
@@ -197,8 +207,9 @@ def plan_versions(
     """
     schema = instants.schema
     sequence = named(settings.sequence)
-    timeline = per(*settings.key, "__is_decided").orderBy(sequence)
-    boundaries = per(*settings.key, "__is_decided", "__boundary").orderBy(sequence)
+    # All along one order: each further one would sort all rows again.
+    decided = () if all_decided else ("__is_decided",)
+    timeline = per(*settings.key, *decided).orderBy(sequence)
     upsert = F.col("__op") == UPSERT
     tracked = settings.plain(settings.compared(columns))
     plan = (
@@ -226,11 +237,13 @@ def plan_versions(
     if settings.stamp is None:
         plan = plan.withColumn("__effective_from", sequence)
     else:
-        plan = valid_from.add_effective_from(plan, settings, schema, boundaries=boundaries)
+        plan = valid_from.add_effective_from(plan, settings, schema, timeline=timeline)
     group = whole(per(*settings.key, "__is_decided", "__version_group").orderBy(sequence))
     # A version ends at the next boundary; an event between boundaries has no end of its own.
-    plan = plan.withColumn(
-        "__effective_to", F.when(F.col("__boundary"), F.lead("__effective_from").over(boundaries))
+    starts = F.when(F.col("__boundary"), F.col("__effective_from"))
+    next_start = F.expr("lead(__starts) IGNORE NULLS").over(timeline)
+    plan = plan.withColumn("__starts", starts).withColumn(
+        "__effective_to", F.when(F.col("__boundary"), next_start)
     )
     plan = plan.withColumns(_current_values(settings, columns, schema, group))
     repeats = _repeats_previous(plan, settings, columns, timeline)

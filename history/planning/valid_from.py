@@ -28,21 +28,21 @@ from history.spark.column_quoting_and_comparison import named
 
 
 def add_effective_from(
-    timeline: DataFrame,
+    events: DataFrame,
     settings: HistorySettings,
     schema: T.StructType,
     *,
-    boundaries: WindowSpec,
+    timeline: WindowSpec,
 ) -> DataFrame:
     """Adds `__effective_from`: since when a boundary's change holds; else the event's sequence.
 
     Args:
-        timeline: Events of keys, with `__boundary` (opens a version or ends one),
+        events: Events of keys, with `__boundary` (opens a version or ends one),
             `__previous_operation` (that of the event before it), `__key_has_late` (the key's
             whole timeline is in the frame) and `__version`.
         settings: How the table is kept.
         schema: The events' types.
-        boundaries: The window over the boundaries of a key in their order.
+        timeline: The window over the events of a key in their order.
     """
     sequence, is_late = named(settings.sequence), F.col("__key_has_late")
     first = F.lit(None).cast("timestamp")
@@ -54,15 +54,19 @@ def add_effective_from(
         (F.col("__op") == DELETE).alias("ends"),
         first.alias("first"),
     )
-    so_far = boundaries.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    so_far = timeline.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     # The timeline of a key without late events begins at its open version, whose start is stored.
     stored = F.col("__version")["valid_from"]
-    previous = F.lag(stored).over(boundaries)
+    previous = F.expr("lag(__stored_start) IGNORE NULLS").over(timeline)["at"]
     new = _effective_from(boundary, previous, is_first=F.col("__previous_operation").isNull())
-    up_to_here = F.collect_list(F.when(is_late, boundary)).over(so_far)
+    up_to_here = F.collect_list(F.when(is_late & F.col("__boundary"), boundary)).over(so_far)
     at = F.when(is_late, _fold_boundaries(up_to_here)["at"]).otherwise(F.coalesce(stored, new))
-    return timeline.withColumn(
-        "__effective_from", F.coalesce(F.when(F.col("__boundary"), at), sequence)
+    # A struct, as the start of a boundary may be null and is then not to be passed over.
+    stored_start = F.when(F.col("__boundary"), F.struct(stored.alias("at")))
+    return (
+        events.withColumn("__stored_start", stored_start)
+        .withColumn("__effective_from", F.coalesce(F.when(F.col("__boundary"), at), sequence))
+        .drop("__stored_start")
     )
 
 

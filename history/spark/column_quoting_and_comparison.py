@@ -78,6 +78,74 @@ def content(names: Iterable[str], schema: T.StructType) -> Column:
     return F.struct(*parts) if parts else F.struct(F.lit(0).alias("c0"))
 
 
+def content_digest(names: Iterable[str], schema: T.StructType) -> Column:
+    """One struct that is equal exactly where `content` is, but for one chance in 2^64.
+
+    It has a hash of all columns but those of types that are not known to be hashed by their
+    equality, which it has as they are.
+    """
+    hashed: list[Column] = []
+    parts: list[Column] = []
+    for position, name in enumerate(names):
+        kind = schema[name].dataType
+        value = comparable(named(name), kind)
+        if _is_hashable(kind):
+            hashed += _hashed_parts(value, kind)
+        else:
+            parts.append(value.alias(f"c{position}"))
+    digest = F.xxhash64(*hashed) if hashed else F.lit(0).cast("bigint")
+    return F.struct(digest.alias("digest"), *parts)
+
+
+_HASHED_BY_EQUALITY = (
+    T.BooleanType,
+    T.IntegralType,
+    T.FloatType,
+    T.DoubleType,
+    T.DecimalType,
+    T.BinaryType,
+    T.DateType,
+    T.TimestampType,
+    T.TimestampNTZType,
+)
+
+
+def _is_hashable(kind: T.DataType) -> bool:
+    if isinstance(kind, T.ArrayType):
+        return _is_hashable(kind.elementType)
+    if isinstance(kind, T.StructType):
+        return all(_is_hashable(field.dataType) for field in kind.fields)
+    if isinstance(kind, T.MapType):
+        return _is_hashable(kind.keyType) and _is_hashable(kind.valueType)
+    if isinstance(kind, T.StringType):
+        # By another collation, different bytes may be equal.
+        return kind.collation == "UTF8_BINARY"
+    return isinstance(kind, _HASHED_BY_EQUALITY)
+
+
+def _hashed_parts(value: Column, kind: T.DataType) -> list[Column]:
+    """What is hashed of a comparable value.
+
+    First whether it is null, since Spark's hash passes over nulls, and how many items it has: so no
+    two values have the same parts.
+    """
+    if isinstance(kind, T.StructType):
+        fields = [_hashed_parts(value[each.name], each.dataType) for each in kind.fields]
+        return [value.isNull(), *(part for parts in fields for part in parts)]
+    if isinstance(kind, T.ArrayType):
+        return [value.isNull(), F.size(value), _hashed_items(value, kind.elementType)]
+    if isinstance(kind, T.MapType):
+        entry = T.StructType(
+            [T.StructField("key", kind.keyType), T.StructField("value", kind.valueType)]
+        )
+        return [value.isNull(), F.size(value), _hashed_items(value, entry)]
+    return [value.isNull(), value]
+
+
+def _hashed_items(value: Column, kind: T.DataType) -> Column:
+    return F.transform(value, lambda item: F.struct(*_hashed_parts(item, kind)))
+
+
 def per(*names: str) -> WindowSpec:
     """A window over all rows that agree in the named columns."""
     return Window.partitionBy(*[named(name) for name in names])

@@ -107,9 +107,9 @@ def write_versions(
     rows = numbered.plan.where(action.isin("add", "replace", "update"))
     versions = _versions(batch, rows, planned)
     # An empty append carries the summary when only kept events or the watermark changed.
-    branches.append_rows(
-        _clustered_by_key(versions, planned.appended, settings), target, properties
-    )
+    if not planned.by_range:
+        versions = _clustered_by_key(versions, planned.appended, settings)
+    branches.append_rows(versions, target, properties)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from tasks.source.sql_dialects.postgresql_sql import POSTGRESQL
 __all__ = ["SLICE", "SourceQuery", "compile_source_query", "values_query"]
 
 SLICE = "__slice"
-"""The partition column as the database has it, for `tasks.source.jdbc_partitions` to compare."""
+"""A row's page, or its partition column, as the database has it: `tasks.source.jdbc_partitions`
+compares it."""
 
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 """The first and last time that Python can represent."""
@@ -37,7 +38,6 @@ class SourceQuery:
         dialect: How the database quotes names and writes literals.
         items: What is selected: each column through its carrier, `SLICE`, `UNFIT`.
         origin: The table, quoted.
-        watermark: The SQL of a row's watermark; None: there is none.
         watermark_columns: The watermark columns in their order, each with whether it holds days.
         incomparable: When a watermark column has a value that no bound compares with.
         overlap: How far behind a watermark is read again.
@@ -45,12 +45,13 @@ class SourceQuery:
         partition: The partition column, quoted; None: there is none.
         extremes: The SQL of the least and the greatest value of the partition column.
         partition_nullable: Whether the partition column may be null.
+        pages: Of the tables that hold the rows, where `SLICE` is a row's page; else empty.
+        sliced: The SQL of the values that `SLICE` is cut by where it is the partition column.
     """
 
     dialect: SqlDialect
     items: tuple[str, ...]
     origin: str
-    watermark: str | None
     watermark_columns: tuple[tuple[str, bool], ...]
     incomparable: tuple[str, ...]
     overlap: timedelta
@@ -58,6 +59,8 @@ class SourceQuery:
     partition: str | None
     extremes: tuple[str, str]
     partition_nullable: bool
+    pages: tuple[int, ...]
+    sliced: str | None
 
     def rows(
         self, *, after: datetime | None = None, within: tuple[object, object] | None = None
@@ -89,21 +92,25 @@ class SourceQuery:
         items = ",\n  ".join(self.items)
         return f"SELECT\n  {items}\nFROM {self.origin}{_where(conditions)}"
 
-    def bounds(self, *, after: datetime | None = None, read_at: datetime | None = None) -> str:
+    def bounds(self, *, after: datetime | None = None, slices: int = 1) -> str:
         """One row about what `rows` would read from the same watermark on.
 
         Its columns: `lowest` and `highest` of the partition column (null when there is none, or
-        when a time is beyond Python's range; rows may then lie beyond any other bound), the
-        greatest finite `watermark` that is not after `read_at` (null when there is none), and
-        `row_count`.
+        when a time is beyond Python's range; rows may then lie beyond any other bound),
+        `row_count`, and `cuts`: the values of the partition column that cut the rows into so many
+        slices of as many rows; null where pages cut them, or nothing can.
         """
         lowest, highest = self.extremes
+        cuts = self.dialect.no_value
+        if self.sliced is not None and slices > 1:
+            fractions = [part / slices for part in range(1, slices)]
+            cuts = self.dialect.quantiles(self.sliced, fractions)
         return (
             f"SELECT\n"
             f"  {lowest} AS lowest,\n"
             f"  {highest} AS highest,\n"
-            f"  {self._newest(read_at)} AS watermark,\n"
-            f"  COUNT(*) AS row_count\n"
+            f"  COUNT(*) AS row_count,\n"
+            f"  {cuts} AS cuts\n"
             f"FROM {self.origin}{_where(self._from_watermark(after))}"
         )
 
@@ -141,15 +148,6 @@ class SourceQuery:
             return conditions
         return [f"({' AND '.join(conditions)} OR {self.partition} IS NULL)"]
 
-    def _newest(self, read_at: datetime | None) -> str:
-        """The greatest watermark that Python can represent and that is not after the read."""
-        if self.watermark is None:
-            return self.dialect.no_value
-        by_days = all(by_day for _, by_day in self.watermark_columns)
-        kind = "date" if by_days else "timestamp"
-        in_range = _within_python(self.watermark, kind, self.dialect, last=read_at)
-        return f"MAX(CASE WHEN {in_range} THEN {self.watermark} END)"
-
 
 def compile_source_query(
     contract: Contract, relation: Relation, *, dialect: SqlDialect = POSTGRESQL
@@ -171,16 +169,16 @@ def compile_source_query(
         (sql.comparable_time(sql.quoted(name)), kinds.get(name) == "date")
         for name in source.watermark
     )
-    names = ", ".join(name for name, _ in watermarks)
     odd = [sql.incomparable_time(sql.quoted(name)) for name in source.watermark]
     # Where the rows are of another state than their bounds, a bound could leave one out.
     partition = source.partition_column if sql.sessions_share_a_state else None
     partition_column = None if partition is None else _column(relation, partition)
+    pages = relation.pages if sql.page_of_row and sql.sessions_share_a_state else ()
+    sliced = None if pages or partition is None else _sliced(partition, kinds, sql)
     return SourceQuery(
         dialect=sql,
-        items=tuple(_items(contract, relation, sql)),
+        items=tuple(_items(contract, relation, sql, by_page=bool(pages), by_value=bool(sliced))),
         origin=f"{sql.quoted(relation.schema)}.{sql.quoted(relation.name)}",
-        watermark=(f"COALESCE({names})" if len(watermarks) > 1 else names) or None,
         watermark_columns=watermarks,
         incomparable=tuple(condition for condition in odd if condition is not None),
         overlap=source.overlap,
@@ -191,6 +189,8 @@ def compile_source_query(
             _extreme("MAX", partition or "", kinds, sql),
         ),
         partition_nullable=partition_column is None or partition_column.nullable,
+        pages=pages,
+        sliced=sliced,
     )
 
 
@@ -215,7 +215,14 @@ def values_query(
     return f"SELECT {sql.distinct()}{', '.join(items)} FROM {origin}"  # noqa: S608 - quoted
 
 
-def _items(contract: Contract, relation: Relation, dialect: SqlDialect) -> list[str]:
+def _items(
+    contract: Contract,
+    relation: Relation,
+    dialect: SqlDialect,
+    *,
+    by_page: bool,
+    by_value: bool,
+) -> list[str]:
     """What is selected: carriers, what slices compare, and what could not be carried."""
     items, unfit = [], {}
     for column in contract.source.columns:
@@ -225,11 +232,11 @@ def _items(contract: Contract, relation: Relation, dialect: SqlDialect) -> list[
         items.append(name if value == name else f"{value} AS {name}")
         if is_unfit is not None:
             unfit[column.name] = (is_unfit, carried.as_text(name))
-    partition = contract.source.partition_column
-    if dialect.sessions_share_a_state and any(
-        column.name == partition and _bounded(column.type) for column in contract.source.columns
-    ):
-        items.append(f"{dialect.quoted(partition or '')} AS {dialect.quoted(SLICE)}")
+    if by_page:
+        items.append(f"{dialect.page_of_row} AS {dialect.quoted(SLICE)}")
+    elif by_value:
+        partition = contract.source.partition_column or ""
+        items.append(f"{dialect.quoted(partition)} AS {dialect.quoted(SLICE)}")
     return [*items, f"{dialect.unfit_values(unfit)} AS {dialect.quoted(UNFIT)}"]
 
 
@@ -275,14 +282,24 @@ def _extreme(function: str, name: str, kinds: dict[str, str], dialect: SqlDialec
     return column
 
 
+def _sliced(name: str, kinds: dict[str, str], dialect: SqlDialect) -> str | None:
+    """The values of a column that can be a bound; None when no bound can be made of it."""
+    kind, column = kinds.get(name, ""), dialect.quoted(name)
+    if not _bounded(kind):
+        return None
+    if is_temporal(kind):
+        return f"CASE WHEN {_within_python(column, kind, dialect)} THEN {column} END"
+    return column
+
+
 def _bounded(kind: str) -> bool:
     """Whether values of the type can bound a read."""
     return is_temporal(kind) or family(kind) == "integer" or kind.startswith("decimal")
 
 
-def _within_python(value: str, kind: str, dialect: SqlDialect, last: datetime | None = None) -> str:
-    """Whether Python can represent a time, and it is not after the last."""
-    first, end = _FIRST, last or _LAST
-    bounds = (first.date(), in_utc(end).date()) if kind == "date" else (first, end)
+def _within_python(value: str, kind: str, dialect: SqlDialect) -> str:
+    """Whether Python can represent a time."""
+    first, end = _FIRST, _LAST
+    bounds = (first.date(), end.date()) if kind == "date" else (first, end)
     low, high = (dialect.literal(bound) for bound in bounds)
     return f"{value} >= {low} AND {value} <= {high}"

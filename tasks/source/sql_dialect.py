@@ -27,6 +27,7 @@ class SqlDialect(ABC):
             be bounded by an earlier query and cut into slices.
         no_text: A null of a text type.
         no_value: A null of any type, in a list of what is selected.
+        page_of_row: The column by which a range of pages is read; empty: there is none.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SqlDialect(ABC):
     sessions_share_a_state = False
     no_text = "NULL"
     no_value = "NULL"
+    page_of_row = ""
 
     def quoted(self, name: str) -> str:
         """A name as an identifier, whatever it contains."""
@@ -69,6 +71,15 @@ class SqlDialect(ABC):
     def date_literal(self, day: date) -> str:
         """A day."""
         return f"DATE '{day.isoformat()}'"
+
+    def page_literal(self, page: int) -> str:
+        """The beginning of a page, as `page_of_row` compares with it."""
+        return str(page)
+
+    def quantiles(self, value: str, fractions: Sequence[float]) -> str:
+        """The array of the values up to which these fractions of all lie; null: it can't tell."""
+        del value, fractions
+        return self.no_value
 
     def comparable_time(self, quoted: str) -> str:
         """The SQL of a date or timestamp column as a literal compares with it; null: it can't."""

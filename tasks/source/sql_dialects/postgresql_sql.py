@@ -17,6 +17,7 @@ class _Postgresql(SqlDialect):
     name = "postgresql"
     sessions_share_a_state = True
     no_text = "NULL::text"
+    page_of_row = "ctid"
 
     def moment_literal(self, moment: datetime) -> str:
         """A literal without a type takes that of the column that it is compared with.
@@ -24,6 +25,13 @@ class _Postgresql(SqlDialect):
         A timestamp then ignores the zone that is written, and a timestamptz applies it.
         """
         return f"'{moment.isoformat(sep=' ', timespec='microseconds')}+00'"
+
+    def page_literal(self, page: int) -> str:
+        return f"'({page},0)'::tid"
+
+    def quantiles(self, value: str, fractions: Sequence[float]) -> str:
+        listed = ", ".join(map(str, fractions))
+        return f"percentile_disc(ARRAY[{listed}]) WITHIN GROUP (ORDER BY {value})"
 
     def carrier(self, column: RelationColumn, wanted: str) -> Carrier | None:
         return types.carrier(column, wanted)

@@ -13,8 +13,10 @@ SETTINGS = HistorySettings(key=("key",), sequence="at", tracked=("value",))
 
 
 def held_by(spark):
-    """Numbers of the RDDs held now. Spark lets go in the background of what nobody refers to any more, so
-    that what other tests left may vanish at any time: compare by inclusion."""
+    """Numbers of the RDDs held now; what other tests left may vanish at any time.
+
+    Spark lets go in the background of what nobody refers to any more: compare by inclusion.
+    """
     return set(spark.sparkContext._jsc.getPersistentRDDs().keySet())
 
 

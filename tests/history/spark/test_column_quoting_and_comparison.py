@@ -2,11 +2,17 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from pyspark.sql import functions as F
 
-from history.spark.column_quoting_and_comparison import as_json, named, wall_clock_in_utc
+from history.spark.column_quoting_and_comparison import (
+    as_json,
+    content_digest,
+    named,
+    wall_clock_in_utc,
+)
 from tests.history.convergence import session_settings
 
 
@@ -49,3 +55,47 @@ def test_a_wall_clock_is_read_as_utc_in_any_session_also_in_an_hour_that_its_zon
 
     epoch, microsecond = datetime(1970, 1, 1), timedelta(microseconds=1)
     assert found == {text: (datetime.fromisoformat(text) - epoch) // microsecond for text in texts}
+
+
+UNLIKE = {
+    "a string, b string": [("x", None), (None, "x"), (None, None), ("", None), ("x", "x")],
+    "a int, b int": [(0, None), (None, 0), (1, 0), (0, 1), (None, None)],
+    "a boolean, b boolean": [(True, None), (None, True), (False, None), (None, False)],
+    "a array<string>": [(["x", None],), ([None, "x"],), (["x"],), ([],), (None,), ([None],)],
+    "a array<array<int>>": [([[], [1]],), ([[1], []],), ([[1]],), ([None, [1]],), ([[None, 1]],)],
+    "a struct<b: int, c: int>": [((1, None),), ((None, 1),), ((None, None),), (None,)],
+    "a map<string, int>": [({"x": 1, "y": None},), ({"x": None, "y": 1},), ({},), (None,)],
+    "a double": [(0.0,), (1.0,), (float("nan"),), (float("inf"),), (None,)],
+    "a decimal(30, 10)": [(Decimal("1.5"),), (Decimal(15),), (None,)],
+    "a string collate UTF8_LCASE": [("x",), ("y",), (None,)],
+}
+
+
+@pytest.mark.parametrize("kind", UNLIKE)
+def test_a_digest_tells_apart_what_is_not_equal_and_nothing_else(spark, kind):
+    rows = [(*row, at) for at, row in enumerate(UNLIKE[kind])]
+    frame = spark.createDataFrame(rows, f"{kind}, at int")
+    names = [name for name in frame.columns if name != "at"]
+
+    both = frame.select("at", content_digest(names, frame.schema).alias("digest"))
+    pairs = both.alias("l").join(both.alias("r"), F.expr("l.digest <=> r.digest"))
+
+    found = {(row[0], row[1]) for row in pairs.select("l.at", "r.at").collect()}
+    assert found == {(at, at) for at in range(len(rows))}
+
+
+def test_a_digest_takes_as_equal_what_spark_does(spark):
+    frame = spark.sql(
+        """
+        SELECT * FROM VALUES
+            (1, double('NaN'), map('x', 1, 'y', 2), 'Text' COLLATE UTF8_LCASE, 0.0d),
+            (2, double('NaN'), map('y', 2, 'x', 1), 'tEXT' COLLATE UTF8_LCASE, -0.0d)
+            AS t (n, number, entries, words, zero)
+        """
+    )
+    names = ["number", "entries", "words", "zero"]
+
+    digests = frame.select("n", content_digest(names, frame.schema).alias("digest"))
+    equal = digests.alias("l").join(digests.alias("r"), F.expr("l.digest <=> r.digest"))
+
+    assert equal.count() == 4

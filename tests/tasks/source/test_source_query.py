@@ -96,14 +96,10 @@ def ids(database, query, condition="1 = 1"):
 
 
 AFTER = [None, datetime(2024, 2, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)]
-READ_AT = [None, datetime(2024, 2, 20, 12, 30, tzinfo=UTC), datetime(2023, 1, 1, tzinfo=UTC)]
 
 
 @pytest.mark.parametrize("after", AFTER)
-@pytest.mark.parametrize("read_at", READ_AT)
-def test_the_rows_read_are_those_from_the_watermark_on(
-    contract, database, table, rows, after, read_at
-):
+def test_the_rows_read_are_those_from_the_watermark_on(contract, database, table, rows, after):
     low = (after or datetime(1, 1, 2, tzinfo=UTC)) - timedelta(hours=1)
     expected = [
         number
@@ -114,17 +110,14 @@ def test_the_rows_read_are_those_from_the_watermark_on(
     found = ids(database, source_query(moved(contract), table, after=after))
 
     assert found == expected
-    query = bounds_query(moved(contract), after=after, read_at=read_at)
-    bounds = database.execute(query).fetchone()
+    query = bounds_query(moved(contract), after=after)
+    *bounds, _ = database.execute(query).fetchone()
     chosen = [row for row in rows if row[0] in set(expected)]
-    marks = [row[3] or row[2] for row in chosen]
-    until = (read_at or datetime(9999, 1, 1, tzinfo=UTC)).replace(tzinfo=None)
-    assert bounds == (
+    assert bounds == [
         min((row[2] for row in chosen), default=None),
         max((row[2] for row in chosen), default=None),
-        max((mark for mark in marks if mark <= until), default=None),
         len(expected),
-    )
+    ]
 
 
 def test_the_row_at_the_lower_bound_is_read_again(contract, database, table, rows):
@@ -239,7 +232,7 @@ def test_what_is_no_number_bounds_nothing(contract, value):
     query = source_query(contract, relation_of(contract), within=(value, value))
 
     assert "WHERE" not in query
-    assert source_slices(value, value, 8) == ("1 = 1",)
+    assert source_slices(8, cuts=[value] * 7) == ("1 = 1",)
 
 
 def test_a_part_needs_a_partition_column(contract):
@@ -327,35 +320,15 @@ def sliced(database, query, slices):
 @pytest.mark.parametrize("odd", PARTS, indirect=True, ids=lambda part: " ".join(part[:1]))
 def test_no_value_of_the_partition_column_hides_a_row(odd, database):
     contract, table = odd
-    low, high, _, count = database.execute(bounds_query(contract)).fetchone()
+    low, high, count, cuts = database.execute(bounds_query(contract, slices=4)).fetchone()
     whole = source_query(contract, table)
     bounded = source_query(contract, table, within=(low, high))
+    by_value = source_query(contract, replace(table, pages=()))
 
     assert count == 7
     assert ids(database, bounded) == [1, 2, 3, 4, 5, 6, 7]
-    assert sliced(database, whole, source_slices(low, high, 4)) == [1, 2, 3, 4, 5, 6, 7]
-
-
-MARKS = [
-    (("zoned",), datetime(2024, 1, 6, tzinfo=UTC)),
-    (("moment",), datetime(2024, 1, 6)),
-    (("day",), date(2024, 1, 6)),
-    (("zoned", "moment"), datetime(2024, 1, 6, tzinfo=UTC)),
-    (("moment", "day"), datetime(2024, 1, 6)),
-]
-
-
-@pytest.mark.parametrize("odd", PARTS[:1], indirect=True, ids=["odd"])
-@pytest.mark.parametrize(("names", "newest"), MARKS)
-def test_the_newest_watermark_is_one_that_a_clock_can_show(odd, database, names, newest):
-    contract, _ = odd
-    chosen = replace(contract, source=replace(contract.source, watermark=names))
-
-    for read_at in (datetime(2024, 1, 6, 12, tzinfo=UTC), datetime(2024, 1, 6, tzinfo=UTC)):
-        query = bounds_query(chosen, read_at=read_at)
-        assert database.execute(query).fetchone()[2] == newest
-    before = bounds_query(chosen, read_at=datetime(2024, 1, 5, 12, tzinfo=UTC))
-    assert database.execute(before).fetchone()[2].day == 5
+    assert sliced(database, by_value, source_slices(4, cuts=cuts or ())) == [1, 2, 3, 4, 5, 6, 7]
+    assert sliced(database, whole, source_slices(4, pages=table.pages)) == [1, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("odd", PARTS[:1], indirect=True, ids=["odd"])
@@ -385,14 +358,11 @@ def test_the_bounds_are_moments_wherever_the_session_is(odd, database, zone):
         query = source_query(contract, table, after=datetime(2024, 1, 6, tzinfo=UTC))
         rows = database.execute(f"SELECT id, zoned FROM ({query}) AS batch")  # noqa: S608
         found = dict(rows.fetchall())
-        newest = bounds_query(contract, read_at=datetime(2024, 1, 6, tzinfo=UTC))
-        mark = database.execute(newest).fetchone()[2]
     finally:
         database.execute("SET TIME ZONE 'UTC'")
 
     assert sorted(found) == [2, 3, 6, 7]
     assert found[2] == datetime(2024, 1, 6, tzinfo=UTC).timestamp() * 1_000_000
-    assert mark == datetime(2024, 1, 6, tzinfo=UTC)
 
 
 def test_more_columns_than_a_function_takes_can_be_told_as_unfit(contract, database):

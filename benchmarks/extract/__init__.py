@@ -1,0 +1,1 @@
+"""How fast rows leave a PostgreSQL: our read beside COPY, Spark alone and other loaders."""
