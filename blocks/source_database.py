@@ -129,7 +129,10 @@ class SourceDatabase(Block):
     ssl_certificate: str | None = Field(
         default=None,
         min_length=1,
-        description="File, on every machine that reads, with this client's certificate (PEM).",
+        description=(
+            "File, on every machine that reads, with this client's certificate (PEM), for "
+            "PostgreSQL."
+        ),
     )
     ssl_key: str | None = Field(
         default=None,
@@ -138,6 +141,17 @@ class SourceDatabase(Block):
             "File, on every machine that reads, with the certificate's key (PKCS #8 in DER, not "
             "encrypted, readable by its owner alone)."
         ),
+    )
+    ssl_key_store: str | None = Field(
+        default=None,
+        min_length=1,
+        description=(
+            "File, on every machine that reads, with this client's certificate and its key "
+            "(PKCS #12), for MariaDB and MySQL."
+        ),
+    )
+    ssl_key_store_password: SecretStr = Field(
+        default=SecretStr(""), description="The password of the key store."
     )
     connect_timeout_seconds: int = Field(
         default=10, ge=1, le=600, description="How long to wait for a connection, in seconds."
@@ -227,7 +241,13 @@ class SourceDatabase(Block):
             message = f"MariaDB's ssl_mode is one of {', '.join(MARIADB_TLS_MODES)}"
             raise ValueError(message)
         if self.dialect == "mariadb" and self.ssl_certificate is not None:
-            message = "a certificate of the client's own is for PostgreSQL only"
+            message = "the client's certificate for MariaDB is in ssl_key_store, with its key"
+            raise ValueError(message)
+        if self.dialect != "mariadb" and self.ssl_key_store is not None:
+            message = "ssl_key_store is for MariaDB; PostgreSQL has ssl_certificate and ssl_key"
+            raise ValueError(message)
+        if self.ssl_mode == "disable" and self.ssl_key_store is not None:
+            message = "ssl_mode `disable` shows no certificate: leave ssl_key_store out"
             raise ValueError(message)
         return self
 
@@ -248,6 +268,9 @@ class SourceDatabase(Block):
     def _has_the_certificates_key(self) -> Self:
         if (self.ssl_certificate is None) != (self.ssl_key is None):
             message = "ssl_certificate and ssl_key go together"
+            raise ValueError(message)
+        if (self.ssl_key_store is None) != (not self.ssl_key_store_password.get_secret_value()):
+            message = "ssl_key_store and ssl_key_store_password go together"
             raise ValueError(message)
         return self
 
@@ -390,7 +413,13 @@ def _mariadb(block: SourceDatabase, timeout: int) -> MariadbSource:
         database=block.database,
         user=block.login().user,
         password=block.login().password,
-        security=MariadbSecurity.of(block.host, block.ssl_mode, block.ssl_root_certificate),
+        security=MariadbSecurity.of(
+            block.host,
+            block.ssl_mode,
+            block.ssl_root_certificate,
+            block.ssl_key_store,
+            block.ssl_key_store_password.get_secret_value(),
+        ),
         connect_timeout=block.connect_timeout_seconds,
         statement_timeout=timeout,
     )

@@ -13,12 +13,11 @@ import socket
 import subprocess
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
 import pymysql
 import pyspark
 
@@ -52,18 +51,55 @@ _ODD = (
 _SECONDS_TO_START = 60
 
 
+class ServerProcess:
+    """The server's process, which may be stopped and started again with its data and its port."""
+
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        self._command, self._log = command, log
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+
+    def wait(self, server: MariadbServer) -> None:
+        """Until it answers."""
+        until = time.monotonic() + _SECONDS_TO_START
+        while True:
+            try:
+                server.connect().close()
+            except pymysql.Error:
+                if self._process.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError(self._log.read_text(encoding="utf-8")[-2000:]) from None
+                time.sleep(0.1)
+            else:
+                return
+
+
 @dataclass(frozen=True)
 class MariadbServer:
     """A running server: its superuser, and users who may only read.
 
-    `reader` may see no sessions of others, `watcher` may, `stranger` may read nothing. `authority`
-    is the file of who vouches for the server, by the name `localhost`.
+    `reader` may see no sessions of others, `watcher` may, `stranger` may read nothing, `certified`
+    has to show a certificate. `authority` is the file of who vouches for the server, by the name
+    `localhost`, and for a client, whose certificate is beside it.
     """
 
     port: int
     authority: Path
+    process: ServerProcess = field(repr=False)
     host: str = "127.0.0.1"
     password: str = "tests' own"  # noqa: S105
+
+    def restart(self) -> None:
+        """Stop the server, and start it again."""
+        self.process.stop()
+        self.process.start()
+        self.process.wait(self)
 
     def execute(self, *statements: str, variables: str = "@x = 1") -> None:
         """Run statements as the superuser, with some variables of the session set."""
@@ -116,13 +152,14 @@ def mariadb_server(directory: Path) -> Iterator[MariadbServer]:
         users = directory / "users.sql"
         users.write_text(
             "".join(
-                f"CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'tests'' own';\n"
+                f"CREATE USER IF NOT EXISTS {user}@'127.0.0.1' IDENTIFIED BY 'tests'' own';\n"
                 f"GRANT {rights} ON *.* TO {user}@'127.0.0.1' {more};\n"
                 for user, rights, more in (
                     ("admin", "ALL", "WITH GRANT OPTION"),
                     ("reader", "SELECT", ""),
                     ("watcher", "SELECT, PROCESS", ""),
                     ("stranger", "USAGE", ""),
+                    ("certified", "SELECT, PROCESS", "REQUIRE SUBJECT '/CN=a client'"),
                 )
             ),
             encoding="utf-8",
@@ -130,31 +167,16 @@ def mariadb_server(directory: Path) -> Iterator[MariadbServer]:
         options = ("--bind-address=127.0.0.1", f"--port={port}", f"--init-file={users}")
         authority = certificates(directory)
         both = directory / "server.pem"
-        tls = (f"--ssl-cert={both}", f"--ssl-key={both}")
+        tls = (f"--ssl-cert={both}", f"--ssl-key={both}", f"--ssl-ca={authority}")
         short = f"--socket=/tmp/strandline-mariadb-{port}.sock"
-        process = subprocess.Popen(
-            [program, *_SMALL, *_ODD, *where, *options, *tls, short], stdout=log, stderr=log
-        )
+    command = [program, *_SMALL, *_ODD, *where, *options, *tls, short]
+    process = ServerProcess(command, directory / "mariadb.log")
     try:
-        server = MariadbServer(port, authority)
-        _wait(process, server, directory / "mariadb.log")
+        server = MariadbServer(port, authority, process)
+        process.wait(server)
         yield server
     finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait(process: subprocess.Popen[bytes], server: MariadbServer, log: Path) -> None:
-    until = time.monotonic() + _SECONDS_TO_START
-    while True:
-        try:
-            server.connect().close()
-        except pymysql.Error:
-            if not psutil.pid_exists(process.pid) or time.monotonic() > until:
-                raise RuntimeError(log.read_text(encoding="utf-8")[-2000:]) from None
-            time.sleep(0.1)
-        else:
-            return
+        process.stop()
 
 
 def _programs() -> Path:

@@ -12,10 +12,12 @@ from py4j.protocol import Py4JError
 from contracts.errors import SchemaDriftError
 from contracts.model.source_relation import Relation, RelationColumn
 
-__all__ = ["jdbc_relation"]
+__all__ = ["jdbc_relation", "pattern_of"]
 
 _NOT_NULL = 0
 _WITH_DIGITS = ("NUMERIC", "DECIMAL")
+_FLOATING = "DECFLOAT"
+"""A decimal number whose point may be anywhere, which drivers call a NUMERIC."""
 
 
 def jdbc_relation(jvm: Any, connection: Any, where: str, schema: str, table: str) -> Relation:
@@ -26,14 +28,8 @@ def jdbc_relation(jvm: Any, connection: Any, where: str, schema: str, table: str
         py4j.protocol.Py4JJavaError: The driver fails.
     """
     catalog = connection.getMetaData()
-    escape = str(catalog.getSearchStringEscape() or "")
-
-    def pattern(name: str) -> str:
-        for sign in ("_", "%"):
-            name = name.replace(sign, escape + sign)
-        return name
-
-    found = catalog.getColumns(connection.getCatalog(), pattern(schema), pattern(table), None)
+    names = (pattern_of(catalog, schema), pattern_of(catalog, table))
+    found = catalog.getColumns(connection.getCatalog(), *names, None)
     columns = sorted(
         (int(row.getInt("ORDINAL_POSITION")), _column(jvm, row))
         for row in _rows(found)
@@ -55,10 +51,23 @@ def jdbc_relation(jvm: Any, connection: Any, where: str, schema: str, table: str
     )
 
 
+def pattern_of(catalog: Any, name: str) -> str:
+    """The pattern that means a name itself, as far as the driver can say that.
+
+    Args:
+        catalog: Its metadata.
+        name: Of a schema or a table.
+    """
+    escape = str(catalog.getSearchStringEscape() or "")
+    for sign in ("_", "%"):
+        name = name.replace(sign, escape + sign)
+    return name
+
+
 def _column(jvm: Any, row: Any) -> RelationColumn:
     kind = _jdbc_type(jvm, int(row.getInt("DATA_TYPE")))
     name = str(row.getString("TYPE_NAME"))
-    if kind in _WITH_DIGITS and "(" not in name:
+    if kind in _WITH_DIGITS and "(" not in name and not name.upper().startswith(_FLOATING):
         name = f"{name}({row.getInt('COLUMN_SIZE')},{row.getInt('DECIMAL_DIGITS')})"
     nullable = int(row.getInt("NULLABLE")) != _NOT_NULL
     return RelationColumn(str(row.getString("COLUMN_NAME")), name, kind.lower(), nullable)

@@ -18,11 +18,12 @@ from typing import Any
 from py4j.protocol import Py4JError, Py4JJavaError
 
 from blocks.jdbc.jdbc_catalog import jdbc_relation
+from blocks.jdbc.jdbc_details import jdbc_details
 from blocks.jdbc.jdbc_errors import meaning_of_exception
 from blocks.jdbc.jdbc_settings import JdbcSettings
 from blocks.source_dialects.consistent_read import SourceReading
 from blocks.source_dialects.error_meanings import unavailable
-from blocks.source_dialects.source_sessions import SourceSessions, no_details
+from blocks.source_dialects.source_sessions import SourceSessions
 from blocks.spark.jvm_launch import running_session
 from contracts.errors import EnvironmentUnfitError, SettingsError, StrandlineError
 from contracts.model.source_relation import Relation, RelationDetails
@@ -127,19 +128,17 @@ class _Session:
         found = self._rows(statement, self.source.statement_timeout, most=1)
         return found[0] if found else ()
 
-    def rows(self, statement: str, *, seconds: int) -> list[tuple[object, ...]]:
-        """All rows of a statement that may take so long, as text."""
-        return self._rows(statement, min(seconds, self.source.statement_timeout), most=0)
+    def rows(
+        self, statement: str, *, seconds: int, most: int | None = None
+    ) -> list[tuple[object, ...]]:
+        """The rows of a statement that may take so long, as text, and no more than so many."""
+        limit = min(seconds, self.source.statement_timeout)
+        return self._rows(statement, limit, most=most or 0)
 
     def details(self, schema: str, table: str) -> RelationDetails:
-        """Not provided.
-
-        Raises:
-            SettingsError: Always.
-        """
-        raise no_details(
-            self.source.where, schema, table, found="a database that is read by its JDBC driver"
-        )
+        """All that the driver says of a table."""
+        with _translated(self.source.where):
+            return jdbc_details(self.jvm, self.connection, self.source.where, schema, table)
 
     def jdbc_options(self) -> dict[str, str]:
         """For Spark's JDBC reader."""

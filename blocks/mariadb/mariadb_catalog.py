@@ -25,6 +25,7 @@ ORDER BY index_name <> 'PRIMARY', index_name, seq_in_index
 """
 """A part that is an expression has no name. What the first letters of a column identify, the column
 does."""
+_DENIED = 1142
 _NAMES = "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables"
 
 
@@ -49,6 +50,8 @@ def mariadb_relation(
     keys: dict[str, list[str]] = {}
     for index, name in cursor.fetchall():
         keys.setdefault(index, []).append(name or "")
+    if keys and not _is_shown_whole(cursor, schema, table):
+        keys.clear()
     return Relation(
         schema=schema,
         name=table,
@@ -56,6 +59,18 @@ def mariadb_relation(
         unique_keys=tuple(tuple(key) for key in keys.values() if not_null.issuperset(key)),
         row_security=False,
     )
+
+
+def _is_shown_whole(cursor: pymysql.cursors.Cursor, schema: str, table: str) -> bool:
+    """Whether the user may see all columns: else a key may have columns that are not listed."""
+    name = ".".join("`" + part.replace("`", "``") + "`" for part in (schema, table))
+    try:
+        cursor.execute(f"SHOW CREATE TABLE {name}")
+    except pymysql.Error as error:
+        if error.args[:1] != (_DENIED,):
+            raise
+        return False
+    return True
 
 
 def _missing(cursor: pymysql.cursors.Cursor, where: str, wanted: str) -> SchemaDriftError:

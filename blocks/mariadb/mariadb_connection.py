@@ -8,22 +8,25 @@ Small queries go through PyMySQL, rows through MariaDB Connector/J, which speaks
 
 from __future__ import annotations
 
+import secrets
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, ClassVar
 
 import pymysql
 
 from blocks.mariadb.mariadb_catalog import mariadb_relation
-from blocks.mariadb.mariadb_errors import TIMED_OUT, meaning_of_number
-from blocks.mariadb.mariadb_security import MariadbSecurity
-from blocks.mariadb.mariadb_session import READ_ONLY, session_variables
+from blocks.mariadb.mariadb_details import mariadb_details
+from blocks.mariadb.mariadb_errors import NO_KEY_STORE, TIMED_OUT, meaning_of_number
+from blocks.mariadb.mariadb_security import KeyStoreError, MariadbSecurity
+from blocks.mariadb.mariadb_session import READ_ONLY, session_variables, statement_limit
 from blocks.source_dialects.consistent_read import SourceReading
-from blocks.source_dialects.source_sessions import SourceSessions, no_details
+from blocks.source_dialects.source_sessions import SourceSessions
 from contracts.errors import SourceAccessError, StrandlineError
 from contracts.model.source_relation import Relation, RelationDetails
 
@@ -69,6 +72,17 @@ InnoDB hands on a list that it keeps for as long as it is read more often than e
 begins first: a list that has it has all that began before. Its times are in the zone of the
 server's system, and so has the session's to be, while it asks."""
 
+_RUNNING = """
+SELECT p.id
+FROM information_schema.processlist AS p
+WHERE
+    p.user = SUBSTRING_INDEX(USER(), '@', 1) AND INSTR(p.info, '{mark}') > 0
+    AND p.id <> CONNECTION_ID()
+"""
+"""The sessions with a statement that is marked so. Everybody sees and may end the sessions of the
+own user, without a right to."""
+_NO_SESSION = 1094
+
 _LISTS = 20
 _LIST_AGE = 0.11
 """How often, and after how many seconds each, a list without our transaction is asked for again."""
@@ -108,17 +122,26 @@ class MariadbSource(SourceSessions):
 
         No sessions of these servers can share a state, so rows are read by one statement in one
         session, and their bounds and the values that checks look up by others before.
+
+        When it fails, its sessions are ended, whatever they do: nobody waits for their answers.
         """
         with self._session() as session:
             oldest, complete = session.oldest_open()
             (now,) = session.query_row("SELECT UTC_TIMESTAMP(6)")
-            yield SourceReading(
-                now=_moment(now),
-                oldest_open=oldest,
-                open_unknown=not complete,
-                session=session,
-                as_text=True,
-            )
+            marked = replace(session, mark=f"/* {_APPLICATION} {secrets.token_hex(4)} */ ")
+            try:
+                yield SourceReading(
+                    now=_moment(now),
+                    oldest_open=oldest,
+                    open_unknown=not complete,
+                    session=marked,
+                    as_text=True,
+                )
+            except BaseException:
+                # The failure itself matters more than sessions that can't be ended.
+                with suppress(StrandlineError):
+                    self._end_sessions(marked)
+                raise
 
     def refusal(self, error: Exception) -> StrandlineError:
         """The driver's error as one of our own."""
@@ -129,19 +152,25 @@ class MariadbSource(SourceSessions):
     @contextmanager
     def _session(self) -> Iterator[_Session]:
         with closing(self._connected()) as connection:
-            variables = session_variables(
-                is_mariadb="mariadb" in str(connection.get_server_info()).lower(),
-                statement_timeout=self.statement_timeout,
-            )
-            session = _Session(self, connection, variables)
+            session = _Session(self, connection)
             session.begin()
             yield session
+
+    def _end_sessions(self, reading: _Session) -> None:
+        """End what a read still does, from a session of its own: its first may be waiting."""
+        quick = replace(self, connect_timeout=2, statement_timeout=_GRACE_SECONDS)
+        running = _RUNNING.format(mark=reading.mark)
+        with quick._session() as session:  # noqa: SLF001 - of the same class
+            for (number,) in session.rows(running, seconds=_GRACE_SECONDS):
+                session.end(int(str(number)))
 
     def _connected(self) -> Any:
         try:
             context = self.security.context()
         except OSError as error:
             raise meaning_of_number(_TLS).error(self.where, type(error).__name__) from None
+        except KeyStoreError as error:
+            raise NO_KEY_STORE.error(self.where, str(error)) from None
         try:
             return self._connect(context)
         except (pymysql.Error, OSError) as error:
@@ -173,12 +202,34 @@ class _Session:
 
     source: MariadbSource
     connection: Any = field(repr=False)
-    variables: dict[str, str]
+    mark: str = ""
+    """A comment in the statements of a read, by which they are found. Not by the number of a
+    session, which a server that was started again gives to another."""
+
+    def end(self, number: int) -> None:
+        """End a session, if it is there."""
+        with self._cursor() as cursor:
+            try:
+                cursor.execute(f"KILL CONNECTION {number}")
+            except pymysql.Error as error:
+                if _number(error) != _NO_SESSION:
+                    raise
+
+    @property
+    def is_mariadb(self) -> bool:
+        """Else it is a MySQL."""
+        return "mariadb" in str(self.connection.get_server_info()).lower()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Those of each session, Spark's too."""
+        return session_variables(
+            is_mariadb=self.is_mariadb, statement_timeout=self.source.statement_timeout
+        )
 
     def begin(self) -> None:
         """Set the session as Spark's are."""
-        settings = ", ".join(f"{name} = {text}" for name, text in self.variables.items())
-        self.query_row(f"SET {settings}")
+        self._set(self.variables)
         self.query_row(READ_ONLY)
 
     def relation(self, schema: str, table: str) -> Relation:
@@ -189,24 +240,27 @@ class _Session:
     def query_row(self, statement: str) -> tuple[object, ...]:
         """The first row of what a statement returns; empty when it returns none."""
         with self._cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(self.mark + statement)
             row = cursor.fetchone()
         return tuple(row) if row is not None else ()
 
-    def rows(self, statement: str, *, seconds: int) -> list[tuple[object, ...]]:
-        """All rows of a statement that may take so long, in whole seconds."""
-        del seconds  # the session's own limit holds
+    def rows(
+        self, statement: str, *, seconds: int, most: int | None = None
+    ) -> list[tuple[object, ...]]:
+        """The rows of a statement that may take so long, and no more than so many."""
+        self._limit_statements(min(seconds, self.source.statement_timeout))
         with self._cursor() as cursor:
-            cursor.execute(statement)
-            return [tuple(row) for row in cursor.fetchall()]
+            cursor.execute(self.mark + statement)
+            found = [tuple(row) for row in islice(cursor, most)]
+        self._limit_statements(self.source.statement_timeout)
+        return found
 
     def details(self, schema: str, table: str) -> RelationDetails:
-        """Not provided.
-
-        Raises:
-            SettingsError: Always.
-        """
-        raise no_details(self.source.where, schema, table, found="a MariaDB or MySQL")
+        """All that the catalog says of a table."""
+        with self._cursor() as cursor:
+            return mariadb_details(
+                cursor, self.source.where, schema, table, is_mariadb=self.is_mariadb
+            )
 
     def oldest_open(self) -> tuple[datetime | None, bool]:
         """The begin of the oldest transaction of others, and whether all of them may be seen."""
@@ -255,10 +309,18 @@ class _Session:
             "driver": "org.mariadb.jdbc.Driver",
             "user": source.user,
             "password": source.password,
+            **source.security.jdbc_secrets(),
             "sessionInitStatement": READ_ONLY,
+            **({"prepareQuery": self.mark} if self.mark else {}),
             # Of each statement; the driver sets it in place of the session's own.
             "queryTimeout": str(source.statement_timeout),
         }
+
+    def _limit_statements(self, seconds: int) -> None:
+        self._set(statement_limit(is_mariadb=self.is_mariadb, seconds=seconds))
+
+    def _set(self, variables: dict[str, str]) -> None:
+        self.query_row("SET " + ", ".join(f"{name} = {text}" for name, text in variables.items()))
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:

@@ -24,14 +24,16 @@ from blocks.source_dialects.error_meanings import (
 )
 from contracts.errors import SourceAccessError
 
-__all__ = ["TIMED_OUT", "meaning_of_number"]
+__all__ = ["NO_KEY_STORE", "TIMED_OUT", "meaning_of_number"]
 
 TIMED_OUT = frozenset({1969, 3024})
 """The statement took longer than it may."""
 
 _MISSING = "Compare the contract with the source's tables; `schema` is the database there."
 _DAMAGE = "Tell the database's administrator: CHECK TABLE says more. Nothing was published."
-_LOGIN = access("the user or the password refused, or no right to log in from here")
+_LOGIN = access(
+    "the user or the password refused, or no right to log in from here or without a certificate"
+)
 _NO_DATABASE = access("no such database, or none that this user may see")
 _NO_ANSWER = unavailable("a connection that broke or did not come about")
 _ENDED = unavailable("a statement or session that an administrator or a shutdown ended", LOG)
@@ -51,6 +53,11 @@ _TLS = settings(
     "a server that encrypts the connection as the block says",
     "none, or one whose certificate no known authority signed for this host name",
     "Set `ssl_mode` and `ssl_root_certificate` of the block as the server has it.",
+)
+NO_KEY_STORE = settings(
+    "a PKCS #12 file with a certificate and its key, and its password",
+    "none that can be read so",
+    "Correct `ssl_key_store` and `ssl_key_store_password` of the block.",
 )
 _VALUE = value(
     "a value that does not fit its type or its expression",

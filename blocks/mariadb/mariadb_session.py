@@ -6,7 +6,7 @@ and not by the server. A session only reads.
 
 from __future__ import annotations
 
-__all__ = ["READ_ONLY", "session_variables"]
+__all__ = ["READ_ONLY", "session_variables", "statement_limit"]
 
 READ_ONLY = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 """One state for each statement, and none that writes. Read-only transactions are told as such."""
@@ -19,15 +19,17 @@ def session_variables(*, is_mariadb: bool, statement_timeout: int) -> dict[str, 
         is_mariadb: Else it is a MySQL, which names one of them otherwise.
         statement_timeout: In seconds, how long one statement may take.
     """
-    limit = (
-        {"max_statement_time": str(statement_timeout)}
-        if is_mariadb
-        else {"max_execution_time": str(statement_timeout * 1000)}
-    )
     return {
         # Of TIMESTAMP columns, and of NOW(); a DATETIME has no zone.
         "time_zone": "'+00:00'",
         # Names in double quotes, as Spark writes them; and CHAR without the blanks of its length.
         "sql_mode": "'ANSI_QUOTES'",
-        **limit,
+        **statement_limit(is_mariadb=is_mariadb, seconds=statement_timeout),
     }
+
+
+def statement_limit(*, is_mariadb: bool, seconds: int) -> dict[str, str]:
+    """The variable that says how long one statement may take, and its value as SQL."""
+    if is_mariadb:
+        return {"max_statement_time": str(seconds)}
+    return {"max_execution_time": str(seconds * 1000)}

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import ClassVar, LiteralString, Self
 from urllib.parse import quote, urlencode
 
@@ -265,13 +266,18 @@ class _Session:
         with self._translated():
             return relation_details(self.connection, self.source.where, schema, table)
 
-    def rows(self, statement: str, *, seconds: int) -> list[tuple[object, ...]]:
-        """All rows of a statement that may take so long; a failure ends the transaction."""
+    def rows(
+        self, statement: str, *, seconds: int, most: int | None = None
+    ) -> list[tuple[object, ...]]:
+        """The rows of a statement that may take so long, and no more than so many.
+
+        A failure ends the transaction.
+        """
         usual = self.source.statement_timeout
         with self._translated():
             limit = f"SET LOCAL statement_timeout TO {min(seconds, usual) * 1000}"
             self.connection.execute(limit.encode())
-            found = self.connection.execute(statement.encode()).fetchall()
+            found = [*islice(self.connection.execute(statement.encode()), most)]
             self.connection.execute(f"SET LOCAL statement_timeout TO {usual * 1000}".encode())
         return found
 

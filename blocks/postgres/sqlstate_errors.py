@@ -163,6 +163,8 @@ _CERTIFICATES = (
     ),
     ("does not match host name", _OTHER_NAME),
     ("certificate verify failed", _UNSIGNED),
+    # By an authority of the same name that has another key.
+    ("signature failure", _UNSIGNED),
     (
         "does not support SSL",
         settings(

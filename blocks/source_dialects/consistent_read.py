@@ -32,8 +32,10 @@ class ReadingSession(Protocol):
         """All that the catalog says of a table."""
         ...
 
-    def rows(self, statement: str, *, seconds: int) -> list[tuple[object, ...]]:
-        """All rows of a statement that may take so long."""
+    def rows(
+        self, statement: str, *, seconds: int, most: int | None = None
+    ) -> list[tuple[object, ...]]:
+        """The rows of a statement that may take so long, and no more than so many."""
         ...
 
     def jdbc_options(self) -> dict[str, str]:
@@ -92,17 +94,18 @@ class SourceReading:
         """
         return self.session.details(schema, table)
 
-    def rows(self, sql: str, *, seconds: int) -> list[tuple[object, ...]]:
-        """All rows of a query that says itself how many these are. A failure ends the read.
+    def rows(self, sql: str, *, seconds: int, most: int | None = None) -> list[tuple[object, ...]]:
+        """The rows of a small query. A failure ends the read.
 
         Args:
             sql: The query.
             seconds: How long it may take.
+            most: Of how many rows the first are taken; None: the query says itself how many.
 
         Raises:
             StrandlineError: As `SourceDatabase.query_row`.
         """
-        return self.session.rows(sql, seconds=seconds)
+        return self.session.rows(sql, seconds=seconds, most=most)
 
     def jdbc_options(self) -> dict[str, str]:
         """Options for `spark.read.format("jdbc")`, whose sessions join this read."""

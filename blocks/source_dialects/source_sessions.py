@@ -6,9 +6,8 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 
 from blocks.source_dialects.consistent_read import ReadingSession
-from contracts.errors import SettingsError
 
-__all__ = ["SourceSessions", "no_details"]
+__all__ = ["SourceSessions"]
 
 
 class SourceSessions(ABC):
@@ -40,20 +39,3 @@ class SourceSessions(ABC):
         """Begin a session, without a query."""
         with self._session():
             pass
-
-
-def no_details(where: str, schema: str, table: str, *, found: str) -> SettingsError:
-    """The error of a database of whose catalog no contract is made.
-
-    Args:
-        where: The database's name in messages.
-        schema: The table's schema.
-        table: Its name.
-        found: What kind of database it is.
-    """
-    return SettingsError(
-        where=f"{where}, table {schema}.{table}",
-        expected="a PostgreSQL, of whose catalog a contract can be made",
-        found=found,
-        next_step="Write the contract by hand: docs/source-types.md has the types.",
-    )

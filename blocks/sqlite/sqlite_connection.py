@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
 from blocks.source_dialects.consistent_read import SourceReading
-from blocks.source_dialects.source_sessions import SourceSessions, no_details
+from blocks.source_dialects.source_sessions import SourceSessions
 from blocks.sqlite.sqlite_catalog import sqlite_relation
+from blocks.sqlite.sqlite_details import sqlite_details
 from blocks.sqlite.sqlite_errors import meaning_of_code
 from contracts.errors import StrandlineError
 from contracts.model.source_relation import Relation, RelationDetails
@@ -93,6 +95,8 @@ class SqliteSource(SourceSessions):
             )
         except sqlite3.Error as error:
             raise _refusal(self, error) from None
+        # As Spark's driver has it: a sign in place of bytes that are none of the encoding.
+        connection.text_factory = lambda text: text.decode(errors="replace")
         with closing(connection):
             yield _Session(self, connection)
 
@@ -115,18 +119,18 @@ class _Session:
             row = self.connection.execute(statement).fetchone()
         return tuple(row) if row is not None else ()
 
-    def rows(self, statement: str, *, seconds: int) -> list[tuple[object, ...]]:
-        """All rows of a statement that may take so long."""
+    def rows(
+        self, statement: str, *, seconds: int, most: int | None = None
+    ) -> list[tuple[object, ...]]:
+        """The rows of a statement that may take so long, and no more than so many."""
         with self._translated(min(seconds, self.source.statement_timeout)):
-            return [tuple(row) for row in self.connection.execute(statement).fetchall()]
+            found = self.connection.execute(statement)
+            return [tuple(row) for row in islice(found, most)]
 
     def details(self, schema: str, table: str) -> RelationDetails:
-        """Not provided.
-
-        Raises:
-            SettingsError: Always.
-        """
-        raise no_details(self.source.where, schema, table, found="a SQLite database")
+        """All that the catalog says of a table."""
+        with self._translated(self.source.statement_timeout):
+            return sqlite_details(self.connection, self.source.where, schema, table)
 
     def jdbc_options(self) -> dict[str, str]:
         """For Spark's JDBC reader."""

@@ -70,7 +70,8 @@ class ColumnDetails:
         labels: The labels of an enum, in their order; of other types none.
         identity: The database numbers it.
         generated: The database computes it from other columns.
-        made_of: The columns that it is computed from.
+        made_of: The columns that it is computed from; None: it is, and the catalog does not tell
+            from which.
         comment: What the catalog says about it; empty without a comment.
         readable: Whether the session's user may read it.
     """
@@ -81,7 +82,7 @@ class ColumnDetails:
     labels: tuple[str, ...]
     identity: bool
     generated: bool
-    made_of: tuple[str, ...]
+    made_of: tuple[str, ...] | None
     comment: str
     readable: bool
 
@@ -125,17 +126,19 @@ class RelationDetails:
 
     Args:
         relation: Its columns, types and keys.
-        kind: `table`, `partitioned table`, `view`, `materialized view` or `foreign table`.
+        kind: `table`, `partitioned table`, `view`, `materialized view` or `foreign table`, or what
+            else the catalog calls it.
         comment: What the catalog says about it; empty without a comment.
-        owner: The role that owns it.
+        owner: The role that owns it; empty where the catalog names none.
         rows: How many rows it has, by the statistics; None where they don't say.
         partitioned_by: The columns of its partition key; of an expression none.
         keys: Its unique keys, the primary one first.
         foreign_keys: Its foreign keys.
         checks: Its conditions and those of its columns' domains, as far as all rows meet them.
-        indexed: The columns that an index over all rows begins with.
+        indexed: The columns that an index over all rows begins with, where it can serve a bound.
         policies_hide_rows: Row-level security applies to the session's user.
         columns: By name, what is said of each column.
+        untold: What this kind of catalog tells of no table, in words.
     """
 
     relation: Relation
@@ -150,3 +153,4 @@ class RelationDetails:
     indexed: frozenset[str]
     policies_hide_rows: bool
     columns: Mapping[str, ColumnDetails]
+    untold: tuple[str, ...] = ()

@@ -91,6 +91,7 @@ class Proposal:
         tracked: The target columns whose change opens a version; none: the key's presence does.
         conditions: By check, the condition.
         untranslated: The constraints that were not translated.
+        slices: Its database can be read by several sessions side by side, and tells what is open.
         decisions: What there is to decide about the table, in words.
         notes: What there is to say about it.
     """
@@ -111,6 +112,7 @@ class Proposal:
     tracked: tuple[str, ...]
     conditions: Mapping[str, str]
     untranslated: tuple[str, ...]
+    slices: bool
     decisions: Mapping[str, str]
     notes: tuple[str, ...]
 

@@ -75,6 +75,8 @@ def _head(proposal: Proposal) -> Iterator[str]:
         " docs/contracts.md.",
         "",
     )
+    if details.untold:
+        yield from _comment(f"Its catalog does not tell: {', '.join(details.untold)}.", "")
     yield "apiVersion: v3.1.0"
     yield "kind: DataContract"
     yield f"id: {_word(names.contract)}"
@@ -83,8 +85,10 @@ def _head(proposal: Proposal) -> Iterator[str]:
     yield "status: active"
     purpose = " ".join(details.comment.split()) or f"The history of {table}."
     yield from _entry("description", {"purpose": purpose}, "")
-    owner = details.owner or names.connection
-    yield f"team: {_flow({'name': owner})}  # the table's owner in the database"
+    owner, of = details.owner, "the table's owner in the database"
+    if not owner:
+        owner, of = names.connection, "the block: name who owns the table"
+    yield f"team: {_flow({'name': owner})}  # {of}"
 
 
 def _properties(proposal: Proposal) -> Iterator[str]:
@@ -245,11 +249,9 @@ def _source(proposal: Proposal) -> Iterator[str]:
         index = "an index supports it" if stamps.indexed else "no index supports it"
         yield from _entry("watermark", list(stamps.columns), _ENTRY, index)
     if proposal.incremental:
-        yield f"{_ENTRY}overlap: {_OVERLAP}"
-    if proposal.partition_column is not None:
-        partitioned = proposal.partition_column in proposal.details.partitioned_by
-        why = "the table's partition key" if partitioned else "splits the read"
-        yield from _entry("partition_column", proposal.partition_column, _ENTRY, why)
+        longest = "" if proposal.slices else "longer than any transaction that writes"
+        yield from _entry("overlap", _OVERLAP, _ENTRY, longest)
+    yield from _partitions(proposal)
     said = [column for column in proposal.columns if _needs_saying(proposal, column)]
     if said:
         yield from _comment("Those of which the columns above do not say all.", _ENTRY)
@@ -258,6 +260,17 @@ def _source(proposal: Proposal) -> Iterator[str]:
         yield f"{_ENTRY}  - {_flow(_source_column(column))}"
     for left in proposal.left_out:
         yield from _comment(f"Left out: {left.name} ({left.declared}): {left.why}.", _ENTRY)
+
+
+def _partitions(proposal: Proposal) -> Iterator[str]:
+    partitioned_by = proposal.details.partitioned_by
+    if proposal.partition_column is not None:
+        is_key = proposal.partition_column in partitioned_by
+        why = "the table's partition key" if is_key else "splits the read"
+        yield from _entry("partition_column", proposal.partition_column, _ENTRY, why)
+    elif partitioned_by and not proposal.slices:
+        by = ", ".join(partitioned_by)
+        yield from _comment(f"Partitioned by {by}, and read by one statement.", _ENTRY)
 
 
 def _needs_saying(proposal: Proposal, column: ProposedColumn) -> bool:

@@ -11,9 +11,16 @@ from dataclasses import dataclass
 from contracts.model.source_relation import RelationColumn, RelationDetails
 from tasks.introspection.personal_data_names import name_words, words_of
 from tasks.introspection.sampled_rows import Sample
-from tasks.source.postgresql_to_spark_types import natural_type
 
-__all__ = ["Key", "Stamps", "entity_of_log", "is_named_like_a_log", "key_of", "stamps_of"]
+__all__ = [
+    "Key",
+    "Stamps",
+    "entity_of_log",
+    "is_named_like_a_log",
+    "is_named_like_a_stamp",
+    "key_of",
+    "stamps_of",
+]
 
 _UPDATED = words_of(
     "updated update upd modified modification modify changed change mtime lastmod lastmodified "
@@ -71,16 +78,24 @@ def is_named_like_a_log(table: str) -> bool:
     return not _LOGS.isdisjoint(name_words(table))
 
 
-def key_of(details: RelationDetails, columns: Sequence[str], sample: Sample) -> Key | None:
+def is_named_like_a_stamp(column: str) -> bool:
+    """Whether the name suggests that a column says when its row was made or changed."""
+    return not (_UPDATED | _CREATED).isdisjoint(name_words(column))
+
+
+def key_of(
+    details: RelationDetails, columns: Sequence[str], types: Mapping[str, str], sample: Sample
+) -> Key | None:
     """The key of the table; None: no column could be one.
 
     Args:
         details: The table.
         columns: The columns that the contract will have.
+        types: The Spark type of each.
         sample: Rows of it, or none.
     """
     described = {each.name: each for each in details.relation.columns if each.name in columns}
-    fit = {name for name, each in described.items() if natural_type(each) not in _FLOATS}
+    fit = {name for name in described if types[name] not in _FLOATS}
     whole = [key for key in details.keys if fit.issuperset(key.columns)]
     nullable = {
         key.name: [name for name in key.columns if described[name].nullable] for key in whole
@@ -106,13 +121,18 @@ def key_of(details: RelationDetails, columns: Sequence[str], sample: Sample) -> 
 
 
 def stamps_of(
-    details: RelationDetails, columns: Sequence[str], *, unfit: Collection[str]
+    details: RelationDetails,
+    columns: Sequence[str],
+    types: Mapping[str, str],
+    *,
+    unfit: Collection[str],
 ) -> Stamps:
     """The stamps of the table's rows.
 
     Args:
         details: The table.
         columns: The columns that the contract will have.
+        types: The Spark type of each.
         unfit: Those that must not date a version: sensitive ones, and the key.
     """
     times = {
@@ -120,21 +140,17 @@ def stamps_of(
         for each in details.relation.columns
         if each.name in columns
         and each.name not in unfit
-        and natural_type(each) in ("timestamp", "date")
+        and types[each.name] in ("timestamp", "date")
     }
-    updated = _ranked(times, _UPDATED)
-    created = _ranked(times, _CREATED)
+    updated = _ranked(times, types, _UPDATED)
+    created = _ranked(times, types, _CREATED)
     chosen: tuple[str, ...] = ()
     marks = bool(updated)
     if updated and not times[updated[0]].nullable:
         chosen = (updated[0],)
     elif updated:
-        kind = natural_type(times[updated[0]])
-        fallback = [
-            name
-            for name in created
-            if not times[name].nullable and natural_type(times[name]) == kind
-        ]
+        kind = types[updated[0]]
+        fallback = [name for name in created if not times[name].nullable and types[name] == kind]
         chosen, marks = (updated[0], *fallback[:1]), bool(fallback)
     elif created:
         chosen = (created[0],)
@@ -149,12 +165,12 @@ def entity_of_log(details: RelationDetails, columns: Sequence[str]) -> str | Non
     return next((name for name in columns if name_words(name)[-1:] == ("id",)), None)
 
 
-def _ranked(times: Mapping[str, RelationColumn], words: frozenset[str]) -> list[str]:
+def _ranked(
+    times: Mapping[str, RelationColumn], types: Mapping[str, str], words: frozenset[str]
+) -> list[str]:
     """The columns that are named so: timestamps before days, those never null before others."""
     named = [name for name in times if not words.isdisjoint(name_words(name))]
-    return sorted(
-        named, key=lambda name: (natural_type(times[name]) == "date", times[name].nullable)
-    )
+    return sorted(named, key=lambda name: (types[name] == "date", times[name].nullable))
 
 
 def _guess(

@@ -6,7 +6,7 @@ what a user may want otherwise, is a decision, in words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from contracts.errors import ContractError
@@ -20,6 +20,7 @@ from contracts.model.source_relation import (
     RelationDetails,
 )
 from contracts.validation.contract_notices import suggests_derived
+from tasks.introspection.column_types import ColumnTypes, column_types
 from tasks.introspection.contract_proposal import (
     ContractNames,
     LeftOut,
@@ -32,11 +33,13 @@ from tasks.introspection.key_and_stamps import (
     Stamps,
     entity_of_log,
     is_named_like_a_log,
+    is_named_like_a_stamp,
     key_of,
     stamps_of,
 )
 from tasks.introspection.sampled_rows import Sample
 from tasks.introspection.suggest_classifications import (
+    COMPUTED,
     Suggestion,
     sensitive_columns,
     suggested_classifications,
@@ -47,12 +50,20 @@ from tasks.introspection.translate_checks import (
     TranslatedChecks,
     translated_checks,
 )
-from tasks.source.postgresql_to_spark_types import carrier, natural_type
+from tasks.source.sql_dialect import SqlDialect
+from tasks.source.sql_dialects.postgresql_sql import POSTGRESQL
 
 __all__ = ["propose_contract"]
 
 FULL_UP_TO = 1_000_000
 """Rows up to which a full load is proposed: it finds every change and every deletion."""
+_TEXTS = frozenset(
+    {
+        *("text", "tinytext", "mediumtext", "longtext", "clob", "character large object"),
+        *("varchar", "char", "nvarchar", "nchar"),
+    }
+)
+"""Types of text; PostgreSQL says `character varying`, whose length is in the type's word."""
 SPLIT_FROM = 100_000
 """Rows from which the read is split by the key."""
 
@@ -63,6 +74,8 @@ def propose_contract(
     names: ContractNames,
     *,
     rows: int | None,
+    dialect: SqlDialect = POSTGRESQL,
+    unreadable: Collection[str] = (),
     others: Sequence[Contract] = (),
 ) -> Proposal:
     """The parts of a contract of a table.
@@ -72,16 +85,20 @@ def propose_contract(
         sample: Rows of it, or none.
         names: What the contract is called.
         rows: How many rows it has, about; None: not known.
+        dialect: Of its database.
+        unreadable: Columns of which the database refuses the SQL that reads them.
         others: The contracts that there are, for what foreign keys refer to.
 
     Raises:
         ContractError: The table has no column that could be a key.
     """
-    kept, left_out = _kept(details)
+    stamping = {each for each in details.columns if is_named_like_a_stamp(each)}
+    types = column_types(details, dialect, sample, stamps=stamping)
+    kept, left_out = _kept(details, types, unreadable)
     columns = [column.name for column in kept]
-    suggestions = suggested_classifications(details, columns, sample)
+    suggestions = suggested_classifications(details, columns, types.read_as, sample)
     sensitive = sensitive_columns(columns, suggestions)
-    key = key_of(details, columns, sample)
+    key = key_of(details, columns, types.read_as, sample)
     if key is None:
         raise ContractError(
             where=f"{details.relation.schema}.{details.relation.name}",
@@ -89,16 +106,16 @@ def propose_contract(
             found="none that can be read and is no floating point number",
             next_step="Name a view that has one, or grant the block's user its columns.",
         )
-    stamps = stamps_of(details, columns, unfit={*sensitive, *key.columns})
+    stamps = stamps_of(details, columns, types.read_as, unfit={*sensitive, *key.columns})
     events = _is_log(details, key, stamps)
     if events and (entity := entity_of_log(details, columns)) is not None:
         key = Key((entity,), "what the rows may be changes of", key.doubt)
-    checks = translated_checks(details.checks, kept)
-    proposed = _columns(details, kept, suggestions, sensitive, key, checks)
+    checks = _promises(details, kept, dialect)
+    proposed = _columns(details, kept, types, dialect, suggestions, sensitive, key, checks)
     proposed = _with_references(details, proposed, names, others)
     incremental = events or (stamps.marks_changes and (rows or 0) > FULL_UP_TO)
     copied = stamps.columns[0] if len(stamps.columns) == 1 else ""
-    types = {column.source: column.type for column in proposed}
+    worded = {column.source: column.type for column in proposed}
     subject = data_subject_of(details, proposed, key)
     parts = Proposal(
         names=names,
@@ -109,10 +126,10 @@ def propose_contract(
         key=key,
         events=events,
         stamps=stamps,
-        stamp_type=types[stamps.columns[0]] if stamps.columns else "TIMESTAMP",
+        stamp_type=worded[stamps.columns[0]] if stamps.columns else "TIMESTAMP",
         copied_stamp=copied,
         incremental=incremental,
-        partition_column=_partition_column(details, kept, key, sensitive, rows),
+        partition_column=_partition_column(details, proposed, types, dialect, key, rows),
         subject=() if subject is None else subject.columns,
         tracked=tuple(
             column.target
@@ -121,6 +138,7 @@ def propose_contract(
         ),
         conditions=_by_id(checks.conditions),
         untranslated=checks.untranslated,
+        slices=dialect.sessions_share_a_state,
         decisions={},
         notes=(),
     )
@@ -128,12 +146,16 @@ def propose_contract(
     return replace(parts, decisions=decisions, notes=_notes(details, sample))
 
 
-def _kept(details: RelationDetails) -> tuple[list[RelationColumn], list[LeftOut]]:
+def _kept(
+    details: RelationDetails, types: ColumnTypes, unreadable: Collection[str]
+) -> tuple[list[RelationColumn], list[LeftOut]]:
     kept: list[RelationColumn] = []
     left_out: list[LeftOut] = []
     taken: set[str] = set()
     for column in details.relation.columns:
-        why = _unfit(column, details.columns[column.name], taken)
+        why = _unfit(column, details.columns[column.name], types, taken)
+        if not why and column.name in unreadable:
+            why = "the database refuses the block's `text` of it; name its type in `texts`"
         if why:
             left_out.append(LeftOut(column.name, details.columns[column.name].declared, why))
         else:
@@ -142,7 +164,7 @@ def _kept(details: RelationDetails) -> tuple[list[RelationColumn], list[LeftOut]
     return kept, left_out
 
 
-def _unfit(column: RelationColumn, more: ColumnDetails, taken: set[str]) -> str:
+def _unfit(column: RelationColumn, more: ColumnDetails, types: ColumnTypes, taken: set[str]) -> str:
     """Why a contract can't have the column, with what can be done; empty: it can."""
     if not more.readable:
         return "the block's user may not read it; grant SELECT on it"
@@ -150,9 +172,18 @@ def _unfit(column: RelationColumn, more: ColumnDetails, taken: set[str]) -> str:
         return f"names that begin with {OURS} are reserved; read a view that names it otherwise"
     if column.name.lower() in taken:
         return "another column has its name but for case; read a view that names it otherwise"
-    if carrier(column, natural_type(column)) is None:
+    if column.name not in types.read_as:
         return f"no value of {column.type} is carried; read a view that casts it to text"
     return ""
+
+
+def _promises(
+    details: RelationDetails, kept: Sequence[RelationColumn], dialect: SqlDialect
+) -> TranslatedChecks:
+    """What constraints promise; of other databases than PostgreSQL they are only named."""
+    if dialect.name == POSTGRESQL.name:
+        return translated_checks(details.checks, kept)
+    return TranslatedChecks(untranslated=tuple(check.name for check in details.checks))
 
 
 def _is_log(details: RelationDetails, key: Key, stamps: Stamps) -> bool:
@@ -165,6 +196,8 @@ def _is_log(details: RelationDetails, key: Key, stamps: Stamps) -> bool:
 def _columns(
     details: RelationDetails,
     kept: Sequence[RelationColumn],
+    types: ColumnTypes,
+    dialect: SqlDialect,
     suggestions: Mapping[str, Suggestion],
     sensitive: Mapping[str, Classification],
     key: Key,
@@ -177,6 +210,16 @@ def _columns(
         more, suggestion = details.columns[column.name], suggestions.get(column.name, Suggestion())
         target = target_name(column.name, taken - {column.name.lower()})
         taken.add(target.lower())
+        read_as = types.read_as[column.name]
+        worded = physical_type(
+            column, _declared(column, more), read_as, bounded=dialect.name != "sqlite"
+        )
+        noted = [
+            *_column_notes(column, more, suggestion, worded, dialect),
+            *[note for name, note in types.notes.items() if name == column.name],
+        ]
+        decided = _column_decisions(column, suggestion, sensitive, key)
+        decided += [text for name, text in types.decisions.items() if name == column.name]
         promise = checks.promises.get(column.name)
         if more.labels:
             promise = promise or ColumnPromise()
@@ -186,7 +229,7 @@ def _columns(
                 source=column.name,
                 target=target,
                 declared=more.declared,
-                type=physical_type(column),
+                type=worded,
                 required=not column.nullable or column.name in key.columns,
                 description=" ".join(more.comment.split()),
                 suggestion=suggestion,
@@ -194,31 +237,57 @@ def _columns(
                 promise=promise,
                 reference="",
                 later="",
-                notes=tuple(_column_notes(column, more, suggestion)),
-                decisions=tuple(_column_decisions(column, suggestion, sensitive, key)),
+                notes=tuple(dict.fromkeys(noted)),
+                decisions=tuple(decided),
             )
         )
     return proposed
 
 
-def _column_notes(column: RelationColumn, more: ColumnDetails, suggestion: Suggestion) -> list[str]:
+def _declared(column: RelationColumn, more: ColumnDetails) -> str:
+    """The type with its length; a domain is its base type."""
+    return column.type if more.domain or column.kind == "base" else more.declared
+
+
+def _column_notes(
+    column: RelationColumn,
+    more: ColumnDetails,
+    suggestion: Suggestion,
+    worded: str,
+    dialect: SqlDialect,
+) -> list[str]:
     notes = [*suggestion.why]
     if more.identity:
         notes.append("identity")
     if more.generated:
         made = f" from {', '.join(more.made_of)}" if more.made_of else ""
-        notes.append(f"computed by the database{made}")
+        notes.append(f"{COMPUTED}{made}")
     if more.domain:
         notes.append(f"domain {more.declared} of {column.type}")
-    elif physical_type(column) == "TEXT" and column.type != "text":
-        if column.type.startswith("numeric"):
+    elif worded == "TEXT" and not _is_text(column, more):
+        if column.type.lower().startswith(("numeric", "decimal")):
             notes.append(f"{column.type}: as text, exactly; DECIMAL(p,s) refuses what does not fit")
         else:
-            word = "enum" if column.kind == "enum" else more.declared
+            word = "enum" if more.labels else more.declared
             notes.append(f"{word}, as text")
-    if column.type == "timestamp without time zone":
+    if worded == "TIMESTAMP" and _has_no_zone(column, dialect):
         notes.append("without time zone: taken as UTC")
     return notes
+
+
+def _is_text(column: RelationColumn, more: ColumnDetails) -> bool:
+    """Whether a reader expects text of the type."""
+    return column.type.lower().partition("(")[0] in _TEXTS and more.declared.lower() != "json"
+
+
+def _has_no_zone(column: RelationColumn, dialect: SqlDialect) -> bool:
+    kind = column.type.lower()
+    return {
+        "postgresql": kind.startswith("timestamp") and kind.endswith("without time zone"),
+        "mariadb": kind.startswith("datetime"),
+        "sqlite": True,
+        "jdbc": column.kind == "timestamp",
+    }[dialect.name]
 
 
 def _column_decisions(
@@ -293,20 +362,19 @@ def _history_of(foreign: ForeignKey, names: ContractNames, others: Sequence[Cont
 
 def _partition_column(
     details: RelationDetails,
-    kept: Sequence[RelationColumn],
+    columns: Sequence[ProposedColumn],
+    types: ColumnTypes,
+    dialect: SqlDialect,
     key: Key,
-    sensitive: Mapping[str, Classification],
     rows: int | None,
 ) -> str | None:
+    if not dialect.sessions_share_a_state:  # then rows are read by one statement
+        return None
+    kinds = {each.source: types.read_as[each.source] for each in columns if not each.sensitive}
     bounded = {
-        column.name
-        for column in kept
-        if column.name not in sensitive
-        and (
-            natural_type(column) in ("date", "timestamp")
-            or family(natural_type(column)) == "integer"
-            or natural_type(column).startswith("decimal")
-        )
+        name
+        for name, kind in kinds.items()
+        if kind in ("date", "timestamp") or family(kind) == "integer" or "decimal" in kind
     }
     if len(details.partitioned_by) == 1 and bounded.issuperset(details.partitioned_by):
         return details.partitioned_by[0]

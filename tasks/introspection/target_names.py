@@ -12,15 +12,19 @@ from collections.abc import Collection
 from contracts.model.database_type_names import spark_type
 from contracts.model.reserved_column_names import OURS, reserved_among
 from contracts.model.source_relation import RelationColumn
-from tasks.source.postgresql_to_spark_types import natural_type
 
 __all__ = ["free_name", "identifier", "physical_type", "target_name"]
 
 _PLAIN = re.compile(r"^[A-Za-z_]\w*$", re.ASCII)
-_SIZED = {"character varying": "VARCHAR", "character": "CHAR"}
+_SIZED = {
+    "character varying": "VARCHAR", "character": "CHAR", "varchar": "VARCHAR", "char": "CHAR",
+    "nvarchar": "VARCHAR", "nchar": "CHAR",
+}  # fmt: skip
 _WORDED = {
     "string": "TEXT", "int": "INTEGER", "float": "REAL", "double": "DOUBLE", "binary": "BYTEA",
 }  # fmt: skip
+_MADE = ("array", "enum", "composite", "range", "multirange", "pseudo")
+"""Kinds of types that are made of others."""
 _SIZE = re.compile(r"^([a-z ]+)\((\d+)\)$")
 
 
@@ -53,13 +57,20 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return free
 
 
-def physical_type(column: RelationColumn) -> str:
-    """The type of a column as a contract words it, which is read as its natural Spark type."""
-    natural = natural_type(column)
-    if natural != "string" or column.kind != "base":
-        return _WORDED.get(natural, natural.upper())
-    sized = _SIZE.match(column.type)
-    worded = f"{_SIZED.get(sized[1], '')}({sized[2]})" if sized else column.type.upper()
+def physical_type(column: RelationColumn, declared: str, read_as: str, *, bounded: bool) -> str:
+    """The type of a column as a contract words it, which stands for that Spark type.
+
+    Args:
+        column: The column.
+        declared: Its type with its length, where `column` leaves it out.
+        read_as: The Spark type.
+        bounded: The database holds no text that is longer than its type says.
+    """
+    if read_as != "string" or column.kind in _MADE:
+        return _WORDED.get(read_as, read_as.upper())
+    sized = _SIZE.match(declared.lower())
+    worded = f"{_SIZED.get(sized[1], '')}({sized[2]})" if sized else declared.upper()
     # Only types that a reader of the contract would take for text.
-    known = column.type in ("uuid", "text") or (sized is not None and sized[1] in _SIZED)
-    return worded if known and spark_type(worded) == natural else "TEXT"
+    is_sized = bounded and sized is not None and sized[1] in _SIZED
+    known = worded in ("UUID", "TEXT") or is_sized
+    return worded if known and spark_type(worded) == read_as else "TEXT"

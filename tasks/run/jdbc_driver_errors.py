@@ -50,8 +50,9 @@ def driver_error(causes: Iterable[Any]) -> DriverError | None:
         if any(name.startswith(_SQLITE) for name in raised_in):
             return DriverError(meaning_of_code(number, str(cause.getMessage())), f"code {number}")
         if any(name.startswith(_MARIADB) for name in raised_in):
-            # The driver's own failures have a state and no number of the server's.
-            known = number or (_CONNECTION_LOST if str(state).startswith("08") else 0)
+            # The driver's own failures have a state, and no number of the server's: 0 or -1.
+            lost = number <= 0 and str(state).startswith("08")
+            known = _CONNECTION_LOST if lost else number
             return DriverError(meaning_of_number(known), f"error {number}, SQLSTATE {state}")
         return DriverError(*meaning_of_exception(cause))
     return None

@@ -101,7 +101,7 @@ class SourceQuery:
         slices of as many rows; null where pages cut them, or nothing can.
         """
         lowest, highest = self.extremes
-        cuts = "NULL"
+        cuts = self.dialect.no_value
         if self.sliced is not None and slices > 1:
             fractions = [part / slices for part in range(1, slices)]
             cuts = self.dialect.quantiles(self.sliced, fractions)
@@ -276,7 +276,7 @@ def _extreme(function: str, name: str, kinds: dict[str, str], dialect: SqlDialec
     kind = kinds.get(name, "")
     column = f"{function}({dialect.quoted(name)})"
     if not _bounded(kind):
-        return "NULL"
+        return dialect.no_value
     if is_temporal(kind):
         return f"CASE WHEN {_within_python(column, kind, dialect)} THEN {column} END"
     return column

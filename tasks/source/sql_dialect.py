@@ -26,6 +26,7 @@ class SqlDialect(ABC):
         sessions_share_a_state: Whether a read has one state for all its sessions, so that it can
             be bounded by an earlier query and cut into slices.
         no_text: A null of a text type.
+        no_value: A null of any type, in a list of what is selected.
         page_of_row: The column by which a range of pages is read; empty: there is none.
     """
 
@@ -33,6 +34,7 @@ class SqlDialect(ABC):
     quote = '"'
     sessions_share_a_state = False
     no_text = "NULL"
+    no_value = "NULL"
     page_of_row = ""
 
     def quoted(self, name: str) -> str:
@@ -77,7 +79,7 @@ class SqlDialect(ABC):
     def quantiles(self, value: str, fractions: Sequence[float]) -> str:
         """The array of the values up to which these fractions of all lie; null: it can't tell."""
         del value, fractions
-        return "NULL"
+        return self.no_value
 
     def comparable_time(self, quoted: str) -> str:
         """The SQL of a date or timestamp column as a literal compares with it; null: it can't."""

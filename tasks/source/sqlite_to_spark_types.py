@@ -64,7 +64,8 @@ _WHOLE_NUMBER = (f"{_KIND} IN ('integer', 'null')", f"CAST({COLUMN} AS TEXT)")
 _WAYS = MappingProxyType(
     {
         "string": (f"{_KIND} <> 'blob'", _AS_TEXT),
-        "binary": (f"{_KIND} IN ('blob', 'null')", _BYTES),
+        # The bytes of nothing would be none, and not nothing.
+        "binary": (f"{_KIND} IN ('blob', 'null')", f"CASE {_KIND} WHEN 'blob' THEN {_BYTES} END"),
         "date": (f"{_KIND} IN ('text', 'null')", COLUMN),
         "timestamp": (f"{_KIND} IN ('text', 'null')", COLUMN),
         "double": (

@@ -15,8 +15,9 @@ import yaml
 
 from blocks.embedded_postgres import EmbeddedPostgres
 from blocks.lookup import block_lookup
-from contracts.errors import SourceAccessError, SourceUnavailableError
+from contracts.errors import SettingsError, SourceAccessError, SourceUnavailableError
 from flows.load_table import load_table
+from tests.blocks.postgres.tls_front import certificates, tls_front
 from tests.flows.failing_source import (
     SLOW_VIEW,
     circuit_of,
@@ -180,6 +181,26 @@ def test_a_password_that_is_changed_meanwhile_ends_the_load_at_once(loaded, own_
     unharmed(loaded, before)
     assert circuit_of(loaded).failures == 0
     drop_reader(own_server)
+
+
+def test_a_server_whose_certificate_nobody_vouches_for_ends_the_load_at_once(
+    loaded, own_server, tmp_path
+):
+    before = versions(loaded)
+    ours, others = tmp_path / "ours", tmp_path / "others"
+    for folder in (ours, others):
+        folder.mkdir()
+    with tls_front((own_server.host, own_server.port), ours) as front:
+        named = {"host": "localhost", "port": front.port}
+        set_source(loaded, **named, ssl_root_certificate=str(certificates(others)))
+        with pytest.raises(SettingsError, match="ssl_root_certificate"):
+            load_table("readings")
+        unharmed(loaded, before)
+        assert circuit_of(loaded).failures == 0
+
+        set_source(loaded, **named, ssl_root_certificate=str(front.authority))
+        load_table("readings")
+    assert versions(loaded) == AFTER_BOTH
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])

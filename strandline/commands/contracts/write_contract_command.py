@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from blocks.lookup import block_lookup
+from blocks.source_database import SourceDatabase
 from contracts.errors import ContractError, SettingsError, UsageError
 from contracts.loader import load_contract
 from contracts.model import Contract
@@ -22,6 +23,9 @@ from tasks.introspection.contract_of_table import ContractOfTable, contract_of_t
 from tasks.introspection.contract_proposal import ContractNames, Proposal
 from tasks.introspection.contract_text import Decision, decisions_in
 from tasks.introspection.target_names import identifier
+from tasks.lifecycle.open_run import session
+from tasks.run.spark_error_mapping import map_spark_errors
+from tasks.source.dialect_of_source import sql_dialect_of
 
 __all__ = ["ContractOptions", "write_contract"]
 
@@ -36,6 +40,8 @@ _QUOTED = re.compile(r'^(?:"((?:[^"]|"")+)"|([^".]+))\.(?:"((?:[^"]|"")+)"|([^"]
 _TARGET = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$", re.ASCII)
 _NAME = re.compile(r"^[A-Za-z_][\w-]*$", re.ASCII)
 _OURS = ("governance", "stage")
+_NAMELESS = ("public", "main")
+"""Schemas of PostgreSQL, H2 and SQLite that each database has."""
 _COMMAND = "strandline contracts new"
 
 
@@ -64,19 +70,23 @@ def write_contract(screen: CommandOutput, options: ContractOptions) -> None:
         SourceAccessError: The source refuses the user, or the table.
         SourceUnavailableError: It does not answer.
     """
-    table = _table(options.table)
+    table = _table(options)
     path = _path(options, table)
     others = _others(path)
     names = _names(options, table, path)
     _refuse_clash(names, path, others)
     source = block_lookup.source(options.source)
-    with (
-        screen.waiting(f"Reading {'.'.join(table)}"),
-        source.reading() as reading,
-    ):
-        made = contract_of_table(
-            reading, table, names, samples=options.samples, others=[*others.values()]
-        )
+    with screen.waiting(f"Reading {'.'.join(table)}"):
+        _start_driver(source, options.settings)
+        with source.reading() as reading:
+            made = contract_of_table(
+                reading,
+                table,
+                names,
+                dialect=sql_dialect_of(source),
+                samples=options.samples,
+                others=[*others.values()],
+            )
     if options.output is None:
         path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, made.text, force=options.force)
@@ -86,21 +96,41 @@ def write_contract(screen: CommandOutput, options: ContractOptions) -> None:
     screen.answer(data, *_page(made, path, decisions, next_commands, width=screen.out.width))
 
 
-def _table(typed: str) -> tuple[str, str]:
+def _start_driver(source: SourceDatabase, settings: str) -> None:
+    """Start Spark, if it is by Spark's JVM that the database is asked."""
+    if source.dialect == "jdbc":
+        block = block_lookup.settings(settings)
+        with map_spark_errors(block.lakehouse.catalog, "open"):
+            session(block, source)
+
+
+def _table(options: ContractOptions) -> tuple[str, str]:
     """Schema and table: as the catalog has them, or in the quotes of SQL."""
+    typed = options.table
     match = _QUOTED.match(typed)
     if match is None:
+        next_step = "Correct it."
+        if "." not in typed:
+            next_step = f"{_COMMAND} --table {_usual_schema(options.source)}.{typed}"
         raise UsageError(
             where=f"{_COMMAND} --table",
             expected="SCHEMA.TABLE; a name with a dot in it is quoted: '\"my.schema\".customers'",
             found=typed,
-            next_step=f"{_COMMAND} --table public.{typed}" if "." not in typed else "Correct it.",
+            next_step=next_step,
         )
     schema, table = (
         quoted.replace('""', '"') if quoted is not None else plain
         for quoted, plain in (match.group(1, 2), match.group(3, 4))
     )
     return schema, table
+
+
+def _usual_schema(name: str) -> str:
+    """Where the tables of a source mostly are."""
+    source = block_lookup.source(name)
+    if source.dialect == "mariadb":
+        return source.database
+    return {"postgresql": "public", "sqlite": "main"}.get(source.dialect, "SCHEMA")
 
 
 def _path(options: ContractOptions, table: tuple[str, str]) -> Path:
@@ -164,7 +194,7 @@ def _names(options: ContractOptions, table: tuple[str, str], path: Path) -> Cont
     if target is None:
         schema = identifier(table[0], "schema").lower()
         namespace = identifier(connection, "source").lower()
-        if schema not in ("public", *_OURS):
+        if schema not in (*_NAMELESS, *_OURS):
             namespace = schema
         target = f"{namespace}.{identifier(table[1], 'table').lower()}"
     if not _TARGET.match(target):

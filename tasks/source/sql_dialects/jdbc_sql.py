@@ -19,7 +19,9 @@ class JdbcSql(SqlDialect):
     """Standard SQL with JDBC's escapes, but for what the block says."""
 
     name = "jdbc"
+    # Standard SQL has no null without a type there.
     no_text = "CAST(NULL AS VARCHAR(1))"
+    no_value = "CAST(NULL AS INTEGER)"
 
     def __init__(self, settings: JdbcSettings) -> None:
         self._settings = settings

@@ -134,9 +134,52 @@ def test_a_read_is_of_the_clock_of_the_database(source):
             assert (reading.oldest_open, reading.open_unknown) == (None, True)
 
 
-def test_a_contract_is_not_made_of_its_catalog(source):
+DESCRIBED = (
+    'CREATE TABLE "shops" ("name" VARCHAR(9) PRIMARY KEY)',
+    (
+        'CREATE TABLE "sales" ("id" INT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,'
+        ' "eMail" VARCHAR(20) NOT NULL, "low" VARCHAR(20) AS (LOWER("eMail")),'
+        ' "shop" VARCHAR(9) REFERENCES "shops" ("name"), "mood" ENUM(\'a\', \'it\'\'s\'),'
+        ' "day" DATE, UNIQUE ("eMail", "day"), CHECK ("id" > 0))'
+    ),
+    'CREATE INDEX "of_day" ON "sales" ("day", "shop")',
+    "COMMENT ON TABLE \"sales\" IS 'Who bought'",
+    'COMMENT ON COLUMN "sales"."day" IS \'When\'',
+)
+
+
+def test_the_driver_tells_what_a_contract_is_made_of(h2, source):
+    h2.execute("shop", *DESCRIBED)
     with source.reading() as reading:
-        assert isinstance(error_of(lambda: reading.details("PUBLIC", "seen")), SettingsError)
+        sales, seen = reading.details("PUBLIC", "sales"), reading.details("PUBLIC", "seen")
+
+    assert (sales.kind, sales.comment, seen.kind) == ("table", "Who bought", "view")
+    assert [(key.columns, key.primary) for key in sales.keys] == [
+        (("id",), True), (("eMail", "day"), False),
+    ]  # fmt: skip
+    assert [(key.columns, key.schema, key.table, key.referenced) for key in sales.foreign_keys] == [
+        (("shop",), "PUBLIC", "shops", ("name",))
+    ]
+    assert sales.indexed == {"id", "eMail", "shop", "day"}
+    columns = sales.columns
+    assert [name for name, each in columns.items() if each.made_of is None] == ["low"]
+    assert [name for name, each in columns.items() if each.identity] == ["id"]
+    assert columns["mood"].labels == ("a", "it's")
+    assert (columns["day"].comment, columns["eMail"].declared) == ("When", "CHARACTER VARYING(20)")
+    assert "CHECK constraints" in sales.untold
+
+
+def test_no_more_rows_come_than_are_asked_for(source):
+    with source.reading() as reading:
+        rows = reading.rows("SELECT X FROM SYSTEM_RANGE(1, 9)", seconds=5, most=3)
+
+    assert rows == [("1",), ("2",), ("3",)]
+
+
+def test_a_number_whose_point_may_be_anywhere_is_text_by_itself(h2, source):
+    h2.execute("shop", 'CREATE TABLE "floating" ("n" DECFLOAT(20))')
+
+    assert source.columns("PUBLIC", "floating") == {"n": "DECFLOAT"}
 
 
 def test_without_a_spark_there_is_no_driver(source, monkeypatch):

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    load_der_private_key,
+)
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+from cryptography.x509 import load_pem_x509_certificate
+from py4j.protocol import Py4JJavaError
 from pydantic import SecretStr, ValidationError
 
 from blocks.source_database import SourceDatabase
@@ -16,6 +24,7 @@ from contracts.errors import (
     SourceValueError,
     StrandlineError,
 )
+from tests.blocks.postgres.tls_front import certificates
 
 TABLES = (
     "CREATE DATABASE shop",
@@ -28,6 +37,12 @@ TABLES = (
     "CREATE VIEW seen AS SELECT id, code FROM orders",
 )
 OTHER_TYPES = {"ssl_mode": "prefer"}, {"ssl_certificate": "a.pem", "ssl_key": "a.pk8"}
+HALF_STORES = (
+    {"ssl_key_store": "a.p12"},
+    {"ssl_key_store_password": "secret"},
+    {"ssl_mode": "disable", "ssl_key_store": "a.p12", "ssl_key_store_password": "secret"},
+)
+STORE_PASSWORD = "the stores' own"  # noqa: S105
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +144,77 @@ def test_both_drivers_encrypt_as_the_block_says(server, source, spark, fields, e
     assert (bool(here), bool(there)) == (encrypted, encrypted)
 
 
+@pytest.fixture(scope="module")
+def key_stores(server, tmp_path_factory):
+    """PKCS #12 files: of the client that the authority signed, and of one that nobody knows."""
+    folder = tmp_path_factory.mktemp("stores")
+    stranger = tmp_path_factory.mktemp("strangers")
+    certificates(stranger)
+    found = {}
+    for name, source in (("client", server.authority.parent), ("stranger", stranger)):
+        key = load_der_private_key((source / "client.pk8").read_bytes(), None)
+        certificate = load_pem_x509_certificate((source / "client.pem").read_bytes())
+        encryption = BestAvailableEncryption(STORE_PASSWORD.encode())
+        found[name] = folder / f"{name}.p12"
+        found[name].write_bytes(
+            serialize_key_and_certificates(b"mine", key, certificate, None, encryption)
+        )
+    return found
+
+
+def certified(server, store, **fields):
+    """The block of a user who has to show a certificate."""
+    shown = {} if store is None else {
+        "ssl_key_store": str(store), "ssl_key_store_password": STORE_PASSWORD,
+    }  # fmt: skip
+    return server.source("shop", user="certified", **{"ssl_mode": "require", **shown, **fields})
+
+
+def test_both_drivers_show_the_clients_certificate(server, key_stores, spark):
+    block = certified(server, key_stores["client"], ssl_mode=None)
+    query = "SELECT CURRENT_USER() AS user"
+
+    (here,) = block.query_row(query)
+    with block.reading() as reading:
+        options = reading.jdbc_options()
+        url = options.pop("url")
+        frame = spark.read.jdbc(url, f"({query}) q", predicates=["1 = 1"], properties=options)
+        (there,) = frame.first()
+
+    assert here == there == "certified@127.0.0.1"
+    assert STORE_PASSWORD not in url
+    assert STORE_PASSWORD not in f"{block!r} {block._source()!r}"
+
+
+@pytest.mark.parametrize(
+    ("store", "fields", "kind", "words"),
+    [
+        (None, {}, SourceAccessError, "without a certificate"),
+        ("stranger", {}, SettingsError, "as the block says"),
+        ("client", {"ssl_key_store": "/nowhere/a.p12"}, SettingsError, "FileNotFoundError"),
+        ("client", {"ssl_key_store": __file__}, SettingsError, "PKCS #12"),
+        ("client", {"ssl_key_store_password": SecretStr("x")}, SettingsError, "ssl_key_store"),
+    ],
+    ids=str,
+)
+def test_a_certificate_that_is_not_taken_is_told_by_what_to_do(
+    server, key_stores, store, fields, kind, words
+):
+    block = certified(server, key_stores.get(store)).model_copy(update=fields)
+
+    error = error_of(block.check)
+
+    assert isinstance(error, kind)
+    assert words in str(error)
+    assert STORE_PASSWORD not in str(error)
+
+
+@pytest.mark.parametrize("fields", HALF_STORES, ids=str)
+def test_a_key_store_has_a_password_and_is_shown(server, fields):
+    with pytest.raises(ValidationError):
+        server.source("shop", **fields)
+
+
 def test_another_host_than_the_certificates_is_refused(server, source):
     fields = {"ssl_mode": "verify-full", "ssl_root_certificate": str(server.authority)}
 
@@ -160,9 +246,81 @@ def test_a_table_that_may_not_be_seen_is_missing_and_near_ones_are_named(source)
     assert "shop.orders" in error.found
 
 
-def test_a_contract_is_not_made_of_its_catalog(source):
-    with source.reading() as reading:
-        assert isinstance(error_of(lambda: reading.details("shop", "orders")), SettingsError)
+DESCRIBED = (
+    "USE shop",
+    "CREATE TABLE shops (name VARCHAR(9) PRIMARY KEY) COMMENT = 'Where they sell'",
+    (
+        "CREATE TABLE sales (tenant INT, id INT AUTO_INCREMENT,"
+        " `e``\"Mail` VARCHAR(20) COMMENT 'x',"
+        " made VARCHAR(30) AS (CONCAT(`e``\"Mail`, 'id`s')) STORED, shop VARCHAR(9), document JSON,"
+        " mood ENUM('a','it''s','b,c'), odd ENUM('a\\\\b'), a INT CHECK (a > 1), day DATE NOT NULL,"
+        " CONSTRAINT one CHECK (a < tenant), PRIMARY KEY (tenant, id), UNIQUE k (shop, a),"
+        " KEY (id), KEY of_day (day, a), KEY part (made(3)),"
+        " FOREIGN KEY (shop) REFERENCES shops (name))"
+    ),
+    "INSERT INTO sales (tenant, id, day) VALUES (1, 1, '2024-01-01')",
+    (
+        "CREATE TABLE parted (id INT, day DATE, PRIMARY KEY (id, day))"
+        " PARTITION BY RANGE COLUMNS (day) (PARTITION p VALUES LESS THAN (MAXVALUE))"
+    ),
+    "CREATE TABLE hashed (id INT PRIMARY KEY) PARTITION BY HASH (id + 1) PARTITIONS 2",
+    "CREATE VIEW sold AS SELECT id, day FROM sales",
+    "CREATE USER part@'127.0.0.1' IDENTIFIED BY 'tests'' own'",
+    "GRANT SELECT (id, day), INSERT (shop) ON shop.sales TO part@'127.0.0.1'",
+    "ANALYZE TABLE sales",
+)
+
+
+@pytest.fixture(scope="module")
+def described(server):
+    server.execute(*DESCRIBED)
+    yield server
+    server.execute("DROP USER part@'127.0.0.1'")
+
+
+def test_the_catalog_tells_what_a_contract_is_made_of(described):
+    with described.source("shop", user="reader").reading() as reading:
+        sales, shops = reading.details("shop", "sales"), reading.details("shop", "shops")
+        parted, hashed = reading.details("shop", "parted"), reading.details("shop", "hashed")
+        sold = reading.details("shop", "sold")
+
+    assert (sales.kind, sales.rows, shops.comment) == ("table", 1, "Where they sell")
+    assert [(key.name, key.columns, key.primary) for key in sales.keys] == [
+        ("PRIMARY", ("tenant", "id"), True), ("k", ("shop", "a"), False),
+    ]  # fmt: skip
+    assert [(key.columns, key.schema, key.table, key.referenced) for key in sales.foreign_keys] == [
+        (("shop",), "shop", "shops", ("name",))
+    ]
+    assert {check.name for check in sales.checks} == {"a", "one"}
+    assert sales.indexed == {"tenant", "shop", "id", "day"}
+    columns = sales.columns
+    assert columns["made"].made_of == ('e`"Mail',)
+    assert [name for name, each in columns.items() if each.generated] == ["made"]
+    assert [name for name, each in columns.items() if each.identity] == ["id"]
+    assert (columns['e`"Mail'].comment, columns["document"].declared) == ("x", "json")
+    assert (columns["mood"].labels, columns["odd"].labels) == (("a", "it's", "b,c"), ())
+    assert (parted.kind, parted.partitioned_by) == ("partitioned table", ("day",))
+    assert (hashed.kind, hashed.partitioned_by) == ("partitioned table", ())
+    assert (sold.kind, sold.comment, sold.keys, sold.rows) == ("view", "", (), None)
+
+
+def test_of_a_table_that_one_sees_in_part_no_key_is_proved(described):
+    with described.source("shop", user="part").reading() as reading:
+        sales = reading.details("shop", "sales")
+
+    # The server lists a key without the columns that are hidden: (id) of (tenant, id).
+    assert (sales.relation.unique_keys, sales.keys) == ((), ())
+    assert {name: each.readable for name, each in sales.columns.items()} == {
+        "id": True, "shop": False, "day": True,
+    }  # fmt: skip
+
+
+def test_rows_are_so_many_and_in_so_much_time(described):
+    with described.source("shop").reading() as reading:
+        assert len(reading.rows("SELECT seq FROM seq_1_to_9", seconds=5, most=3)) == 3
+        with pytest.raises(SourceUnavailableError):
+            reading.rows("SELECT SLEEP(3)", seconds=1)
+        assert reading.query_row("SELECT 1") == (1,)
 
 
 def test_the_oldest_open_transaction_of_others_is_told(server, source):
@@ -214,6 +372,51 @@ def test_a_replica_does_not_know_what_is_open_on_its_primary(server, source):
             assert (reading.oldest_open, reading.open_unknown) == (None, True)
     finally:
         server.execute("SET GLOBAL read_only = 0")
+
+
+def asleep(server):
+    """How many sessions wait in a SLEEP."""
+    query = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'"
+    with closing(server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchone()[0]
+
+
+def wait_for(server, number, seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and asleep(server) != number:
+        time.sleep(0.05)
+    return asleep(server)
+
+
+@pytest.mark.parametrize("which", ["ours", "of Spark"])
+def test_a_read_that_is_interrupted_leaves_no_statement_in_the_database(server, spark, which):
+    """By a user who may see and end no sessions but those of the own name."""
+    block, ended = server.source("shop", user="reader"), []
+
+    def read(reading):
+        query = "SELECT SUM(SLEEP(seq)) AS s FROM shop.seq_100_to_109"
+        try:
+            if which == "ours":
+                reading.query_row(query)
+            options = {**reading.jdbc_options(), "query": query, "customSchema": "s STRING"}
+            spark.read.format("jdbc").options(**options).load().collect()
+        except (StrandlineError, Py4JJavaError) as error:
+            ended.append(error)
+
+    def interrupted():
+        with block.reading() as reading:
+            reader = threading.Thread(target=read, args=[reading])
+            reader.start()
+            assert wait_for(server, 1, 30) == 1
+            raise KeyboardInterrupt
+
+    with block.reading() as other:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert wait_for(server, 0, 5) == 0
+        # Nothing but what is its own is ended.
+        assert other.query_row("SELECT 1") == (1,)
 
 
 def test_sessions_of_spark_are_set_as_ours_are(source, spark):

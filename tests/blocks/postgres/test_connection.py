@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from blocks.source_database import SourceDatabase
 from contracts.errors import SettingsError, SourceUnavailableError
 from tasks.run.spark_error_mapping import map_spark_errors
-from tests.blocks.postgres.tls_front import TlsFront, tls_front
+from tests.blocks.postgres.tls_front import TlsFront, certificates, tls_front
 
 POOLERS_KNOW = {
     "user",
@@ -96,6 +96,17 @@ def test_both_drivers_say_the_same_of_a_server_that_is_not_verified(
     with pytest.raises(SettingsError, match=told):
         source.check()
     with pytest.raises(SettingsError, match=told), map_spark_errors("t", "protect"):
+        by_spark(spark, source)
+
+
+def test_an_authority_of_the_same_name_with_another_key_vouches_for_nobody(
+    verified, spark, tmp_path
+):
+    source = verified(ssl_root_certificate=str(certificates(tmp_path)))
+
+    with pytest.raises(SettingsError, match="no known authority signed"):
+        source.check()
+    with pytest.raises(SettingsError, match="signed"), map_spark_errors("t", "protect"):
         by_spark(spark, source)
 
 

@@ -151,6 +151,7 @@ MESSAGES = [
     ),
     (PREFIX + 'server certificate for "a" does not match host name "b"', SettingsError, "host"),
     (PREFIX + "SSL error: certificate verify failed", SettingsError, "signed"),
+    (PREFIX + "SSL error: provider signature failure", SettingsError, "signed"),
     (
         PREFIX + "FATAL:  unsupported startup parameter: extra_float_digits",
         SettingsError,

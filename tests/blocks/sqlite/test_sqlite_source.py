@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from blocks.source_database import SourceDatabase
+from blocks.sqlite.create_statement import computed_columns, definitions_of
 from blocks.sqlite.type_affinity import affinity
 from contracts.errors import (
     SchemaDriftError,
@@ -144,9 +145,71 @@ def test_who_writes_need_not_wait_for_a_reading(file, source):
         assert reading.query_row("SELECT count(*) FROM orders") == (2,)
 
 
-def test_a_contract_is_not_made_of_its_catalog(source):
-    with source.reading() as reading:
-        assert isinstance(error_of(lambda: reading.details("main", "orders")), SettingsError)
+DESCRIBED = """
+CREATE TABLE shops (name TEXT PRIMARY KEY, town TEXT);
+CREATE TABLE sales (
+    id INTEGER PRIMARY KEY, "e Mail" UNSIGNED BIG TEXT NOT NULL UNIQUE,
+    low TEXT AS (lower("E MAIL") || 'id') STORED, shop TEXT REFERENCES shops,
+    a INT CONSTRAINT one CHECK (a > 1), b INT, CHECK (a <> b), UNIQUE (a, b),
+    FOREIGN KEY (a, b) REFERENCES elsewhere (x, y)
+);
+CREATE UNIQUE INDEX of_letters ON sales (lower(shop));
+CREATE VIRTUAL TABLE words USING fts5 (word);
+INSERT INTO sales (id, "e Mail", a, b) VALUES (1, 'x', 2, 3), (2, 'y', 2, 4);
+ANALYZE;
+"""
+
+
+def test_the_catalog_tells_what_a_contract_is_made_of(tmp_path):
+    path = tmp_path / "described.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(DESCRIBED)
+    with SourceDatabase(dialect="sqlite", database=str(path)).reading() as reading:
+        sales, words = reading.details("main", "sales"), reading.details("main", "words")
+
+    assert (sales.kind, sales.rows, sales.comment, sales.owner) == ("table", 2, "", "")
+    assert [(key.columns, key.primary) for key in sales.keys] == [
+        (("id",), True), (("a", "b"), False), (("e Mail",), False),
+    ]  # fmt: skip
+    assert [(key.columns, key.table, key.referenced) for key in sales.foreign_keys] == [
+        (("a", "b"), "elsewhere", ("x", "y")), (("shop",), "shops", ("name",)),
+    ]  # fmt: skip
+    assert [(check.name, check.condition) for check in sales.checks] == [
+        ("one", "a > 1"), ("CHECK 2", "a <> b"),
+    ]  # fmt: skip
+    columns = sales.columns
+    assert columns["low"].made_of == ("e Mail",)
+    assert [name for name, each in columns.items() if each.generated] == ["low"]
+    assert [name for name, each in columns.items() if each.identity] == ["id"]
+    assert columns["e Mail"].declared == "unsigned big text"
+    assert sales.untold == ("comments", "who owns a table", "the zone of a time")
+    assert (words.kind, words.untold[-1]) == ("virtual table", "CHECK constraints")
+
+
+@pytest.mark.parametrize(
+    ("statement", "parts"),
+    [
+        ("CREATE TABLE t (a INT, b AS (a + 1))", {"b": ("a",)}),
+        ("CREATE TABLE t (a INT, b TEXT GENERATED ALWAYS AS ('a' || A(1)) VIRTUAL)", {"b": ()}),
+        ("CREATE TABLE t (a NATIVE CHARACTER(70), b DEFAULT (1 + 2), c AS ((A) || [a]))",
+         {"c": ("a",)}),
+        ("CREATE TABLE t (a, -- , b AS (c)\n b AS (json_extract(a, '$.c')))", {"b": ("a",)}),
+        ("CREATE TABLE t AS SELECT (a) AS b FROM c", {}),
+        ("CREATE VIRTUAL TABLE t USING fts5 (a, b)", {}),
+        ("", {}),
+        ("CREATE TABLE t ('", {}),
+    ],
+)  # fmt: skip
+def test_what_a_column_is_computed_from_is_in_the_statement(statement, parts):
+    assert computed_columns(definitions_of(statement), ["a", "b", "c"]) == parts
+
+
+def test_bytes_that_are_no_text_are_a_sign(file, source):
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE orders SET code = CAST(x'41ff' AS TEXT)")
+        connection.commit()
+
+    assert source.query_row("SELECT code FROM orders") == ("A\N{REPLACEMENT CHARACTER}",)
 
 
 @pytest.mark.parametrize(

@@ -486,6 +486,24 @@ def test_each_mistake_is_an_error_that_says_what_to_do(
     assert error["next_step"]
 
 
+def test_a_table_without_a_schema_is_looked_for_where_tables_mostly_are(
+    refused, monkeypatch, tmp_path
+):
+    sources = {
+        "pg": {"user": "me"}, "maria": {"dialect": "mariadb", "user": "me", "database": "shop"},
+        "lite": {"dialect": "sqlite", "database": "shop.db"},
+    }  # fmt: skip
+    blocks = [(name, SourceDatabase(**fields)) for name, fields in sources.items()]
+    path = block_lookup.save_local(tmp_path / "blocks" / "some.yml", *blocks)
+    monkeypatch.setenv(block_lookup.VARIABLE, str(path))
+
+    next_steps = {name: refused("orders", source=name)[1]["next_step"] for name in sources}
+
+    assert {name: step.split()[-1] for name, step in next_steps.items()} == {
+        "pg": "public.orders", "maria": "shop.orders", "lite": "main.orders",
+    }  # fmt: skip
+
+
 def test_nothing_is_overwritten_without_force(tmp_path, refused, new):
     new("crm.regions")
     (tmp_path / "regions.yaml").write_text("mine")

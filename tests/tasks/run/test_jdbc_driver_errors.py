@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 
 import pytest
@@ -74,6 +75,23 @@ def test_mariadb_that_ends_the_session(spark, mariadb):
 
     with pytest.raises(SourceUnavailableError), map_spark_errors("orders", "read"):
         frame.collect()
+
+
+def test_mariadb_that_ends_the_session_while_it_is_read(spark, mariadb):
+    asleep = "SELECT id FROM information_schema.processlist WHERE state = 'User sleep'"
+
+    def end():
+        with closing(mariadb.connect()) as connection, connection.cursor() as cursor:
+            while not cursor.execute(asleep):
+                pass
+            cursor.execute(f"KILL CONNECTION {cursor.fetchone()[0]}")
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    # The driver has no number for it, and only a state.
+    query = "SELECT SLEEP(60 + seq) AS a FROM mysql.seq_1_to_2"
+    assert failure(spark, mariadb.source("mysql"), query) is SourceUnavailableError
+    ending.join()
 
 
 def test_another_database(spark, h2):

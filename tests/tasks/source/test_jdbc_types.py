@@ -23,6 +23,7 @@ def source(h2):
         "types",
         f'CREATE TABLE "every_type" ({columns})',
         f'INSERT INTO "every_type" VALUES ({values})',  # noqa: S608 - our own
+        'INSERT INTO "every_type" DEFAULT VALUES',
     )
     return h2.source("types")
 
@@ -43,7 +44,8 @@ def derby(spark):
     connection = spark._jvm.java.sql.DriverManager.getConnection(f"{url};create=true")
     with closing(connection), closing(connection.createStatement()) as statement:
         statement.execute(f'CREATE TABLE APP."every_type" ({columns})')
-        statement.execute(f'INSERT INTO APP."every_type" VALUES ({values})')  # noqa: S608 - our own
+        for row in (values, ", ".join("DEFAULT" for _ in DERBY)):
+            statement.execute(f'INSERT INTO APP."every_type" VALUES ({row})')  # noqa: S608 - our own
     packages = ("org.apache.derby:derby:10.16.1.1",)
     settings = JdbcSettings(url=url, driver=driver, packages=packages, text="{column}")
     return SourceDatabase(dialect="jdbc", jdbc=settings)

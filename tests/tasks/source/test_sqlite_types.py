@@ -22,6 +22,7 @@ def source(tmp_path_factory):
     with closing(sqlite3.connect(file)) as connection:
         connection.execute(f"CREATE TABLE every_type ({columns})")
         connection.execute(f"INSERT INTO every_type VALUES ({values})")  # noqa: S608
+        connection.execute("INSERT INTO every_type DEFAULT VALUES")
         connection.commit()
     return SourceDatabase(dialect="sqlite", database=str(file))
 

@@ -69,7 +69,10 @@ def contract_of(lines, schema, table):
 
 
 def arrives(spark, source, schema, table, lines):
-    """What arrives of the one row of a table with a column for each line, in the page's words."""
+    """What arrives of the one row of a table with a column for each line, in the page's words.
+
+    A second row has nothing in any column, and so it arrives.
+    """
     dialect = sql_dialect_of(source)
     with source.reading() as reading:
         relation = reading.relation(schema, table)
@@ -89,7 +92,8 @@ def arrives(spark, source, schema, table, lines):
             each.spark for _, each in read
         ]
         shown = [_shown(f"c{number}", each.spark).alias(f"c{number}") for number, each in read]
-        (row,) = frame.select(*shown, named(UNFIT)).collect()
+        row, nothing = frame.select(*shown, named(UNFIT)).collect()
+    assert {name: value for name, value in nothing.asDict().items() if value is not None} == {}
     unfit = json.loads(row[UNFIT] or "{}")
     values = {number: row[f"c{number}"] for number, _ in read}
     found = []
