@@ -50,11 +50,12 @@ FROM pg_catalog.pg_stat_activity AS a
 WHERE
     a.datname = pg_catalog.current_database()
     AND a.pid <> pg_catalog.pg_backend_pid()
-    AND a.backend_type = 'client backend'
+    AND a.usesysid IS NOT NULL
+    AND COALESCE(a.backend_type, 'client backend') = 'client backend'
 """
 """The clock, then how many sessions of others may be beginning a transaction: the time at which it
 begins is taken, and not yet reported. One that waits for its client has taken none. Last, how many
-there are whose activity this user may not see, or that report none."""
+there are whose activity, and kind, this user may not see, or that report none."""
 
 _OPEN_TRANSACTIONS: LiteralString = """
 SELECT

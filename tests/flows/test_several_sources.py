@@ -59,10 +59,7 @@ def place(make_workplace, tmp_path, dead_server):
         write_contract(tmp_path, name, COLUMNS, source, {"absent": "close"})
     made = make_workplace(tmp_path)
     for name in HERE:
-        made.execute(
-            f"CREATE TABLE {name} (id int PRIMARY KEY, v varchar(20), updated_at timestamp)"
-        )
-        made.execute(f"INSERT INTO {name} VALUES (1, 'a', '2024-01-01')")
+        made.execute(TABLE.format(name))
     path = made.root / "blocks.yaml"
     text = yaml.safe_load(path.read_text())
     sources = text["source-database"]
