@@ -40,7 +40,7 @@ _BROKEN, _TIMED_OUT, _UNFIT, _WRONG = "08006", "57014", "22000", "42000"
 
 _BEGINNING: LiteralString = """
 SELECT
-    pg_catalog.clock_timestamp(),
+    pg_catalog.statement_timestamp(),
     COUNT(*) FILTER (
         WHERE a.xact_start IS NULL AND COALESCE(a.wait_event_type, '') <> 'Client'
         AND a.state IS NOT NULL AND a.state <> 'disabled'
@@ -53,9 +53,10 @@ WHERE
     AND a.usesysid IS NOT NULL
     AND COALESCE(a.backend_type, 'client backend') = 'client backend'
 """
-"""The clock, then how many sessions of others may be beginning a transaction: the time at which it
-begins is taken, and not yet reported. One that waits for its client has taken none. Last, how many
-there are whose activity, and kind, this user may not see, or that report none."""
+"""The clock before the sessions are looked at (beside aggregates, that of now would be after it),
+then how many of others may be beginning a transaction: the time at which it begins is taken, and
+not yet reported. One that waits for its client has taken none. Last, how many there are whose
+activity, and kind, this user may not see, or that report none."""
 
 _OPEN_TRANSACTIONS: LiteralString = """
 SELECT

@@ -96,11 +96,13 @@ class BusySource:
         dsn: Of a database of its own, as its owner.
         keys: How many keys there are at most.
         seed: Of what the sessions do; their interleaving is the server's.
+        pause: How many seconds a session waits at most between two short transactions.
     """
 
     dsn: str
     keys: int
     seed: int
+    pause: float
     rolled_back: int = 0
     refused: int = 0
     _errors: list[BaseException] = field(default_factory=list)
@@ -185,7 +187,7 @@ class BusySource:
         for _ in range(chance.choice((1, 1, 2, 5))):
             self._change(session, chance, value)
         self._end(session, chance)
-        time.sleep(chance.uniform(0, 0.04))
+        time.sleep(chance.uniform(0, self.pause))
 
     def _slow(self, session: psycopg.Connection, chance: Random, value: Callable[[], str]) -> None:
         """What began long ago when it is committed; some of it is undone at a savepoint."""

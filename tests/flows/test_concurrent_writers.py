@@ -28,7 +28,8 @@ from tests.source_model import reference as states
 
 INCREMENTAL, FULL_EVERY = (50, 5) if AT_NIGHT else (3, 3)
 """How many rounds of incremental loads there are, and after how many of them comes a full one."""
-KEYS = 150 if AT_NIGHT else 60
+KEYS, PAUSE = (150, 0.2) if AT_NIGHT else (60, 0.04)
+"""How many keys there are, and how long a session waits at most between transactions."""
 ROWS_A_SLICE = 5
 """So that tables as small as these are read in slices."""
 
@@ -86,15 +87,18 @@ def write_contracts(folder):
 
 @dataclass
 class Loads:
-    """The loads of a busy source, and of each table what its reads had to find.
+    """The loads of a busy source, and of each state what its reads had to find.
 
-    A read is its instant, whether it tells what is gone, and the entries that its snapshot shows.
+    `late` counts the entries that were committed below what was read before.
     """
 
     place: Workplace
     source: BusySource
     begun: list[tuple[str, str, datetime]]
-    reads: dict[str, list[tuple[datetime, bool, list[Entry]]]] = field(default_factory=dict)
+    reads: dict[str, list[states.Read]] = field(default_factory=dict)
+    late: int = 0
+    _seen: frozenset[int] = frozenset()
+    _newest: datetime | None = None
 
     def load(self, name: str, *, full: bool = False) -> None:
         """Load a table while it changes, and compare it with what the read had to find."""
@@ -102,15 +106,29 @@ class Loads:
         summary = load_table(name, full=full)
         ((contract, snapshot, now),) = self.begun
         assert contract == name
-        mine = self.reads.setdefault(name, [])
-        instant = next_read_instant(now, mine[-1][0] if mine else None)
         entries = self.source.entries(snapshot)
-        mine.append((instant, name == "whole_stock", entries))
         if name == "stock_log":
             self.every_entry_is_there(entries)
+            self.count_late(entries)
             return
+        mine, whole, rows = (
+            self.reads.setdefault(name, []),
+            name == "whole_stock",
+            replayed(entries),
+        )
+        instant = next_read_instant(now, mine[-1].at if mine else None)
+        mine.append(states.Read(instant, whole, tuple(rows)))
         assert self.recorded_read(name, published=summary.report.published) == instant
-        self.every_row_is_open(name, replayed(entries), everything=name == "whole_stock")
+        self.every_row_is_open(name, rows, everything=whole)
+
+    def count_late(self, entries: list[Entry]) -> None:
+        newest = self._newest
+        self.late += sum(
+            newest is not None and entry.at < newest and entry.seq not in self._seen
+            for entry in entries
+        )
+        self._seen = frozenset(entry.seq for entry in entries)
+        self._newest = max(entry.at for entry in entries)
 
     def recorded_read(self, name: str, *, published: bool) -> datetime:
         """The instant of the last read, as the table says it."""
@@ -159,10 +177,7 @@ class Loads:
 
     def implied_history(self, name: str) -> dict[int, list[states.Version]]:
         """The same, of the log and the snapshots of the reads."""
-        return states.history(
-            states.Read(at, full, tuple(replayed(entries)))
-            for at, full, entries in self.reads[name]
-        )
+        return states.history(self.reads[name])
 
 
 def log_history(entries: list[Entry]) -> set[events.Version]:
@@ -187,7 +202,7 @@ def loads(make_workplace, tmp_path, monkeypatch):
     """Loads whose reads are asked for their snapshots, within their own transactions."""
     write_contracts(tmp_path)
     place = make_workplace(tmp_path)
-    source = BusySource(place.dsn.get_secret_value(), KEYS, seed=1)
+    source = BusySource(place.dsn.get_secret_value(), KEYS, seed=1, pause=PAUSE)
     source.create()
     begun = []
     original = flows.load_steps.source_reading
@@ -234,16 +249,12 @@ def test_the_histories_are_what_the_sources_own_log_implies(loads):
 
 def what_happened(loads: Loads, log: list[Entry]) -> dict[str, int]:
     """How often each trouble occurred that the test is about."""
-    late = moved = 0
-    for earlier, later in pairwise(loads.reads["stock_log"]):
-        seen = {entry.seq for entry in earlier[2]}
-        newest = max(entry.at for entry in earlier[2])
-        late += sum(entry.seq not in seen and entry.at < newest for entry in later[2])
+    moved = 0
     for one, other in pairwise(log):
         same = (one.xact, one.id) == (other.xact, other.id)
         moved += same and (one.op, other.op) == ("D", "I") and one.part // 25 != other.part // 25
     return {
-        "committed late, below what was read before": late,
+        "committed late, below what was read before": loads.late,
         "moved between partitions": moved,
         "rolled back": loads.source.rolled_back,
         "left by the flag": sum(entry.state == "OUT" for entry in log),

@@ -83,6 +83,12 @@ def place(make_workplace, tmp_path_factory):
     place.execute(f"DROP OWNED BY {reader}; DROP ROLE {reader}")
 
 
+@pytest.fixture(autouse=True)
+def in_slices(monkeypatch):
+    """Relations as small as these are read in slices."""
+    monkeypatch.setattr("tasks.extract.ROWS_A_SLICE", 1)
+
+
 def opened(place, name, *columns):
     """The open versions, by key."""
     rows = place.table(f"states.{name}").where("is_current").orderBy("id")
