@@ -24,6 +24,7 @@ from pydantic import SecretStr
 
 from contracts.errors import SourceUnavailableError
 from demo.flights_dataset import airports, flight_rows, naive_utc, planes
+from demo.source_migrations import migrate
 
 __all__ = [
     "GENERATED_CHANGED",
@@ -90,15 +91,16 @@ class Filled:
 
 
 def create(dsn: SecretStr) -> None:
-    """Create the tables (spec 3.1) where they do not exist yet, and fill the reference tables.
+    """Bring the tables (spec 3.1) to their newest form, and fill the reference tables.
 
     `dsn` is a PostgreSQL connection string in libpq's form, here and below.
 
     Raises:
         SourceUnavailableError: The database does not answer; all functions below raise it too.
+        SettingsError: It was made by a later release.
     """
     with _connected(dsn) as connection:
-        connection.execute(_statements("source_tables.sql"))
+        migrate(connection)
         if _is_empty(connection, "SELECT FROM source_schema.existing_table_1 LIMIT 1"):
             _fill_reference_tables(connection)
 

@@ -10,6 +10,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -38,9 +39,28 @@ JDBC_DRIVER = "org.postgresql:postgresql:42.7.8"
 
 _BROKEN, _TIMED_OUT, _UNFIT, _WRONG = "08006", "57014", "22000", "42000"
 
+_BEGINNING: LiteralString = """
+SELECT
+    pg_catalog.statement_timestamp(),
+    COUNT(*) FILTER (
+        WHERE a.xact_start IS NULL AND COALESCE(a.wait_event_type, '') <> 'Client'
+        AND a.state IS NOT NULL AND a.state <> 'disabled'
+    ),
+    COUNT(*) FILTER (WHERE a.state IS NULL OR a.state = 'disabled')
+FROM pg_catalog.pg_stat_activity AS a
+WHERE
+    a.datname = pg_catalog.current_database()
+    AND a.pid <> pg_catalog.pg_backend_pid()
+    AND a.usesysid IS NOT NULL
+    AND COALESCE(a.backend_type, 'client backend') = 'client backend'
+"""
+"""The clock before the sessions are looked at (beside aggregates, that of now would be after it),
+then how many of others may be beginning a transaction: the time at which it begins is taken, and
+not yet reported. One that waits for its client has taken none. Last, how many there are whose
+activity, and kind, this user may not see, or that report none."""
+
 _OPEN_TRANSACTIONS: LiteralString = """
 SELECT
-    pg_catalog.clock_timestamp(),
     (
         SELECT pg_catalog.min(a.xact_start)
         FROM pg_catalog.pg_stat_activity AS a
@@ -66,7 +86,7 @@ SELECT
             AND l.locktype = 'virtualxid'
     )
 """
-"""The clock, the oldest open and the oldest prepared transaction of others, and whether those are
+"""The oldest open and the oldest prepared transaction of others, and whether those are
 all. Our own sessions only read. An open transaction of another session may still write, and stamp
 its rows with the time of its start. A user without the right to see a session's activity still
 sees its locks, and each transaction has one; a replica has none of the locks on its primary."""
@@ -89,6 +109,12 @@ _SNAPSHOT: LiteralString = """
 SELECT pg_catalog.now(), pg_catalog.pg_export_snapshot()
 """
 """The read's instant, and the snapshot's name, by which other sessions join the read."""
+
+_LOOK_AGAIN_SECONDS = 0.01
+
+_REPORTED_SECONDS, _HIDDEN_SECONDS = 2.0, 0.1
+"""By when a transaction has reported that it began: where its session is seen to have begun
+something, and where the session is hidden from this user."""
 
 _GRACE_SECONDS = 15
 """How much longer than its timeout a statement may take here, before the connection is cut: a
@@ -157,9 +183,10 @@ class PostgresqlSource(SourceSessions):
         """
         named = replace(self, application=f"{APPLICATION} {secrets.token_hex(4)}")
         with named._session() as session:  # noqa: SLF001 - of the same class
-            # Queried before the snapshot, not within: a transaction that begins after this answer
-            # stamps nothing earlier, and one that ends before the snapshot still counts as open.
-            queried, opened, prepared, complete = session.row(_OPEN_TRANSACTIONS, _OURS)
+            # Queried before the snapshot, not within: a transaction that ends before the snapshot
+            # still counts as open.
+            queried = session.all_begun_reported()
+            opened, prepared, complete = session.row(_OPEN_TRANSACTIONS, _OURS)
             session.begin_anew()
             now, snapshot = session.row(_SNAPSHOT)
             starts = [_moment(start) for start in (opened, prepared) if start is not None]
@@ -252,6 +279,22 @@ class _Session:
             self.connection.rollback()
         self.begin()
 
+    def all_begun_reported(self) -> datetime:
+        """Wait until each transaction that began before an instant says so; returns the instant.
+
+        A session takes the time of its transaction, and stamps rows with it, before it reports
+        that it is in one. On a busy server it may lose the processor in between.
+        """
+        queried, beginning, hidden = self.row(_BEGINNING)
+        begun = time.monotonic()
+        # In a transaction of its own each time: the server answers from one look for each.
+        self.begin_anew()
+        while _unreported(beginning, hidden, time.monotonic() - begun):
+            time.sleep(_LOOK_AGAIN_SECONDS)
+            _, beginning, hidden = self.row(_BEGINNING)
+            self.begin_anew()
+        return _moment(queried)
+
     def joined_as(self, snapshot: str) -> Self:
         """The same session, whose snapshot other sessions may join by that name."""
         return type(self)(self.source, self.connection, snapshot)
@@ -320,6 +363,12 @@ def _cut_after(connection: psycopg.Connection, seconds: float) -> Iterator[None]
             yield
         finally:
             timer.cancel()
+
+
+def _unreported(beginning: object, hidden: object, waited: float) -> bool:
+    return bool(beginning and waited < _REPORTED_SECONDS) or bool(
+        hidden and waited < _HIDDEN_SECONDS
+    )
 
 
 def _meaning_without_state(error: Exception) -> Meaning:

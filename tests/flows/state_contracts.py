@@ -36,20 +36,22 @@ def write_contract(
 
     Args:
         folder: Where contracts lie.
-        name: The contract, its source table and its target in the namespace `states`.
+        name: The contract, its source table unless the source section names another, and its
+            target in the namespace `states`.
         columns: The source's columns that become columns of the target, with their types; `id` is
             the key, `updated_at` the sequence, the others are tracked.
         source: Words of the source section.
         history: Words of the history section.
         required: Columns that are promised not to be null.
     """
+    table = source.get("table", name)
     told = [_generated("surrogate_key")]
     for column, kind in columns.items():
         if column == "updated_at":
             told.append(_property(column, kind, "sequence", required=column in required))
         else:
             own = _property(column, kind, "direct", required=column in required)
-            told.append({**own, "transformSourceObjects": [f"{name}.{column}"]})
+            told.append({**own, "transformSourceObjects": [f"{table}.{column}"]})
     told += [_generated(column) for column in _GENERATED if column != "surrogate_key"]
     tracked = [column for column in columns if column not in ("id", "updated_at")]
     extension = {
