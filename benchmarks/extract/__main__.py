@@ -32,7 +32,7 @@ from blocks.embedded_postgres import EmbeddedPostgres
 
 RESULTS = ROOT / "benchmarks" / "results"
 PEERS = ROOT / ".venv-bench-extract" / "bin" / "python"
-SPARK = {"master": "local[2]", "driver_memory": "1g"}
+SPARK = {"master": "local[2]", "driver_memory": "4g"}
 SMALL = 100_000
 """The specification's own size, which is to take a minute at most."""
 _CATALOG = "lakehouse_extract"
