@@ -85,7 +85,7 @@ class Proposal:
         stamp_type: The type of the target's column that has the stamp.
         copied_stamp: The source column that the target has as its stamp alone.
         incremental: A load begins at the watermark.
-        partition_column: What splits the read; None: nothing does.
+        partition_column: What prunes the read, or splits that of a view; None: nothing does.
         subject: The target columns that name the person whom a row is about; none: the key does, or
             nobody is known.
         tracked: The target columns whose change opens a version; none: the key's presence does.

@@ -378,6 +378,8 @@ def _partition_column(
     }
     if len(details.partitioned_by) == 1 and bounded.issuperset(details.partitioned_by):
         return details.partitioned_by[0]
+    if details.relation.pages:  # then slices are ranges of pages
+        return None
     if (rows or 0) >= SPLIT_FROM and len(key.columns) == 1 and bounded.issuperset(key.columns):
         return key.columns[0]
     return None

@@ -318,6 +318,21 @@ def test_a_stamp_that_may_be_missing_is_followed_by_one_that_may_not(new):
     assert (contract.source.load, contract.history.absent) == (LoadKind.FULL, Absence.CLOSE)
 
 
+def test_a_key_splits_the_read_only_where_pages_do_not(database, new):
+    database.execute(
+        "CREATE TABLE crm.readings AS SELECT id, 'x' AS v FROM generate_series(1, 200000) AS id"
+    )
+    database.execute("CREATE VIEW crm.view_of_readings AS SELECT * FROM crm.readings")
+    database.execute("ANALYZE crm.readings")
+    _, whole, _ = new("crm.readings", "--no-samples")
+    _, seen, text = new("crm.view_of_readings", "--no-samples")
+
+    assert whole.source.partition_column is None
+    assert seen.key == ("id",)
+    assert seen.source.partition_column == "id"
+    assert "splits the read" in text
+
+
 def test_a_big_table_is_loaded_from_its_watermark_on_if_the_user_agrees(database, new):
     database.execute("CREATE INDEX ON crm.measured (updated_at)")
     database.execute("UPDATE pg_class SET reltuples = 2500000, relpages = 9000 WHERE relname = "
