@@ -62,6 +62,7 @@ def load_tables(
     contracts: list[ContractName],
     settings: SettingsName = "default",
     closes_at_most: KeyCount | None = None,
+    full: bool = False,
 ) -> tuple[TableOutcome, ...]:
     """Load the tables of several contracts, a few at a time.
 
@@ -71,6 +72,7 @@ def load_tables(
             long each may take.
         closes_at_most: Of each table, close so many keys that a full read lacks; without it as
             many as its contract allows.
+        full: Read the whole sources, also where a contract reads what is new.
 
     Raises:
         TablesFailedError: At least one of them failed. All others were loaded.
@@ -83,7 +85,7 @@ def load_tables(
             found="none",
             next_step="Name the contracts to load; strandline contracts list shows them.",
         )
-    outcomes = _side_by_side(names, settings, closes_at_most)
+    outcomes = _side_by_side(names, settings, closes_at_most, full=full)
     _show(outcomes)
     if any(each.error is not None for each in outcomes):
         raise TablesFailedError.of(
@@ -109,7 +111,7 @@ def _show(outcomes: Sequence[TableOutcome]) -> None:
 
 
 def _side_by_side(
-    names: Sequence[str], settings: str, closes_at_most: int | None
+    names: Sequence[str], settings: str, closes_at_most: int | None, *, full: bool
 ) -> tuple[TableOutcome, ...]:
     """Tasks and not subflows: a subflow waits a second for its heartbeat to end."""
     limit = run_settings(settings).side_by_side
@@ -117,7 +119,12 @@ def _side_by_side(
         futures = [
             runner.submit(
                 load_one,
-                {"contract": name, "settings": settings, "closes_at_most": closes_at_most},
+                {
+                    "contract": name,
+                    "settings": settings,
+                    "closes_at_most": closes_at_most,
+                    "full": full,
+                },
             )
             for name in names
         ]
@@ -135,14 +142,16 @@ def _ended(name: str, future: PrefectFuture[TableOutcome]) -> TableOutcome:
 
 @task(name="load-one", task_run_name="load-{contract}", cache_policy=NO_CACHE, persist_result=False)
 @without_unexpected_errors("load-one")
-def load_one(contract: str, settings: str, closes_at_most: int | None = None) -> TableOutcome:
+def load_one(
+    contract: str, settings: str, closes_at_most: int | None = None, *, full: bool = False
+) -> TableOutcome:
     """Load one table; what stops it is an outcome, not an exception."""
     try:
         with (
             map_unexpected_errors(contract),
             open_run(contract, settings, run_id=this_run(contract), started=started()) as opened,
         ):
-            run = replace(opened.run, closes_at_most=closes_at_most)
+            run = replace(opened.run, closes_at_most=closes_at_most, full=full)
             return TableOutcome(contract, load(replace(opened, run=run)), None)
     except StrandlineError as error:
         return TableOutcome(contract, None, error)

@@ -99,6 +99,10 @@ ClosingLimit = Annotated[
         help="Accept that a full read closes at most so many keys of each table.",
     ),
 ]
+Full = Annotated[
+    bool,
+    Parameter(negative="", help="Read the whole source, also where a contract reads what is new."),
+]
 Repair = Annotated[
     bool, Parameter(negative="", help="Load the source in full where the table differs from it.")
 ]
@@ -173,12 +177,13 @@ def run(
     contract: TableName,
     /,
     *more: More,
+    full: Full = False,
     closing_limit: ClosingLimit = None,
     settings: Settings = "default",
     verbose: Verbose = False,
     json: AsJson = False,
 ) -> int:
-    """Load what is new in the sources of contracts."""
+    """Load what is new in the sources of contracts, or with --full all that is there."""
     screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands.run_command import load
@@ -187,6 +192,7 @@ def run(
         (contract, *more),
         settings=settings,
         verbose=verbose,
+        full=full,
         closing_limit=closing_limit,
     )
 

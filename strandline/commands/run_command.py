@@ -29,17 +29,18 @@ def load(
     *,
     settings: str,
     verbose: bool,
+    full: bool = False,
     closing_limit: int | None = None,
 ) -> int:
     """Load the contracts and print how it went; the exit code is that of the first failure.
 
-    `verbose` leaves the terminal to Prefect's own log; `closing_limit` accepts that a full read
-    closes at most so many keys of each table.
+    `verbose` leaves the terminal to Prefect's own log; `full` reads the whole sources;
+    `closing_limit` accepts that a full read closes at most so many keys of each table.
     """
     names = contracts_to_load(contracts, settings)
     with watched_steps(screen, names, quiet=verbose), listening(_stop_if_interrupted):
         start_temporary_server()
-        outcomes = _load_all(names, settings, closing_limit)
+        outcomes = _load_all(names, settings, closing_limit, full=full)
     failed = [each.error for each in outcomes if each.error is not None]
     if failed:
         end_on_interrupt()
@@ -48,15 +49,15 @@ def load(
 
 
 def _load_all(
-    names: Sequence[str], settings: str, closing_limit: int | None
+    names: Sequence[str], settings: str, closing_limit: int | None, *, full: bool
 ) -> tuple[TableOutcome, ...]:
     """How each load ended; one alone is a flow of its own."""
     try:
         with map_unexpected_errors(", ".join(names)):
             if len(names) == 1:
-                summary = load_table(names[0], settings, closing_limit)
+                summary = load_table(names[0], settings, closing_limit, full)
                 return (TableOutcome(names[0], summary, None),)
-            return load_tables(list(names), settings, closing_limit)
+            return load_tables(list(names), settings, closing_limit, full)
     except TablesFailedError as error:
         return error.outcomes
     except StrandlineError as error:

@@ -128,17 +128,19 @@ def test_the_rows_of_a_detached_partition_are_gone_until_it_is_attached_again(pl
     assert opened(place, "parts") == [(1,), (2,), (11,)]
 
 
-def test_old_rows_that_come_with_a_partition_are_found_by_verify(place):
+@pytest.mark.parametrize(("others", "low"), [([], 20), (["parts"], 30)], ids=["alone", "two"])
+def test_old_rows_that_come_with_a_partition_are_found_by_a_full_read(place, others, low):
     load_table("new_parts")
-    place.execute("CREATE TABLE parts_more (LIKE parts)")
-    place.execute("INSERT INTO parts_more VALUES (25, 'old', '2023-01-01')")
-    place.execute("ALTER TABLE parts ATTACH PARTITION parts_more FOR VALUES FROM (20) TO (30)")
+    place.execute(f"CREATE TABLE parts_{low} (LIKE parts)")
+    place.execute(f"INSERT INTO parts_{low} VALUES ({low}, 'old', '2023-01-01')")  # noqa: S608
+    place.execute(f"ALTER TABLE parts ATTACH PARTITION parts_{low} "
+                  f"FOR VALUES FROM ({low}) TO ({low + 10})")  # fmt: skip
     load_table("new_parts")
     by_watermark = opened(place, "new_parts")
-    assert main(["verify", "new_parts", "--repair"]) == 0
+    assert main(["run", "new_parts", *others, "--full"]) == 0
 
-    assert 25 not in [key for (key,) in by_watermark]
-    assert opened(place, "new_parts")[-1] == (25,)
+    assert low not in [key for (key,) in by_watermark]
+    assert opened(place, "new_parts")[-1] == (low,)
 
 
 @pytest.mark.parametrize("name", ["secured", "by_reader"])
