@@ -101,6 +101,8 @@ def meanwhile(dsn: str, act: Callable[[], None], *, least: int = 2, times: int =
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
-    yield done
-    ended.set()
-    thread.join()
+    try:
+        yield done
+    finally:
+        ended.set()
+        thread.join()
