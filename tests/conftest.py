@@ -61,6 +61,16 @@ PACKAGES = (
 )
 
 
+@pytest.fixture(autouse=True)
+def quiet_for_its_own_processes_alone() -> Iterator[None]:
+    """A command that a test runs here takes Prefect's log off the terminal of all that it starts.
+
+    The processes of later tests would have none either, in whatever order tests run.
+    """
+    yield
+    os.environ.pop("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", None)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """By day, leave out what is marked `nightly`."""
     from tests.night import AT_NIGHT

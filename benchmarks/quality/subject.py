@@ -23,7 +23,7 @@ _PROPERTIES = {
     "format-version": "3",
     "write.spark.fanout.enabled": "true",
     "write.distribution-mode": "none",
-    "write.parquet.compression-codec": "zstd",
+    "write.parquet.compression-codec": "lz4_raw",
 }
 """As `tasks.run.stage_table` writes a stage; a test compares the two."""
 
