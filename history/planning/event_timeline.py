@@ -46,11 +46,12 @@ from history.spark.column_quoting_and_comparison import (
 class EventTimeline:
     """The new events and every stored row they are planned with, marked with `__unique_instant`.
 
-    `crowded`: some instant has more than one of them.
+    `crowded`: some instant has more than one of them. `all_decided`: no instant is contested.
     """
 
     rows: DataFrame
     crowded: bool
+    all_decided: bool = False
 
 
 def event_timeline(

@@ -45,8 +45,8 @@ def plan_first_load(
     flags = {"__key_has_late": F.lit(False), "__arrives_late": F.lit(False)}
     new = events.withColumns({"__origin": F.lit(NEW), "__version": no_version, **flags})
     marked = mark_unique_instants(new, settings)
-    timeline = EventTimeline(marked, crowded=False)
-    plan = planned_timeline(timeline, settings, columns, all_decided=True)
+    timeline = EventTimeline(marked, crowded=False, all_decided=True)
+    plan = planned_timeline(timeline, settings, columns)
     if plan.counts["events"] != accepted:
         unpersist(plan.rows)
         timeline = checkpoint_timeline(marked)

@@ -83,26 +83,22 @@ def plan_timeline(
     timeline: EventTimeline,
     settings: HistorySettings,
     columns: tuple[str, ...],
-    *,
-    all_decided: bool = False,
 ) -> DataFrame:
     """The plan of a timeline: one row an instant with its actions (`plan_versions`)."""
     winners = only_candidates(timeline.rows, columns)
     if timeline.crowded:
         ranked = rank_candidates(with_shared_instant(timeline.rows), settings, columns)
         winners = winners.unionByName(winning_candidates(ranked, settings, columns))
-    return plan_versions(winners, settings, columns, all_decided=all_decided)
+    return plan_versions(winners, settings, columns, all_decided=timeline.all_decided)
 
 
 def planned_timeline(
     timeline: EventTimeline,
     settings: HistorySettings,
     columns: tuple[str, ...],
-    *,
-    all_decided: bool = False,
 ) -> Checkpoint:
     """The plan of a timeline, held until it is published or refused, with its counts."""
-    plan = plan_timeline(timeline, settings, columns, all_decided=all_decided)
+    plan = plan_timeline(timeline, settings, columns)
     return checkpoint(plan, plan_counts(settings), lasting=True)
 
 

@@ -173,11 +173,11 @@ def compile_source_query(
     # Where the rows are of another state than their bounds, a bound could leave one out.
     partition = source.partition_column if sql.sessions_share_a_state else None
     partition_column = None if partition is None else _column(relation, partition)
-    pages = relation.pages if sql.page_of_row and sql.sessions_share_a_state else ()
-    sliced = None if pages or partition is None else _sliced(partition, kinds, sql)
+    kind, column = kinds.get(partition or "", ""), sql.quoted(partition or "")
+    sliced = None if relation.pages else _as_bound(column, kind, sql)
     return SourceQuery(
         dialect=sql,
-        items=tuple(_items(contract, relation, sql, by_page=bool(pages), by_value=bool(sliced))),
+        items=tuple(_items(contract, relation, sql, by_value=sliced is not None)),
         origin=f"{sql.quoted(relation.schema)}.{sql.quoted(relation.name)}",
         watermark_columns=watermarks,
         incomparable=tuple(condition for condition in odd if condition is not None),
@@ -185,11 +185,11 @@ def compile_source_query(
         incremental=source.load is LoadKind.INCREMENTAL,
         partition=None if partition is None else sql.quoted(partition),
         extremes=(
-            _extreme("MIN", partition or "", kinds, sql),
-            _extreme("MAX", partition or "", kinds, sql),
+            _as_bound(f"MIN({column})", kind, sql) or sql.no_value,
+            _as_bound(f"MAX({column})", kind, sql) or sql.no_value,
         ),
         partition_nullable=partition_column is None or partition_column.nullable,
-        pages=pages,
+        pages=relation.pages,
         sliced=sliced,
     )
 
@@ -220,7 +220,6 @@ def _items(
     relation: Relation,
     dialect: SqlDialect,
     *,
-    by_page: bool,
     by_value: bool,
 ) -> list[str]:
     """What is selected: carriers, what slices compare, and what could not be carried."""
@@ -232,7 +231,7 @@ def _items(
         items.append(name if value == name else f"{value} AS {name}")
         if is_unfit is not None:
             unfit[column.name] = (is_unfit, carried.as_text(name))
-    if by_page:
+    if relation.pages:
         items.append(f"{dialect.page_of_row} AS {dialect.quoted(SLICE)}")
     elif by_value:
         partition = contract.source.partition_column or ""
@@ -271,25 +270,13 @@ def _is_bound(value: object) -> bool:
     return not (isinstance(value, Decimal) and not value.is_finite())
 
 
-def _extreme(function: str, name: str, kinds: dict[str, str], dialect: SqlDialect) -> str:
-    """MIN or MAX of a column, null when no bound can be made of it."""
-    kind = kinds.get(name, "")
-    column = f"{function}({dialect.quoted(name)})"
-    if not _bounded(kind):
-        return dialect.no_value
-    if is_temporal(kind):
-        return f"CASE WHEN {_within_python(column, kind, dialect)} THEN {column} END"
-    return column
-
-
-def _sliced(name: str, kinds: dict[str, str], dialect: SqlDialect) -> str | None:
-    """The values of a column that can be a bound; None when no bound can be made of it."""
-    kind, column = kinds.get(name, ""), dialect.quoted(name)
+def _as_bound(value: str, kind: str, dialect: SqlDialect) -> str | None:
+    """A value of a type, null where it can't be a bound; None: none of that type can."""
     if not _bounded(kind):
         return None
     if is_temporal(kind):
-        return f"CASE WHEN {_within_python(column, kind, dialect)} THEN {column} END"
-    return column
+        return f"CASE WHEN {_within_python(value, kind, dialect)} THEN {value} END"
+    return value
 
 
 def _bounded(kind: str) -> bool:
