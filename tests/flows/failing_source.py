@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import psycopg
 import yaml
@@ -13,6 +15,8 @@ import yaml
 from blocks.coordination.circuit_breaker import Circuit
 from blocks.coordination.shared_documents import shared_documents
 from tests.flows.readings import FIRST, INSERT, TABLE
+
+Found = TypeVar("Found")
 
 CONNECTION = "source_db_conn"
 SLOW_VIEW = """
@@ -72,6 +76,26 @@ def sessions(dsn: str) -> int:
         return connection.execute(OURS).fetchone()[0]
 
 
+@contextmanager
+def counting_server():
+    """A server that hangs up on everybody; yields its port and when that was."""
+    counted = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            while True:
+                try:
+                    line, _ = server.accept()
+                except OSError:
+                    return
+                counted.append(time.monotonic())
+                line.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1], counted
+        server.shutdown(socket.SHUT_RDWR)
+
+
 def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
     """Whether it holds before the time is over."""
     until = time.monotonic() + seconds
@@ -85,19 +109,40 @@ def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
 @contextmanager
 def meanwhile(dsn: str, act: Callable[[], None], *, least: int = 2, times: int = 1):
     """Act when so many sessions of ours read, so many times; yields whether it did."""
+
+    def reading() -> int:
+        found = sessions(dsn)
+        return found if found >= least else 0
+
+    def gone() -> bool:
+        return sessions(dsn) == 0
+
+    with acting_on(reading, lambda _: act(), gone, times, psycopg.Error) as acted:
+        yield acted
+
+
+@contextmanager
+def acting_on(
+    found: Callable[[], Found],
+    act: Callable[[Found], None],
+    gone: Callable[[], bool],
+    times: int,
+    passing: type[Exception],
+):
+    """Act on what is found, and again once it is gone; yields whether it did so many times."""
     done, ended = threading.Event(), threading.Event()
 
     def watch():
         acted = 0
         while not ended.wait(0.02):
-            with suppress(psycopg.Error):
-                if sessions(dsn) >= least:
-                    act()
+            with suppress(passing):
+                if there := found():
+                    act(there)
                     acted += 1
                     if acted == times:
                         done.set()
                         return
-                    wait_until(lambda: sessions(dsn) == 0, 5)
+                    wait_until(gone, 5)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

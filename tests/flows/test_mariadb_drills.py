@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pymysql
@@ -22,7 +21,7 @@ from contracts.errors import (
 )
 from flows.load_table import load_table
 from tests.blocks.postgres.tls_front import certificates
-from tests.flows.failing_source import circuit_of, set_source, wait_until
+from tests.flows.failing_source import acting_on, circuit_of, set_source, wait_until
 from tests.flows.resetting_proxy import resetting_proxy
 from tests.flows.state_contracts import write_contract
 from tests.mariadb_server import mariadb_server
@@ -101,30 +100,13 @@ def reads(server, *, sparks=True):
         return [number for (number,) in cursor.fetchall()]
 
 
-@contextmanager
 def meanwhile(server, act, *, sparks=True, times=1):
     """Act when a session of ours reads, so many times; yields whether it did."""
-    done, ended = threading.Event(), threading.Event()
 
-    def watch():
-        acted = 0
-        while not ended.wait(0.02):
-            with suppress(pymysql.Error):
-                if found := reads(server, sparks=sparks):
-                    act(found)
-                    acted += 1
-                    if acted == times:
-                        done.set()
-                        return
-                    wait_until(lambda: not reads(server, sparks=sparks), 5)
+    def reading():
+        return reads(server, sparks=sparks)
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield done
-    finally:
-        ended.set()
-        thread.join()
+    return acting_on(reading, act, lambda: not reading(), times, pymysql.Error)
 
 
 def make_reader(server, more=""):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from contextlib import contextmanager
 
@@ -16,7 +15,7 @@ from blocks.lookup import block_lookup
 from contracts.errors import SourceUnavailableError
 from flows.load_tables import TablesFailedError, load_tables
 from strandline.command_line import main
-from tests.flows.failing_source import circuit_of, set_settings
+from tests.flows.failing_source import circuit_of, counting_server, set_settings
 from tests.flows.state_contracts import write_contract
 
 COLUMNS = {"id": "INTEGER", "v": "VARCHAR(20)", "updated_at": "TIMESTAMP"}
@@ -29,24 +28,10 @@ INSERT INTO {0} VALUES (1, 'a', '2024-01-01')
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^strandline [0-9a-f]+$'"
 
 
-@pytest.fixture
-def dead_server():
-    """A port where everybody is hung up on; yields it and how often that was."""
-    counted = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve():
-            while True:
-                try:
-                    line, _ = server.accept()
-                except OSError:
-                    return
-                counted.append(1)
-                line.close()
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield server.getsockname()[1], counted
-        server.shutdown(socket.SHUT_RDWR)
+@pytest.fixture(name="dead_server")
+def hung_up_on():
+    with counting_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import threading
 import time
 
 import pytest
@@ -29,6 +27,7 @@ from tests.flows.failing_source import (
     CONNECTION,
     SLOW_VIEW,
     circuit_of,
+    counting_server,
     move_source,
     sessions,
     set_settings,
@@ -47,24 +46,10 @@ def own_server(tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture
-def counting_server():
-    """A server that hangs up on everybody; yields its port and whom it counted."""
-    counted = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve():
-            while True:
-                try:
-                    line, _ = server.accept()
-                except OSError:
-                    return
-                counted.append(time.monotonic())
-                line.close()
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield server.getsockname()[1], counted
-        server.shutdown(socket.SHUT_RDWR)
+@pytest.fixture(name="counting_server")
+def hung_up_on():
+    with counting_server() as server:
+        yield server
 
 
 def command(capsys, *arguments):
