@@ -190,7 +190,10 @@ def test_both_drivers_show_the_clients_certificate(server, key_stores, spark):
     ("store", "fields", "kind", "words"),
     [
         (None, {}, SourceAccessError, "without a certificate"),
-        ("stranger", {}, SettingsError, "as the block says"),
+        # On a busy machine the server may hang up before its refusal is read (error 2006).
+        pytest.param(
+            *("stranger", {}, SettingsError, "as the block says"), marks=pytest.mark.nightly
+        ),
         ("client", {"ssl_key_store": "/nowhere/a.p12"}, SettingsError, "FileNotFoundError"),
         ("client", {"ssl_key_store": __file__}, SettingsError, "PKCS #12"),
         ("client", {"ssl_key_store_password": SecretStr("x")}, SettingsError, "ssl_key_store"),
