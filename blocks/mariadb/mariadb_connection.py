@@ -40,6 +40,7 @@ _GRACE_SECONDS = 15
 """How much longer than its timeout a statement may take here, before the connection is cut."""
 _NO_CONNECTION, _TLS, _BAD_VALUE = 2003, 2026, 1366
 _WHILE_CONNECTING = frozenset({2003, 2013, 2026})
+_BROKE = frozenset({2006, 2013})
 
 _OPEN_TRANSACTIONS = """
 SELECT
@@ -175,7 +176,23 @@ class MariadbSource(SourceSessions):
             return self._connect(context)
         except (pymysql.Error, OSError) as error:
             # Not `from error`: its text may quote the user.
-            raise self.refusal(error) from None
+            raise self.refusal(self._unread_refusal(error) or error) from None
+
+    def _unread_refusal(self, error: Exception) -> Exception | None:
+        """What the server had against the client's certificate, where it hung up too soon to tell.
+
+        With TLS 1.3 it looks at the certificate after the handshake, and the client that finds the
+        connection broken as it logs in does not read why. With TLS 1.2 it tells within the
+        handshake (RFC 8446, 4.4.2.4; RFC 5246, 7.4.6).
+        """
+        if self.security.key_store is None or _number(error) not in _BROKE:
+            return None
+        try:
+            self._connect(self.security.context(most=ssl.TLSVersion.TLSv1_2)).close()
+        except (pymysql.Error, OSError) as told:
+            has_no_tls_1_2 = "PROTOCOL" in str(told).upper()
+            return told if _number(told) == _TLS and not has_no_tls_1_2 else None
+        return None
 
     def _connect(self, context: ssl.SSLContext | None) -> Any:
         return pymysql.connect(

@@ -83,8 +83,11 @@ class MariadbSecurity:
             key_store_password=key_store_password,
         )
 
-    def context(self) -> ssl.SSLContext | None:
+    def context(self, most: ssl.TLSVersion | None = None) -> ssl.SSLContext | None:
         """For PyMySQL; None: unencrypted.
+
+        Args:
+            most: The newest version that may be spoken; without, the newest that both sides know.
 
         Raises:
             OSError: The file with the authorities can't be read.
@@ -93,6 +96,8 @@ class MariadbSecurity:
         if self.mode == "disable":
             return None
         context = ssl.create_default_context(cafile=self._authorities)
+        if most is not None:
+            context.maximum_version = most
         context.check_hostname = self.mode == "verify-full"
         if self.mode == "require":
             context.verify_mode = ssl.CERT_NONE

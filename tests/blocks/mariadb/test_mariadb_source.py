@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from contextlib import closing
@@ -190,10 +191,7 @@ def test_both_drivers_show_the_clients_certificate(server, key_stores, spark):
     ("store", "fields", "kind", "words"),
     [
         (None, {}, SourceAccessError, "without a certificate"),
-        # On a busy machine the server may hang up before its refusal is read (error 2006).
-        pytest.param(
-            *("stranger", {}, SettingsError, "as the block says"), marks=pytest.mark.nightly
-        ),
+        ("stranger", {}, SettingsError, "as the block says"),
         ("client", {"ssl_key_store": "/nowhere/a.p12"}, SettingsError, "FileNotFoundError"),
         ("client", {"ssl_key_store": __file__}, SettingsError, "PKCS #12"),
         ("client", {"ssl_key_store_password": SecretStr("x")}, SettingsError, "ssl_key_store"),
@@ -210,6 +208,26 @@ def test_a_certificate_that_is_not_taken_is_told_by_what_to_do(
     assert isinstance(error, kind)
     assert words in str(error)
     assert STORE_PASSWORD not in str(error)
+
+
+def test_a_refused_certificate_is_told_where_the_server_hangs_up_at_once(
+    server, key_stores, monkeypatch
+):
+    def slowly(context, sock, wrap=ssl.SSLContext.wrap_socket, **fields):
+        wrapped = wrap(context, sock, **fields)
+        time.sleep(0.3)
+        versions.append(wrapped.version())
+        return wrapped
+
+    versions = []
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", slowly)
+
+    error = error_of(certified(server, key_stores["stranger"]).check)
+
+    # The second handshake is the one that fails.
+    assert versions == ["TLSv1.3"]
+    assert isinstance(error, SettingsError)
+    assert "as the block says" in str(error)
 
 
 @pytest.mark.parametrize("fields", HALF_STORES, ids=str)
