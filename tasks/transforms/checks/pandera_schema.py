@@ -6,7 +6,10 @@ row where a column is missing.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
@@ -17,6 +20,8 @@ from contracts.errors import SchemaDriftError
 if TYPE_CHECKING:
     from pandera.pyspark import DataFrameSchema
 
+_IMPORTING = threading.Lock()
+
 
 def pandera_schema(promised: T.StructType) -> DataFrameSchema:
     """The promised columns as a Pandera schema: these and no others, in any order.
@@ -24,13 +29,12 @@ def pandera_schema(promised: T.StructType) -> DataFrameSchema:
     Args:
         promised: Every column a frame should have, with its exact type. Nulls are not looked at.
     """
-    # Imported where it is needed: Pandera brings pandas and Spark's pandas interface along.
-    from pandera.pyspark import Column, DataFrameSchema  # noqa: PLC0415
-
+    pandera = _imported("pandera.pyspark")
     # Pandera's annotations do not cover Spark's own types.
     kinds: dict[str, Any] = {field.name: field.dataType for field in promised.fields}
-    columns = {name: Column(kind, nullable=True) for name, kind in kinds.items()}
-    return DataFrameSchema(columns, strict=True)
+    columns = {name: pandera.Column(kind, nullable=True) for name, kind in kinds.items()}
+    schema: DataFrameSchema = pandera.DataFrameSchema(columns, strict=True)
+    return schema
 
 
 def schema_mismatches(frame: DataFrame, promised: T.StructType) -> tuple[str, ...]:
@@ -40,15 +44,25 @@ def schema_mismatches(frame: DataFrame, promised: T.StructType) -> tuple[str, ..
         frame: Any frame. Its columns may be in any order and may have nulls.
         promised: Every column the frame should have, with its exact type.
     """
-    from pandera.config import ValidationDepth, config_context  # noqa: PLC0415
-
-    with config_context(validation_depth=ValidationDepth.SCHEMA_ONLY):
+    config = _imported("pandera.config")
+    with config.config_context(validation_depth=config.ValidationDepth.SCHEMA_ONLY):
         # Pandera's annotations do not cover its accessor.
         validated: Any = pandera_schema(promised).validate(frame.limit(0), lazy=True)
     actual = {field.name: field.dataType for field in frame.schema.fields}
     return tuple(
         sorted(set(_messages(validated.pandera.errors.get("SCHEMA", {}), actual, promised)))
     )
+
+
+def _imported(name: str) -> ModuleType:
+    """A module of Pandera, imported when it is needed: it brings Spark's pandas interface along.
+
+    By one thread at a time. Tables are loaded side by side, and Pandera's modules import each other
+    in a circle, in which threads wait for each other (`findings/pandera_import_threads.sh`).
+    """
+    with _IMPORTING:
+        import_module("pandera.pyspark")
+        return import_module(name)
 
 
 def refuse_mismatches(frame: DataFrame, promised: T.StructType, *, where: str, cause: str) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -16,6 +19,29 @@ PROMISED = T.StructType(
     ]
 )
 CELL = 4711
+SIDE_BY_SIDE = """
+import threading
+from pyspark.sql import types as T
+from tasks.transforms.checks.pandera_schema import pandera_schema, schema_mismatches
+
+class Unread(Exception): ...
+class Frame:
+    def limit(self, rows): raise Unread
+
+def first(act):
+    gate.wait()
+    try:
+        act()
+    except Exception as error:
+        told.append(type(error).__name__)
+
+nothing, told, gate = T.StructType(), [], threading.Barrier(6)
+acts = 3 * [lambda: pandera_schema(nothing), lambda: schema_mismatches(Frame(), nothing)]
+threads = [threading.Thread(target=first, args=(act,)) for act in acts]
+for each in threads: each.start()
+for each in threads: each.join()
+print(told)
+"""
 
 
 def frame(spark):
@@ -80,3 +106,13 @@ def test_no_job_runs_for_it(spark):
     frame(spark).collect()
     assert tracker.getJobIdsForGroup(group)
     spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)
+
+
+def test_tables_that_are_loaded_side_by_side_import_pandera_once():
+    for _ in range(3):
+        told = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", SIDE_BY_SIDE],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+
+        assert told.stdout.strip() == "['Unread', 'Unread', 'Unread']"
