@@ -30,6 +30,7 @@ from history.iceberg.current_snapshot import (
     remember_unchanged_read,
 )
 from history.iceberg.history_table import ensure_table
+from history.iceberg.table_metadata import table_metadata
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.model.load_report import REPORT, LoadReport
@@ -214,10 +215,12 @@ def publish_changes(spark: SparkSession, batch: Batch, written: WriteResult) -> 
     try:
         _refuse_new_columns(spark, batch, written.evidence.planned)
         snapshot = branches.fast_forward(spark, batch.table, batch.branch)
-    finally:
-        # A catalog that fails here must not hide the result; the next load drops the branch.
+    except BaseException:
+        # A catalog that fails here too must not hide why; the next load drops the branch.
         with suppress(PySparkException, Py4JJavaError):
             branches.drop(spark, batch.table, batch.branch)
+        raise
+    finally:
         unpersist(written.evidence.planned.rows)
     cache_state(batch.table, written.evidence.state)
     return replace(written.report, snapshot_id=snapshot)
@@ -386,10 +389,10 @@ def write_plan_to_branch(
 
 def _report_of_replay(spark: SparkSession, batch: Batch, state: CurrentState) -> LoadReport:
     """The counts in the snapshot that published the batch; zeros if that has expired."""
-    snapshots = spark.table(f"{batch.table}.snapshots")
-    own = snapshots.where(F.col("summary")[BATCH_ID] == F.lit(batch.id))
-    first = own.orderBy("committed_at").select("summary").first()
-    recorded = dict(first.summary).get(REPORT, "{}") if first is not None else "{}"
+    snapshots = table_metadata(spark, batch.table).snapshots.values()
+    own = (each for each in snapshots if each.summary.get(BATCH_ID) == batch.id)
+    first = min(own, key=lambda each: each.committed, default=None)
+    recorded = "{}" if first is None else first.summary.get(REPORT, "{}")
     names = {each.name for each in fields(LoadReport)}
     counts: dict[str, Any] = {k: v for k, v in json.loads(recorded).items() if k in names}
     counts |= {"surrogate_high_water": state.high_water, "replayed": True}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from py4j.protocol import Py4JJavaError
@@ -12,6 +13,8 @@ from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import CommitConflictError
+from history.iceberg.java_table import java_table
+from history.iceberg.table_metadata import table_metadata
 
 _ATTEMPTS = 10
 
@@ -52,30 +55,54 @@ def alter(spark: SparkSession, statement: str) -> None:
 
 def head(spark: SparkSession, table: str, branch: str) -> int:
     """The snapshot at the head of a branch."""
-    name = branch.replace("'", "")
-    rows = spark.sql(f"SELECT snapshot_id FROM {table}.refs WHERE name = '{name}'").collect()  # noqa: S608
-    return int(rows[0].snapshot_id)
+    return table_metadata(spark, table).refs[branch].snapshot
 
 
 def fast_forward(spark: SparkSession, table: str, branch: str) -> int:
-    """Move main to the branch's head, if main is where the branch began; returns that snapshot.
+    """Move main to the branch's head, if main is where the branch began, and drop the branch.
 
-    A lost response is no failure: the table's metadata then tells whether main has moved.
+    A lost response is no failure: the table's metadata then tell whether main has moved.
+
+    Returns:
+        The snapshot that readers see from now on.
 
     Raises:
         CommitConflictError: Another writer published in between.
     """
-    catalog, _, name = table.partition(".")
-    try:
-        moved = spark.sql(f"CALL {catalog}.system.fast_forward('{name}', 'main', '{branch}')")
-        return int(moved.collect()[0].updated_ref)
-    except (Py4JJavaError, PySparkException) as error:
-        if (snapshot_id := _published_anyway(spark, table, branch)) is not None:
-            return snapshot_id
-        message = str(error)
-        if "ancestor" not in message and "CommitFailed" not in message and "onflict" not in message:
-            raise
-        raise published_first(table) from None
+    snapshot = head(spark, table, branch)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            move_main(spark, table, branch)
+        except (Py4JJavaError, PySparkException) as error:
+            if _is_published(spark, table, snapshot):
+                return snapshot
+            message = str(error)
+            if "ancestor" in message:
+                raise published_first(table) from None
+            if "CommitFailed" not in message and "onflict" not in message:
+                raise
+            # Others have changed a branch or a tag, or have published: the next attempt shows.
+            if attempt == _ATTEMPTS:
+                raise published_first(table) from None
+            time.sleep(0.05 * attempt)
+        else:
+            break
+    return snapshot
+
+
+def move_main(spark: SparkSession, table: str, branch: str) -> None:
+    """Move main to the head of a descendant branch and drop the branch, by one commit.
+
+    Over Spark Connect it takes two: the branch may be left, which the next load drops.
+    """
+    loaded = java_table(spark, table)
+    if loaded is not None:
+        loaded.manageSnapshots().fastForwardBranch("main", branch).removeBranch(branch).commit()
+        return
+    catalog = table.partition(".")[0]
+    spark.sql(f"CALL {catalog}.system.fast_forward('{table}', 'main', '{branch}')")
+    with suppress(PySparkException):
+        drop(spark, table, branch)
 
 
 def published_first(table: str) -> CommitConflictError:
@@ -88,19 +115,14 @@ def published_first(table: str) -> CommitConflictError:
     )
 
 
-def _published_anyway(spark: SparkSession, table: str, branch: str) -> int | None:
-    """The branch's head, if it is main's or one of its ancestors; None also if unreadable."""
+def _is_published(spark: SparkSession, table: str, snapshot: int) -> bool:
+    """Whether main is at the snapshot or at a later one; False also if that can't be read."""
     try:
-        refs = spark.sql(f"SELECT name, snapshot_id FROM {table}.refs").collect()  # noqa: S608
-        snapshots = spark.sql(f"SELECT snapshot_id, parent_id FROM {table}.snapshots").collect()  # noqa: S608
+        metadata = table_metadata(spark, table)
     except (Py4JJavaError, PySparkException):
-        return None
-    heads = {row.name: row.snapshot_id for row in refs}
-    parents = {row.snapshot_id: row.parent_id for row in snapshots}
-    branch_head, ancestor = heads.get(branch), heads.get("main")
-    while ancestor is not None and ancestor != branch_head:
-        ancestor = parents.get(ancestor)
-    return ancestor
+        return False
+    main = metadata.refs.get("main")
+    return main is not None and snapshot in {each.id for each in metadata.ancestry(main.snapshot)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +148,13 @@ class BranchChanges:
 
 def changes_on_branch(spark: SparkSession, table: str, branch: str, base: int) -> BranchChanges:
     """What was written on a branch that began at the snapshot `base`: at most two commits."""
-    branch_head = head(spark, table, branch)
-    rows = spark.sql(
-        f"SELECT snapshot_id, parent_id, summary FROM {table}.snapshots "  # noqa: S608
-        f"WHERE snapshot_id IN ({branch_head}, {base}) OR parent_id = {base}"
-    ).collect()
-    snapshots = {row.snapshot_id: row for row in rows}
-    before, after = snapshots[base].summary, snapshots[branch_head].summary
+    metadata = table_metadata(spark, table)
+    snapshots = metadata.snapshots
+    newest = snapshots[metadata.refs[branch].snapshot]
+    before, after = snapshots[base].summary, newest.summary
     summaries = [after]
-    if snapshots[branch_head].parent_id != base:
-        summaries.append(snapshots[snapshots[branch_head].parent_id].summary)
+    if newest.parent is not None and newest.parent != base:
+        summaries.append(snapshots[newest.parent].summary)
 
     def total(name: str) -> int:
         return int(after.get(name, "0")) - int(before.get(name, "0"))
@@ -144,8 +163,8 @@ def changes_on_branch(spark: SparkSession, table: str, branch: str, base: int) -
         return sum(int(each.get(name, "0")) for each in summaries)
 
     return BranchChanges(
-        head=branch_head,
-        appended_after=snapshots[branch_head].parent_id,
+        head=newest.id,
+        appended_after=newest.parent or base,
         appended=total("total-records"),
         removed=total("total-position-deletes"),
         files=added("added-data-files") + added("added-delete-files"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pyspark.sql import SparkSession
 
 from history.iceberg import branches
+from history.iceberg.table_metadata import current_and_properties, table_metadata
 from history.model.recorded_source_reads import (
     READ,
     READS,
@@ -82,13 +83,12 @@ def is_strandline_property(name: str) -> bool:
 
 def current_snapshot(spark: SparkSession, table: str) -> int | None:
     """The snapshot that readers of the table see, read without a job; None: there is none yet."""
-    return _current_snapshot_of(_table_properties(spark, table))
+    return current_and_properties(spark, table)[0]
 
 
 def current_state(spark: SparkSession, table: str) -> CurrentState | None:
     """The table's published state; None when it has no snapshot yet."""
-    properties = _table_properties(spark, table)
-    current = _current_snapshot_of(properties)
+    current, properties = current_and_properties(spark, table)
     if current is None:
         return None
     state = _STATES.get((table, current))
@@ -102,19 +102,9 @@ def current_state(spark: SparkSession, table: str) -> CurrentState | None:
 
 def remember_unchanged_read(spark: SparkSession, table: str, read: Read) -> None:
     """Record in the table's properties a read that changed nothing; makes no snapshot."""
-    reads = unchanged_reads(_table_properties(spark, table).get(READS))
+    reads = unchanged_reads(current_and_properties(spark, table)[1].get(READS))
     value = unchanged_reads_property(reads, read).replace("'", "\\'")
     branches.alter(spark, f"ALTER TABLE {table} SET TBLPROPERTIES ('{READS}' = '{value}')")
-
-
-def _table_properties(spark: SparkSession, table: str) -> dict[str, str]:
-    """The table's properties, read without a job."""
-    return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()}
-
-
-def _current_snapshot_of(properties: Mapping[str, str]) -> int | None:
-    text = properties.get("current-snapshot-id", "none")
-    return None if text == "none" else int(text)
 
 
 def cache_state(table: str, state: CurrentState) -> None:
@@ -136,13 +126,8 @@ _STATES: dict[tuple[str, int], CurrentState] = {}
 
 
 def _read_state(spark: SparkSession, table: str, current: int) -> CurrentState:
-    rows = spark.sql(f"SELECT snapshot_id, parent_id, summary FROM {table}.snapshots").collect()  # noqa: S608
-    snapshots = {row.snapshot_id: row for row in rows}
-    summaries = []
-    ancestor = current
-    while ancestor in snapshots:
-        summaries.append(dict(snapshots[ancestor].summary or {}))
-        ancestor = snapshots[ancestor].parent_id
+    ancestry = tuple(table_metadata(spark, table).ancestry(current))
+    summaries = [each.summary for each in ancestry]
     reads = [Read.from_json(summary[READ]) for summary in summaries if READ in summary]
     newest = next((summary for summary in summaries if BATCH_ID in summary), {})
     return CurrentState(
@@ -151,5 +136,5 @@ def _read_state(spark: SparkSession, table: str, current: int) -> CurrentState:
         properties={name: value for name, value in newest.items() if is_strandline_property(name)},
         batches=frozenset(summary[BATCH_ID] for summary in summaries if BATCH_ID in summary),
         reads=sorted_reads(reads),
-        is_whole=ancestor is None,
+        is_whole=ancestry[-1].parent is None,
     )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from history.iceberg.current_snapshot import BATCH_ID, KEPT_SNAPSHOT
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from history.iceberg.table_metadata import Ref, table_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +21,6 @@ class Snapshot:
     committed: datetime
     batch: str | None = None
     kept: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """A branch or a tag."""
-
-    name: str
-    is_branch: bool
-    snapshot: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +48,18 @@ class SnapshotLog:
 
 def snapshot_log(spark: SparkSession, table: str) -> SnapshotLog:
     """Read the log of a table, from its metadata alone."""
-    snapshots = spark.table(f"{table}.snapshots").select(
-        "snapshot_id",
-        "parent_id",
-        F.unix_micros("committed_at").alias("at"),
-        F.col("summary")[BATCH_ID].alias("batch"),
-        F.col("summary")[KEPT_SNAPSHOT].alias("kept"),
-    )
-    history = spark.table(f"{table}.history").select(
-        "snapshot_id", F.unix_micros("made_current_at").alias("at")
-    )
-    refs = spark.table(f"{table}.refs").select("name", "type", "snapshot_id")
+    metadata = table_metadata(spark, table)
     return SnapshotLog(
         snapshots={
-            row.snapshot_id: Snapshot(
-                row.snapshot_id,
-                row.parent_id,
-                _moment(row["at"]),
-                row.batch,
-                int(row.kept) if row.kept else None,
+            each.id: Snapshot(
+                each.id,
+                each.parent,
+                each.committed,
+                each.summary.get(BATCH_ID),
+                int(kept) if (kept := each.summary.get(KEPT_SNAPSHOT)) else None,
             )
-            for row in snapshots.collect()
+            for each in metadata.snapshots.values()
         },
-        refs=tuple(Ref(row.name, row.type == "BRANCH", row.snapshot_id) for row in refs.collect()),
-        published=tuple(sorted((_moment(row["at"]), row.snapshot_id) for row in history.collect())),
+        refs=tuple(metadata.refs.values()),
+        published=metadata.published,
     )
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)

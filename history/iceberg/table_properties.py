@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from contracts.errors import EnvironmentUnfitError
 from history.iceberg import branches
 from history.iceberg.property_name_escaping import HIDDEN, escaped, unescaped
+from history.iceberg.table_metadata import current_and_properties
 from history.model.added_and_dropped_columns import EvolvedColumn
 from history.model.history_settings import HistorySettings
 
@@ -149,8 +150,8 @@ def strandline_properties(spark: SparkSession, table: str) -> dict[str, str]:
     Raises:
         EnvironmentUnfitError: Spark's configuration hides one of them.
     """
-    rows = spark.sql(f"SHOW TBLPROPERTIES {table}").collect()
-    properties = {row.key: row.value for row in rows if row.key.startswith("strandline.")}
+    _, everything = current_and_properties(spark, table)
+    properties = {name: text for name, text in everything.items() if name.startswith("strandline.")}
     hidden = sorted(name for name, value in properties.items() if HIDDEN in value)
     if hidden:
         raise EnvironmentUnfitError(

@@ -14,6 +14,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from history.iceberg.java_table import java_table
 from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import named
 
@@ -68,6 +69,9 @@ def files_in_range(
     spark: SparkSession, table: str, snapshot_id: int, keys: KeyRange, settings: HistorySettings
 ) -> tuple[int, int]:
     """How many data files with open versions a batch can't rule out, and their bytes."""
+    loaded = java_table(spark, table)
+    if loaded is not None:
+        return _planned(spark._jvm, loaded, snapshot_id, keys, settings)  # noqa: SLF001
     files = spark.read.option("versionAsOf", str(snapshot_id)).table(f"{table}.data_files")
     condition = F.lit(True)
     kind = files.schema["partition"].dataType if "partition" in files.columns else None
@@ -83,3 +87,30 @@ def files_in_range(
     totals = files.where(condition).agg(F.count(F.lit(1)).alias("files"), size.alias("size"))
     row = totals.collect()[0]
     return int(row.files), int(row["size"])
+
+
+def _planned(
+    jvm: Any, loaded: Any, snapshot_id: int, keys: KeyRange, settings: HistorySettings
+) -> tuple[int, int]:
+    """The same as Iceberg plans a scan: what it says of that needs no job."""
+    iceberg = jvm.org.apache.iceberg
+    of = iceberg.expressions.Expressions
+    condition = of.equal(settings.is_current, True)
+    if keys.is_bounded:
+        for bound in (
+            of.greaterThanOrEqual(keys.column, _literal(keys.least)),
+            of.lessThanOrEqual(keys.column, _literal(keys.greatest)),
+        ):
+            condition = getattr(of, "and")(condition, bound)
+    reporter = iceberg.metrics.InMemoryMetricsReporter()
+    scan = loaded.newScan().useSnapshot(snapshot_id).metricsReporter(reporter).filter(condition)
+    tasks = scan.planFiles()
+    iceberg.relocated.com.google.common.collect.Iterables.size(tasks)
+    tasks.close()
+    metrics = reporter.scanReport().scanMetrics()
+    return int(metrics.resultDataFiles().value()), int(metrics.totalFileSizeInBytes().value())
+
+
+def _literal(value: object) -> object:
+    """A key as Iceberg reads it from text, where Java has no such object of Python's."""
+    return value if isinstance(value, int | str) else str(value)

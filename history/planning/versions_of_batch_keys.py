@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from history.iceberg.current_snapshot import CurrentState
+from history.iceberg.deletion_vectors import FILE, POSITION
 from history.iceberg.history_table import kept_events
 from history.iceberg.read_snapshot import read_in_current_columns
 from history.model.change_batch import Batch
@@ -25,6 +26,7 @@ from history.spark.column_quoting_and_comparison import (
     quoted,
     same,
 )
+from history.spark.session_kind import over_connect
 
 BROADCAST_LIMIT = 1_000_000
 """Keys up to this number are broadcast; more are shuffled with the table."""
@@ -65,8 +67,9 @@ def stored_versions(
 
     Returns:
         Versions with the event columns, `__op`, `__origin` and `__version`: `valid_from`,
-        `valid_to`, `is_current`, `rest` (the values of `settings.shown`, comparable) and `other`
-        (`StoredVersions.extra`, named r0, r1, ...). Kept events likewise, without `__version`.
+        `valid_to`, `is_current`, `rest` (the values of `settings.shown`, comparable), `other`
+        (`StoredVersions.extra`, named r0, r1, ...), and where the row lies, for
+        `history.iceberg.deletion_vectors`. Kept events likewise, without `__version`.
     """
     settings = batch.settings
     main = read_in_current_columns(spark, batch.table, state.snapshot_id, schema, settings)
@@ -78,6 +81,7 @@ def stored_versions(
         named(settings.is_current).alias("is_current"),
         content(settings.shown(columns), schema).alias("rest"),
         numbered(extra).alias("other"),
+        *_place(spark),
     )
     events = [named(name) for name in columns]
     origin, operation = F.lit(MAIN).alias("__origin"), F.lit(UPSERT).alias("__op")
@@ -90,6 +94,13 @@ def stored_versions(
         kept = read_in_current_columns(spark, table, state.kept_snapshot, schema, settings)
         kept = kept.select(*events, F.col("__op")).withColumn("__origin", F.lit(KEPT))
     return StoredVersions(versions, current, kept, extra)
+
+
+def _place(spark: SparkSession) -> tuple[Column, ...]:
+    """Where a stored row lies; nothing where only a JVM could make use of it."""
+    if over_connect(spark):
+        return ()
+    return F.col("_file").alias(FILE), F.col("_pos").alias(POSITION)
 
 
 def broadcast_if_small(keys: DataFrame, count: int) -> DataFrame:

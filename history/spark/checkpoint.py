@@ -10,6 +10,8 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, Observation
 
+from history.spark.session_kind import over_connect
+
 _checkpoints: ContextVar[list[DataFrame] | None] = ContextVar("checkpoints", default=None)
 
 
@@ -62,7 +64,7 @@ def unpersisting() -> Iterator[None]:
 
 def unpersist(rows: DataFrame) -> None:
     """Free a checkpoint's rows, which can't be read afterwards. Spark Connect frees its own."""
-    if not _over_connect(rows):
+    if not over_connect(rows):
         checkpoint = rows._jdf.queryExecution().logical()  # noqa: SLF001 - Python has no name for it
         checkpoint.rdd().unpersist(False)
 
@@ -70,16 +72,12 @@ def unpersist(rows: DataFrame) -> None:
 def _checkpoint(frame: DataFrame, counts: Mapping[str, Column]) -> Checkpoint:
     if not counts:
         return Checkpoint(frame.localCheckpoint(eager=True), {})
-    if _over_connect(frame):
+    if over_connect(frame):
         # Over Spark Connect a checkpoint does not return what was observed.
         return aggregated(frame.localCheckpoint(eager=True), counts)
     observation = Observation()
     rows = frame.observe(observation, *_named(counts)).localCheckpoint(eager=True)
     return Checkpoint(rows, observation.get)
-
-
-def _over_connect(frame: DataFrame) -> bool:
-    return type(frame).__module__.startswith("pyspark.sql.connect")
 
 
 def _named(counts: Mapping[str, Column]) -> list[Column]:

@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 
 from history.iceberg import branches
 from history.iceberg.history_table import exists, kept_events
-from history.iceberg.snapshot_log import Ref, Snapshot, SnapshotLog, snapshot_log
+from history.iceberg.snapshot_log import Snapshot, SnapshotLog, snapshot_log
+from history.iceberg.table_metadata import Ref
 from history.upkeep.replace_records import REPLACED_BY
 from history.upkeep.snapshot_expiry import TAG, Expiry, expire_snapshots, plan_release
 

@@ -1,6 +1,7 @@
 """Writing a plan to the audit branches: stored rows that change are deleted, new rows appended.
 
-The rows that change were read when the plan was made, so deleting them reads their keys only. Two
+The rows that change were read when the plan was made, which then knows where they lie. So they are
+marked deleted without reading them again; where that can't be done, a MERGE reads their keys. Two
 commits on a branch are one change for readers.
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from history.iceberg import branches
+from history.iceberg import branches, deletion_vectors
 from history.iceberg.current_snapshot import (
     BATCH_ID,
     HIGH_WATER,
@@ -30,6 +31,7 @@ from history.planning.merge_plan import MergePlan
 from history.planning.scd2_versions import current_values
 from history.planning.versions_of_batch_keys import BROADCAST_LIMIT
 from history.spark.column_quoting_and_comparison import named, quoted
+from history.spark.session_kind import over_connect
 from history.writing.surrogate_keys import NumberedPlan
 
 _SMALL = 100_000
@@ -96,8 +98,8 @@ def write_versions(
     settings, action = planned.settings, F.col("__version_action")
     branches.create(spark, batch.table, batch.branch, state.snapshot_id)
     target = branches.branch_of(batch.table, batch.branch)
-    if planned.removed:
-        replaced = planned.rows.where(action.isin("update", "remove", "replace"))
+    replaced = planned.rows.where(action.isin("update", "remove", "replace"))
+    if planned.removed and not _marked_by_place(batch, planned, replaced, state):
         view = _view(batch, replaced, "plan")
         on = _same_instant(settings)
         if not planned.counts["touched_closed"]:
@@ -110,6 +112,20 @@ def write_versions(
     if not planned.by_range:
         versions = _clustered_by_key(versions, planned.appended, settings)
     branches.append_rows(versions, target, properties)
+
+
+def _marked_by_place(
+    batch: Batch, planned: MergePlan, replaced: DataFrame, state: CurrentState
+) -> bool:
+    """Mark the replaced rows deleted where the plan found them; False: that was not possible."""
+    version = F.col("__version")
+    if over_connect(replaced) or planned.surplus or planned.removed > deletion_vectors.MOST_ROWS:
+        return False
+    places = replaced.select(
+        version[deletion_vectors.FILE].alias(deletion_vectors.FILE),
+        version[deletion_vectors.POSITION].alias(deletion_vectors.POSITION),
+    )
+    return deletion_vectors.mark_deleted(places, batch.table, batch.branch, base=state.snapshot_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from history import write_audit_publish
-from history.iceberg import branches, history_table
+from history.iceberg import branches, deletion_vectors, history_table
 from history.writing import write_merge_plan
 from tests.conftest import spark_settings
 from tests.history.crashing import load
@@ -29,6 +29,7 @@ WRITES = (
     (branches, "append_rows"),
     (branches, "fast_forward"),
     (write_merge_plan, "_delete"),
+    (deletion_vectors, "mark_deleted"),
 )
 
 

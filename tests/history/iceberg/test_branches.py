@@ -64,25 +64,43 @@ def test_a_batch_whose_publication_was_not_answered_is_published(session, way, h
     assert rows(session) == [1, 2]
 
 
-class Forgetful:
-    """A session that carries out the call that publishes, and then says that it does not know."""
-
-    def __init__(self, session, then=None):
-        self.session, self.then = session, then
-
-    def sql(self, statement):
-        done = self.session.sql(statement)
-        if not statement.startswith("CALL"):
-            return done
-        if self.then:
-            put(self.session, self.then)
+@pytest.mark.parametrize("then", [None, 3])
+def test_an_unknown_state_is_looked_up_also_where_another_has_published_since(
+    session, head, then, monkeypatch
+):
+    def forgetful(*arguments, move=branches.move_main):
+        move(*arguments)
+        if then:
+            put(session, then)
         raise PySparkException("org.apache.iceberg.exceptions.CommitStateUnknownException")
 
+    monkeypatch.setattr(branches, "move_main", forgetful)
 
-@pytest.mark.parametrize("then", [None, 3])
-def test_an_unknown_state_is_looked_up_also_where_another_has_published_since(session, head, then):
-    assert branches.fast_forward(Forgetful(session, then), TABLE, "audit_b") == head
+    assert branches.fast_forward(session, TABLE, "audit_b") == head
     assert rows(session) == ([1, 2, 3] if then else [1, 2])
+
+
+def test_a_branch_is_published_while_others_change_tags(session, head, monkeypatch):
+    def disturbed(*arguments, move=branches.move_main):
+        told.append(1)
+        if len(told) < 3:
+            raise PySparkException("org.apache.iceberg.exceptions.CommitFailedException")
+        move(*arguments)
+
+    told: list[int] = []
+    monkeypatch.setattr(branches, "move_main", disturbed)
+
+    assert branches.fast_forward(session, TABLE, "audit_b") == head
+    assert (len(told), rows(session)) == (3, [1, 2])
+
+
+@pytest.mark.parametrize("over_connect", [False, True])
+def test_what_is_published_has_no_branch_left(session, head, over_connect, monkeypatch):
+    if over_connect:
+        monkeypatch.setattr(branches, "java_table", lambda *_: None)
+
+    assert branches.fast_forward(session, TABLE, "audit_b") == head
+    assert [row.name for row in session.table(f"{TABLE}.refs").collect()] == ["main"]
 
 
 def test_another_who_published_first_is_a_conflict(session, head):
