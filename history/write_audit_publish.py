@@ -47,12 +47,17 @@ from history.planning.event_validation import (
     validate_events,
 )
 from history.planning.first_load import plan_first_load
-from history.planning.merge_plan import MergePlan, conflicting_events, planned_timeline
+from history.planning.merge_plan import (
+    MergePlan,
+    conflicting_events,
+    planned_timeline,
+    undecided_events,
+)
 from history.planning.versions_of_batch_keys import StoredVersions, stored_versions
 from history.schema_evolution.evolve_table import evolve_table
 from history.spark.checkpoint import Checkpoint, aggregated, checkpoint, unpersist, unpersisting
 from history.spark.column_quoting_and_comparison import count_of, named
-from history.writing.quarantine_table import append_to_quarantine, refused_rows
+from history.writing.quarantine_table import quarantine_events
 from history.writing.surrogate_keys import NumberedPlan
 from history.writing.write_merge_plan import snapshot_summary, write_kept, write_versions
 from history.writing.write_result import AuditEvidence, WriteResult
@@ -446,28 +451,3 @@ def _quarantine_refused(
     if conflict_reason(batch.settings) in counts:
         refused = refused.unionByName(undecided_events(plan.timeline, batch.settings, columns))
     quarantine_events(spark, batch, refused, columns)
-
-
-def undecided_events(
-    timeline: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
-) -> DataFrame:
-    """The events of a timeline that nothing decides between, with that as their reason."""
-    reasons = F.array(reason(conflict_reason(settings), "")).cast(REASONS_TYPE).alias(REASONS)
-    events = conflicting_events(timeline, settings, columns)
-    return events.select(*[named(name) for name in columns], F.col("__op"), reasons)
-
-
-def quarantine_events(
-    spark: SparkSession, batch: Batch, refused: DataFrame, columns: tuple[str, ...]
-) -> None:
-    """Append events with `__op` and `__reasons` to the batch's quarantine, each once."""
-    rows = refused_rows(
-        refused,
-        batch.settings,
-        columns,
-        table=batch.table,
-        batch_id=batch.id,
-        source=batch.source,
-        refused_at=batch.time,
-    )
-    append_to_quarantine(spark, rows, batch.quarantine)

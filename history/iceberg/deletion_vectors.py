@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 
 from history.iceberg.java_table import java_table
 
-__all__ = ["FILE", "MOST_ROWS", "POSITION", "mark_deleted"]
+__all__ = ["FILE", "MOST_FILES", "MOST_ROWS", "POSITION", "mark_deleted"]
 
 FILE, POSITION = "file", "position"
 """The columns of a place."""
@@ -29,7 +29,8 @@ FILE, POSITION = "file", "position"
 MOST_ROWS = 1_000_000
 """So many places are held in the driver, at eight octets and an object each."""
 
-_MOST_FILES = 1_000
+MOST_FILES = 1_000
+"""In so many files it takes some calls of Java each."""
 
 
 def mark_deleted(places: DataFrame, table: str, branch: str, *, base: int) -> bool:
@@ -52,7 +53,7 @@ def mark_deleted(places: DataFrame, table: str, branch: str, *, base: int) -> bo
     # In one task, whose rows need no shuffle to be grouped.
     grouped = places.coalesce(1).groupBy(FILE).agg(F.collect_list(POSITION))
     rows = grouped._jdf.collectAsList()  # noqa: SLF001 - the positions stay in the JVM
-    if rows.size() > _MOST_FILES:
+    if rows.size() > MOST_FILES:
         return False
     jvm = spark._jvm  # noqa: SLF001
     files = _files(loaded, base, {str(row.getString(0)) for row in rows})

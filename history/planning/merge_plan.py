@@ -14,7 +14,14 @@ from pyspark.sql import functions as F
 
 from history.model.history_settings import HistorySettings
 from history.planning.event_timeline import EventTimeline
-from history.planning.event_validation import CONTESTED, DELETE
+from history.planning.event_validation import (
+    CONTESTED,
+    DELETE,
+    REASONS,
+    REASONS_TYPE,
+    conflict_reason,
+    reason,
+)
 from history.planning.key_range_pruning import KeyRange
 from history.planning.scd2_versions import (
     only_candidates,
@@ -108,6 +115,15 @@ def conflicting_events(
     """Of a timeline's events, those that are refused: no tie-breaker decides between them."""
     shared = with_shared_instant(timeline.rows)
     return undecided_candidates(rank_candidates(shared, settings, columns))
+
+
+def undecided_events(
+    timeline: EventTimeline, settings: HistorySettings, columns: tuple[str, ...]
+) -> DataFrame:
+    """The events of a timeline that nothing decides between, with that as their reason."""
+    reasons = F.array(reason(conflict_reason(settings), "")).cast(REASONS_TYPE).alias(REASONS)
+    events = conflicting_events(timeline, settings, columns)
+    return events.select(*[named(name) for name in columns], F.col("__op"), reasons)
 
 
 def plan_counts(settings: HistorySettings) -> Mapping[str, Column]:

@@ -32,7 +32,7 @@ from history.planning import key_range_pruning
 from history.planning.event_timeline import EventTimeline, checkpoint_timeline
 from history.planning.event_validation import conflict_reason
 from history.planning.key_range_pruning import KeyRange
-from history.planning.merge_plan import MergePlan, plan_timeline
+from history.planning.merge_plan import MergePlan, plan_timeline, undecided_events
 from history.planning.scd2_versions import mark_unique_instants
 from history.planning.versions_of_batch_keys import (
     StoredVersions,
@@ -52,10 +52,9 @@ from history.spark.column_quoting_and_comparison import named
 from history.write_audit_publish import (
     audit_changes,
     publish_changes,
-    quarantine_events,
-    undecided_events,
     write_plan_to_branch,
 )
+from history.writing.quarantine_table import quarantine_events
 from history.writing.write_result import WriteResult
 
 Announce = Callable[[str], None]

@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from history.iceberg.history_table import exists
+from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.planning.event_validation import REASONS
 from history.spark.column_quoting_and_comparison import as_json, comparable, named, quoted
@@ -168,3 +169,19 @@ def _add_missing_columns(spark: SparkSession, name: str) -> None:
     if missing:
         added = ", ".join(f"{each.name} {each.dataType.simpleString()}" for each in missing)
         spark.sql(f"ALTER TABLE {name} ADD COLUMNS ({added})")
+
+
+def quarantine_events(
+    spark: SparkSession, batch: Batch, refused: DataFrame, columns: tuple[str, ...]
+) -> None:
+    """Append events with `__op` and `__reasons` to the batch's quarantine, each once."""
+    rows = refused_rows(
+        refused,
+        batch.settings,
+        columns,
+        table=batch.table,
+        batch_id=batch.id,
+        source=batch.source,
+        refused_at=batch.time,
+    )
+    append_to_quarantine(spark, rows, batch.quarantine)

@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from blocks.run_settings import RunSettings
 from history.iceberg import branches
+from history.iceberg.drop_table import drop_with_files
 from history.iceberg.history_table import exists, kept_events
 from history.model.change_batch import audit_branch_name
 from tasks.run.run_context import Run, stage_table
@@ -80,7 +81,7 @@ def clear_all_stages(spark: SparkSession, settings: RunSettings, contract: str, 
         tables = spark.sql(f"SHOW TABLES IN {catalog}.{namespace}").collect()
         names = [row.tableName for row in tables if row.tableName.startswith(prefix)]
     for name in names:
-        spark.sql(f"DROP TABLE {catalog}.{namespace}.{name} PURGE")
+        drop_with_files(spark, f"{catalog}.{namespace}.{name}")
     for path in _notes(settings, target):
         _clear(spark, settings, contract, target, path.stem)
         path.unlink(missing_ok=True)
@@ -91,8 +92,7 @@ def _clear(
     spark: SparkSession, settings: RunSettings, contract: str, target: str, batch_id: str
 ) -> None:
     stage = stage_table(settings, contract, batch_id)
-    if exists(spark, stage):
-        spark.sql(f"DROP TABLE {stage} PURGE")
+    drop_with_files(spark, stage)
     branch = audit_branch_name(batch_id)
     for table in (target, kept_events(target)):
         if exists(spark, table):

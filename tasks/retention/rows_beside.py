@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from blocks.run_settings import RunSettings
 from history.iceberg import branches
+from history.iceberg.drop_table import drop_with_files
 from history.iceberg.history_table import exists
 from history.iceberg.snapshot_log import snapshot_log
 from history.upkeep.snapshot_expiry import expire_snapshots, plan_release
@@ -84,7 +85,7 @@ def stages_with(
 def drop_stages(spark: SparkSession, stages: Iterable[str]) -> None:
     """Drop stages: their batches can't be published any more, and have to be loaded again."""
     for stage in stages:
-        spark.sql(f"DROP TABLE IF EXISTS {stage} PURGE")
+        drop_with_files(spark, stage)
 
 
 def remove_rows_beside(

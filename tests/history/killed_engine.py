@@ -15,16 +15,15 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from history import write_audit_publish
 from history.iceberg import branches, deletion_vectors, history_table
-from history.writing import write_merge_plan
+from history.writing import quarantine_table, write_merge_plan
 from tests.conftest import spark_settings
 from tests.history.crashing import load
 
 WRITES = (
     (history_table, "_create"),
     (history_table, "_sort"),
-    (write_audit_publish, "append_to_quarantine"),
+    (quarantine_table, "append_to_quarantine"),
     (branches, "alter"),
     (branches, "append_rows"),
     (branches, "fast_forward"),

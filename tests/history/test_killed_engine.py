@@ -114,6 +114,6 @@ def test_a_load_killed_after_a_write_is_made_good(
     assert {
         "iceberg.branches.append_rows",
         "iceberg.branches.fast_forward",
-        "write_audit_publish.append_to_quarantine",
+        "writing.quarantine_table.append_to_quarantine",
     } <= set(moments)
     assert len(moments) < len(writes), "the load has more writes than were tried"
