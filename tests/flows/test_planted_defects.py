@@ -201,7 +201,7 @@ def test_a_metric_of_severity_error_stops_the_batch_and_the_watermark(planted, t
     before = place.snapshots("states.airports")
     place.execute("UPDATE airports SET altitude = 1 WHERE id = 3")
 
-    with pytest.raises(QualityGateError, match=r"rows is 1458, must be more than 2000"):
+    with pytest.raises(QualityGateError, match=r"rows is 1,458, must be more than 2,000"):
         load_table("airports")
 
     assert place.snapshots("states.airports") == before
