@@ -162,3 +162,20 @@ def test_what_is_unique_by_now_is_released(loaded):
     ]
     weights = [weight for *_, weight, is_open in found if is_open]
     assert len(weights) == len({*weights})
+
+
+def test_a_duplicate_that_was_released_or_given_up_is_not_kept_again(loaded):
+    """The source still has both, and the overlap reads them again."""
+    place, _ = loaded
+    tell(place, (21, "East", 90, "2024-01-03 08:30"), (22, "East", 90, "2024-01-03 08:30"))
+    load_table("readings")
+    discard_rows("readings", "default", of_key(22), decision(Action.DISCARD))
+    release_rows("readings", "default", of_key(21), decision())
+    before = kept(place), versions(place)
+
+    summary = load_table("readings")
+
+    (finding,) = [each for each in summary.verdict.findings if each.check == "weight_unique"]
+    assert finding.failed == len((21, 22))
+    assert (21, "EAST", 90, True) in versions(place)
+    assert (kept(place), versions(place)) == before
