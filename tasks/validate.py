@@ -101,7 +101,7 @@ def _batch_findings(
         hours = contract.freshness_hours
         found += batch_findings(measures, staged.facts, past.metrics, freshness_hours=hours)
     if contract.anomalies is not None:
-        found += past_run_findings(staged.judged, past.verdicts, at)
+        found += past_run_findings(staged.judged, staged.findings, past.figures, at)
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from flows.decisions.release_rows import discard_rows, release_rows
 from flows.load_table import load_table
 from tasks.run.quarantine_decision import Action, Decision, Selection
+from tests.flows import state_contracts
 from tests.flows.readings import CONTRACT, INSERT, TABLE
 
 EVERYTHING = Selection(lambda _spark, _settings: F.lit(True), "all")
@@ -28,6 +29,14 @@ def decision(action=Action.RELEASE):
     return Decision(action, "Ada", "weighed again", datetime.now(UTC))
 
 
+def rule(name, kind, column, **arguments):
+    words = {"rule": kind, "columns": [column], "arguments": arguments}
+    return {
+        "id": name, "type": "custom", "engine": "strandline", "severity": "error",
+        "implementation": words,
+    }  # fmt: skip
+
+
 def write_contract(folder, wards):
     """The contract of readings with an open gate: only these wards, and no weight twice."""
     told = yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))
@@ -37,14 +46,7 @@ def write_contract(folder, wards):
         ("weight_unique", "unique", "weight", {}),
     )
     told["schema"][0]["quality"] = [
-        {
-            "id": name,
-            "type": "custom",
-            "engine": "strandline",
-            "severity": "error",
-            "implementation": {"rule": rule, "columns": [column], "arguments": arguments},
-        }
-        for name, rule, column, arguments in rules
+        rule(name, kind, column, **arguments) for name, kind, column, arguments in rules
     ]
     told["customProperties"][0]["value"]["quality"] = {"threshold": 0, "refused_percent": 100}
     (folder / "readings.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
@@ -179,3 +181,37 @@ def test_a_duplicate_that_was_released_or_given_up_is_not_kept_again(loaded):
     assert finding.failed == len((21, 22))
     assert (21, "EAST", 90, True) in versions(place)
     assert (kept(place), versions(place)) == before
+
+
+def test_of_a_state_too_rivals_meet_over_reads_and_when_they_are_released(make_workplace, tmp_path):
+    columns = {"id": "INTEGER", "code": "VARCHAR(10)", "updated_at": "TIMESTAMP"}
+    source = {"load": "incremental", "watermark": ["updated_at"]}
+    state_contracts.write_contract(tmp_path, "parts", columns, source)
+    path = tmp_path / "parts.yaml"
+    told = yaml.safe_load(path.read_text(encoding="utf-8"))
+    told["schema"][0]["quality"] = [rule("code_unique", "unique", "code")]
+    path.write_text(yaml.safe_dump(told), encoding="utf-8")
+    place = make_workplace(tmp_path)
+    place.execute("CREATE TABLE parts (id integer, code varchar(10), updated_at timestamp)")
+    insert = "INSERT INTO parts VALUES (%s, %s, %s)"
+    place.execute(insert, (1, "a", "2024-01-01"), (2, "x", "2024-01-01"), (3, "x", "2024-01-01"))
+    load_table("parts")
+    place.execute("UPDATE parts SET updated_at = '2024-01-02' WHERE id = 2")
+    load_table("parts")
+    place.execute("UPDATE parts SET code = 'x', updated_at = '2024-01-03' WHERE id = 1")
+    load_table("parts")
+
+    def state():
+        rows = place.table("states.parts").where("is_current").orderBy("id").collect()
+        held = place.table("governance.quarantine").where("settled_at IS NULL").collect()
+        return [(r.id, r.code) for r in rows], sorted(json.loads(r.record_key)["id"] for r in held)
+
+    before = state()
+    both = release_rows("parts", "default", EVERYTHING, decision())
+    unchanged = state()
+    one = Selection(lambda _spark, _settings: F.col("record_key") == '{"id":2}', "1 key")
+    released = release_rows("parts", "default", one, decision())
+
+    assert before == unchanged == ([(1, "a")], [1, 2, 2, 3])
+    assert (both.released, both.refused_again) == (0, 4)
+    assert (released.released, state()) == (2, ([(1, "a"), (2, "x")], [1, 3]))
