@@ -53,7 +53,7 @@ def refuse_duplicates(
     if not checks.checks:
         return staged, ()
     rows = run.spark.table(staged.table).where(F.col(stage_plan.KIND).isin(*_COMPARED))
-    digests = [F.col(stage_plan.set_digest(position)) for position, _ in enumerate(checks.checks)]
+    digests = [_digest(check, position) for position, check in enumerate(checks.checks)]
     counted = rows.agg(*[repeats(digest) for digest in digests]).collect()[0]
     found = []
     any_open = exists(run.spark, run.target)
@@ -107,6 +107,15 @@ def duplicate_rows(run: Run, contract: CompiledContract, staged: StagedBatch) ->
     )
 
 
+def _digest(check: Check, position: int) -> Column:
+    """What a row must not share; null where it shares nothing.
+
+    A row that ends its record gives up what it had, so that another one may have it.
+    """
+    digest = F.col(stage_plan.set_digest(position))
+    return F.when(F.col(OPERATION) == UPSERT, digest) if check.rule == "unique" else digest
+
+
 def _open_values(run: Run, contract: CompiledContract, check: Check) -> DataFrame:
     """Key and compared columns of the open versions."""
     current = run.spark.table(run.target).where(named(contract.history.is_current))
@@ -152,16 +161,15 @@ def _refuse(
     checks = contract.stage.set_checks
     check = checks.checks[position]
     rows = run.spark.table(staged.table).where(F.col(stage_plan.KIND).isin(*_COMPARED))
-    digest = F.col(stage_plan.set_digest(position))
+    digest = _digest(check, position)
     shared = repeated_digests(rows, digest)
     if others:
-        upserts = rows.where(
+        events_of_batch = rows.where(
             F.col(stage_plan.KIND).isin(stage_plan.EVENT, stage_plan.DUPLICATE)
-            & (F.col(OPERATION) == UPSERT)
         )
         columns = checks.stored[check.id]
         elsewhere = reduce(DataFrame.unionByName, others)
-        found = digests_of_open_versions(upserts, elsewhere, columns, checks.key, digest)
+        found = digests_of_open_versions(events_of_batch, elsewhere, columns, checks.key, digest)
         shared = shared.union(found).distinct()
     # Held: Spark can't plan a MERGE whose source aggregates its own target.
     held = checkpoint(shared, {"rows": F.count(F.lit(1))}).rows
@@ -179,6 +187,7 @@ def _mark(run: Run, staged: StagedBatch, position: int, shared: DataFrame) -> No
         f"MERGE INTO {staged.table} s USING {_VIEW} d "
         f"ON s.{stage_plan.set_digest(position)} = d.{DIGEST} "
         f"AND s.{kind} IN ('{stage_plan.EVENT}', '{stage_plan.DUPLICATE}') "
+        f"AND s.{OPERATION} = '{UPSERT}' "
         f"WHEN MATCHED THEN UPDATE SET {kind} = '{stage_plan.DUPLICATE}', "
         f"{failed} = array(coalesce(s.{failed}[0], CAST(0 AS BIGINT)) | {bit})"
     )

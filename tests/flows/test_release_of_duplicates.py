@@ -52,10 +52,10 @@ def write_contract(folder, wards):
     (folder / "readings.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
 
 
-def tell(place, *rows):
-    """Rows of the log: patient, ward, weight, and when."""
+def tell(place, *rows, state="IN"):
+    """Rows of the log: patient, ward, weight, and when; of another state, they end the record."""
     place.execute(
-        INSERT, *[(p, w, "Ida", kg, "IN", "2024-01-01 00:00", at) for p, w, kg, at in rows]
+        INSERT, *[(p, w, "Ida", kg, state, "2024-01-01 00:00", at) for p, w, kg, at in rows]
     )
 
 
@@ -181,6 +181,21 @@ def test_a_duplicate_that_was_released_or_given_up_is_not_kept_again(loaded):
     assert finding.failed == len((21, 22))
     assert (21, "EAST", 90, True) in versions(place)
     assert (kept(place), versions(place)) == before
+
+
+def test_a_record_that_ends_gives_up_its_value_to_another_of_the_same_batch(loaded):
+    place, _ = loaded
+    tell(place, (31, "East", 95, "2024-01-04 08:00"))
+    load_table("readings")
+    tell(place, (31, "East", 95, "2024-01-04 09:00"), state="OUT")
+    tell(place, (32, "East", 95, "2024-01-04 10:00"))
+
+    load_table("readings")
+
+    assert [each for each in versions(place) if each[0] in (31, 32)] == [
+        (31, "EAST", 95, False),
+        (32, "EAST", 95, True),
+    ]
 
 
 def test_of_a_state_too_rivals_meet_over_reads_and_when_they_are_released(make_workplace, tmp_path):
