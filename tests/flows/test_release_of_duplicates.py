@@ -185,10 +185,11 @@ def test_a_duplicate_that_was_released_or_given_up_is_not_kept_again(loaded):
 
 def test_a_record_that_ends_gives_up_its_value_to_another_of_the_same_batch(loaded):
     place, _ = loaded
-    tell(place, (31, "East", 95, "2024-01-04 08:00"))
+    # 30 moves the watermark on: the first row of 31 is not read again.
+    tell(place, (31, "East", 95, "2024-01-04 08:00"), (30, "East", 96, "2024-01-04 10:00"))
     load_table("readings")
-    tell(place, (31, "East", 95, "2024-01-04 09:00"), state="OUT")
-    tell(place, (32, "East", 95, "2024-01-04 10:00"))
+    tell(place, (31, "East", 95, "2024-01-04 10:30"), state="OUT")
+    tell(place, (32, "East", 95, "2024-01-04 10:40"))
 
     load_table("readings")
 
