@@ -27,6 +27,7 @@ from tasks.compiler.source_kind_in_history_table import with_recorded_source_kin
 from tasks.erasure.erased_subjects import erased_digests
 from tasks.erasure.subject_key_ledger import key_records, record_made_keys, subject_keys
 from tasks.judging.referenced_values import referenced_values
+from tasks.judging.refuse_repeats_of_release import refuse_repeats_of_release
 from tasks.lifecycle.settle_rows import repair_claims
 from tasks.retention.retired_records import retired_records
 from tasks.run.protection_keys import ids_of, protection_keys
@@ -98,6 +99,7 @@ def judge_again(
     counts = run.spark.table(run.stage).groupBy(stage_plan.KIND).count().collect()
     kinds = {row[stage_plan.KIND]: row["count"] for row in counts}
     staged = replace(_staged(run, kinds), key_ids=ids_of(keys))
+    staged = refuse_repeats_of_release(run, compiled, staged)
     return JudgedAgain(compiled, staged, selected, left)
 
 

@@ -48,12 +48,7 @@ def merge(
     """
     stage = run.spark.table(staged.table)
     changes = changes_of(contract, stage)
-    refuse_mismatches(
-        changes.drop(OPERATION),
-        contract.events,
-        where=f"{run.name}, changes of batch {run.batch_id}",
-        cause="Another process changed the stage: load again.",
-    )
+    _refuse_mismatches(run, contract, changes)
     if not exists(run.spark, run.target):
         run.spark.sql(contract.create_table)
     keys = stage.select(*[named(name) for name in contract.key])
@@ -68,15 +63,26 @@ def merge_released(run: Run, contract: CompiledContract, staged: StagedBatch) ->
     Each row takes the place that it would have had; the watermark stays where it is.
 
     Raises:
-        SchemaDriftError: The target can't take the contract's columns.
+        SchemaDriftError: The changes are not as the contract promises, or the target can't take
+            the contract's columns.
     """
+    stage = run.spark.table(staged.table)
+    _refuse_mismatches(run, contract, changes_of(contract, stage))
     if not exists(run.spark, run.target):
         run.spark.sql(contract.create_table)
     batch = batch_of(run, contract, advanced(run, staged), NOT_JUDGED)
     batch = replace(batch, released=True)
-    stage = run.spark.table(staged.table)
     changes = changes_of(contract, stage, read_at=F.col(READ_AT) if contract.is_state else None)
     return MergedBatch(batch, write_changes(run.spark, changes, batch))
+
+
+def _refuse_mismatches(run: Run, contract: CompiledContract, changes: DataFrame) -> None:
+    refuse_mismatches(
+        changes.drop(OPERATION),
+        contract.events,
+        where=f"{run.name}, changes of batch {run.batch_id}",
+        cause="Another process changed the stage: load again.",
+    )
 
 
 def advanced(run: Run, staged: StagedBatch) -> StagedBatch:

@@ -38,6 +38,7 @@ from tasks.transforms import stage_plan
 from tasks.transforms.anomalies.anomaly_model import AnomalyModel
 from tasks.transforms.anomalies.model_comparison import compare_models
 from tasks.transforms.checks.batch_checks import batch_findings, needs_past, past_run_findings
+from tasks.transforms.checks.figure_text import limit_text, threshold_text
 from tasks.transforms.checks.implicit_checks import ANOMALY
 from tasks.transforms.checks.pandera_schema import refuse_mismatches
 from tasks.transforms.checks.quality_score import Finding
@@ -73,11 +74,11 @@ def validate(run: Run, contract: CompiledContract, staged: StagedBatch) -> Valid
     emit_verdict(run, staged, verdict)
     show_verdict(run, staged, verdict)
     if not verdict.passed:
-        until = hold_batch(run, contract, staged, verdict)
+        until, gate = hold_batch(run, contract, staged, verdict), contract.quality
         raise QualityGateError(
             where=f"{contract.name}, batch {run.batch_id}",
-            expected=f"a quality score of at least {contract.quality.threshold:.2%}, at most "
-            f"{contract.quality.refused_percent:g}% of the rows refused, and every limit kept",
+            expected=f"a quality score of at least {threshold_text(gate.threshold)}, at most "
+            f"{limit_text(gate.refused_percent)} of the rows refused, and every limit kept",
             found="; ".join(verdict.reasons),
             next_step=f"Nothing was published. strandline quarantine {contract.name} "
             "shows the refused rows with their reasons. To publish the batch all the same, until "
@@ -100,7 +101,7 @@ def _batch_findings(
         hours = contract.freshness_hours
         found += batch_findings(measures, staged.facts, past.metrics, freshness_hours=hours)
     if contract.anomalies is not None:
-        found += past_run_findings(staged.judged, past.verdicts, at)
+        found += past_run_findings(staged.judged, staged.findings, past.figures, at)
     return tuple(found)
 
 

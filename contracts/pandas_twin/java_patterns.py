@@ -14,8 +14,9 @@ _OUTSIDE_CLASSES = re.compile(
     r"|(?P<dot>\.)",
     re.DOTALL,
 )
-_OTHER_ESCAPES = frozenset("bBZGRXhHpPQEkN0")
+_OTHER_ESCAPES = frozenset("bBZGRXhHvVpPQEkN0")
 """After a backslash these mean another thing in each of the two, or nothing in one of them."""
+_OTHER_IN_CLASSES = re.compile(r"(?:^|[^\\])(?:\\\\)*(?:\[|\\[bvVhHpPN0])")
 _SAME_FLAGS = frozenset("is")
 
 
@@ -65,7 +66,7 @@ def _differs(match: re.Match[str]) -> bool:
         return text[1] in _OTHER_ESCAPES
     if match["class"]:
         inner = text[1:-1]
-        return "&&" in inner or r"\b" in inner or bool(re.search(r"(?<!\\)\[", inner))
+        return "&&" in inner or bool(_OTHER_IN_CLASSES.search(inner))
     if match["flags"]:
         letters = set(text) - set("(?:)")
         return not letters <= _SAME_FLAGS or match.start() > 0

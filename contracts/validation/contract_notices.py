@@ -15,13 +15,15 @@ def notices(contract: Contract, file: str) -> tuple[Problem, ...]:
     """Settings that a rule decides where they are omitted, and weights that nothing weighs.
 
     Also what may show more than the contract says: columns whose names suggest that they are made
-    of others, and tokens that show which values are equal.
+    of others, and tokens that show which values are equal. And patterns that mean another thing
+    in another version of Java.
     """
     return (
         *_unsaid_kind(contract, file),
         *_unused_weights(contract, file),
         *_unsaid_origin(contract, file),
         *_disclosed_equality(contract, file),
+        *_patterns_by_version(contract, file),
     )
 
 
@@ -94,3 +96,20 @@ def _disclosed_equality(contract: Contract, file: str) -> Iterator[Problem]:
             f"tokens of {column.name} show which values are equal {where}, and how often each is",
             "leave deterministic out unless they are joined",
         )
+
+
+_WORD_BOUNDARY = re.compile(r"(?<!\\)(?:\\\\)*\\[bB](?!\{g\})")
+_UNICODE_FLAG = re.compile(r"\(\?[a-zA-Z]*U")
+
+
+def _patterns_by_version(contract: Contract, file: str) -> Iterator[Problem]:
+    for check in contract.checks:
+        pattern = str(check.arguments.get("pattern", ""))
+        if _WORD_BOUNDARY.search(pattern) and not _UNICODE_FLAG.search(pattern):
+            yield Problem(
+                file,
+                f"schema[0].quality, {check.id}",
+                "has a pattern with \\b or \\B, to which letters beyond ASCII are parts of words "
+                "in Java 17, and are not from Java 19 on",
+                "begin the pattern with (?U), or say what stands beside the word",
+            )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Mapping
 
 from contracts.expressions import ExpressionError, bind, names_in, parse_condition
@@ -17,6 +16,7 @@ from contracts.model.database_type_names import (
     is_text,
     spark_type,
 )
+from contracts.validation.java_pattern_syntax import pattern_problem
 from contracts.yaml_reading.problem_report import did_you_mean
 from contracts.yaml_reading.yaml_section import Section, is_number
 
@@ -150,13 +150,6 @@ def _fit_type(section: Section, check: Check, kinds: list[str]) -> None:
         section.problem("columns", f"{kinds[0]} and {kinds[-1]} can't be compared")
 
 
-_PYTHON_ONLY = re.compile(r"(?<!\\)\(\?(?:P[<=>]|\(|[aL])")
-"""What Python's patterns have and Java's, which Spark runs, lack."""
-
-_JAVA_GROUP = re.compile(r"\(\?<(?=[A-Za-z])")
-_JAVA_ONLY = re.compile(r"\\\\|\\(?:[pP](?:\{[^}]*\}|.)|k<\w+>|[hHvVRXGzZe])")
-"""What stands for a character in Java's patterns, and that Python lacks or spells otherwise."""
-
 _INSTEAD = {
     "max_length": "use between",
     "length": "use between",
@@ -167,21 +160,9 @@ _INSTEAD = {
 
 
 def _fit_pattern(section: Section, given: Mapping[str, Argument], _kind: str) -> None:
-    pattern = str(given.get("pattern", ""))
-    if python_only := _PYTHON_ONLY.search(pattern):
-        section.problem(
-            "arguments.pattern",
-            f"is no regular expression of Java, which has no {python_only[0]}",
-            "write a named group as (?<name>...), and refer to it by \\k<name>",
-        )
-        return
-    try:
-        with warnings.catch_warnings():
-            # Java's classes within classes may become Python's one day, of which it warns.
-            warnings.simplefilter("ignore", FutureWarning)
-            re.compile(_JAVA_ONLY.sub("x", _JAVA_GROUP.sub("(?P<", pattern)))
-    except (re.error, OverflowError, RecursionError) as error:
-        section.problem("arguments.pattern", f"is no regular expression ({type(error).__name__})")
+    problem = pattern_problem(str(given.get("pattern", "")), whole=True)
+    if problem is not None:
+        section.problem("arguments.pattern", problem.found, problem.suggestion)
 
 
 def _fit_bounds(section: Section, given: Mapping[str, Argument], kind: str) -> None:

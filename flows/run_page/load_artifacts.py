@@ -7,6 +7,7 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact
 from tasks.observability.quality_artifacts import artifact_key
 from tasks.observability.svg_bar_chart import Bar, bars, data_address
 from tasks.run.step_results import LoadSummary
+from tasks.transforms.checks.figure_text import share_text, threshold_text
 
 _OPENED, _REFUSED, _QUIET = "#0b6e4f", "#b3541e", "#9aa5b1"
 
@@ -28,7 +29,9 @@ def show_load(summary: LoadSummary) -> None:
 def summary_markdown(summary: LoadSummary) -> str:
     """The counts of a load as Markdown."""
     staged, report, verdict = summary.staged, summary.report, summary.verdict
-    score = "not evaluated" if verdict.score is None else f"{verdict.score:.2%}"
+    score = (
+        "not evaluated" if verdict.score is None else share_text(verdict.score, verdict.threshold)
+    )
     state = "published" if report.published else "nothing to publish"
     rows = (
         ("rows read", staged.rows_read),
@@ -53,7 +56,7 @@ def summary_markdown(summary: LoadSummary) -> str:
     return (
         f"## {summary.target}: {state}\n\n"
         f"Batch `{summary.batch_id}`, {summary.elapsed_seconds:.1f} s, "
-        f"quality {score} (at least {verdict.threshold:.0%} wanted).\n\n"
+        f"quality {score} (at least {threshold_text(verdict.threshold)} wanted).\n\n"
         f"| | count |\n|---|---:|\n{lines}\n\n"
         f"{read_as}See the versions of one key: `strandline history {summary.contract} KEY`\n"
     )

@@ -20,7 +20,8 @@ from pyspark.sql import types as T
 from history.iceberg.history_table import exists
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
-from history.planning.event_validation import REASONS
+from history.planning.event_validation import CONFLICT, CONTESTED, REASONS, VALIDATION_REASONS
+from history.planning.hard_deletes import MASS_CLOSING
 from history.spark.column_quoting_and_comparison import as_json, comparable, named, quoted
 
 _REASON = T.StructType(
@@ -48,6 +49,8 @@ QUARANTINE_SCHEMA = T.StructType(
 
 SOURCE_FORM, EVENT_FORM = "source", "event"
 """What `row` is: a row of the source, as checks refuse it, or an event, as the history does."""
+
+_HISTORY_REASONS = (CONFLICT, CONTESTED, MASS_CLOSING, *VALIDATION_REASONS)
 
 RELEASED, DISCARDED = "released", "discarded"
 MENDED, GONE, REPLACED = "mended", "gone", "replaced"
@@ -131,12 +134,13 @@ def is_unsettled(quarantine: DataFrame) -> Column:
 
 
 def _is_recognised() -> Column:
-    """Whether a settled row is not kept again when it comes again.
+    """Whether a settled row is not kept again when it comes again."""
+    return F.col("settled_how").isin(RELEASED, DISCARDED)
 
-    An event that was released, and that the history refuses now, is in no version any more.
-    """
-    released = (F.col("settled_how") == RELEASED) & (F.col("form") == SOURCE_FORM)
-    return released | (F.col("settled_how") == DISCARDED)
+
+def _of_history() -> Column:
+    """Whether the history itself refused the event, and no check."""
+    return F.exists("reasons", lambda reason: reason["check"].isin(*_HISTORY_REASONS))
 
 
 def append_to_quarantine(spark: SparkSession, rows: DataFrame, name: str) -> None:
@@ -157,7 +161,18 @@ def append_to_quarantine(spark: SparkSession, rows: DataFrame, name: str) -> Non
     newest = Window.partitionBy("target_table", "record_key").orderBy(F.col("read_at").desc())
     is_last = F.col("read_at").isNull() | (F.col("record_key") == "{}") | (F.col("__rank") == 1)
     last = known.withColumn("__rank", F.rank().over(newest)).where(is_last)
-    new = distinct.join(last, ["target_table", "row_digest"], "left_anti")
+    # An event that was released, and that the history refuses now, is in no version any more.
+    was_event = (F.col("settled_how") == RELEASED) & (F.col("form") == EVENT_FORM)
+    known_rows = last.select(
+        "target_table", "row_digest", F.coalesce(was_event, F.lit(False)).alias("__was_event")
+    )
+    refused_by_history = F.coalesce(_of_history(), F.lit(False))
+    new_rows = distinct.withColumn("__by_history", refused_by_history).alias("n")
+    same_row = (F.col("n.target_table") == F.col("k.target_table")) & (
+        F.col("n.row_digest") == F.col("k.row_digest")
+    )
+    stands = ~(F.col("n.__by_history") & F.col("k.__was_event"))
+    new = new_rows.join(known_rows.alias("k"), same_row & stands, "left_anti")
     columns = [F.col(quoted(field.name)) for field in QUARANTINE_SCHEMA.fields]
     new.select(*columns).writeTo(name).append()
 

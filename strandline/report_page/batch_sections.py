@@ -18,6 +18,8 @@ from strandline.report_page.page_parts import (
 )
 from strandline.report_page.stacked_columns import share_bar
 from strandline.terminal.number_format import NOTHING, many
+from tasks.transforms.checks import figure_text
+from tasks.transforms.checks.figure_text import limit_text, threshold_text
 from tasks.transforms.checks.quality_score import Outcome
 
 _ORDER = {Outcome.FAILED: 0, Outcome.NOT_EVALUATED: 1, Outcome.PASSED: 2}
@@ -69,11 +71,15 @@ def tiles(report: QualityReport) -> Html:
     missing = outcomes.count(Outcome.NOT_EVALUATED)
     held = sum(day.settled.get("held", 0) for day in report.quarantine)
     shown = [
-        ("Score", score_text(batch.score), f"at least {score_text(batch.threshold)}"),
+        (
+            "Score",
+            score_text(batch.score, batch.threshold),
+            f"at least {threshold_text(batch.threshold)}",
+        ),
         (
             "Refused rows",
-            percent(batch.refused_percent),
-            f"at most {percent(batch.refused_limit)}",
+            percent(batch.refused_percent, batch.refused_limit),
+            f"at most {limit_text(batch.refused_limit)}",
         ),
         ("Rows judged", f"{batch.rows_judged:,}", f"of {batch.rows_read:,} that were read"),
         (
@@ -110,23 +116,25 @@ def score_section(batch: JudgedBatch) -> Html:
         ),
         (
             "Score",
-            score_text(batch.score),
+            score_text(batch.score, batch.threshold),
             "Without rows there is no score."
             if lost is None
             else f"1 \N{MINUS SIGN} {metric_text(round(lost, 4))} ÷ {batch.rows_judged:,}",
         ),
     ]
+    score = score_text(batch.score, batch.threshold)
+    share_refused = percent(batch.refused_percent, batch.refused_limit)
     below = batch.score is not None and batch.score < batch.threshold
     many_refused = batch.refused_percent > batch.refused_limit
     gate: list[Sequence[str]] = [
         (
             "Score",
-            f"{score_text(batch.score)}, at least {score_text(batch.threshold)}",
+            f"{score}, at least {threshold_text(batch.threshold)}",
             _kept(not below, evaluated=batch.score is not None),
         ),
         (
             "Refused rows",
-            f"{percent(batch.refused_percent)}, at most {percent(batch.refused_limit)}",
+            f"{share_refused}, at most {limit_text(batch.refused_limit)}",
             _kept(not many_refused, evaluated=batch.rows_judged > 0),
         ),
         (
@@ -258,7 +266,7 @@ def _check_row(result: CheckResult) -> Sequence[str]:
     kind = " · ".join(part for part in (result.dimension, result.rule) if part)
     limit = NOTHING
     if result.limit:
-        limit = f"{metric_text(result.metric)}, must be {result.limit}"
+        limit = f"{figure_text.metric_text(result.metric, result.limit)}, must be {result.limit}"
     return (
         joined((result.check, element("small", kind))),
         columns_text(result.columns),

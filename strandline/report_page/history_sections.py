@@ -27,6 +27,7 @@ from strandline.report_page.page_parts import (
 from strandline.report_page.run_line_chart import RunPoint, Scale, line_chart, small_line
 from strandline.report_page.stacked_columns import StackedColumn, stacked_columns
 from strandline.terminal.number_format import NOTHING, many
+from tasks.transforms.checks.figure_text import limit_text, threshold_text
 from tasks.transforms.checks.quality_score import Outcome
 
 _MOST_CHECKS = 30
@@ -43,7 +44,7 @@ def score_chart(report: QualityReport) -> Html:
         RunPoint(
             day_label(batch),
             None if batch.score is None else batch.score * 100,
-            f"{run_label(batch)}: {score_text(batch.score)}, "
+            f"{run_label(batch)}: {score_text(batch.score, batch.threshold)}, "
             + (
                 "the gate closed: " + "; ".join(batch.reasons)
                 if batch.closed
@@ -61,7 +62,7 @@ def score_chart(report: QualityReport) -> Html:
             high=100.0,
             written=lambda value: f"{value:g}%",
             limit=now.threshold * 100,
-            limit_text=f"at least {score_text(now.threshold)}",
+            limit_text=f"at least {threshold_text(now.threshold)}",
         ),
     )
     closings = sum(batch.closed for batch in batches)
@@ -69,7 +70,12 @@ def score_chart(report: QualityReport) -> Html:
         "Score of each run",
         ("Run (UTC)", "Score", "Threshold", "Gate"),
         [
-            (run_label(each), score_text(each.score), score_text(each.threshold), gate_mark(each))
+            (
+                run_label(each),
+                score_text(each.score, each.threshold),
+                threshold_text(each.threshold),
+                gate_mark(each),
+            )
             for each in reversed(batches)
         ],
         numbers={1, 2},
@@ -102,7 +108,7 @@ def refused_chart(report: QualityReport) -> Html:
             high=most or 1.0,
             written=lambda value: f"{value:g}%",
             limit=now.refused_limit,
-            limit_text=f"at most {percent(now.refused_limit)}",
+            limit_text=f"at most {limit_text(now.refused_limit)}",
         ),
     )
     table = data_table(
@@ -112,8 +118,8 @@ def refused_chart(report: QualityReport) -> Html:
             (
                 run_label(each),
                 f"{each.rows_judged:,}",
-                percent(each.refused_percent if each.rows_judged else None),
-                percent(each.refused_limit),
+                percent(each.refused_percent if each.rows_judged else None, each.refused_limit),
+                limit_text(each.refused_limit),
             )
             for each in reversed(batches)
         ],
@@ -263,8 +269,10 @@ def verdicts_section(report: QualityReport) -> Html:
                     run_label(batch),
                     element("code", batch.batch_id),
                     gate_mark(batch),
-                    score_text(batch.score),
-                    percent(batch.refused_percent if batch.rows_judged else None),
+                    score_text(batch.score, batch.threshold),
+                    percent(
+                        batch.refused_percent if batch.rows_judged else None, batch.refused_limit
+                    ),
                     f"{batch.rows_judged:,}",
                     "; ".join(batch.reasons) or NOTHING,
                 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import isfinite
 
 from strandline.queries.quality_report import JudgedBatch
 from strandline.report_page.html_elements import Html, element, joined
 from strandline.terminal.number_format import NOTHING, minute, share
+from tasks.transforms.checks.figure_text import number_text, percent_text
 from tasks.transforms.checks.quality_score import Outcome
 
 _MARKS = {
@@ -18,27 +18,23 @@ _MARKS = {
 _SMALLEST = 0.01
 
 
-def score_text(score: float | None) -> str:
-    """A score in per cent, or that there is none."""
-    return "not evaluated" if score is None else share(score)
+def score_text(score: float | None, *limits: float) -> str:
+    """A score in percent, or that there is none."""
+    return "not evaluated" if score is None else share(score, *limits)
 
 
-def percent(value: float | None) -> str:
+def percent(value: float | None, *limits: float) -> str:
     """A percentage, 0 to 100; what is little but not nothing is said to be so."""
     if value is None:
         return NOTHING
-    if 0 < value < _SMALLEST:
-        return "< 0.01%"
-    return f"{value:.2f}".rstrip("0").rstrip(".") + "%"
+    return percent_text(value, *limits)
 
 
 def metric_text(value: float | None) -> str:
     """A metric with six digits at most."""
     if value is None:
         return NOTHING
-    if not isfinite(value):
-        return "no number"
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
+    return number_text(value)
 
 
 def columns_text(columns: Sequence[str]) -> str:

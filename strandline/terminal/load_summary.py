@@ -12,6 +12,7 @@ from strandline.queries.parse_key_argument import example
 from strandline.terminal.number_format import count, duration, share
 from strandline.terminal.text_table import Heading, facts, text_table
 from tasks.run.step_results import LoadSummary
+from tasks.transforms.checks.figure_text import threshold_text
 
 _LOADS = (
     Heading("contract"),
@@ -95,7 +96,8 @@ def load_page(
 def _details(summary: LoadSummary) -> list[RenderableType]:
     staged, report, verdict = summary.staged, summary.report, summary.verdict
     title = Text.assemble((summary.target, "bold"), "  ", (_state(summary), "green"))
-    quality = f"{share(verdict.score)} (at least {share(verdict.threshold)} wanted)"
+    score, least = share(verdict.score, verdict.threshold), threshold_text(verdict.threshold)
+    quality = f"{score} (at least {least} wanted)"
     pairs = (
         ("rows read", count(staged.rows_read)),
         ("refused", count(_refused(summary))),

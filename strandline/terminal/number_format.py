@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 from strandline.queries.dates_beyond_python_range import FarMoment, is_temporal
+from tasks.transforms.checks.figure_text import share_text
 
 NOTHING = "-"
 _MINUTE = 60
@@ -48,14 +49,11 @@ def _clock(value: datetime | FarMoment | None, pattern: str) -> str:
     return value.short() if isinstance(value, FarMoment) else f"{value.astimezone(UTC):{pattern}}"
 
 
-def share(score: float | None) -> str:
-    """A score in [0, 1] in per cent; never rounded up to 100%."""
+def share(score: float | None, *limits: float) -> str:
+    """A score in [0, 1] in percent; never rounded to 100% or a limit that it is not."""
     if score is None:
         return NOTHING
-    text = f"{score:.2%}"
-    if text == "100.00%" and score < 1:
-        return "99.99%"
-    return text.replace(".00%", "%")
+    return share_text(score, *limits)
 
 
 def duration(seconds: float) -> str:

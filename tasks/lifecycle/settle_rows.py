@@ -41,6 +41,7 @@ from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch
 from tasks.transforms import stage_plan
 from tasks.transforms.checks.row_checks import reasons, stored_mask
+from tasks.transforms.checks.set_checks import set_reasons
 from tasks.transforms.rows_from_quarantine import READ_AT, ROW_ID, row_id
 
 _PASSES, _FAILS, _CONTESTED = "passes", "fails", "contested"
@@ -203,11 +204,14 @@ def _fates(contract: CompiledContract, stage: DataFrame) -> DataFrame:
     # What the contract ignores by now passes, and changes nothing.
     passes = F.col(stage_plan.KIND).isin(stage_plan.EVENT, stage_plan.IGNORED)
     checks = contract.stage.checks
-    mask = stored_mask(F.col(stage_plan.FAILED), checks)
+    failed = F.col(stage_plan.FAILED)
+    of_row = reasons(checks, stored_mask(failed, checks), F.col(stage_plan.UNFIT_COLUMNS))
+    repeats = F.col(stage_plan.KIND) == stage_plan.DUPLICATE
+    told = F.when(repeats, set_reasons(contract.stage.set_checks, failed[0])).otherwise(of_row)
     return stage.select(
         ROW_ID,
         F.when(passes, _PASSES).otherwise(_FAILS).alias("__fate"),
-        reasons(checks, mask, F.col(stage_plan.UNFIT_COLUMNS)).alias("__reasons"),
+        told.alias("__reasons"),
     )
 
 

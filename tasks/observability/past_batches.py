@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
 from tasks.observability.quality_ledger import BATCH
 from tasks.transforms.anomalies.anomaly_model import AnomalyModel
-from tasks.transforms.checks.batch_checks import REFUSED_PERCENT, ROWS, SCORE
+from tasks.transforms.checks.batch_checks import (
+    NULL_RULES,
+    NULLS_PERCENT,
+    REFUSED_PERCENT,
+    ROWS,
+    SCORE,
+    null_rate,
+)
 from tasks.transforms.checks.quality_score import Outcome
 
 BATCHES_LOOKED_AT = 100
@@ -23,13 +30,15 @@ class PastBatches:
 
     Attributes:
         metrics: The metrics of checks, by check and column.
-        verdicts: Rows that counted, score and share of refused rows, under their names, each
-            with the moment it was judged.
+        figures: Rows that counted, score, share of refused rows, and shares of nulls, by name and
+            column, each with the moment it was judged.
         model: The newest model of unusual rows; None: there is none.
     """
 
     metrics: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
-    verdicts: Mapping[str, Sequence[tuple[datetime, float]]] = field(default_factory=dict)
+    figures: Mapping[tuple[str, str], Sequence[tuple[datetime, float]]] = field(
+        default_factory=dict
+    )
     model: AnomalyModel | None = None
 
 
@@ -48,11 +57,12 @@ def past_batches(ledger: DataFrame, target: str, *, without: str) -> PastBatches
     )
     recent = F.broadcast(newest.where(F.col("__age") <= BATCHES_LOOKED_AT))
     wanted = passed | F.col("metric").isNotNull() | F.col("model").isNotNull()
+    wanted = wanted | F.col("rule").isin(*NULL_RULES)
     found = (
         rows.where(wanted)
         .join(recent, "batch_id")
         .select(
-            "grain", "check", F.array_join("columns", ",").alias("columns"), "metric", "model",
+            "grain", "check", "rule", "columns", "failed", "evaluated", "metric", "model",
             F.unix_micros("judged_at").alias("judged_at"),
             F.col("rows_judged").alias(ROWS), F.col("score").cast("double").alias(SCORE),
             F.col("refused_percent").cast("double").alias(REFUSED_PERCENT),
@@ -61,15 +71,29 @@ def past_batches(ledger: DataFrame, target: str, *, without: str) -> PastBatches
         .collect()
     )  # fmt: skip
     metrics: dict[tuple[str, str], list[float]] = {}
-    verdicts: dict[str, list[tuple[datetime, float]]] = {}
+    figures: dict[tuple[str, str], dict[datetime, float]] = {}
     model = None
     for row in found:
         if row.metric is not None:
-            metrics.setdefault((row["check"], row["columns"]), []).append(float(row.metric))
+            columns = ",".join(row["columns"])
+            metrics.setdefault((row["check"], columns), []).append(float(row.metric))
         model = row.model or model
-        if row.grain == BATCH:
-            at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=row.judged_at)
-            for name in (ROWS, SCORE, REFUSED_PERCENT):
-                if row[name] is not None:
-                    verdicts.setdefault(name, []).append((at, float(row[name])))
-    return PastBatches(metrics, verdicts, None if model is None else AnomalyModel.from_json(model))
+        at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=row.judged_at)
+        for name, column, value in _figures_of(row):
+            if value is not None:
+                figures.setdefault((name, column), {}).setdefault(at, float(value))
+    return PastBatches(
+        metrics,
+        {name: tuple(values.items()) for name, values in figures.items()},
+        None if model is None else AnomalyModel.from_json(model),
+    )
+
+
+def _figures_of(row: Row) -> Iterator[tuple[str, str, float | None]]:
+    """What a row of the ledger adds to the figures: name, column, value."""
+    if row.grain == BATCH:
+        for name in (ROWS, SCORE, REFUSED_PERCENT):
+            yield name, "", row[name]
+    elif row.columns:
+        rate = null_rate(row.check, row.rule, row.columns, row.failed, row.evaluated)
+        yield NULLS_PERCENT, row.columns[0], rate

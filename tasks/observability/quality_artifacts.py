@@ -20,6 +20,13 @@ from prefect.context import FlowRunContext, TaskRunContext
 from tasks.observability.svg_bar_chart import Bar, bars, data_address
 from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch
+from tasks.transforms.checks.figure_text import (
+    limit_text,
+    metric_text,
+    percent_text,
+    share_text,
+    threshold_text,
+)
 from tasks.transforms.checks.quality_score import Finding, Outcome
 from tasks.transforms.checks.verdict import Verdict
 
@@ -87,18 +94,20 @@ def verdict_markdown(
     state = "the gate was open" if verdict.passed else "the gate closed, nothing was published"
     if verdict.passed and verdict.score is None:
         state = "not evaluated, no row had to be judged"
-    score = "not evaluated" if verdict.score is None else f"{verdict.score:.2%}"
+    score = (
+        "not evaluated" if verdict.score is None else share_text(verdict.score, verdict.threshold)
+    )
     figures = (
-        ("score", score, f"at least {verdict.threshold:.2%}"),
+        ("score", score, f"at least {threshold_text(verdict.threshold)}"),
         (
             "refused rows",
-            f"{verdict.refused_percent:.2f}%",
-            f"at most {verdict.refused_limit:g}%",
+            percent_text(verdict.refused_percent, verdict.refused_limit),
+            f"at most {limit_text(verdict.refused_limit)}",
         ),
         ("rows judged", f"{verdict.rows:,}", f"of {staged.rows_read:,} read"),
         ("rows in quarantine", f"{verdict.quarantined:,}", ""),
         *[
-            (_name(each), "" if each.metric is None else f"{each.metric:g}", each.limit)
+            (_name(each), metric_text(each.metric, each.limit), each.limit)
             for each in verdict.findings
             if each.limit
         ],
@@ -163,7 +172,7 @@ def _finding_row(finding: Finding) -> dict[str, object]:
         "failed": finding.failed,
         "evaluated": finding.evaluated,
         "weight": finding.weight,
-        "metric": "" if finding.metric is None else f"{finding.metric:g}",
+        "metric": metric_text(finding.metric, finding.limit),
         "limit": finding.limit,
         "dimension": finding.dimension,
         "note": finding.note,

@@ -31,8 +31,11 @@ from tasks.transforms.protection.key_transport import provide_transport_key
 from tasks.transforms.protection.subject_key_encryption import subject_decrypted
 from tasks.transforms.subject_keys import KEY_OF_TOKENS, with_keys_of_tokens
 
-ROW_ID = "__row_id"
-"""The column that tells which row of the quarantine a row came from."""
+ROW_ID = "__kept_row"
+"""The column that tells which row of the quarantine a row came from.
+
+Not `__row_id`: Spark gives MERGE a column of that name of its own, and mistakes one for the other.
+"""
 
 READ_AT = "__read_at"
 """The column with the instant at which a row of a state was read."""

@@ -11,6 +11,8 @@ import yaml
 from pyspark.sql import functions as F
 
 from contracts.errors import QualityGateError
+from contracts.model.check_registry import METRICS as KINDS_OF_METRICS
+from contracts.model.check_registry import RULES
 from demo.flights_dataset import airports
 from flows.load_table import load_table
 from tests.flows.state_contracts import write_contract
@@ -68,13 +70,24 @@ ALSO = {
 }
 """What a defect breaks beside its own check: a zone that is in no list is in no table either."""
 
+PLACE = "name, latitude, longitude"
 METRICS = {
     "altitude_nulls": ({"metric": "nullValues", "mustBeLessThan": PLANTED, "severity": "warning"},
                        "altitude = NULL"),
     "longitude_odd": ({"metric": "missingValues", "mustBe": 0, "severity": "warning",
                        "arguments": {"missingValues": [999]}}, "longitude = 999"),
+    "name_form": ({"metric": "invalidValues", "mustBe": 0, "severity": "warning",
+                   "arguments": {"pattern": "^[^@]*$"}}, "name = 'a@b'"),
+    "place_twice": ({"metric": "duplicateValues", "mustBe": 0, "severity": "warning",
+                     "arguments": {"properties": PLACE.split(", ")}},
+                    f"({PLACE}) = (SELECT {PLACE} FROM airports WHERE id = 1)"),  # noqa: S608
+    "far_below": ({"type": "sql", "mustBe": 0, "severity": "warning",
+                   "query": "SELECT COUNT_IF(altitude < -5000) FROM ${object}"},
+                  "altitude = -6000"),
 }  # fmt: skip
-ON_COLUMN = {"altitude_nulls": "altitude", "longitude_odd": "longitude"}
+ON_COLUMN = {"altitude_nulls": "altitude", "longitude_odd": "longitude", "name_form": "name"}
+WITHOUT_ROWS = {"far_below"}
+"""What gives a figure of the batch, and counts no rows that fail."""
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +97,11 @@ def planted(make_workplace, tmp_path_factory):
     write_contract(folder, "airports", COLUMNS, {"load": "full"})
     path = folder / "airports.yaml"
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    document["schema"][0]["quality"] = [check for check, _ in DEFECTS.values()]
+    document["schema"][0]["quality"] = [check for check, _ in DEFECTS.values()] + [
+        {"id": name, "type": "library", **METRICS[name][0]}
+        for name in METRICS
+        if name not in ON_COLUMN
+    ]
     for column in document["schema"][0]["properties"]:
         column["quality"] = [
             {"id": identifier, "type": "library", **METRICS[identifier][0]}
@@ -142,17 +159,25 @@ def test_each_check_refuses_the_rows_with_its_defect_for_its_reason(planted):
     assert report.staged.refused == PLANTED * len(DEFECTS)
 
 
+def test_a_defect_of_every_rule_and_metric_is_planted_here_or_as_a_shift():
+    own_rules = {check["implementation"]["rule"] for check, _ in DEFECTS.values()}
+    metrics = {KINDS_OF_METRICS.get(told.get("metric"), "sql") for told, _ in METRICS.values()}
+    by_batch = {"volume", "drift", "completeness", "row_count"}
+
+    assert own_rules | metrics | by_batch == {*RULES}
+
+
 def test_findings_count_exactly_what_was_planted(planted):
     report, _, _ = planted
     failed = {each.check: each.failed for each in report.verdict.findings if each.failed}
 
-    wanted = Counter(dict.fromkeys((*DEFECTS, *METRICS), PLANTED))
+    wanted = Counter(dict.fromkeys({*DEFECTS, *METRICS} - WITHOUT_ROWS, PLANTED))
     for also in ALSO.values():
         wanted.update(dict.fromkeys(also, PLANTED))
     assert failed == wanted
     by_check = {each.check: each for each in report.verdict.findings}
     assert by_check["all_rows_read"].metric == 0
-    assert [by_check[name].metric for name in METRICS] == [PLANTED, PLANTED]
+    assert [by_check[name].metric for name in METRICS] == [PLANTED] * len(METRICS)
     assert {str(by_check[name].outcome) for name in METRICS} == {"failed"}
 
 
@@ -201,7 +226,7 @@ def test_a_metric_of_severity_error_stops_the_batch_and_the_watermark(planted, t
     before = place.snapshots("states.airports")
     place.execute("UPDATE airports SET altitude = 1 WHERE id = 3")
 
-    with pytest.raises(QualityGateError, match=r"rows is 1458, must be more than 2000"):
+    with pytest.raises(QualityGateError, match=r"rows is 1,458, must be more than 2,000"):
         load_table("airports")
 
     assert place.snapshots("states.airports") == before

@@ -6,7 +6,6 @@ refuse a row: what fails is counted and compared with the limit. What would not 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 
 from contracts.expressions import (
@@ -27,6 +26,7 @@ from contracts.loader.checks.parse_thresholds import read_threshold
 from contracts.model import Argument, Check, Comparison, Scalar
 from contracts.model.check_registry import METRICS
 from contracts.model.database_type_names import is_text
+from contracts.validation.java_pattern_syntax import pattern_problem
 from contracts.validation.validate_checks import fits
 from contracts.yaml_reading.problem_report import did_you_mean
 from contracts.yaml_reading.yaml_section import Section, is_scalar
@@ -244,9 +244,7 @@ def _pattern(section: Section, kind: str) -> str | None:
     if kind and not is_text(kind):
         section.problem("pattern", f"looks at text; the column is {kind}", "use validValues")
         return None
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        section.problem("pattern", f"is no regular expression ({type(error).__name__})")
+    if (problem := pattern_problem(pattern, whole=False)) is not None:
+        section.problem("pattern", problem.found, problem.suggestion)
         return None
     return pattern or None

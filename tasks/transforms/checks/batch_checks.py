@@ -14,9 +14,11 @@ from types import MappingProxyType
 
 from contracts.model import Check, Comparison, Severity, Threshold, Unit
 from contracts.model.check_registry import RULES
+from history.planning.event_validation import ONE_ROW_A_KEY
 from tasks.transforms.anomalies.anomaly_model import NotEvaluated
 from tasks.transforms.anomalies.past_runs import unusual
 from tasks.transforms.checks.batch_measures import QUARTILES, BatchMeasures, Statistic, measure
+from tasks.transforms.checks.implicit_checks import VALUE_FITS
 from tasks.transforms.checks.limited_metrics import NO_ROWS, compared, in_words, unevaluated
 from tasks.transforms.checks.quality_score import Finding, Judged
 
@@ -25,11 +27,17 @@ FEWEST_BATCHES = 3
 
 ALL_ROWS_READ, FRESHNESS = "all_rows_read", "freshness"
 ROWS, SCORE, REFUSED_PERCENT = "rows", "score", "refused_percent"
+NULLS_PERCENT = "nulls_percent"
 PAST_RUNS = "past_runs"
 """The rule of figures that are compared with those of past runs, and the figures."""
 
-_NO_SMALLER = {ROWS: 1.0, SCORE: 0.005, REFUSED_PERCENT: 0.5}
+_NO_SMALLER = {ROWS: 1.0, SCORE: 0.005, REFUSED_PERCENT: 0.5, NULLS_PERCENT: 0.5}
 """What no figure has to deviate by less than to be unusual, in its own unit."""
+
+_IN_PERCENT = (REFUSED_PERCENT, NULLS_PERCENT)
+NULL_RULES = ("required", "null_values")
+_ABOUT_NO_NULLS = (ONE_ROW_A_KEY, VALUE_FITS)
+"""Implicit checks that stand under the rule `required` and say something else of a column."""
 
 _NO_ROW_MISSING = Threshold(Comparison.EQUAL, (0.0,))
 _OVER_BATCH = "over the rows of this batch that count"
@@ -119,21 +127,44 @@ def freshness(facts: BatchFacts, hours: float) -> Finding:
     return compared(finding, round(age, 4), limit)
 
 
+def null_rate(
+    check: str, rule: str, columns: Sequence[str], failed: int, evaluated: int
+) -> float | None:
+    """The share of nulls in a column, in percent, from a finding; None: it is about no nulls."""
+    about_nulls = rule in NULL_RULES and check not in _ABOUT_NO_NULLS and len(columns) == 1
+    return 100.0 * failed / evaluated if about_nulls and evaluated else None
+
+
 def past_run_findings(
-    judged: Judged, past: Mapping[str, Sequence[tuple[datetime, float]]], at: datetime
+    judged: Judged,
+    findings: Sequence[Finding],
+    past: Mapping[tuple[str, str], Sequence[tuple[datetime, float]]],
+    at: datetime,
 ) -> Iterator[Finding]:
     """The figures of a batch against those of past runs, robust and by season. They warn.
 
+    They are its rows, its score, its share of refused rows, and the shares of nulls in the columns
+    whose nulls a check counts.
+
     Args:
         judged: The batch.
-        past: The figures of past batches with their moments.
+        findings: The findings of its rows.
+        past: The figures of past batches with their moments, by name and column.
         at: When the batch was judged; timezone-aware.
     """
-    figures = {ROWS: judged.rows, SCORE: judged.score, REFUSED_PERCENT: judged.refused_percent}
-    for name, value in figures.items():
+    figures: dict[tuple[str, str], float | None] = {
+        (ROWS, ""): judged.rows,
+        (SCORE, ""): judged.score,
+        (REFUSED_PERCENT, ""): judged.refused_percent,
+    }
+    for each in findings:
+        rate = null_rate(each.check, each.rule, each.columns, each.failed, each.evaluated)
+        if rate is not None:
+            figures.setdefault((NULLS_PERCENT, each.columns[0]), rate)
+    for (name, column), value in figures.items():
         finding = Finding(
             check=f"usual_{name}",
-            columns=(),
+            columns=(column,) if column else (),
             severity=Severity.WARN.value,
             failed=0,
             evaluated=judged.rows,
@@ -144,11 +175,14 @@ def past_run_findings(
         if value is None or not judged.rows:
             yield unevaluated(finding, NO_ROWS)
             continue
-        found = unusual(float(value), past.get(name, ()), at, tolerance=_NO_SMALLER[name])
+        before = past.get((name, column), ())
+        found = unusual(float(value), before, at, tolerance=_NO_SMALLER[name])
         if isinstance(found, NotEvaluated):
             yield replace(unevaluated(finding, found.reason), metric=float(value))
         else:
-            limit = Threshold(Comparison.BETWEEN, (found.low, found.high))
+            unit = Unit.PERCENT if name in _IN_PERCENT else Unit.ROWS
+            low = max(found.low, 0.0) if name in _IN_PERCENT else found.low
+            limit = Threshold(Comparison.BETWEEN, (low, found.high), unit)
             yield compared(replace(finding, note=f"against {found.over}"), found.value, limit)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from contracts.model import Check, Comparison, Threshold, Unit
+from tasks.transforms.checks.figure_text import limit_text, number_text
 from tasks.transforms.checks.quality_score import Finding, Outcome
 
 NO_ROWS = "there were no rows"
@@ -38,8 +39,8 @@ def holds(limit: Threshold, metric: float) -> bool:
 
 def in_words(limit: Threshold) -> str:
     """The limit in words, such as `at most 5%`."""
-    unit = "%" if limit.unit is Unit.PERCENT else ""
-    values = " and ".join(f"{value:g}{unit}" for value in limit.values)
+    text = limit_text if limit.unit is Unit.PERCENT else number_text
+    values = " and ".join(text(value) for value in limit.values)
     return f"{_COMPARED[limit.comparison][0]} {values}"
 
 

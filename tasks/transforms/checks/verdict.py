@@ -11,6 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from contracts.model import QualityGate
+from tasks.transforms.checks.figure_text import (
+    limit_text,
+    metric_text,
+    percent_text,
+    share_text,
+)
 from tasks.transforms.checks.quality_score import Finding, Judged
 
 _WORST = 3
@@ -69,16 +75,19 @@ def judge(
 def _reasons(gate: QualityGate, judged: Judged, findings: tuple[Finding, ...]) -> Iterable[str]:
     if judged.score is not None and judged.score < gate.threshold:
         worst = _worst(findings)
-        yield f"the score is {judged.score:.2%}" + (f" ({worst})" if worst else "")
+        yield f"the score is {share_text(judged.score, gate.threshold)}" + (
+            f" ({worst})" if worst else ""
+        )
     if judged.refused_percent > gate.refused_percent:
+        refused = percent_text(judged.refused_percent, gate.refused_percent)
         yield (
-            f"{judged.refused_percent:.2f}% of the rows were refused, "
-            f"at most {gate.refused_percent:g}% may be"
+            f"{refused} of the rows were refused, at most {limit_text(gate.refused_percent)} may be"
         )
     for finding in findings:
         if finding.stops:
             columns = f" ({', '.join(finding.columns)})" if finding.columns else ""
-            metric = "" if finding.metric is None else f" is {finding.metric:g}"
+            metric = metric_text(finding.metric, finding.limit)
+            metric = f" is {metric}" if metric else ""
             yield f"{finding.check}{columns}{metric}, must be {finding.limit}"
 
 

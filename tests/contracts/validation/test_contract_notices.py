@@ -22,3 +22,22 @@ def test_a_weight_that_nothing_weighs_is_noticed():
 
     assert [each.path for each in told] == ["schema[0].quality, refuses"]
     assert "counts in full" in told[0].message
+
+
+def test_a_pattern_that_depends_on_the_version_of_java_is_noticed():
+    patterns = {
+        "word": r"\bword", "no_word": r"a\\\Bb", "unicode": r"(?iU)\bword", "cluster": r"\b{g}a",
+        "backslash": r"\\b", "plain": "b",
+    }  # fmt: skip
+    checks = [
+        Check(name, "matches", ("code",), {"pattern": pattern})
+        for name, pattern in patterns.items()
+    ]
+
+    told = notices(replace(SHIPPED, checks=tuple(checks)), "a.yaml")
+
+    assert [each.path for each in told] == [
+        "schema[0].quality, word",
+        "schema[0].quality, no_word",
+    ]
+    assert "(?U)" in told[0].suggestion

@@ -102,9 +102,9 @@ def test_the_text_says_why_by_how_much_and_what_was_not_evaluated():
 
     assert f"## {NAMES[1]}: the gate closed, nothing was published" in text
     assert "- the score is 93.00%\n- c_null_share is 9, must be at most 5%" in text
-    assert "| score | 93.00% | at least 95.00% |" in text
-    assert "| refused rows | 6.00% | at most 5% |" in text
-    assert "| c_null_share (c) | 9 | at most 5% |" in text
+    assert "| score | 93% | at least 95% |" in text
+    assert "| refused rows | 6% | at most 5% |" in text
+    assert "| c_null_share (c) | 9% | at most 5% |" in text
     assert "- b_known (b, c): 70 of 1,000 (warn, weight 0.25)" in text
     assert "- drift (a\\|b): 3 past loads" in text
     assert "strandline report Odd_Name --run b1" in text

@@ -7,9 +7,14 @@ from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from contracts.model import Check, Classification, Comparison, Severity, SourceColumn, Threshold
-from tasks.transforms.checks.batch_checks import BatchFacts, batch_findings, needs_past
+from tasks.transforms.checks.batch_checks import (
+    BatchFacts,
+    batch_findings,
+    needs_past,
+    past_run_findings,
+)
 from tasks.transforms.checks.batch_measures import compile_batch_measures, measure
-from tasks.transforms.checks.quality_score import Outcome
+from tasks.transforms.checks.quality_score import Finding, Judged, Outcome
 from tests.tasks.transforms.examples import AS_OF, made, plain_contract
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -177,3 +182,32 @@ def test_a_query_of_the_contract_is_an_aggregate_of_the_pass(spark):
     assert (found.metric, found.outcome, found.stops) == (5.0, PASSED, False)
     assert (closed.outcome, closed.stops) == (FAILED, True)
     assert nothing.outcome is UNEVALUATED
+
+
+def test_figures_and_shares_of_nulls_are_compared_with_those_of_past_runs():
+    def nulls(check, column, failed, rule="required", *more):
+        return Finding(check, (column, *more), "warn", failed, 1_000, rule=rule)
+
+    findings = (
+        nulls("email_there", "email", 20), nulls("nulls", "phone", 20, "null_values"),
+        nulls("one_row_a_key", "id", 20), nulls("both", "a", 20, "required", "b"),
+        nulls("short", "name", 20, "max_length"),
+    )  # fmt: skip
+    runs = [NOON - timedelta(days=each) for each in range(9, 0, -1)]
+    past = {
+        ("rows", ""): [(at, 1_000.0) for at in runs],
+        ("refused_percent", ""): [(at, 1.0) for at in runs],
+        ("nulls_percent", "email"): [(at, 0.4) for at in runs],
+    }
+
+    found = past_run_findings(Judged(1_000, 20, 20.0), findings, past, NOON)
+
+    assert [(each.check, each.columns, each.metric, each.outcome) for each in found] == [
+        ("usual_rows", (), 1_000.0, PASSED),
+        ("usual_score", (), 0.98, UNEVALUATED),
+        ("usual_refused_percent", (), 2.0, FAILED),
+        ("usual_nulls_percent", ("email",), 2.0, FAILED),
+        ("usual_nulls_percent", ("phone",), 2.0, UNEVALUATED),
+    ]
+    *_, email, _ = past_run_findings(Judged(1_000, 20, 20.0), findings, past, NOON)
+    assert (email.limit, email.stops) == ("between 0% and 0.9%", False)
