@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import cast
 
 from contracts.loader.parse_protection import read_protection
@@ -15,7 +16,7 @@ from contracts.model import (
     SourceColumn,
     Transformation,
 )
-from contracts.model.database_type_names import family, spark_type
+from contracts.model.database_type_names import LOGICAL_TYPES, family, known_types, spark_type
 from contracts.model.sensitivity import effective_classifications, most_sensitive
 from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.yaml_reading.problem_report import Report, did_you_mean
@@ -28,6 +29,10 @@ _EXTENSION_KEYS = ("transformation", "protection", "lineage")
 _EXTENSION = f"customProperties.{NAMESPACE}"
 _DIRECT = "direct"
 """What is done with a column that says no transformation."""
+
+_GIVES_NO_NULL = ("trim_or_default", "default_if_null", "decode", "first_present")
+_OF_ONE_TYPE = (_DIRECT, "trim", "upper_trim", *_GIVES_NO_NULL)
+"""Transformations whose source columns have the target's type."""
 
 
 def target_columns(
@@ -112,32 +117,97 @@ def _description(
     return f"{signature.description}." if signature is not None else ""
 
 
-def copied_columns(properties: Iterable[Section]) -> tuple[SourceColumn, ...]:
-    """The source columns that target columns are copied from by saying nothing else.
+def columns_read(properties: Iterable[Section], source: Section) -> tuple[SourceColumn, ...]:
+    """The source columns that target columns are made of, as far as these say what they are.
 
-    Each has its target column's name, type, `required`, classification and description.
+    A column that is copied, trimmed or given a default has the type of its source column, and so
+    has the sequence that is called like one. The classification is the highest of the columns that
+    are made of it. What `columns` of the source says of one of them goes before.
+
+    Args:
+        properties: The sections of the target columns.
+        source: The section of the source.
     """
-    return tuple(
-        SourceColumn(
-            name=section.text("name"),
-            type=column_type(section),
-            nullable=not section.flag("required", default=False),
-            classification=_classification(section),
-            description=section.text("description", default=""),
-        )
+    listed = _listed_names(source)
+    relation = f"{source.value.get('schema')}.{source.value.get('table')}"
+    stamps = source.value.get("sequence")
+    found: dict[str, SourceColumn] = {}
+    read = [
+        (section, how, _names_read(section, how, relation, stamps))
         for section in properties
-        if not section.has("transformSourceObjects") and not _says_transformation(section)
+        for how in (_quiet_transformation(section),)
+    ]
+    by_other_names = [
+        name for section, _, names in read for name in names if name != section.value.get("name")
+    ]
+    mistyped = _mistyped(by_other_names, listed)
+    for section, how, names in read:
+        for name in names:
+            if name not in mistyped:
+                column = _column_read(section, how, name)
+                found[name] = _joined(found[name], column) if name in found else column
+    return tuple(found.values())
+
+
+def _names_read(section: Section, how: str, relation: str, stamps: object) -> tuple[str, ...]:
+    """The source columns whose type is the column's own."""
+    name = section.value.get("name")
+    if how == "sequence" and isinstance(stamps, list) and isinstance(name, str):
+        return (name,) if name in stamps else ()
+    if how not in _OF_ONE_TYPE:
+        return ()
+    if how == _DIRECT and not section.has("transformSourceObjects"):
+        return (section.text("name"),)
+    quiet = Section(section.value, "", Report(section.report.file))
+    return _sources(quiet, relation)
+
+
+def _mistyped(read: Iterable[str], listed: Collection[str]) -> set[str]:
+    """The one name that is not listed where all others are, and that looks like a listed one."""
+    missing = {name for name in read if name not in listed}
+    alone = len(missing) == 1 and bool(listed)
+    return {name for name in missing if alone and did_you_mean(name, listed).startswith("did")}
+
+
+def _listed_names(source: Section) -> list[str]:
+    said = source.value.get("columns")
+    entries = [each for each in said if isinstance(each, Mapping)] if isinstance(said, list) else []
+    return [each["name"] for each in entries if isinstance(each.get("name"), str)]
+
+
+def _column_read(section: Section, how: str, name: str) -> SourceColumn:
+    says_null = how in _GIVES_NO_NULL
+    return SourceColumn(
+        name=name,
+        type=column_type(section),
+        nullable=says_null or not section.flag("required", default=False),
+        classification=_classification(section),
+        description=section.text("description", default="") if how == _DIRECT else "",
     )
 
 
-def _says_transformation(section: Section) -> bool:
-    """Whether the column says how it is made; a mistake in its properties counts as that."""
-    # What is wrong with them is reported where they are read for good.
+def _joined(one: SourceColumn, other: SourceColumn) -> SourceColumn:
+    """What two target columns say of one source column."""
+    return replace(
+        one,
+        nullable=one.nullable and other.nullable,
+        classification=most_sensitive((one.classification, other.classification)),
+        description=one.description or other.description,
+    )
+
+
+def _quiet_transformation(section: Section) -> str:
+    """The name of the column's transformation; empty where there is a mistake in what it says."""
+    # What is wrong with it is reported where it is read for good.
     quiet = Section(section.value, "", Report(section.report.file))
     extension = quiet.extension()
-    return bool(quiet.report.problems) or (
-        extension is not None and "transformation" in extension.value
-    )
+    if quiet.report.problems:
+        return ""
+    if extension is None or "transformation" not in extension.value:
+        return _DIRECT
+    said = extension.child("transformation")
+    name = said.value.get("name") if said is not None else None
+    return name if isinstance(name, str) else ""
 
 
 def source_column(section: Section) -> SourceColumn:
@@ -154,21 +224,34 @@ def source_column(section: Section) -> SourceColumn:
 
 
 def column_type(section: Section) -> str:
-    """The Spark type of `physicalType`; "" after a problem. A `logicalType` has to agree."""
+    """The Spark type of `physicalType`, or of `logicalType` alone; "" after a problem.
+
+    Where both are said they have to agree.
+    """
+    if not section.has("physicalType") and section.has("logicalType"):
+        return _logical_type(section)
     physical = section.text("physicalType")
     spark = spark_type(physical) if physical else ""
     if spark is None:
-        section.problem(
-            "physicalType",
-            f"unknown type {physical}",
-            "known: VARCHAR(n), BIGINT, INTEGER, DECIMAL(p,s), DOUBLE, TIMESTAMP, DATE, BOOLEAN",
-        )
+        section.problem("physicalType", f"unknown type {physical}", known_types(physical))
         return ""
     logical = section.text("logicalType", default="")
     expected = family(spark)
-    if logical and spark and expected not in (logical, "binary"):
+    fitting = (expected, *(("array", "object", "time") if expected == "string" else ()))
+    if logical and spark and logical not in fitting and expected != "binary":
         section.problem("logicalType", f"does not fit {physical}", f"use {expected}")
     return spark
+
+
+def _logical_type(section: Section) -> str:
+    logical = section.text("logicalType")
+    spark = LOGICAL_TYPES.get(logical)
+    if spark is None and logical:
+        hint = (
+            known_types("number") if logical == "number" else did_you_mean(logical, LOGICAL_TYPES)
+        )
+        section.problem("physicalType", f"is missing, and {logical} does not say it", hint)
+    return spark or ""
 
 
 def _classification(section: Section) -> Classification:

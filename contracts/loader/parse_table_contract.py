@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from contracts.loader.checks.checked_table import CheckedTable
 from contracts.loader.checks.parse_quality_checks import read_checks
 from contracts.loader.checks.parse_quality_gate import read_quality_gate
-from contracts.loader.parse_columns import copied_columns, target_columns
+from contracts.loader.complete_contract import SYSTEM_NAMES, Completion, complete
+from contracts.loader.parse_columns import columns_read, target_columns
 from contracts.loader.parse_durations import moment, seconds_of
 from contracts.loader.parse_privacy import read_retention, read_subject, read_subject_keys
 from contracts.loader.parse_protection import read_rules
@@ -48,7 +49,7 @@ class Header:
 
 def read_header(root: Section, stem: str) -> Header | None:
     """The header; None when there is no schema to read. `stem` is the file's name."""
-    name = root.text("name")
+    name = root.text("name", default=stem)
     if name and name != stem:
         root.problem("name", f"must be the file's name, {stem}")
     root.text("id")
@@ -76,13 +77,16 @@ def read_header(root: Section, stem: str) -> Header | None:
 
 def read_contract(root: Section, stem: str) -> Contract | None:
     """The contract; problems are in the report, and the result may then be None."""
+    completion = complete(root.value)
+    root = Section(completion.document, root.path, root.report)
+    _check_clashes(completion, root)
     header = read_header(root, stem)
     extension = root.extension(required=True)
     if header is None or extension is None:
         return None
     extension.only(("source", "history", "quality", "access", "protection", "privacy"))
     section = extension.child("source", required=True)
-    source = read_source(section, copied_columns(header.properties)) if section else None
+    source = read_source(section, columns_read(header.properties, section)) if section else None
     rules = read_rules(extension)
     columns = target_columns(
         header.properties,
@@ -133,6 +137,17 @@ def read_contract(root: Section, stem: str) -> Contract | None:
     check_roles(contract, root, extension, header.properties)
     check_privacy(contract, extension)
     return with_read_at(contract) if contract.source.is_state else contract
+
+
+def _check_clashes(completion: Completion, root: Section) -> None:
+    for position, transformation in completion.clashes.items():
+        root.report.add(
+            f"schema[0].properties[{position}].name",
+            f"a column of this name appears by itself, with the transformation {transformation}",
+            "add that one under another name: {name: "
+            f"version_{SYSTEM_NAMES[transformation]}, customProperties: [{{property: strandline, "
+            f"value: {{transformation: {transformation}}}}}]}}",
+        )
 
 
 def _history(section: Section, columns: Iterable[Column]) -> History:

@@ -19,9 +19,6 @@ from contracts.validation.validate_protection import check_protection
 from contracts.yaml_reading.problem_report import did_you_mean
 from contracts.yaml_reading.yaml_section import Section
 
-NEEDED = ("sequence", "valid_from", "valid_to", "is_current")
-"""Generated columns without which there is no history."""
-
 
 def check_consistency(
     contract: Contract, extension: Section, properties: tuple[Section, ...]
@@ -185,11 +182,6 @@ def _check_key(contract: Contract, section: Section) -> None:
 def _check_generated(contract: Contract, extension: Section) -> None:
     counts = Counter(c.transformation.name for c in contract.columns if _generated(c))
     path = "schema[0].properties"
-    for name in NEEDED:
-        if not counts[name]:
-            extension.report.add(
-                path, f"no column with the transformation {name}", "a history needs one"
-            )
     for name in sorted(name for name, count in counts.items() if count > 1):
         extension.report.add(path, f"more than one column with the transformation {name}")
     if counts["retention_date"] and contract.retention_days is None:

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from contracts.loader.checks.checked_table import (
     CheckedTable,
+    identifier_or,
     read_dimension,
-    read_identifier,
     read_severity,
 )
 from contracts.loader.checks.parse_column_constraints import constraint_checks
@@ -70,7 +70,7 @@ def _check(entry: Section, table: CheckedTable, column: str, taken: set[str]) ->
             f"move it to schema[0].quality (from column {column})",
         )
         return None
-    return _own_check(entry, table)
+    return _own_check(entry, table, taken)
 
 
 def _type(entry: Section) -> str:
@@ -82,13 +82,13 @@ def _type(entry: Section) -> str:
     return kind if kind in _TYPES else ""
 
 
-def _own_check(entry: Section, table: CheckedTable) -> Check | None:
+def _own_check(entry: Section, table: CheckedTable, taken: set[str]) -> Check | None:
     engine = entry.text("engine")
     if engine and engine != NAMESPACE:
         entry.problem("engine", f"Strandline does not run {engine} checks", f"use {NAMESPACE}")
         return None
     check_keys(entry, "custom")
-    identifier, severity = read_identifier(entry), read_severity(entry)
+    severity = read_severity(entry)
     section = entry.child("implementation", required=True)
     if section is None:
         return None
@@ -100,11 +100,12 @@ def _own_check(entry: Section, table: CheckedTable) -> Check | None:
         return None
     if threshold is not None and rule.scope is Scope.BATCH:
         section.problem("at_most", f"{name} has a limit among its arguments", "leave it out")
+    columns = _columns(section, name, rule)
     counted = threshold is not None or rule.scope is Scope.BATCH
     check = Check(
-        id=identifier,
+        id=identifier_or(entry, "_".join((*columns, name)), taken),
         rule=name,
-        columns=_columns(section, name, rule),
+        columns=columns,
         arguments=_arguments(section, name, rule),
         severity=severity,
         weight=_weight(section, default=0.0 if counted else 1.0),

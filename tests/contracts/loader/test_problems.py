@@ -90,7 +90,6 @@ def unpartitioned(d, *names):
 
 # Each case: what is changed, then every problem it must give: the path and words of its message.
 CASES = {
-    "no name": (lambda d: d.pop("name"), {"name": "is missing"}),
     "a name that is not the file's": (lambda d: d.update(name="x"), {"name": "file's name"}),
     "no version": (lambda d: d.pop("version"), {"version": "is missing"}),
     "a version that is a number": (lambda d: d.update(version=1.0), {"version": "must be text"}),
@@ -158,7 +157,7 @@ CASES = {
     ),
     "a generated column that says no transformation": (
         lambda d: column(d, "is_current").pop("customProperties"),
-        {"schema[0].properties": "transformation is_current"},
+        {f"{place('is_current')}.name": "the transformation is_current"},
     ),
     "a column of a type that the source's column does not fit": (
         lambda d: d["schema"][0]["properties"].append(
@@ -316,17 +315,14 @@ CASES = {
         lambda d: history(d).update(open_end="never"),
         {f"{HISTORY}.open_end": "must be a date and time"},
     ),
-    "no sequence column": (
-        lambda d: remove(d, "source_sequence"),
-        {"schema[0].properties": "transformation sequence"},
-    ),
-    "no end column": (
-        lambda d: remove(d, "effective_end_date"),
-        {"schema[0].properties": "transformation valid_to"},
-    ),
-    "no start column": (
-        lambda d: remove(d, "effective_start_date"),
-        {"schema[0].properties": "transformation valid_from"},
+    "a column under the name of one that appears by itself": (
+        lambda d: column(d, "effective_end_date").update(
+            name="valid_to",
+            transformSourceObjects=["created_date"],
+            customProperties=[],
+            required=True,
+        ),
+        {f"{place('effective_end_date')}.name": "the transformation valid_to"},
     ),
     "two fingerprints": (
         lambda d: ours(d, "batch_id").update(transformation={"name": "fingerprint"}),
@@ -420,7 +416,7 @@ CASES = {
         {f"{place('is_current')}.partitioned": "disagrees"},
     ),
     "an incremental load without a watermark": (
-        lambda d: source(d).pop("watermark"),
+        lambda d: source(d).update(watermark=[]),
         {f"{SOURCE}.watermark": "needs a watermark"},
     ),
     "a watermark that is text": (

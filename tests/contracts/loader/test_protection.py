@@ -169,8 +169,8 @@ CASES = {
         lambda d: rules(d, RESTRICTD={"kind": "encrypt"}),
         {f"{RULES}.RESTRICTD": "did you mean RESTRICTED?"},
     ),
-    "a rule that is a word": (
-        lambda d: rules(d, RESTRICTED="encrypt"),
+    "a rule that is no mapping": (
+        lambda d: rules(d, RESTRICTED=["encrypt"]),
         {f"{RULES}.RESTRICTED": "must be a mapping"},
     ),
     "a rule that discloses equality": (

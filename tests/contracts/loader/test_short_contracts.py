@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from contracts.loader import load_contract, problems
+from contracts.loader import load_contract
 from contracts.model import Classification, ProtectionKind, SourceColumn
 from contracts.schemas.spark_schemas import source_schema, target_schema
 
@@ -112,14 +112,3 @@ def test_a_copied_column_is_protected_by_the_rule_for_its_classification(short):
 def test_a_state_may_have_no_sequence(short):
     assert short.source.sequence == ()
     assert not short.source.refuses_null_watermark
-
-
-def test_without_a_copied_column_the_source_says_its_columns(written):
-    said = document()
-    said["customProperties"][0]["value"]["source"].pop("columns")
-    for column in said["schema"][0]["properties"][:4]:
-        column["transformSourceObjects"] = [column["name"]]
-
-    found = problems(written(said, "short"))
-
-    assert "customProperties.strandline.source.columns" in {problem.path for problem in found}

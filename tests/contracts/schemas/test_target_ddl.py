@@ -51,7 +51,13 @@ def contract():
         ("TIMESTAMP", "timestamp"), ("timestamp(6) without time zone", "timestamp"),
         ("DATE", "date"), ("BOOLEAN", "boolean"), ("bytea", "binary"),
         ("DECIMAL", None), ("DECIMAL(39,2)", None), ("DECIMAL(2,5)", None), ("MONEY", None),
-        ("BIGINT UNSIGNED", None), ("", None), ("VARCHAR(", None),
+        ("BIGINT UNSIGNED", "decimal(20,0)"), ("int(10) unsigned", "bigint"), ("NUMERIC", None),
+        ("", None), ("VARCHAR(", None), ("ward", None), ("BIT", None),
+        ("jsonb", "string"), ("text[]", "string"), ("numeric(8,2)[][]", "string"),
+        ("timestamp with time zone[]", "string"), ("crm.mood[]", "string"), ("[]", None),
+        ("interval day to second", "string"), ("INTERVAL", "string"), ("inet", "string"),
+        ("time(3) without time zone", "string"), ("enum('a','b(c)')", "string"),
+        ("tstzrange", "string"), ("timestamp(6) with time zone", "timestamp"),
     ],
 )  # fmt: skip
 def test_a_database_type_is_known_exactly_or_not_at_all(physical, spark):
