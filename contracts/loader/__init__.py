@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from contracts.loader.contract_files import (
     LEDGERS,
+    SUFFIXES,
     TABLES,
+    contract_files,
+    contract_of_document,
     find_contract,
+    find_contract_file,
     load_contract,
     load_contracts,
     load_ledger,
@@ -19,9 +23,13 @@ from contracts.yaml_reading.problem_report import Problem
 
 __all__ = [
     "LEDGERS",
+    "SUFFIXES",
     "TABLES",
     "Problem",
+    "contract_files",
+    "contract_of_document",
     "find_contract",
+    "find_contract_file",
     "load_contract",
     "load_contracts",
     "load_ledger",

@@ -17,7 +17,7 @@ from contracts.model.sensitivity import SENSITIVE
 from contracts.model.transformation_registry import TRANSFORMATIONS
 from contracts.yaml_reading.yaml_section import NAMESPACE
 
-__all__ = ["NEEDED", "SYSTEM_NAMES", "Completion", "complete"]
+__all__ = ["NEEDED", "SYSTEM_NAMES", "Completion", "complete", "ours", "with_ours"]
 
 Values = dict[str, object]
 
@@ -70,20 +70,20 @@ def complete(document: Mapping[str, object]) -> Completion:
     Args:
         document: A contract of a table as YAML gives it.
     """
-    relations, ours = document.get("schema"), _ours(document)
+    relations, extension = document.get("schema"), ours(document)
     if not (isinstance(relations, list) and relations and isinstance(relations[0], dict)):
         return Completion(document, {})
     properties = relations[0].get("properties")
-    if ours is None or not isinstance(properties, list):
+    if extension is None or not isinstance(properties, list):
         return Completion(document, {})
-    parts = _Parts(document, relations[0], properties, ours)
+    parts = _Parts(document, relations[0], properties, extension)
     parts.complete()
     relation = {**relations[0], "properties": parts.properties}
     return Completion(
         {
             **document,
             "schema": [relation, *relations[1:]],
-            "customProperties": _with_ours(document, parts.ours),
+            "customProperties": with_ours(document, parts.ours),
         },
         parts.clashes,
     )
@@ -97,17 +97,17 @@ class _Parts:
         document: Mapping[str, object],
         relation: Mapping[str, object],
         properties: Sequence[object],
-        ours: Mapping[str, object],
+        extension: Mapping[str, object],
     ) -> None:
         self.document = document
         self.relation = relation
         self.properties = [
             _spelled(each) if isinstance(each, dict) else each for each in properties
         ]
-        self.ours: Values = {**ours}
+        self.ours: Values = {**extension}
         self.clashes: dict[int, str] = {}
         _spell_rules(self.ours)
-        source, history = ours.get("source"), ours.get("history")
+        source, history = extension.get("source"), extension.get("history")
         self.source: Values | None = {**source} if isinstance(source, dict) else None
         self.history: Values | None = {**history} if isinstance(history, dict) else None
 
@@ -131,6 +131,18 @@ class _Parts:
     def filled(self, transformation: str) -> bool:
         """Whether a column says that it is filled so."""
         return any(_made_by(column) == transformation for column in self.columns)
+
+    def _read_by(self, column: Mapping[str, object]) -> set[str]:
+        """The source columns that a column is made of, without the table's name."""
+        said, name = column.get("transformSourceObjects"), column.get("name")
+        if said is None:
+            return {name} if _made_by(column) == "direct" and isinstance(name, str) else set()
+        source = self.source or {}
+        schema, table = source.get("schema"), source.get("table")
+        return {
+            each.removeprefix(f"{schema}.{table}.").removeprefix(f"{table}.")
+            for each in _texts(said)
+        }
 
     def _complete_source(self, source: Values) -> None:
         """Where rows come from, as the standard's servers and the table's name say it."""
@@ -176,12 +188,12 @@ class _Parts:
         for column in self.columns:
             if column.get("name") != names[0] or names[0] in used or _made_by(column) != "direct":
                 continue
-            extension = _ours(column)
+            extension = ours(column)
             said = extension is not None and bool(extension)
             if said or any(column.get(key) is not None for key in _PROMISES):
                 continue
             if str(column.get("classification")) not in SENSITIVE:
-                column["customProperties"] = _with_ours(column, _filled("sequence"))
+                column["customProperties"] = with_ours(column, _filled("sequence"))
 
     def _complete_types(self, source: Values) -> None:
         for column in self.columns:
@@ -199,7 +211,7 @@ class _Parts:
         listed = [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
         for column in (*listed, *self.columns):
             kind = column.get("physicalType")
-            if name is not None and name in (column.get("name"), *_read_by(column)):
+            if name is not None and name in (column.get("name"), *self._read_by(column)):
                 return kind if isinstance(kind, str) else _STAMP
         return _STAMP
 
@@ -224,7 +236,7 @@ class _Parts:
                 column["required"] = True
             if flagged and name in partitioned_by:
                 column["partitioned"] = True
-            column["customProperties"] = _with_ours({}, _filled(transformation))
+            column["customProperties"] = with_ours({}, _filled(transformation))
             self.properties.append(column)
         for each in self.columns if by_flags else ():
             # With the start of its version a business key is unique in the table.
@@ -244,7 +256,7 @@ class _Parts:
             if isinstance(column.get("name"), str)
             and column["name"] not in others
             and not _is_generated(column)
-            and not stamps.issuperset(_read_by(column))
+            and not stamps.issuperset(self._read_by(column))
         ]
         if tracked:
             history["tracked"] = tracked
@@ -257,29 +269,29 @@ def _is_never_null(transformation: str, history: Values) -> bool:
 
 def _spelled(column: Mapping[str, object]) -> Values:
     """The column with the words for its transformation and protection as mappings."""
-    spelled, extension = {**column}, _ours(column)
+    spelled, extension = {**column}, ours(column)
     if extension is None:
         return spelled
-    ours = {**extension}
+    full = {**extension}
     for key, name in (("transformation", "name"), ("protection", "kind")):
-        if isinstance(ours.get(key), str):
-            ours[key] = {name: ours[key]}
-    if ours != extension:
-        spelled["customProperties"] = _with_ours(column, ours)
+        if isinstance(full.get(key), str):
+            full[key] = {name: full[key]}
+    if full != extension:
+        spelled["customProperties"] = with_ours(column, full)
     return spelled
 
 
-def _spell_rules(ours: Values) -> None:
-    rules = ours.get("protection")
+def _spell_rules(extension: Values) -> None:
+    rules = extension.get("protection")
     if isinstance(rules, dict):
-        ours["protection"] = {
+        extension["protection"] = {
             name: {"kind": rule} if isinstance(rule, str) else rule for name, rule in rules.items()
         }
 
 
 def _made_by(column: Mapping[str, object]) -> str | None:
     """The name of the column's transformation; None where what it says is no name."""
-    extension = _ours(column) or {}
+    extension = ours(column) or {}
     if "transformation" not in extension:
         return "direct"
     said = extension["transformation"]
@@ -290,15 +302,6 @@ def _made_by(column: Mapping[str, object]) -> str | None:
 def _is_generated(column: Mapping[str, object]) -> bool:
     signature = TRANSFORMATIONS.get(_made_by(column) or "")
     return signature is not None and signature.generated
-
-
-def _read_by(column: Mapping[str, object]) -> set[str]:
-    """The source columns that a column is made of, without the table's name; none of a literal."""
-    said = column.get("transformSourceObjects")
-    if said is None:
-        name = column.get("name")
-        return {name} if _made_by(column) == "direct" and isinstance(name, str) else set()
-    return {name.rpartition(".")[2] for name in _texts(said)}
 
 
 def _filled(transformation: str) -> Values:
@@ -320,7 +323,7 @@ def _place(column: Mapping[str, object]) -> int:
     return place if isinstance(place, int) else 0
 
 
-def _ours(section: Mapping[str, object]) -> Mapping[str, object] | None:
+def ours(section: Mapping[str, object]) -> Mapping[str, object] | None:
     """The value of our own custom property; None where there is none, or no mapping."""
     entries = section.get("customProperties")
     for entry in entries if isinstance(entries, list) else ():
@@ -330,7 +333,7 @@ def _ours(section: Mapping[str, object]) -> Mapping[str, object] | None:
     return None
 
 
-def _with_ours(section: Mapping[str, object], value: Values) -> list[object]:
+def with_ours(section: Mapping[str, object], value: Mapping[str, object]) -> list[object]:
     """The section's custom properties with this value of our own."""
     said = section.get("customProperties")
     entries: list[object] = [*said] if isinstance(said, list) else []

@@ -21,9 +21,13 @@ from contracts.yaml_reading.yaml_section import Section
 
 __all__ = [
     "LEDGERS",
+    "SUFFIXES",
     "TABLES",
     "Problem",
+    "contract_files",
+    "contract_of_document",
     "find_contract",
+    "find_contract_file",
     "load_contract",
     "load_contracts",
     "load_ledger",
@@ -35,6 +39,9 @@ TABLES = Path(__file__).parents[1] / "tables"
 
 LEDGERS = Path(__file__).parents[1] / "ledgers"
 """The tables that Strandline itself appends to."""
+
+SUFFIXES = (".yaml", ".yml")
+"""How the name of a contract's file ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +84,13 @@ def load_ledger(path: Path) -> Ledger:
 
 
 def load_contracts(folder: Path) -> dict[str, Contract]:
-    """The contracts of all `*.yaml` files in a folder, by name, in the order of their names.
+    """The contracts of all files in a folder, by name, in the order of their names.
 
     Raises:
         ContractError: A file has problems (those of all files are listed), or two contracts share
             a target.
     """
-    files = _files(folder)
+    files = contract_files(folder)
     outcomes = {path.stem: (path, _read(path)) for path in files}
     broken = [
         _refusal(path, outcome, "the contract of a table")
@@ -116,7 +123,7 @@ def find_contract(name: str, folder: Path) -> Contract:
     Raises:
         ContractError: None or more than one has that name, or a file has problems.
     """
-    for path in _files(folder):
+    for path in contract_files(folder):
         if path.stem == name:
             return load_contract(path)
     contracts = load_contracts(folder)
@@ -142,35 +149,22 @@ def find_contract(name: str, folder: Path) -> Contract:
     )
 
 
-def _read(path: Path) -> _Outcome:
-    report = Report(path.name)
-    document = parse(_text(path), report)
-    value: Contract | Ledger | None = None
-    if document is not None:
-        root = Section(document, "", report)
-        read = read_ledger if is_ledger(root) else read_contract
-        value = read(root, path.stem)
-        if read is read_contract:
-            check_standard_keys(root)
-        check_standard(document, report)
-    return _Outcome(value, tuple(report.problems))
+def find_contract_file(name: str, folder: Path) -> Path:
+    """The file of the contract of that name, or of the target table of that name.
+
+    Raises:
+        ContractError: As `find_contract`.
+    """
+    contract = find_contract(name, folder)
+    return next(path for path in contract_files(folder) if path.stem == contract.name)
 
 
-def _text(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        names = [other.stem for other in path.parent.glob("*.yaml")]
-        hint = did_you_mean(path.stem, names) if names else ""
-        raise ContractError(
-            where=str(path),
-            expected="a contract file that can be read",
-            found=f"{type(error).__name__}" + (f"; {hint}" if hint else ""),
-            next_step="Correct the path.",
-        ) from error
+def contract_files(folder: Path) -> list[Path]:
+    """The contract files of a folder, `*.yaml` and `*.yml`, in the order of their names.
 
-
-def _files(folder: Path) -> list[Path]:
+    Raises:
+        ContractError: There is no such folder, or a contract is in two files.
+    """
     if not folder.is_dir():
         raise ContractError(
             where=str(folder),
@@ -178,7 +172,60 @@ def _files(folder: Path) -> list[Path]:
             found="no such folder",
             next_step="Correct the path, or create the folder.",
         )
-    return sorted(folder.glob("*.yaml"))
+    files = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
+    names = [path.stem for path in files]
+    twice = [path.name for path in files if names.count(path.stem) > 1]
+    if twice:
+        raise ContractError(
+            where=str(folder),
+            expected="one file per contract",
+            found=" and ".join(twice),
+            next_step="Remove or rename one of them.",
+        )
+    return files
+
+
+def contract_of_document(document: Mapping[str, object], stem: str) -> Contract | None:
+    """The contract in a document as YAML gives it; None if it is a ledger or has problems.
+
+    Args:
+        document: The file's top level.
+        stem: The name of its file, without the suffix.
+    """
+    report = Report(stem)
+    value = _value(document, stem, report)
+    return value if isinstance(value, Contract) and not report.problems else None
+
+
+def _read(path: Path) -> _Outcome:
+    report = Report(path.name)
+    document = parse(_text(path), report)
+    value = None if document is None else _value(document, path.stem, report)
+    return _Outcome(value, tuple(report.problems))
+
+
+def _value(document: Mapping[str, object], stem: str, report: Report) -> Contract | Ledger | None:
+    root = Section(document, "", report)
+    read = read_ledger if is_ledger(root) else read_contract
+    value = read(root, stem)
+    if read is read_contract:
+        check_standard_keys(root)
+    check_standard(document, report)
+    return value
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        names = [other.stem for other in path.parent.glob("*.y*ml")]
+        hint = did_you_mean(path.stem, names) if names else ""
+        raise ContractError(
+            where=str(path),
+            expected="a contract file that can be read",
+            found=f"{type(error).__name__}" + (f"; {hint}" if hint else ""),
+            next_step="Correct the path.",
+        ) from error
 
 
 def _refusal(path: Path, outcome: _Outcome, wanted: str) -> ContractError:

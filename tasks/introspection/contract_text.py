@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from contracts.loader.complete_contract import SYSTEM_NAMES
 from contracts.model import Classification
 from contracts.model.database_type_names import family, spark_type
 from tasks.introspection.contract_proposal import Proposal, ProposedColumn
@@ -24,7 +25,7 @@ DECIDE = "# DECIDE: "
 _WIDTH = 100
 _PROPERTY = " " * 6
 _ENTRY = " " * 8
-_ENCRYPT = {"kind": "encrypt"}
+_ENCRYPT = "encrypt"
 _OVERLAP = "1 hour"
 
 
@@ -72,7 +73,8 @@ def _head(proposal: Proposal) -> Iterator[str]:
     rows = "" if proposal.rows is None else f", about {proposal.rows:,} rows"
     yield from _comment(
         f"{table} of {names.connection} ({details.kind}{rows}), by `strandline contracts new`:"
-        " docs/contracts.md.",
+        " docs/contracts.md. What it leaves out:"
+        f" `strandline contracts show --full {names.contract}`.",
         "",
     )
     if details.untold:
@@ -80,7 +82,6 @@ def _head(proposal: Proposal) -> Iterator[str]:
     yield "apiVersion: v3.1.0"
     yield "kind: DataContract"
     yield f"id: {_word(names.contract)}"
-    yield f"name: {_word(names.contract)}"
     yield "version: 1.0.0"
     yield "status: active"
     purpose = " ".join(details.comment.split()) or f"The history of {table}."
@@ -92,22 +93,21 @@ def _head(proposal: Proposal) -> Iterator[str]:
 
 
 def _properties(proposal: Proposal) -> Iterator[str]:
+    first = next(each.source for each in proposal.columns if each.source in proposal.key.columns)
     for column in proposal.columns:
-        if column.source == proposal.copied_stamp:
-            yield from _stamp(column)
-            continue
-        notes = [
-            *([proposal.key.why] if column.source in proposal.key.columns else []),
-            *column.notes,
-        ]
-        yield from _item(_property(proposal, column), notes, column.decisions, column.later)
-    yield from _generated(proposal)
+        notes, decisions = [*column.notes], [*column.decisions]
+        if column.source in proposal.key.columns:
+            notes.insert(0, proposal.key.why)
+        if column.source == first:
+            notes += [f"also unique: {each}" for each in proposal.key.others]
+            decisions += [text for about, text in proposal.decisions.items() if about == "key"]
+        yield from _item(_property(proposal, column), notes, decisions, column.later)
+    yield from _added(proposal)
 
 
 def _property(proposal: Proposal, column: ProposedColumn) -> dict[str, object]:
     entry: dict[str, object] = {"name": column.target, "physicalType": column.type}
-    if column.required:
-        entry["required"] = True
+    entry.update(_required(proposal, column))
     if column.sensitive is not None:
         entry["classification"] = str(column.sensitive)
     if column.description:
@@ -123,8 +123,24 @@ def _property(proposal: Proposal, column: ProposedColumn) -> dict[str, object]:
         light = [{"property": "strandline", "value": {"weight": 0.1}}]
         entry["relationships"] = [{"to": column.reference, "customProperties": light}]
     if column.sensitive is not None and column.source in proposal.key.columns:
-        entry["customProperties"] = _ours({"protection": {"kind": "pseudonymise"}})
+        entry["customProperties"] = _ours({"protection": "pseudonymise"})
+    if column.source == proposal.copied_stamp != column.target:
+        entry.pop("transformSourceObjects")
+        entry["customProperties"] = _filled("sequence")
     return entry
+
+
+def _required(proposal: Proposal, column: ProposedColumn) -> Mapping[str, object]:
+    """Whether the column is in the key, or never null.
+
+    A place is said where the key's columns are in another order than those of the table.
+    """
+    key = proposal.key.columns
+    if column.source not in key:
+        return {"required": True} if column.required else {}
+    in_order = [each.source for each in proposal.columns if each.source in key]
+    place = {} if in_order == [*key] else {"primaryKeyPosition": key.index(column.source) + 1}
+    return {"primaryKey": True, **place}
 
 
 def _promised(column: ProposedColumn) -> Mapping[str, object]:
@@ -148,39 +164,29 @@ def _promised(column: ProposedColumn) -> Mapping[str, object]:
     return found
 
 
-def _stamp(column: ProposedColumn) -> Iterator[str]:
-    """The column that dates a version, under the source column's own name."""
-    entry: dict[str, object] = {"name": column.target, "physicalType": column.type}
-    if column.required:
-        entry["required"] = True
-    entry["description"] = column.description or "Since when the row is as it is, by the source."
-    entry["customProperties"] = _filled("sequence")
-    yield from _item(entry, column.notes, column.decisions)
-
-
-def _generated(proposal: Proposal) -> Iterator[str]:
-    start = proposal.stamp_type if proposal.events else "TIMESTAMP"
-    columns: list[tuple[str, str, str, bool]] = [
-        ("valid_from", "valid_from", start, True),
-        ("valid_to", "valid_to", start, False),
-        ("is_current", "is_current", "BOOLEAN", True),
-        ("row_hash", "fingerprint", "VARCHAR(64)", False),
-    ]
-    if not proposal.copied_stamp:
-        columns.insert(0, ("stamped_at", "sequence", proposal.stamp_type, False))
-    yield f"{_PROPERTY}# Filled by Strandline."
-    for name, transformation, kind, required in columns:
-        entry: dict[str, object] = {"name": proposal.generated_name(name), "physicalType": kind}
-        if required:
-            entry["required"] = True
-        entry["customProperties"] = _filled(transformation)
-        yield from _item(entry, (), ())
+def _added(proposal: Proposal) -> Iterator[str]:
+    """The columns of ours that do not appear by themselves, or not under their usual names."""
+    taken = {column.target.lower() for column in proposal.columns}
+    for transformation, name in SYSTEM_NAMES.items():
+        if name in taken and not (transformation == "sequence" and _is_adopted(proposal)):
+            entry: dict[str, object] = {"name": proposal.generated_name(name)}
+            if transformation in ("valid_from", "is_current"):
+                entry |= {"required": True}
+            entry |= {"customProperties": _filled(transformation)}
+            yield from _item(entry, (f"the table has a {name} of its own",), ())
     if not proposal.tracked:
         yield f"{_PROPERTY}# There is nothing to track but the key itself."
         entry = {"name": proposal.generated_name("present"), "physicalType": "BOOLEAN"}
         literal = {"name": "literal", "arguments": {"value": True}}
         entry["customProperties"] = _ours({"transformation": literal})
         yield from _item(entry, (), ())
+
+
+def _is_adopted(proposal: Proposal) -> bool:
+    """Whether the column that is copied from the stamp is the history's sequence by itself."""
+    return any(
+        column.source == proposal.copied_stamp == column.target for column in proposal.columns
+    )
 
 
 def _quality(proposal: Proposal) -> Iterator[str]:
@@ -217,15 +223,11 @@ def _privacy(proposal: Proposal) -> Iterator[str]:
 
 
 def _history(proposal: Proposal) -> Iterator[str]:
-    key = [proposal.target_of(name) for name in proposal.key.columns]
+    if proposal.incremental and proposal.tracked:
+        return
     yield f"{_PROPERTY}history:"
-    yield from _decide(proposal, "key")
-    others = "; ".join(proposal.key.others)
-    yield from _entry(
-        "key", key, _ENTRY, proposal.key.why + (f"; also unique: {others}" if others else "")
-    )
-    tracked = list(proposal.tracked) or [proposal.generated_name("present")]
-    yield from _wrapped_list("tracked", tracked)
+    if not proposal.tracked:
+        yield from _entry("tracked", [proposal.generated_name("present")], _ENTRY)
     if not proposal.incremental:
         yield f"{_ENTRY}absent: close  # a key that is no longer in the source has ended"
 
@@ -235,8 +237,11 @@ def _source(proposal: Proposal) -> Iterator[str]:
     yield f"{_PROPERTY}source:"
     yield f"{_ENTRY}connection: {_word(proposal.names.connection)}"
     yield from _decide(proposal, "table")
-    yield f"{_ENTRY}schema: {_word(relation.schema)}"
-    yield f"{_ENTRY}table: {_word(relation.name)}"
+    if "." in f"{relation.schema}{relation.name}":
+        yield f"{_ENTRY}schema: {_word(relation.schema)}"
+        yield f"{_ENTRY}table: {_word(relation.name)}"
+    else:
+        yield f"{_ENTRY}table: {_word(f'{relation.schema}.{relation.name}')}"
     yield from _decide(proposal, "kind")
     yield f"{_ENTRY}kind: {'events' if proposal.events else 'state'}"
     yield from _decide(proposal, "load")
@@ -275,11 +280,8 @@ def _partitions(proposal: Proposal) -> Iterator[str]:
 
 def _needs_saying(proposal: Proposal, column: ProposedColumn) -> bool:
     """Whether the source's column is more than what the target's is copied from."""
-    return (
-        column.source != column.target
-        or column.source == proposal.copied_stamp
-        or (bool(column.suggestion.made_of) and column.sensitive is not None)
-    )
+    renamed = column.source != column.target and column.source == proposal.copied_stamp
+    return renamed or (bool(column.suggestion.made_of) and column.sensitive is not None)
 
 
 def _why(proposal: Proposal) -> str:
@@ -346,24 +348,6 @@ def _entry(name: str, value: object, indent: str, note: str = "") -> Iterator[st
     yield from _with_note(f"{indent}{name}: {_flow(value)}", _plain(note), indent)
 
 
-def _wrapped_list(name: str, values: Sequence[str]) -> Iterator[str]:
-    """A list of names over as many lines as it needs."""
-    words = [_flow([value])[1:-1] for value in values]
-    line = f"{_ENTRY}{name}: [{', '.join(words)}]"
-    if len(line) <= _WIDTH:
-        yield line
-        return
-    yield f"{_ENTRY}{name}:"
-    line = f"{_ENTRY}  ["
-    for number, word in enumerate(words):
-        last = number == len(words) - 1
-        if len(line) + len(word) + 2 > _WIDTH:
-            yield line.rstrip()
-            line = f"{_ENTRY}   "
-        line += f"{word}{']' if last else ', '}"
-    yield line
-
-
 def _comment(text: str, indent: str) -> Iterable[str]:
     lead = f"{indent}# "
     wrapped = textwrap.wrap(
@@ -378,7 +362,7 @@ def _plain(text: str) -> str:
 
 
 def _filled(transformation: str) -> list[dict[str, object]]:
-    return _ours({"transformation": {"name": transformation}})
+    return _ours({"transformation": transformation})
 
 
 def _ours(value: Mapping[str, object]) -> list[dict[str, object]]:

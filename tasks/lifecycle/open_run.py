@@ -18,7 +18,7 @@ from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from contracts.errors import ContractError, StrandlineError
-from contracts.loader import TABLES, find_contract
+from contracts.loader import TABLES, contract_files, find_contract
 from contracts.model import Contract
 from contracts.model.referenced_table import referenced_tables
 from tasks.lifecycle.leftover_cleanup import clear_leftovers, note_leftovers
@@ -132,7 +132,7 @@ def contracts_to_load(names: Sequence[str], settings: str) -> tuple[str, ...]:
         try:
             return find_contract(name, folder).name
         except ContractError:
-            if several and (folder / f"{name}.yaml").is_file():
+            if several and any(path.stem == name for path in contract_files(folder)):
                 return name
             raise
 

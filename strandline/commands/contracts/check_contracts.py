@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from contracts.errors import ContractError
-from contracts.loader import LEDGERS, TABLES, load_contract, problems
+from contracts.loader import LEDGERS, TABLES, contract_files, load_contract, problems
 from contracts.model import Contract
 from contracts.validation.contract_notices import notices
 from contracts.validation.validate_standard_keys import effect_notices
@@ -35,7 +35,7 @@ class Checked:
 
 
 def check_paths(paths: Iterable[Path]) -> list[Checked]:
-    """The outcome of each file, and of each `*.yaml` file in a folder."""
+    """The outcome of each file, and of each contract file in a folder."""
     checked = [each for path in paths for each in _under(path)]
     owners: dict[str, list[Path]] = {}
     for each in checked:
@@ -52,9 +52,13 @@ def check_paths(paths: Iterable[Path]) -> list[Checked]:
 def _under(path: Path) -> list[Checked]:
     if not path.is_dir():
         return [_check(path)]
-    files = sorted(path.glob("*.yaml"))
+    try:
+        files = contract_files(path)
+    except ContractError as error:
+        return [Checked(path, (Problem(path.name, "", error.found, error.next_step),))]
     if not files:
-        empty = Problem(path.name, "", "no contract in this folder", "contracts are *.yaml files")
+        kinds = "contracts are *.yaml and *.yml files"
+        empty = Problem(path.name, "", "no contract in this folder", kinds)
         return [Checked(path, (empty,))]
     return [_check(file) for file in files]
 

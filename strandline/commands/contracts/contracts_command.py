@@ -13,7 +13,13 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from contracts.errors import ContractError, UsageError
-from contracts.loader import TABLES, find_contract, load_contracts
+from contracts.loader import (
+    TABLES,
+    contract_files,
+    find_contract,
+    find_contract_file,
+    load_contracts,
+)
 from contracts.model import Contract
 from contracts.yaml_reading.problem_report import Problem
 from strandline.commands.contracts.check_contracts import SHIPPED, Checked, check_paths
@@ -177,9 +183,18 @@ def show(
     markdown: Annotated[
         bool, Parameter(negative="", help="Print Markdown, with all there is to say of a column.")
     ] = False,
+    full: Annotated[
+        bool, Parameter(negative="", help="Print the contract itself, with all that it leaves out.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Show a contract as a data dictionary: what is stored, who can undo it, what roles see."""
+    if full:
+        from strandline.commands.contracts.format_contracts import full_contract
+
+        found = find_contract_file(name, _folder(folder, settings))
+        CommandOutput.of().out.file.write(full_contract(found))
+        return
     # Only column types need PySpark, which `check` and `list` do without.
     from contracts.schemas.data_dictionary import data_dictionary, dictionary_columns
     from contracts.schemas.roles_in_words import dictionary_roles
@@ -202,6 +217,35 @@ def show(
     width = screen.out.width
     parts = [*_dictionary(contract, columns, width=width), *_roles(roles, width=width)]
     screen.answer(data, *parts)
+
+
+@app.command
+def fmt(
+    *paths: Paths,
+    check: Annotated[
+        bool, Parameter(negative="", help="Change nothing; exit with 1 if a file would be changed.")
+    ] = False,
+    settings: OfSettings = None,
+    json: AsJson = False,
+) -> int:
+    """Leave out of contracts what follows from the rest; comments stay, and what is loaded too."""
+    from strandline.commands.contracts.format_contracts import format_files
+
+    screen = CommandOutput.of(as_json=json)
+    named = [_named(path, settings) for path in paths] or [_folder(None, settings or "default")]
+    with screen.waiting("Comparing what is loaded"):
+        formatted = format_files(named, write=not check)
+    changed = [each for each in formatted if each.changed]
+    verb = "would be" if check else "is"
+    lines: list[RenderableType] = [
+        Text(f"{each.path} {verb} {each.after} lines long, {each.before} before", no_wrap=True)
+        for each in changed
+    ]
+    lines.append(Text(f"{many(len(changed), 'file')} of {len(formatted)} changed", style="green"))
+    if check:
+        lines[-1] = Text(f"{many(len(changed), 'file')} of {len(formatted)} can be shortened")
+    screen.answer({"files": [each.data for each in formatted]}, *lines)
+    return 1 if check and changed else 0
 
 
 @app.command
@@ -238,7 +282,9 @@ def _named(path: Path, settings: str | None) -> Path:
     """The path, or the file of the contract that has this name."""
     if path.exists() or path.suffix or len(path.parts) != 1:
         return path
-    return _folder(None, settings or "default") / f"{path}.yaml"
+    folder = _folder(None, settings or "default")
+    files = [file for file in contract_files(folder) if file.stem == str(path)]
+    return files[0] if files else folder / f"{path}.yaml"
 
 
 def _folder(folder: Path | None, settings: str | None) -> Path:

@@ -14,7 +14,7 @@ from rich.text import Text
 from blocks.lookup import block_lookup
 from blocks.source_database import SourceDatabase
 from contracts.errors import ContractError, SettingsError, UsageError
-from contracts.loader import load_contract
+from contracts.loader import SUFFIXES, contract_files, load_contract
 from contracts.model import Contract
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.number_format import NOTHING, many
@@ -146,7 +146,7 @@ def _path(options: ContractOptions, table: tuple[str, str]) -> Path:
     output = options.output
     if output is None:
         output = _contracts_folder(options.settings)
-    path = output if output.suffix == ".yaml" else output / f"{name}.yaml"
+    path = output if output.suffix in SUFFIXES else output / f"{name}.yaml"
     if options.name is not None and path.stem != options.name:
         raise UsageError(
             where=f"{_COMMAND} --output",
@@ -179,7 +179,7 @@ def _contracts_folder(settings: str) -> Path:
 def _others(path: Path) -> dict[Path, Contract]:
     """The other contracts of the folder, as far as they can be read."""
     found = {}
-    for other in sorted(path.parent.glob("*.yaml")):
+    for other in contract_files(path.parent) if path.parent.is_dir() else ():
         try:
             if other.resolve() != path.resolve():
                 found[other] = load_contract(other)

@@ -1,0 +1,1 @@
+"""Writing contract files: what a short one means in full, and a long one made short."""
