@@ -99,6 +99,12 @@ app.command(
 )
 
 
+app.register_install_completion_command(
+    help="Have the shell complete commands and options: bash, zsh or fish, by its startup file.",
+    sort_key=len(_COMMANDS) + 1,
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code is returned.
 

@@ -26,7 +26,7 @@ from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
 from contracts.errors import SettingsError
 
-__all__ = ["TYPES", "BlockFile", "write_blocks"]
+__all__ = ["TYPES", "BlockFile", "block_type_of", "write_blocks"]
 
 TYPES: Mapping[str, type[Block]] = {
     "aws-credentials": AwsCredentials,
@@ -124,7 +124,7 @@ class BlockFile:
                 return _from_environment(str(name), where)
             if origin == "file":
                 return _from_file(self.path.parent / str(name), where)
-        nested = _block_type(info)
+        nested = block_type_of(info)
         if nested is not None and isinstance(value, str):
             return self.block(self._kind_named(nested, value, where), value)
         if nested is not None and isinstance(value, dict):
@@ -189,7 +189,8 @@ def _model(value: Any) -> Any:
     return value.model_dump(mode="json", exclude_none=True)
 
 
-def _block_type(info: FieldInfo) -> type[Block] | None:
+def block_type_of(info: FieldInfo) -> type[Block] | None:
+    """The type of the block that a field holds; None where it holds none."""
     for option in (info.annotation, *get_args(info.annotation)):
         if isinstance(option, type) and issubclass(option, Block):
             return option

@@ -249,6 +249,27 @@ def fmt(
 
 
 @app.command
+def schema(
+    *,
+    blocks: Annotated[
+        bool, Parameter(negative="", help="That of block files instead of that of contracts.")
+    ] = False,
+    output: Annotated[
+        Path | None, Parameter(help="A folder to write both to; printed without one.")
+    ] = None,
+) -> None:
+    """Write the JSON Schema of contracts or block files, by which editors complete and check."""
+    from strandline.commands.contracts.write_schemas import schema_text, write_schemas
+
+    screen = CommandOutput.of()
+    if output is None:
+        screen.out.file.write(schema_text(blocks=blocks))
+        return
+    for path in write_schemas(output):
+        screen.out.print(Text(f"Wrote {path}", no_wrap=True))
+
+
+@app.command
 def pandera(
     name: TableName,
     *,

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from blocks.lookup import block_lookup
 from blocks.source_database import SourceDatabase
+from contracts.authoring.contract_json_schema import CONTRACT_SCHEMA
 from contracts.errors import ContractError, SettingsError, UsageError
 from contracts.loader import SUFFIXES, contract_files, load_contract
 from contracts.model import Contract
@@ -89,11 +90,19 @@ def write_contract(screen: CommandOutput, options: ContractOptions) -> None:
             )
     if options.output is None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, made.text, force=options.force)
-    decisions = decisions_in(made.text)
+    text = _for_editors(path) + made.text
+    _write(path, text, force=options.force)
+    decisions = decisions_in(text)
     next_commands = _next(options, path, names)
     data = _data(made.proposal, path, decisions, next_commands)
     screen.answer(data, *_page(made, path, decisions, next_commands, width=screen.out.width))
+
+
+def _for_editors(path: Path) -> str:
+    """The line by which editors find the schema of contracts, if it lies beside them."""
+    if not (path.parent / CONTRACT_SCHEMA).is_file():
+        return ""
+    return f"# yaml-language-server: $schema={CONTRACT_SCHEMA}\n"
 
 
 def _start_driver(source: SourceDatabase, settings: str) -> None:
