@@ -58,7 +58,10 @@ def shortened(text: str, stem: str) -> str:
         text: The file.
         stem: Its name, without the suffix.
     """
-    text = _applied_where_equal(text, stem, _omissions)
+    longer = ""
+    while longer != text:
+        # One part may follow from another only once a third is gone.
+        longer, text = text, _applied_where_equal(text, stem, _omissions)
     text = _applied_where_equal(text, stem, _shorthands)
     return _applied_where_equal(text, stem, _one_liners)
 
@@ -137,9 +140,11 @@ def _pruned(value: object) -> object:
     """The value without what is gone, and without what that leaves empty."""
     if isinstance(value, dict):
         kept = {key: _pruned(each) for key, each in value.items() if each is not _GONE}
-        return {
+        pruned = {
             key: each for key, each in kept.items() if each or not _is_emptied(value[key], each)
         }
+        is_ours = value.get("property") == NAMESPACE and "value" in value
+        return {} if is_ours and "value" not in pruned else pruned
     if isinstance(value, list):
         items = [(each, _pruned(each)) for each in value if each is not _GONE]
         return [each for old, each in items if each or not _is_emptied(old, each)]

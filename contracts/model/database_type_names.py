@@ -102,12 +102,12 @@ def known_types(physical: str) -> str:
             "how many digits? DECIMAL(18,2) refuses the rows of values that do not fit; TEXT takes"
             " every value exactly"
         )
-    listed = ", ".join(f"{name}: {', '.join(words)}" for name, words in _EXAMPLES.items())
+    listed = "; ".join(f"{name}: {', '.join(words)}" for name, words in _EXAMPLES.items())
     close = get_close_matches(word, _SPARK, n=1)
     meant = f"did you mean {close[0].upper()}? " if close else ""
     return (
-        f"{meant}known are {listed}; what has no type of its own in the lakehouse, such as an enum,"
-        " a composite or a type of an extension, is TEXT"
+        f"{meant}{listed}; and TEXT for what has no type of its own in the lakehouse, such as an"
+        " enum, a composite or a type of an extension"
     )
 
 

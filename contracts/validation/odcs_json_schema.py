@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import BaseModel, ValidationError
@@ -40,11 +41,11 @@ def check_standard(document: Mapping[str, object], report: Report) -> None:
 
 
 def _check_keys(section: Section, model: type[BaseModel]) -> None:
-    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    fields = _fields(model)
     section.only(fields)
-    for key, info in fields.items():
+    for key, below in fields.items():
         value = section.value.get(key)
-        for listed, nested in _models(info.annotation):
+        for listed, nested in below:
             if listed and isinstance(value, list):
                 for position, item in enumerate(value):
                     if isinstance(item, dict):
@@ -52,6 +53,15 @@ def _check_keys(section: Section, model: type[BaseModel]) -> None:
                         _check_keys(Section(item, path, section.report), nested)
             elif not listed and isinstance(value, dict):
                 _check_keys(Section(value, section.at(key), section.report), nested)
+
+
+@cache
+def _fields(model: type[BaseModel]) -> Mapping[str, tuple[tuple[bool, type[BaseModel]], ...]]:
+    """By key of a section of the standard, the models that its value may be made of."""
+    return {
+        info.alias or name: tuple(_models(info.annotation))
+        for name, info in model.model_fields.items()
+    }
 
 
 def _models(annotation: object, listed: bool = False) -> Iterator[tuple[bool, type[BaseModel]]]:

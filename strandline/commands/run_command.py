@@ -18,6 +18,7 @@ from strandline.terminal.ctrl_c import end_on_interrupt
 from strandline.terminal.error_panel import error_data, error_panel
 from strandline.terminal.load_summary import load_data, load_page
 from strandline.terminal.watched_steps import watched_steps
+from tasks.lifecycle.early_drift import early_drift
 from tasks.lifecycle.open_run import contracts_to_load
 from tasks.run.progress_listeners import Progress, listening
 from tasks.run.unexpected_errors import map_unexpected_errors
@@ -38,9 +39,14 @@ def load(
     `closing_limit` accepts that a full read closes at most so many keys of each table.
     """
     names = contracts_to_load(contracts, settings)
-    with watched_steps(screen, names, quiet=verbose), listening(_stop_if_interrupted):
-        start_temporary_server()
-        outcomes = _load_all(names, settings, closing_limit, full=full)
+    with screen.waiting("Comparing with the sources"):
+        drifted = early_drift(names, settings)
+    fitting = [name for name in names if name not in drifted]
+    outcomes = tuple(TableOutcome(name, None, error) for name, error in drifted.items())
+    if fitting:
+        with watched_steps(screen, fitting, quiet=verbose), listening(_stop_if_interrupted):
+            start_temporary_server()
+            outcomes += _load_all(fitting, settings, closing_limit, full=full)
     failed = [each.error for each in outcomes if each.error is not None]
     if failed:
         end_on_interrupt()

@@ -13,6 +13,10 @@ from tasks.source.sql_dialects.postgresql_sql import POSTGRESQL
 __all__ = ["refuse_drift", "schema_drift", "unfit_columns"]
 
 
+_ANY_NUMBER = "decimal(38,9)"
+"""What a number of any digits can be read as, where the contract says how many there are."""
+
+
 def schema_drift(
     relation: Relation, contract: Contract, dialect: SqlDialect = POSTGRESQL
 ) -> tuple[str, ...]:
@@ -60,7 +64,10 @@ def unfit_columns(
         column = columns.get(expected.name)
         if column is None or dialect.carrier(column, expected.type) is not None:
             continue
-        kinds = " or ".join(_worded(kind) for kind in dialect.readable_as(column))
+        words = [_worded(kind) for kind in dialect.readable_as(column)]
+        if words == ["VARCHAR"] and dialect.carrier(column, _ANY_NUMBER) is not None:
+            words.insert(0, "DECIMAL(p,s)")
+        kinds = " or ".join(words)
         ways = f"a contract can read it as {kinds}" if kinds else "no contract can read it"
         messages.append(
             f"column {column.name} is {column.type} instead of {_worded(expected.type)} ({ways})"

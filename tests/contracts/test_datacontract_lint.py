@@ -37,7 +37,7 @@ def test_the_standards_linter_accepts_what_is_shipped(path):
 
 @pytest.mark.parametrize(("page", "text"), SHOWN, ids=[page for page, _ in SHOWN])
 def test_the_standards_linter_accepts_what_is_documented(page, text, tmp_path):
-    name = re.search(r"^name: (\S+)$", text, re.MULTILINE)[1]
+    name = re.search(r"^id: (\S+)$", text, re.MULTILINE)[1]
     path = tmp_path / f"{name}.yaml"
     path.write_text(text, encoding="utf-8")
 
