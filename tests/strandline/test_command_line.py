@@ -264,3 +264,29 @@ def test_an_unexpected_error_says_where_and_never_what_it_quotes(capsys, monkeyp
     trace = (tmp_path / ".strandline" / "unexpected.log").read_text()
     assert "raise LookupError(canary)" in trace
     assert "Zephyrine" not in told.out + told.err + trace
+
+
+COMPLETE = """
+source "$HOME/.bashrc"
+complete_with() {
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+    $(complete -p strandline | sed 's/.*-F \\([^ ]*\\).*/\\1/') strandline "${@: -1}"
+    echo "${COMPREPLY[@]}"
+}
+complete_with strandline contr
+complete_with strandline contracts f
+complete_with strandline contracts fmt --ch
+"""
+
+
+def test_completion_is_installed_for_a_shell(tmp_path):
+    home = {"HOME": str(tmp_path), "SHELL": "/bin/bash", "XDG_DATA_HOME": str(tmp_path / "data")}
+
+    ended = strandline("--install-completion", **home)
+    completed = subprocess.run(
+        ["/bin/bash", "--norc", "-c", COMPLETE], env={**os.environ, **home},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 0
+    assert completed.stdout.split("\n")[:3] == ["contracts", "fmt", "--check"]

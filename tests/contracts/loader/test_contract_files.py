@@ -168,6 +168,23 @@ def test_two_contracts_of_one_target_are_refused(tmp_path):
         load_contracts(tmp_path)
 
 
+def test_a_file_may_end_with_yml(tmp_path):
+    shutil.copy(TABLES / "aircraft.yaml", tmp_path / "aircraft.yml")
+
+    assert list(load_contracts(tmp_path)) == ["aircraft"]
+    assert find_contract("target_schema.aircraft", tmp_path).name == "aircraft"
+    with pytest.raises(ContractError, match="did you mean aircraft"):
+        load_contract(tmp_path / "aircrafts.yaml")
+
+
+def test_a_contract_in_two_files_is_refused(tmp_path):
+    for suffix in ("yaml", "yml"):
+        shutil.copy(TABLES / "aircraft.yaml", tmp_path / f"aircraft.{suffix}")
+
+    with pytest.raises(ContractError, match=r"aircraft\.yaml and aircraft\.yml"):
+        find_contract("aircraft", tmp_path)
+
+
 def test_the_problems_of_all_files_are_told_at_once(tmp_path):
     text = (TABLES / "aircraft.yaml").read_text(encoding="utf-8")
     for name in ("one", "two"):

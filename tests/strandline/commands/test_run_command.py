@@ -7,11 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from blocks.lookup import block_lookup
 from blocks.source_database import SourceDatabase
+from contracts.errors import SchemaDriftError
+from contracts.loader import TABLES
 from demo import demo_source_database as demo
 from strandline.command_line import main
+from strandline.commands import run_command
 from tasks.run.progress_listeners import STEPS
 from tests.strandline.lakes import run_settings_in
 
@@ -31,6 +35,31 @@ def block_file(tmp_path, postgres):
         tmp_path / "blocks.yaml",
         ("default", run_settings_in(tmp_path, postgres, "run_lake")),
         ("source-db-conn", here),
+    )
+
+
+def test_a_source_that_does_not_fit_is_told_before_anything_is_started(
+    block_file, tmp_path, monkeypatch, capsys
+):
+    def started():
+        pytest.fail("a server was started")
+
+    text = (TABLES / "existing_table_1.yaml").read_text(encoding="utf-8")
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    changed = text.replace("altitude_feet", "altitude_fet")
+    (folder / "existing_table_1.yaml").write_text(changed, encoding="utf-8")
+    blocks = yaml.safe_load(block_file.read_text(encoding="utf-8"))
+    blocks["run-settings"]["default"]["contracts_directory"] = str(folder)
+    block_file.write_text(yaml.safe_dump(blocks), encoding="utf-8")
+    monkeypatch.setenv(block_lookup.VARIABLE, str(block_file))
+    monkeypatch.setattr(run_command, "start_temporary_server", started)
+    monkeypatch.setattr(run_command, "load_table", started)
+
+    assert main(["run", "existing_table_1"]) == SchemaDriftError.exit_code
+
+    assert "no column altitude_fet (but altitude_feet)" in " ".join(
+        capsys.readouterr().err.replace("│", " ").split()
     )
 
 
