@@ -166,8 +166,7 @@ def _omissions(text: YamlText, document: Document, stem: str) -> Iterator[_Chang
     for position, column in enumerate(properties):
         yield from _of_column(text, (*_PROPERTIES, position), column)
     for position in range(len(_items(document, ("schema", 0, "quality")))):
-        for key in ("id", "severity", "dimension"):
-            yield from _removal(text, ("schema", 0, "quality", position, key))
+        yield from _removal(text, ("schema", 0, "quality", position, "dimension"))
     ours = _ours_path(document)
     if ours is not None:
         yield from _of_ours(text, document, ours)
@@ -232,7 +231,11 @@ def _of_ours(text: YamlText, document: Document, ours: Path) -> Iterator[_Change
             yield from _removal(text, (*ours, name, key))
     columns = _items(document, (*ours, "source", "columns"))
     for position in range(len(columns)):
-        yield from _removal(text, (*ours, "source", "columns", position))
+        path: Path = (*ours, "source", "columns", position)
+        yield from _removal(text, path)
+        if not text.has_comment(path) or text.parts[path].is_flow:
+            for key in ("required", "classification", "description"):
+                yield from _removal(text, (*path, key))
     yield from _key_by_flags(text, document, ours)
 
 

@@ -5,6 +5,7 @@ Promise: the lines are YAML of the values as they were given, in their order.
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Iterator, Mapping
 
@@ -21,7 +22,9 @@ def flow(value: object) -> str:
     text: str = yaml.safe_dump(
         value, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False
     )
-    return text.removesuffix("...\n").strip()
+    line = text.removesuffix("...\n").strip()
+    # Quotes in quotes are doubled by PyYAML, which few read.
+    return json.dumps(value, ensure_ascii=False) if line.startswith("'''") else line
 
 
 def mapping_lines(values: Mapping[str, object], indent: str) -> Iterator[str]:

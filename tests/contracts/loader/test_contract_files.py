@@ -4,6 +4,7 @@ import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from importlib import resources
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -23,6 +24,7 @@ from contracts.loader import (
 from contracts.model import Absence, LoadKind, Operator, ProtectionKind, Severity
 from contracts.model.sensitivity import SENSITIVE, effective_classifications
 
+LONG = Path(__file__).parents[1] / "long_form"
 SHIPPED = sorted([*TABLES.glob("*.yaml"), *LEDGERS.glob("*.yaml")])
 
 
@@ -38,9 +40,11 @@ def test_every_shipped_file_is_free_of_problems(path):
 @pytest.mark.parametrize("path", SHIPPED, ids=stem)
 def test_every_shipped_file_is_valid_by_the_standard_own_schema_and_model(path):
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    schema = resources.files("open_data_contract_standard").joinpath("schema.json").read_text()
+    # Of the file's own version, as the standard's linter has it.
+    version = document["apiVersion"].removeprefix("v")
+    schema = resources.files("datacontract").joinpath(f"schemas/odcs-{version}.schema.json")
 
-    jsonschema.validate(document, json.loads(schema))
+    jsonschema.validate(document, json.loads(schema.read_text(encoding="utf-8")))
 
     assert OpenDataContractStandard.model_validate(document).id == path.stem
 
@@ -140,8 +144,8 @@ def test_a_broken_neighbour_does_not_stand_in_the_way_of_a_contract_that_is_name
 
 
 def test_a_table_name_that_two_contracts_share_has_to_be_qualified(tmp_path):
-    shutil.copy(TABLES / "aircraft.yaml", tmp_path)
-    text = (TABLES / "aircraft.yaml").read_text(encoding="utf-8")
+    shutil.copy(LONG / "aircraft.yaml", tmp_path)
+    text = (LONG / "aircraft.yaml").read_text(encoding="utf-8")
     other = text.replace("\nname: aircraft", "\nname: planes").replace("target_schema.", "other.")
     (tmp_path / "planes.yaml").write_text(
         other.replace("name: aircraft\n    phys", "name: craft\n    phys"), encoding="utf-8"
@@ -158,7 +162,7 @@ def test_a_table_name_that_two_contracts_share_has_to_be_qualified(tmp_path):
 
 
 def test_two_contracts_of_one_target_are_refused(tmp_path):
-    text = (TABLES / "aircraft.yaml").read_text(encoding="utf-8")
+    text = (LONG / "aircraft.yaml").read_text(encoding="utf-8")
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(
             text.replace("\nname: aircraft", f"\nname: {name}"), encoding="utf-8"
@@ -186,7 +190,7 @@ def test_a_contract_in_two_files_is_refused(tmp_path):
 
 
 def test_the_problems_of_all_files_are_told_at_once(tmp_path):
-    text = (TABLES / "aircraft.yaml").read_text(encoding="utf-8")
+    text = (LONG / "aircraft.yaml").read_text(encoding="utf-8")
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import pathlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +10,15 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contracts.authoring.full_contract import full_document
 from contracts.errors import ContractError
-from contracts.loader import LEDGERS, TABLES, load_contract, load_ledger
+from contracts.loader import (
+    LEDGERS,
+    TABLES,
+    contract_of_document,
+    load_contract,
+    load_ledger,
+)
 from contracts.model import Contract, Ledger
 from contracts.schemas.data_dictionary import data_dictionary
 from contracts.schemas.spark_schemas import target_schema
@@ -18,7 +26,9 @@ from contracts.schemas.target_ddl import create_table
 from tests.night import AT_NIGHT
 from tests.tasks.source.relations import bounds_query, relation_of, source_query
 
-TABLE = yaml.safe_load((TABLES / "new_source_table.yaml").read_text(encoding="utf-8"))
+LONG = pathlib.Path(__file__).parents[1] / "long_form" / "new_source_table.yaml"
+TABLE = yaml.safe_load(LONG.read_text(encoding="utf-8"))
+SHORT = yaml.safe_load((TABLES / "new_source_table.yaml").read_text(encoding="utf-8"))
 LEDGER = yaml.safe_load((LEDGERS / "quarantine.yaml").read_text(encoding="utf-8"))
 
 Path = tuple[Any, ...]
@@ -111,7 +121,7 @@ def load(function, document, folder, stem):
 
 
 @FUZZ
-@given(damaged=damages(TABLE))
+@given(damaged=st.one_of(damages(TABLE), damages(SHORT)))
 def test_a_damaged_contract_is_a_contract_that_compiles_or_a_contract_error(damaged, tmp_path):
     contract = load(load_contract, damaged.document, tmp_path, "new_source_table")
 
@@ -122,6 +132,8 @@ def test_a_damaged_contract_is_a_contract_that_compiles_or_a_contract_error(dama
         assert data_dictionary(contract)
         assert source_query(contract, relation_of(contract))
         assert bounds_query(contract)
+        full = full_document(damaged.document, contract)
+        assert contract_of_document(full, "new_source_table") == contract
 
 
 @FUZZ
