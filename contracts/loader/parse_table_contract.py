@@ -94,8 +94,8 @@ def read_contract(root: Section, stem: str) -> Contract | None:
         source.columns if source else (),
         rules,
     )
-    history_section = extension.child("history", required=True)
-    key = history_section.texts("key") if history_section else ()
+    history_section = _history_section(extension)
+    key = history_section.texts("key", default=()) if history_section else ()
     history = _history(history_section, columns) if history_section else None
     checks = read_checks(
         CheckedTable(
@@ -148,6 +148,21 @@ def _check_clashes(completion: Completion, root: Section) -> None:
             f"version_{SYSTEM_NAMES[transformation]}, customProperties: [{{property: strandline, "
             f"value: {{transformation: {transformation}}}}}]}}",
         )
+
+
+def _history_section(extension: Section) -> Section | None:
+    """The section of the history, with its key; without one it says how a key is told."""
+    section = extension.child("history")
+    where = section or extension
+    if section is None and extension.has("history"):
+        return None
+    if section is None or not section.has("key"):
+        where.problem(
+            "history" if section is None else "key",
+            "is missing; what identifies a row is not said",
+            "say primaryKey: true of the columns that do, or history: {key: [...]}",
+        )
+    return section
 
 
 def _history(section: Section, columns: Iterable[Column]) -> History:

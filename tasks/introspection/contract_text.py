@@ -79,7 +79,9 @@ def _head(proposal: Proposal) -> Iterator[str]:
     )
     if details.untold:
         yield from _comment(f"Its catalog does not tell: {', '.join(details.untold)}.", "")
-    yield "apiVersion: v3.1.0"
+    listed = any(column.promise and column.promise.values for column in proposal.columns)
+    # The standard has enum since 3.2.0.
+    yield f"apiVersion: {'v3.2.0' if listed else 'v3.1.0'}"
     yield "kind: DataContract"
     yield f"id: {_word(names.contract)}"
     yield "version: 1.0.0"

@@ -64,7 +64,8 @@ def searched(rows, stored, contract, hidden):
     return derived_columns(
         both,
         clear=[f"stored {name}" for name in stored[0] if name not in hidden],
-        parts=PARTS,
+        # A digest is made of columns in the order of their table.
+        parts=[name for name in rows[0] if name in PARTS],
         sensitive=sensitive_sources(contract),
     )
 

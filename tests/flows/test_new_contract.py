@@ -98,7 +98,7 @@ def test_a_table_without_any_time_is_loaded_as_it_is(place, capfd):
 
     assert (told["decisions"], told["load"], told["rows"]) == ([], "full", 2)
     rows = place.table("clinic.insurers").orderBy("code").collect()
-    assert [(row.code, row.label, row.stamped_at, row.is_current) for row in rows] == [
+    assert [(row.code, row.label, row.source_sequence, row.is_current) for row in rows] == [
         ("AAA", "first", None, True), ("BBB", "second", None, False),
     ]  # fmt: skip
     assert all(row.valid_from == row.read_at for row in rows)

@@ -42,7 +42,7 @@ def test_contracts_check_finds_nothing_wrong_with_those_that_come_along():
 
 def test_contracts_check_tells_every_problem_with_file_place_and_suggestion(tmp_path):
     text = (TABLES / "aircraft.yaml").read_text()
-    text = text.replace("{name: upper_trim}", "{name: uper_trim}", 1)
+    text = text.replace("transformation: upper_trim", "transformation: uper_trim", 1)
     (tmp_path / "aircraft.yaml").write_text(text.replace("tracked: [airport,", "tracked: [aiport,"))
 
     people, machine = (

@@ -163,9 +163,12 @@ def _path(options: ContractOptions, table: tuple[str, str]) -> Path:
             found=path.name,
             next_step="Leave --name or the file's name out.",
         )
-    if path.exists() and not options.force:
+    others = [path.with_suffix(each) for each in SUFFIXES if each != path.suffix]
+    there = [each for each in ((path,) if not options.force else ()) if each.exists()]
+    there += [each for each in others if each.exists()]
+    if there:
         raise UsageError(
-            where=str(path),
+            where=str(there[0]),
             expected="no such file",
             found="one, which is kept as it is",
             next_step="Choose another --name or --output, or replace it with --force.",
