@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from contracts.schemas.roles_in_words import DictionaryRole
 
 Folder = Annotated[
-    Path | None, Parameter(help="A folder of contracts; those that come along by default.")
+    Path | None,
+    Parameter(
+        help="A folder of contracts; by default those of the settings, where STRANDLINE_BLOCKS "
+        "says where they are, else those that come along."
+    ),
 ]
 OfSettings = Annotated[
     str | None, Parameter(help="The name of run settings: the contracts that they say.")
@@ -45,6 +49,8 @@ Paths = Annotated[
     ),
 ]
 
+BLOCK_FILE_VARIABLE = "STRANDLINE_BLOCKS"
+"""As `blocks.lookup.block_lookup.VARIABLE`, which needs Prefect."""
 _CONTRACTS = (
     Heading("contract"),
     Heading("target"),
@@ -311,12 +317,12 @@ def _named(path: Path, settings: str | None) -> Path:
 def _folder(folder: Path | None, settings: str | None) -> Path:
     if folder is not None:
         return folder
-    if settings is None:
+    if settings is None and not os.environ.get(BLOCK_FILE_VARIABLE):
         return TABLES
-    # Blocks need Prefect, which takes seconds to load: only with --settings.
+    # Blocks need Prefect, which takes seconds to load: only where there are settings.
     from blocks.lookup import block_lookup
 
-    return block_lookup.settings(settings).contracts_directory or TABLES
+    return block_lookup.settings(settings or "default").contracts_directory or TABLES
 
 
 def _dictionary(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 
 import yaml
 
+from blocks.lookup import block_lookup
 from contracts.authoring.contract_json_schema import CONTRACT_SCHEMA
 from contracts.loader import TABLES, contract_of_document, load_contract
 from strandline.command_line import main
+from strandline.commands.contracts import contracts_command
 
 
 def test_a_folder_is_shortened_and_then_stays_as_it_is(tmp_path, capsys):
@@ -68,3 +71,27 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_use(tmp_path, capsys):
 
     assert main(["contracts", "schema", "--output", str(tmp_path / "file")]) == 64
     assert "expected" in capsys.readouterr().err
+
+
+BLOCKS = """
+spark-runtime: {{local: {{driver_memory: 1g}}}}
+lakehouse: {{local: {{warehouse: {folder}/w, embedded_directory: {folder}/p}}}}
+local-key-ring: {{local: {{path: {folder}/k.json, key_encryption_key: {{env: STRANDLINE_KEY}}}}}}
+run-settings:
+  default: {{spark: local, lakehouse: local, key_ring: local, contracts_directory: {folder}/mine}}
+"""
+
+
+def test_where_a_block_file_is_named_its_contracts_are_shown(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mine").mkdir()
+    shutil.copy(TABLES / "aircraft.yaml", tmp_path / "mine")
+    (tmp_path / "blocks.yaml").write_text(BLOCKS.format(folder=tmp_path), encoding="utf-8")
+    key = base64.b64encode(bytes(32)).decode()
+    monkeypatch.setenv("STRANDLINE_KEY", key)
+    monkeypatch.setenv(block_lookup.VARIABLE, str(tmp_path / "blocks.yaml"))
+
+    assert main(["contracts", "list", "--json"]) == 0
+
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert listed["contract"] == "aircraft"
+    assert block_lookup.VARIABLE == contracts_command.BLOCK_FILE_VARIABLE
