@@ -31,8 +31,8 @@ REFUSED = [
     ("double precision", "base", "float", "DOUBLE"),
     ("numeric(10,2)", "base", "double", "DECIMAL(10,2) or VARCHAR"),
     ("numeric(10,2)", "base", "bigint", "DECIMAL(10,2) or VARCHAR"),
-    ("numeric", "base", "double", "VARCHAR"),
-    ("numeric(1000,2)", "base", "double", "VARCHAR"),
+    ("numeric", "base", "double", "DECIMAL(p,s) or VARCHAR"),
+    ("numeric(1000,2)", "base", "double", "DECIMAL(p,s) or VARCHAR"),
     ("timestamp without time zone", "base", "date", "TIMESTAMP or VARCHAR"),
     ("timestamp(3) with time zone", "base", "date", "TIMESTAMP or VARCHAR"),
     # what would have to be guessed
@@ -52,7 +52,7 @@ REFUSED = [
     ("bit(8)", "base", "boolean", "VARCHAR"),
     ("bit varying(8)", "base", "binary", "VARCHAR"),
     ("bit(1)", "base", "binary", "BOOLEAN or VARCHAR"),
-    ("money", "base", "double", "VARCHAR"),
+    ("money", "base", "double", "DECIMAL(p,s) or VARCHAR"),
     ("uuid", "base", "binary", "VARCHAR"),
     ("oid", "base", "int", "BIGINT or VARCHAR"),
     # families, and what nobody here knows
