@@ -5,7 +5,7 @@ Progress and errors go to standard error, the summary to standard output.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from blocks.lookup import block_lookup
 from contracts.errors import StrandlineError
@@ -39,14 +39,19 @@ def load(
     `closing_limit` accepts that a full read closes at most so many keys of each table.
     """
     names = contracts_to_load(contracts, settings)
-    with screen.waiting("Comparing with the sources"):
-        drifted = early_drift(names, settings)
+    drifted: Mapping[str, StrandlineError] = {}
+    if screen.err.is_terminal:
+        # Somebody waits. Where nobody does, the load refuses, and its failure is recorded.
+        with screen.waiting("Comparing with the sources"):
+            drifted = early_drift(names, settings)
     fitting = [name for name in names if name not in drifted]
     outcomes = tuple(TableOutcome(name, None, error) for name, error in drifted.items())
     if fitting:
         with watched_steps(screen, fitting, quiet=verbose), listening(_stop_if_interrupted):
             start_temporary_server()
             outcomes += _load_all(fitting, settings, closing_limit, full=full)
+    places = {name: place for place, name in enumerate(names)}
+    outcomes = tuple(sorted(outcomes, key=lambda each: places.get(each.contract, len(names))))
     failed = [each.error for each in outcomes if each.error is not None]
     if failed:
         end_on_interrupt()

@@ -53,6 +53,7 @@ def test_a_source_that_does_not_fit_is_told_before_anything_is_started(
     blocks["run-settings"]["default"]["contracts_directory"] = str(folder)
     block_file.write_text(yaml.safe_dump(blocks), encoding="utf-8")
     monkeypatch.setenv(block_lookup.VARIABLE, str(block_file))
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # somebody looks at it
     monkeypatch.setattr(run_command, "start_temporary_server", started)
     monkeypatch.setattr(run_command, "load_table", started)
 

@@ -245,10 +245,11 @@ def test_a_part_needs_a_partition_column(contract):
 
 def test_a_column_that_is_missing_or_of_another_type_is_drift(contract):
     table = relation_of(contract)
-    gone = replace(table, columns=table.columns[1:])
+    others = tuple(column for column in table.columns if column.name != "id")
+    gone = replace(table, columns=others)
     changed = RelationColumn(name="id", type="text", kind="base", nullable=True)
 
-    for other in (gone, replace(table, columns=(changed, *table.columns[1:]))):
+    for other in (gone, replace(table, columns=(changed, *others))):
         with pytest.raises(SchemaDriftError, match="a column id"):
             source_query(contract, other)
         with pytest.raises(SchemaDriftError, match="a column id"):
