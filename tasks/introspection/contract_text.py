@@ -10,8 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import yaml
-
+from contracts.authoring.yaml_layout import flow, item_lines
 from contracts.loader.complete_contract import SYSTEM_NAMES
 from contracts.model import Classification
 from contracts.model.database_type_names import family, spark_type
@@ -27,6 +26,7 @@ _PROPERTY = " " * 6
 _ENTRY = " " * 8
 _ENCRYPT = "encrypt"
 _OVERLAP = "1 hour"
+_TWO = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _head(proposal: Proposal) -> Iterator[str]:
     owner, of = details.owner, "the table's owner in the database"
     if not owner:
         owner, of = names.connection, "the block: name who owns the table"
-    yield f"team: {_flow({'name': owner})}  # {of}"
+    yield f"team: {flow({'name': owner})}  # {of}"
 
 
 def _properties(proposal: Proposal) -> Iterator[str]:
@@ -195,12 +195,9 @@ def _quality(proposal: Proposal) -> Iterator[str]:
     if proposal.conditions:
         yield "    quality:"
     for name, condition in proposal.conditions.items():
-        yield f"      - id: {_word(name)}"
-        yield "        type: custom"
-        yield "        engine: strandline"
-        yield "        severity: error"
         rule = {"rule": "condition", "arguments": {"then": condition}}
-        yield f"        implementation: {_flow(rule)}"
+        check = {"id": name, "type": "custom", "engine": "strandline", "severity": "error"}
+        yield from item_lines({**check, "implementation": rule}, _PROPERTY)
     if proposal.untranslated:
         yield from _comment(
             f"Not translated exactly, so left out: {', '.join(proposal.untranslated)}.", "    "
@@ -214,7 +211,7 @@ def _protection(proposal: Proposal) -> Iterator[str]:
         yield f"{_PROPERTY}# How columns are stored that say no protection: docs/protection.md."
         yield f"{_PROPERTY}protection:"
     for each in used:
-        yield f"{_ENTRY}{each}: {_flow(_ENCRYPT)}"
+        yield f"{_ENTRY}{each}: {flow(_ENCRYPT)}"
 
 
 def _privacy(proposal: Proposal) -> Iterator[str]:
@@ -264,7 +261,7 @@ def _source(proposal: Proposal) -> Iterator[str]:
         yield from _comment("Those of which the columns above do not say all.", _ENTRY)
         yield f"{_ENTRY}columns:"
     for column in said:
-        yield f"{_ENTRY}  - {_flow(_source_column(column))}"
+        yield f"{_ENTRY}  - {flow(_source_column(column))}"
     for left in proposal.left_out:
         yield from _comment(f"Left out: {left.name} ({left.declared}): {left.why}.", _ENTRY)
 
@@ -323,16 +320,20 @@ def _item(
     for text in decisions:
         yield f"{_PROPERTY}{DECIDE}{_plain(text)}"
     note = _plain("; ".join(notes))
-    line = f"{_PROPERTY}- {_flow(entry)}"
-    if len(line) <= _WIDTH and not later:
-        yield from _with_note(line, note, _PROPERTY)
+    lines = [*item_lines(entry, _PROPERTY)]
+    if not later and len(lines) == 1:
+        yield from _with_note(lines[0], note, _PROPERTY)
+        return
+    if not later and len(lines) == _TWO:
+        yield from _comment(note, _PROPERTY)
+        yield from lines
         return
     for number, (name, value) in enumerate(entry.items()):
         lead = f"{_PROPERTY}- " if number == 0 else _ENTRY
-        text = f"{lead}{name}: {_flow(value)}"
+        text = f"{lead}{name}: {flow(value)}"
         yield from _with_note(text, note, _PROPERTY) if number == 0 else (text,)
     if later:
-        reference = _plain(_flow([{"to": later}]))
+        reference = _plain(flow([{"to": later}]))
         yield f"{_ENTRY}# relationships: {reference}  # once that table has a contract"
 
 
@@ -347,7 +348,7 @@ def _with_note(line: str, note: str, indent: str) -> Iterator[str]:
 
 
 def _entry(name: str, value: object, indent: str, note: str = "") -> Iterator[str]:
-    yield from _with_note(f"{indent}{name}: {_flow(value)}", _plain(note), indent)
+    yield from _with_note(f"{indent}{name}: {flow(value)}", _plain(note), indent)
 
 
 def _comment(text: str, indent: str) -> Iterable[str]:
@@ -371,12 +372,5 @@ def _ours(value: Mapping[str, object]) -> list[dict[str, object]]:
     return [{"property": "strandline", "value": dict(value)}]
 
 
-def _flow(value: object) -> str:
-    text: str = yaml.safe_dump(
-        value, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False
-    )
-    return text.removesuffix("...\n").strip()
-
-
 def _word(text: str) -> str:
-    return _flow(text)
+    return flow(text)

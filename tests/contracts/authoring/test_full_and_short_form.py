@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 from datacontract.data_contract import DataContract
+from hypothesis import given
 
 from contracts.authoring.full_contract import full_document, full_text
 from contracts.authoring.shorten_contract import shortened
 from contracts.loader import TABLES, contract_of_document, load_contract, problems
+from tests.contracts.loader.test_fuzz import FUZZ, PlainDumper, damages
 
 SHIPPED = sorted(TABLES.glob("*.yaml"))
 LONG = sorted((Path(__file__).parents[1] / "long_form").glob("*.yaml"))
@@ -265,3 +267,17 @@ def test_nothing_of_the_document_is_changed_by_making_it_full():
     full_document(document, contract_of_document(document, "customers"))
 
     assert document == before
+
+
+@FUZZ
+@given(damaged=damages(yaml.safe_load(documented())))
+def test_whatever_a_contract_says_both_forms_mean_the_same(damaged):
+    text = yaml.dump(damaged.document, Dumper=PlainDumper, allow_unicode=True, sort_keys=False)
+    contract = loaded(text, "customers")
+
+    if contract is None:
+        assert shortened(text, "customers") == text
+        return
+    short = shortened(text, "customers")
+    assert ordered(loaded(short, "customers")) == ordered(contract)
+    assert loaded(full_of(text, "customers"), "customers") == contract

@@ -13,6 +13,8 @@ from datacontract.data_contract import DataContract
 
 from blocks.lookup import block_lookup
 from blocks.source_database import SourceDatabase
+from contracts.authoring.contract_json_schema import CONTRACT_SCHEMA
+from contracts.authoring.shorten_contract import shortened
 from contracts.loader import load_contract, problems
 from contracts.model import Absence, LoadKind, SourceKind
 from strandline.command_line import main
@@ -250,6 +252,26 @@ def test_the_standards_own_linter_accepts_what_is_written(tmp_path, new):
     ).lint()
 
     assert [check.reason for check in run.checks if check.result != "passed"] == []
+
+
+@pytest.mark.parametrize("table", ["orders", "people", "stamped", "price_log", "measured", "pairs"])
+def test_what_is_written_is_the_short_form(new, table):
+    _, contract, text = new(f"crm.{table}")
+
+    short = shortened(text, contract.name)
+
+    # A key or a type that a comment is about stays as it is, and so does a line of its own.
+    assert len(text.splitlines()) - len(short.splitlines()) <= 3
+    assert "transformation: {" not in text.replace("transformation: {name: literal", "")
+    assert yaml.safe_load(text).get("name") is None
+
+
+def test_editors_find_the_schema_that_lies_beside_a_contract(tmp_path, new):
+    (tmp_path / CONTRACT_SCHEMA).touch()
+
+    _, _, text = new("crm.regions")
+
+    assert text.startswith(f"# yaml-language-server: $schema={CONTRACT_SCHEMA}\n# crm.regions of")
 
 
 def test_a_foreign_key_refers_to_the_history_of_its_table_once_there_is_one(new):
