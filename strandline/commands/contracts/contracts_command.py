@@ -123,7 +123,8 @@ def check(*paths: Paths, settings: OfSettings = None, json: AsJson = False) -> i
     named = [_named(path, settings) for path in paths]
     # Beside names, the settings say where the contracts of these names are.
     configured = () if settings is None or named != [*paths] else (_folder(None, settings),)
-    checked = check_paths((*named, *configured) or SHIPPED)
+    chosen = {path.resolve(): path for path in (*named, *configured)}
+    checked = check_paths([*chosen.values()] or SHIPPED)
     broken = [each for each in checked if each.problems]
     problems = sum(len(each.problems) for each in broken)
     notices = sum(len(each.notices) for each in checked)
