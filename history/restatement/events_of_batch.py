@@ -6,6 +6,7 @@ is in a column of the events that a version keeps from the one that opened it.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from history.iceberg.current_snapshot import BATCH_ID, CurrentState, state_of_sn
 from history.iceberg.history_table import exists
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
+from history.model.load_report import REPORT
 from history.model.recorded_source_reads import READ, Read
 from history.planning.event_validation import (
     CONTESTED,
@@ -73,6 +75,26 @@ def read_of_batch(spark: SparkSession, table: str, batch_id: str) -> Read | None
         return None
     text = state_of_snapshot(spark, table, own.snapshot_id).properties.get(READ)
     return None if text is None else Read.from_json(text)
+
+
+def known_again_since(spark: SparkSession, table: str, batch_id: str) -> int:
+    """How many events later batches brought that the table had already, or that lost to others.
+
+    By the counts of their snapshots, as far as they are there.
+    """
+    states = published_states(spark, table)
+    own = state_named(states, batch_id)
+    batches = {
+        each.batch_id for each in states if own is None or each.published_at > own.published_at
+    }
+    summary = F.col("summary")
+    reports = spark.table(f"{table}.snapshots").where(summary[REPORT].isNotNull())
+    told = reports.select(summary[BATCH_ID].alias("batch"), summary[REPORT].alias("report"))
+    found: dict[str, int] = {}
+    for row in told.collect():
+        counts = json.loads(row.report)
+        found[row.batch] = counts.get("repeated", 0) + counts.get("superseded", 0)
+    return sum(rows for batch, rows in found.items() if batch in batches - {batch_id})
 
 
 def contesting_events(

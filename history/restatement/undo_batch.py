@@ -28,27 +28,23 @@ from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.model.load_report import LoadReport
 from history.model.recorded_source_reads import Read
-from history.planning import key_range_pruning
 from history.planning.event_timeline import EventTimeline, checkpoint_timeline
-from history.planning.event_validation import CONTESTED, DELETE, conflict_reason
-from history.planning.key_range_pruning import KeyRange
+from history.planning.event_validation import conflict_reason
 from history.planning.merge_plan import MergePlan, plan_timeline
 from history.planning.scd2_versions import KEPT, MAIN, NEW, mark_unique_instants
 from history.planning.versions_of_batch_keys import (
-    StoredVersions,
-    broadcast_if_small,
-    rows_of_keys,
     stored_versions,
 )
 from history.restatement.events_of_batch import (
     EventsOfBatch,
     batches_of_reads,
-    contesting_events,
     displaced_events,
+    known_again_since,
     observed_again,
     read_of_batch,
     state_before_batch,
 )
+from history.restatement.keys_of_batch import KeysOfBatch
 from history.restatement.rebuild_from_events import (
     BATCH_ENTRIES,
     batch_of,
@@ -59,13 +55,12 @@ from history.restatement.rebuild_from_events import (
     PREFIX as REBUILD_PREFIX,
 )
 from history.restatement.repair_broken_versions import (
-    one_row_per_version,
     rebuild_counts,
     with_repairs,
 )
 from history.schema_evolution.evolve_table import settings_for_rebuild
 from history.spark.checkpoint import Checkpoint, checkpoint, unpersisting
-from history.spark.column_quoting_and_comparison import count_of, named, quoted, same
+from history.spark.column_quoting_and_comparison import named, same
 from history.write_audit_publish import (
     audit_changes,
     publish_changes,
@@ -78,7 +73,7 @@ from history.writing.write_result import WriteResult
 PREFIX = "undo-"
 """How the batch ids of undos begin."""
 
-_LEAVES, _UNDONE_OP = "__leaves", "undone"
+_UNDONE_OP = "undone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,14 +121,16 @@ class UndoReport:
 
 @dataclass(frozen=True, slots=True)
 class UndoResult:
-    """An undo on its branch, ready for `audit_changes` and `publish_changes`.
+    """An undo on its branch, ready for `audit_changes` and `publish_undo`.
 
-    `leaving` has the events that leave, checkpointed, in the event columns and `__op`.
+    `leaving` has the events that leave, in the event columns and `__op`; `undecided` the events
+    that come back and contradict each other, with their reasons; both checkpointed.
     """
 
     written: WriteResult
     report: UndoReport
     leaving: DataFrame
+    undecided: DataFrame
 
 
 def undo(
@@ -168,8 +165,21 @@ def undo(
     batch = undo_batch_of(table, settings, time=time, quarantine=quarantine, watermark=watermark)
     result = write_undo(spark, batch, undone=undone, batch_column=batch_column)
     audit_changes(spark, batch, result.written)
-    report = publish_changes(spark, batch, result.written)
-    return replace(result.report, snapshot_id=report.snapshot_id)
+    return replace(result.report, snapshot_id=publish_undo(spark, batch, result))
+
+
+def publish_undo(spark: SparkSession, batch: Batch, result: UndoResult) -> int | None:
+    """Publish a written undo; returns the snapshot.
+
+    Events that contradict each other without the batch are quarantined before.
+
+    Raises:
+        CommitConflictError: Another writer published first; write the undo anew.
+    """
+    if result.report.refused:
+        columns, _ = event_columns(spark, batch)
+        quarantine_events(spark, batch, result.undecided, columns)
+    return publish_changes(spark, batch, result.written).snapshot_id
 
 
 def undo_batch_of(
@@ -196,7 +206,7 @@ def write_undo(
 ) -> UndoResult:
     """Plan the undo against the published state, and write it to a branch.
 
-    This changes nothing that readers see. Next come `audit_changes` and `publish_changes`.
+    This changes nothing that readers see. Next come `audit_changes` and `publish_undo`.
 
     Args:
         spark: A session with the Iceberg extensions.
@@ -214,7 +224,7 @@ def write_undo(
     own = EventsOfBatch(id=undone, column=batch_column, read_at=None if read is None else read.at)
     before = state_before_batch(spark, batch.table, undone) if displaced else None
     with unpersisting():
-        found = _Found.of(spark, batch, own, state, schema)
+        found = KeysOfBatch.of(spark, batch, own, state, schema)
         if undone not in state.batches and not found.counts["instants"]:
             raise _unknown(batch.table, undone)
         returned = _returned(spark, batch, own, found, before, state, schema)
@@ -222,8 +232,14 @@ def write_undo(
         timeline = _timeline(found, returned.rows, again.rows, settings)
         planned = _plan(timeline, found, settings, columns)
         counts = planned.counts
-        refused = _refused(spark, batch, timeline, planned)
-        leaving = checkpoint(found.leaving.select(*map(named, columns), "__op"), lasting=True).rows
+        # They are read again before the undo is published, or not at all.
+        leaving = checkpoint(found.leaving.select(*map(named, columns), "__op"), lasting=True)
+        undecided = checkpoint(
+            undecided_events(timeline, settings, columns),
+            {"rows": F.count(F.lit(1))},
+            lasting=True,
+        )
+    contradicting = int(undecided.counts["rows"])
     report = LoadReport(
         batch_id=batch.id,
         snapshot_id=state.snapshot_id,
@@ -250,11 +266,13 @@ def write_undo(
             changed=counts["action_update"] + counts["action_replace"],
             removed=counts["action_remove"],
             kept=planned.keeps,
-            refused=refused,
+            refused={conflict_reason(settings): contradicting} if contradicting else {},
+            repeated_since=known_again_since(spark, batch.table, undone),
             state_before=before is not None,
             surrogate_high_water=written.report.surrogate_high_water,
         ),
-        leaving,
+        leaving.rows,
+        undecided.rows,
     )
 
 
@@ -285,93 +303,11 @@ def _unknown(table: str, undone: str) -> NotFoundError:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the table has of the batch's keys.
-
-    `instants` are key and sequence of its events, and of those that it had contested; `rows` the
-    stored rows of the keys with `_LEAVES`; `contesting` the refused events (`contesting_events`).
-    """
-
-    stored: StoredVersions
-    rows: DataFrame
-    instants: DataFrame
-    contesting: DataFrame | None
-    key_range: KeyRange
-    counts: Mapping[str, int]
-
-    @classmethod
-    def of(
-        cls,
-        spark: SparkSession,
-        batch: Batch,
-        own: EventsOfBatch,
-        state: CurrentState,
-        schema: T.StructType,
-    ) -> _Found:
-        settings, columns = batch.settings, tuple(schema.fieldNames())
-        stored = stored_versions(spark, batch, state, columns, schema)
-        stored = replace(stored, main=with_key_and_sequence(stored.main, settings))
-        contesting = contesting_events(spark, batch, own, schema)
-        at = [named(name) for name in (*settings.key, settings.sequence)]
-        theirs = stored.main.where(own.include(settings)).select(*at)
-        if stored.kept is not None:
-            theirs = theirs.unionByName(stored.kept.where(own.include(settings)).select(*at))
-        if contesting is not None:
-            contesting = checkpoint(contesting).rows
-            theirs = theirs.unionByName(contesting.where("__own").select(*at))
-        bounds = key_range_pruning.key_bounds(settings, schema, F.lit(True))
-        instants = checkpoint(theirs.distinct(), {"instants": F.count(F.lit(1)), **bounds})
-        key_range = key_range_pruning.key_range(settings, instants.counts)
-        count = int(instants.counts["instants"])
-        keys = checkpoint(instants.rows.select(*at[:-1]).distinct(), {"keys": F.count(F.lit(1))})
-        chosen = broadcast_if_small(keys.rows, count)
-
-        def of_keys(frame: DataFrame) -> DataFrame:
-            return rows_of_keys(key_range.filter(frame), chosen, settings)
-
-        rows = one_row_per_version(of_keys(stored.main), settings, columns)
-        if stored.kept is not None:
-            rows = rows.unionByName(of_keys(stored.kept), allowMissingColumns=True)
-        marks = broadcast_if_small(instants.rows.withColumn("__marked", F.lit(True)), count)
-        at_instant = same("f", "k", (*settings.key, settings.sequence))
-        rows = (
-            rows.alias("f")
-            .join(marks.alias("k"), at_instant, "left")
-            .select("f.*", F.col("k.__marked").isNotNull().alias("__marked"))
-        )
-        contested = (F.col("__op") == CONTESTED) & F.col("__marked")
-        rows = rows.withColumn(_LEAVES, own.include(settings) | contested).drop("__marked")
-        computed = checkpoint(rows)
-        leaving = computed.rows.where(_LEAVES).where(F.col("__op") != CONTESTED)
-        told = leaving.groupBy(*at).agg(F.max(F.col("__op") == DELETE).alias("__deletes"))
-        events = told.agg(
-            F.count(F.lit(1)).alias("events"), count_of(F.col("__deletes")).alias("deletes")
-        ).collect()[0]
-        counts = {
-            "instants": count,
-            "keys": int(keys.counts["keys"]),
-            "events": int(events.events),
-            "deletes": int(events.deletes),
-        }
-        return cls(stored, computed.rows, instants.rows, contesting, key_range, counts)
-
-    @property
-    def leaving(self) -> DataFrame:
-        """The stored rows of the batch's events, and the marks of instants that it contested."""
-        return self.rows.where(_LEAVES).drop(_LEAVES)
-
-    @property
-    def staying(self) -> DataFrame:
-        """The other stored rows of the keys."""
-        return self.rows.where(~F.col(_LEAVES)).drop(_LEAVES)
-
-
 def _returned(
     spark: SparkSession,
     batch: Batch,
     own: EventsOfBatch,
-    found: _Found,
+    found: KeysOfBatch,
     before: CurrentState | None,
     state: CurrentState,
     schema: T.StructType,
@@ -392,21 +328,18 @@ def _returned(
     gone = [*state.undone]
     if gone:
         rows = rows.where(~F.coalesce(named(own.column).isin(*gone), F.lit(False)))
-    # What is there already, or comes from both places, is one event.
-    stands = found.staying.select(*map(named, at), F.col("__op"), named(own.column))
-    names = [*at, "__op", own.column]
-    known = F.lit(True)
-    for name in names:
-        known = known & F.col(f"f.{quoted(name)}").eqNullSafe(F.col(f"k.{quoted(name)}"))
-    rows = rows.dropDuplicates(names).alias("f").join(stands.alias("k"), known, "left_anti")
-    return checkpoint(rows, {"rows": F.count(F.lit(1))})
+    # What comes from both places, or is there already, is one event to the plan.
+    found_rows = checkpoint(rows).rows
+    instants = found_rows.select(*map(named, at)).distinct().alias("f")
+    absent = instants.join(found.staying.alias("k"), same("f", "k", at), "left_anti")
+    return Checkpoint(found_rows, {"rows": absent.count()})
 
 
 def _again(
     spark: SparkSession,
     batch: Batch,
     own: EventsOfBatch,
-    found: _Found,
+    found: KeysOfBatch,
     state: CurrentState,
     read: Read | None,
 ) -> Checkpoint:
@@ -423,7 +356,7 @@ def _again(
 
 
 def _timeline(
-    found: _Found, returned: DataFrame, again: DataFrame, settings: HistorySettings
+    found: KeysOfBatch, returned: DataFrame, again: DataFrame, settings: HistorySettings
 ) -> EventTimeline:
     """The events that stay and those that come back, as if each key had late events."""
     no_version = F.lit(None).cast(found.staying.schema["__version"].dataType)
@@ -435,7 +368,7 @@ def _timeline(
 
 def _plan(
     timeline: EventTimeline,
-    found: _Found,
+    found: KeysOfBatch,
     settings: HistorySettings,
     columns: tuple[str, ...],
 ) -> MergePlan:
@@ -481,19 +414,6 @@ def _removals(leaving: DataFrame, settings: HistorySettings, schema: T.StructTyp
 
 def _own_value(name: str, columns: list[str]) -> Column:
     return named(name) if name in columns else F.lit(None)
-
-
-def _refused(
-    spark: SparkSession, batch: Batch, timeline: EventTimeline, planned: MergePlan
-) -> Mapping[str, int]:
-    """Quarantine what contradicts each other without the batch, and count it by reason."""
-    if not (planned.counts["condemned"] or planned.counts["conflicting"]):
-        return {}
-    undecided = checkpoint(
-        undecided_events(timeline, batch.settings, planned.columns), {"rows": F.count(F.lit(1))}
-    )
-    quarantine_events(spark, batch, undecided.rows, planned.columns)
-    return {conflict_reason(batch.settings): int(undecided.counts["rows"])}
 
 
 def _with_properties(batch: Batch, undone: str, read: Read | None, state: CurrentState) -> Batch:
