@@ -189,7 +189,7 @@ def observed_again(
         staying: The other rows of their keys.
         settings: How the table is kept.
         reads: The other reads that were loaded.
-        batches: The batch of each read: `at` and `batch`.
+        batches: The batch of each read (`batches_of_reads`).
         own: The batch.
 
     Returns:
@@ -205,23 +205,20 @@ def observed_again(
     again = found.alias("f").join(
         asked.select(*map(named, at)).alias("k"), same("f", "k", at), "left_anti"
     )
-    joined = again.alias("f").join(
-        F.broadcast(batches.alias("b")), F.col("b.at") == named(settings.sequence), "left"
-    )
-    values = {own.column: F.when(F.col("__op") == UPSERT, F.coalesce("b.batch", named(own.column)))}
-    return joined.select(
-        *[values.get(name, named(name)).alias(name) for name in leaving.columns],
-    )
+    joined = again.join(F.broadcast(batches), F.col("__at") == named(settings.sequence), "left")
+    batch = F.coalesce("__batch", named(own.column))
+    values = {own.column: F.when(F.col("__op") == UPSERT, batch)}
+    return joined.select(*[values.get(name, named(name)).alias(name) for name in leaving.columns])
 
 
 def batches_of_reads(spark: SparkSession, table: str) -> DataFrame:
-    """`at` and `batch` of the reads whose snapshots are there; a batch may have none."""
+    """`__at` and `__batch` of the reads whose snapshots are there; a batch may have none."""
     summary = F.col("summary")
     rows = spark.table(f"{table}.snapshots").where(summary[READ].isNotNull())
     told = rows.select(
-        F.get_json_object(summary[READ], "$.at").cast("timestamp").alias("at"),
+        F.get_json_object(summary[READ], "$.at").cast("timestamp").alias("__at"),
         summary[BATCH_ID].alias("batch"),
         "committed_at",
     )
     # Upkeep repeats the entries of the newest batch in its own snapshots.
-    return told.groupBy("at").agg(F.min_by("batch", "committed_at").alias("batch"))
+    return told.groupBy("__at").agg(F.min_by("batch", "committed_at").alias("__batch"))

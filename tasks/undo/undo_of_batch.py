@@ -203,8 +203,9 @@ def _batch_column(contract: Contract) -> str:
             where=contract.name,
             expected="a column that is filled by `batch_id`, which names the batch of each event",
             found="none",
-            next_step="Without it nobody can tell which events a batch brought. `strandline diff` shows "
-            "what each batch changed; `strandline verify --repair` loads what the source has.",
+            next_step="Without it nobody can tell which events a batch brought. `strandline "
+            "diff` shows what each batch changed; `strandline verify --repair` loads what the "
+            "source has.",
         )
     return column.name
 
