@@ -21,9 +21,11 @@ from history.iceberg.current_snapshot import (
     UNDONE_READ,
     WATERMARK,
     CurrentState,
+    current_state,
     is_strandline_property,
 )
-from history.iceberg.history_table import ensure_table
+from history.iceberg.history_table import ensure_table, kept_events
+from history.iceberg.read_snapshot import rows_at
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.model.load_report import LoadReport
@@ -274,6 +276,28 @@ def write_undo(
         leaving.rows,
         undecided.rows,
     )
+
+
+def refuse_unknown(spark: SparkSession, batch: Batch, undone: str, batch_column: str) -> None:
+    """Refuse a batch that can't be taken back, before anything else is asked about it.
+
+    Raises:
+        NotFoundError: There is no such table, it has no such batch, or the batch was undone.
+    """
+    event_columns(spark, batch)
+    state = current_state(spark, batch.table)
+    if state is not None:
+        _refuse_undone(batch.table, undone, state)
+        if undone in state.batches:
+            return
+        kept = state.kept_snapshot
+        tables = [(batch.table, state.snapshot_id)]
+        tables += [] if kept is None else [(kept_events(batch.table), kept)]
+        for table, snapshot_id in tables:
+            rows = rows_at(spark, table, snapshot_id)
+            if not rows.where(named(batch_column) == undone).isEmpty():
+                return
+    raise _unknown(batch.table, undone)
 
 
 def _refuse_undone(table: str, undone: str, state: CurrentState) -> None:

@@ -25,6 +25,7 @@ from history.iceberg.current_snapshot import CurrentState, current_state
 from history.restatement.undo_batch import (
     UndoResult,
     publish_undo,
+    refuse_unknown,
     undo_batch_of,
     write_undo,
 )
@@ -123,6 +124,7 @@ def drafted(
             record_unrecorded(run)
             state = current_state(spark, batch.table)
             _finish_stopped(run, state, undone, keep=keep_watermark)
+            refuse_unknown(spark, batch, undone, _batch_column(contract))
             after = watermark_after(run, contract, state, undone, keep=keep_watermark)
             name = f"{contract.name} {contract.version}"
             properties = batch_properties(state, name, actor=current_actor())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import functions as F
 
@@ -71,11 +71,13 @@ def _recorded_before(run: Run, undone: str) -> str | None:
     if exists(run.spark, ledger):
         ended = F.col("state").isin(PUBLISHED, UNCHANGED)
         rows = run.spark.table(ledger).where((F.col("target_table") == run.target) & ended)
-        runs = rows.select("batch_id", "watermark").orderBy("end_time").collect()
+        micros = F.unix_micros("watermark").alias("micros")
+        runs = rows.select("batch_id", micros).orderBy("end_time").collect()
         names = [row.batch_id for row in runs]
         if undone in names:
             at = names.index(undone)
-            return runs[at - 1].watermark if at else None
+            before = runs[at - 1].micros if at else None
+            return None if before is None else _text(before)
     raise NotFoundError(
         where=f"{run.target}, batch {undone}",
         expected="how far the source had been read before the batch",
@@ -83,3 +85,7 @@ def _recorded_before(run: Run, undone: str) -> str | None:
         next_step="Add --keep-watermark, and then `strandline verify --repair`, which loads what "
         "the source has. Nothing was changed.",
     )
+
+
+def _text(micros: int) -> str:
+    return (datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)).isoformat()
