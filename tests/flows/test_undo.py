@@ -13,6 +13,7 @@ from flows.load_table import load_table
 from history.iceberg.current_snapshot import WATERMARK, current_state
 from strandline.command_line import main
 from tasks.lifecycle.table_lock import table_lock
+from tasks.undo import undo_of_batch
 from tests.flows.readings import AFTER_BOTH, CANARY, FIRST, SECOND, versions
 from tests.flows.state_contracts import write_contract
 
@@ -115,14 +116,23 @@ def test_with_the_watermark_kept_the_source_is_not_read_again(readings, undo):
     assert second in {row.batch_id for row in readings.table(TARGET).collect()}
 
 
-def test_what_a_batch_had_settled_is_held_again(readings, undo):
+def test_what_a_batch_had_settled_is_held_again_also_by_a_command_that_was_stopped(
+    readings, undo, monkeypatch
+):
     loaded(readings, *FIRST)
     mended = loaded(readings, (4, "South", CANARY, "60.00", "IN", "2024-01-02 12:00", None))
     assert (json.dumps({"patient": 4}, separators=(",", ":")), "mended") in settled(readings)
 
-    done = json.loads(undo("--batch", mended, "--yes", "--json").out)
+    def stop(*_args, **_kwargs):
+        raise KeyboardInterrupt
 
-    assert done["quarantine"]["held_again"] == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(undo_of_batch, "settle_undone", stop)
+        assert undo("--batch", mended, "--yes").code == 130
+    assert versions(readings) == AFTER_FIRST
+    assert (json.dumps({"patient": 4}, separators=(",", ":")), "mended") in settled(readings)
+
+    assert "undone already" in undo("--batch", mended, "--yes").err
     assert {how for _, how in settled(readings)} == {None}
     assert versions(readings) == AFTER_FIRST
 
