@@ -16,6 +16,7 @@ from pyspark.sql import types as T
 
 from history.iceberg.current_snapshot import BATCH_ID, CurrentState, state_of_snapshot
 from history.iceberg.history_table import exists
+from history.iceberg.table_metadata import table_metadata
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.model.load_report import REPORT
@@ -87,13 +88,12 @@ def known_again_since(spark: SparkSession, table: str, batch_id: str) -> int:
     batches = {
         each.batch_id for each in states if own is None or each.published_at > own.published_at
     }
-    summary = F.col("summary")
-    reports = spark.table(f"{table}.snapshots").where(summary[REPORT].isNotNull())
-    told = reports.select(summary[BATCH_ID].alias("batch"), summary[REPORT].alias("report"))
     found: dict[str, int] = {}
-    for row in told.collect():
-        counts = json.loads(row.report)
-        found[row.batch] = counts.get("repeated", 0) + counts.get("superseded", 0)
+    for snapshot in table_metadata(spark, table).snapshots.values():
+        name, report = snapshot.summary.get(BATCH_ID), snapshot.summary.get(REPORT)
+        if name is not None and report is not None:
+            counts = json.loads(report)
+            found[name] = counts.get("repeated", 0) + counts.get("superseded", 0)
     return sum(rows for batch, rows in found.items() if batch in batches - {batch_id})
 
 
