@@ -39,8 +39,8 @@ _LAKE = (
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
 _COMMANDS = (
-    *_LAKE, "quarantine", "undo", "source", "hold", "audit", "keys", *_SERVER, "alerts",
-    "contracts",
+    *_LAKE, "quarantine", "lineage", "undo", "source", "hold", "audit", "keys", *_SERVER,
+    "alerts", "contracts",
 )  # fmt: skip
 
 
@@ -60,6 +60,12 @@ app.command(
     "strandline.commands.quarantine.quarantine_command:app",
     name="quarantine",
     help="Show the rows that were refused, and decide about them.",
+    sort_key=_LAKE.index("runs"),
+)
+app.command(
+    "strandline.commands.lineage.lineage_command:app",
+    name="lineage",
+    help="Show where a table's columns come from, and one version's way back.",
     sort_key=_LAKE.index("runs"),
 )
 app.command(

@@ -102,7 +102,7 @@ KEYS: tuple[Key, ...] = (
     *_keys(_COLUMN, REFUSED, ("map",), "say each value as a column"),
     *_keys(_COLUMN, _LEDGER, ("properties", "items")),
     *_prose(_COLUMN, "primaryKeyPosition", "businessName", "deprecated", "synonyms", "examples"),
-    *_keys(_COLUMN, "contracts.schemas.column_lineage", ("transformLogic",)),
+    *_keys(_COLUMN, _COLUMNS, ("transformLogic",)),
     *_prose(_COLUMN, "semanticType", "transformDescription"),
     *_prose(_COLUMN, "id", "tags", "authoritativeDefinitions"),
     *_keys(_QUALITY, _CHECKS, ("type", "engine", "implementation")),
