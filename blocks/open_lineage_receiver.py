@@ -37,8 +37,10 @@ class OpenLineageReceiver(Block):
     _documentation_url: ClassVar[HttpUrl] = BLOCK_DOCUMENTATION
     _logo_url: ClassVar[HttpUrl] = STORAGE_LOGO
 
-    url: HttpUrl | None = Field(
-        default=None, description="The receiver's address, without the path of its endpoint."
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]",
+        description="The receiver's address, without the path of its endpoint.",
     )
     endpoint: str = Field(
         default="api/v1/lineage", description="The path to which events are posted."
@@ -75,7 +77,7 @@ class OpenLineageReceiver(Block):
         if self.api_key is not None:
             auth = {"auth": {"type": "api_key", "apiKey": self.api_key.get_secret_value()}}
         settings = {
-            "url": str(self.url),
+            "url": self.url,
             "endpoint": self.endpoint,
             "timeout": self.timeout_seconds,
             "retry": {"total": 0},

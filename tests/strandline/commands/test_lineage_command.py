@@ -8,7 +8,7 @@ import pytest
 from blocks.lookup import block_lookup
 from strandline.command_line import main
 from tasks.run.run_context import ledger_table
-from tests.strandline.examples import AIRCRAFT, day
+from tests.strandline.examples import AIRCRAFT, NOW, day
 from tests.strandline.lakes import append, create_ledgers, flight, load_events, run_settings_in
 
 TARGET = "traced.target_schema.aircraft"
@@ -26,17 +26,24 @@ def lake(spark, postgres, tmp_path_factory):
     load_events(session, AIRCRAFT, TARGET, later, batch_id="b2")
     create_ledgers(session, "traced.governance", "run_metrics", "data_lineage")
     number = session.table(TARGET).where("batch_id = 'b2' AND tail_number = 'N1'").first()
-    append(
-        session,
-        ledger_table(settings, "data_lineage"),
-        [{"target_table": TARGET, "record_id": number.surrogate_key, "lineage_id": 4711}],
-    )
-    append(
-        session,
-        ledger_table(settings, "run_metrics"),
-        [{"target_table": TARGET, "batch_id": "b2", "state": "published", "job_id": "run-2",
-          "start_time": day(4)}],
-    )  # fmt: skip
+    usual = {"target_table": TARGET, "batch_id": "b2"}
+    entry = {
+        **usual,
+        "record_id": number.surrogate_key,
+        "lineage_id": 4711,
+        "source_table": "aircraft",
+        "processed_timestamp": NOW,
+    }
+    append(session, ledger_table(settings, "data_lineage"), [entry])
+    run = {
+        **usual,
+        "job_id": "run-2",
+        "contract": "aircraft",
+        "state": "published",
+        "start_time": NOW,
+        "end_time": NOW,
+    }
+    append(session, ledger_table(settings, "run_metrics"), [run])
     return block_lookup.save_local(folder / "blocks.yaml", ("default", settings))
 
 
