@@ -102,6 +102,7 @@ def test_a_batch_is_shown_then_taken_back_and_comes_again_with_the_next_load(rea
     assert [how for _, how in settled(readings)].count(None) == 2
 
 
+@pytest.mark.nightly
 def test_with_the_watermark_kept_the_source_is_not_read_again(readings, undo):
     first, second = loaded(readings, *FIRST), loaded(readings, *SECOND)
 
@@ -116,6 +117,7 @@ def test_with_the_watermark_kept_the_source_is_not_read_again(readings, undo):
     assert second in {row.batch_id for row in readings.table(TARGET).collect()}
 
 
+@pytest.mark.nightly
 def test_what_a_batch_had_settled_is_held_again_also_by_a_command_that_was_stopped(
     readings, undo, monkeypatch
 ):

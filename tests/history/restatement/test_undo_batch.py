@@ -132,14 +132,15 @@ def test_each_batch_of_random_histories_taken_back_leaves_those_of_the_others(
     spark: SparkSession, lake_namespace: str, record_property
 ):
     table = f"{lake_namespace}.t"
-    examples = drawn(BY_BATCH, 250 if AT_NIGHT else 24, batches=BATCHES)
+    examples = drawn(BY_BATCH, 250 if AT_NIGHT else 40, batches=BATCHES)
     lots = [lot for number, each in enumerate(examples) for lot in in_batches(each, number)]
     serials: list[Row] = []
     load(spark, table, lots, "b", serials)
     loaded = current_state(spark, table)
     assert loaded is not None
     compared = 0
-    for undone in range(BATCHES):
+    chosen = range(BATCHES) if AT_NIGHT else (1,)
+    for undone in chosen:
         exact = {lot for lot, batches in enumerate(lots) if not is_forgotten(batches, undone)}
         compared += len(exact)
         report = undo(
@@ -160,7 +161,7 @@ def test_each_batch_of_random_histories_taken_back_leaves_those_of_the_others(
         assert not bad, f"{len(bad)} differ, such as {min(bad, key=len)}"
         catalog, _, name = table.partition(".")
         spark.sql(f"CALL {catalog}.system.rollback_to_snapshot('{name}', {loaded.snapshot_id})")
-    assert compared > len(lots)
+    assert compared * 2 > len(lots) * len(chosen)
     record_property("examples", len(examples))
     record_property("histories", compared)
 
@@ -229,6 +230,7 @@ def test_what_a_batch_had_displaced_and_overwritten_comes_back(
     assert bring(spark, table, "d", (4, 1, "Nice")).opened == 1
 
 
+@pytest.mark.nightly
 def test_batches_are_taken_back_one_after_the_other_in_any_order(
     spark: SparkSession, lake_namespace: str
 ):
@@ -253,6 +255,7 @@ def test_batches_are_taken_back_one_after_the_other_in_any_order(
             take_back(spark, table, batch)
 
 
+@pytest.mark.nightly
 def test_without_older_states_what_is_stored_leaves_and_the_report_says_what_is_not_known(
     spark: SparkSession, lake_namespace: str
 ):
