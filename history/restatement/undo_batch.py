@@ -32,7 +32,7 @@ from history.model.load_report import LoadReport
 from history.model.recorded_source_reads import Read
 from history.planning.event_timeline import EventTimeline, checkpoint_timeline
 from history.planning.event_validation import conflict_reason
-from history.planning.merge_plan import MergePlan, plan_timeline
+from history.planning.merge_plan import MergePlan, plan_timeline, undecided_events
 from history.planning.scd2_versions import KEPT, MAIN, NEW, mark_unique_instants
 from history.planning.versions_of_batch_keys import (
     stored_versions,
@@ -66,10 +66,9 @@ from history.spark.column_quoting_and_comparison import named, same
 from history.write_audit_publish import (
     audit_changes,
     publish_changes,
-    quarantine_events,
-    undecided_events,
     write_plan_to_branch,
 )
+from history.writing.quarantine_table import quarantine_events
 from history.writing.write_result import WriteResult
 
 PREFIX = "undo-"
