@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, HttpUrl, SerializeAsAny, field_validator
 from blocks.key_rings.key_ring import KeyRing
 from blocks.key_rings.key_ring_types import key_ring_of
 from blocks.lakehouse import Lakehouse
+from blocks.open_lineage_receiver import OpenLineageReceiver
 from blocks.prefect_ui.block_type_descriptions import BLOCK_DOCUMENTATION, STORAGE_LOGO
 from blocks.spark_runtime import SparkRuntime
 
@@ -81,6 +82,10 @@ class RunSettings(Block):
         default=10,
         ge=1,
         description="How many of a table's newest batches upkeep keeps, however old they are.",
+    )
+
+    open_lineage: OpenLineageReceiver | None = Field(
+        default=None, description="Who is sent OpenLineage events of the runs; nobody without it."
     )
 
     @field_validator("key_ring", mode="before")

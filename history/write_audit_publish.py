@@ -378,7 +378,8 @@ def write_plan_to_branch(
         files_written=changes.files,
         bytes_written=changes.size,
     )
-    after = CurrentState(
+    after = replace(
+        state,
         snapshot_id=changes.head,
         rows=state.rows + changes.appended,
         properties={
@@ -386,7 +387,6 @@ def write_plan_to_branch(
         },
         batches=state.batches | {batch.id},
         reads=state.reads if batch.read is None else sorted_reads((*state.reads, batch.read)),
-        is_whole=state.is_whole,
     )
     is_newest = batch.read is not None and not state.has_read_after(batch.read)
     return WriteResult(report, AuditEvidence(planned, changes, after, is_newest_read=is_newest))

@@ -39,7 +39,8 @@ _LAKE = (
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
 _COMMANDS = (
-    *_LAKE, "quarantine", "source", "hold", "audit", "keys", *_SERVER, "alerts", "contracts",
+    *_LAKE, "quarantine", "lineage", "undo", "source", "hold", "audit", "keys", *_SERVER,
+    "alerts", "contracts",
 )  # fmt: skip
 
 
@@ -60,6 +61,18 @@ app.command(
     name="quarantine",
     help="Show the rows that were refused, and decide about them.",
     sort_key=_LAKE.index("runs"),
+)
+app.command(
+    "strandline.commands.lineage.lineage_command:app",
+    name="lineage",
+    help="Show where a table's columns come from, and one version's way back.",
+    sort_key=_LAKE.index("runs"),
+)
+app.command(
+    "strandline.commands.undo.undo_command:app",
+    name="undo",
+    help="Take a batch back: the history as if it had never been loaded.",
+    sort_key=_LAKE.index("rebuild"),
 )
 app.command(
     "strandline.commands.retention.hold_command:app",

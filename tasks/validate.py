@@ -13,6 +13,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.errors import QualityGateError
+from history.iceberg.current_snapshot import current_state
+from history.iceberg.history_table import exists
 from history.writing.quarantine_table import (
     SOURCE_FORM,
     append_to_quarantine,
@@ -95,7 +97,7 @@ def _batch_findings(
     measures, past = contract.stage.measures, PastBatches()
     if needs_past(measures) or contract.anomalies is not None:
         ledger = run.spark.table(run.ledger(QUALITY_FINDINGS))
-        past = past_batches(ledger, run.target, without=run.batch_id)
+        past = past_batches(ledger, run.target, without={run.batch_id, *_undone(run)})
     found: list[Finding] = [_with_model_change(each, staged, past) for each in staged.findings]
     if staged.facts is not None:
         hours = contract.freshness_hours
@@ -103,6 +105,12 @@ def _batch_findings(
     if contract.anomalies is not None:
         found += past_run_findings(staged.judged, staged.findings, past.figures, at)
     return tuple(found)
+
+
+def _undone(run: Run) -> frozenset[str]:
+    """The batches that were taken back: they are no measure of later ones."""
+    state = current_state(run.spark, run.target) if exists(run.spark, run.target) else None
+    return frozenset() if state is None else state.undone
 
 
 def _with_model_change(finding: Finding, staged: StagedBatch, past: PastBatches) -> Finding:

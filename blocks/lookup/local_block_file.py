@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from blocks.key_rings.key_ring_types import key_ring_types
 from blocks.lakehouse import Lakehouse
+from blocks.open_lineage_receiver import OpenLineageReceiver
 from blocks.operating_system.owner_only_file import write_private
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
@@ -35,6 +36,7 @@ TYPES: Mapping[str, type[Block]] = {
     "lakehouse": Lakehouse,
     "spark-runtime": SparkRuntime,
     **key_ring_types(),
+    "open-lineage-receiver": OpenLineageReceiver,
     "run-settings": RunSettings,
 }
 """Block types by their name in the file, nested ones before those that contain them."""

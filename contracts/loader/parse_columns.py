@@ -96,6 +96,7 @@ def _target_column(
         lineage=extension.flag("lineage", default=False),
         critical=section.flag("criticalDataElement", default=False),
         description=_description(section, sources, transformation, relation, described),
+        transform_logic=section.text("transformLogic", default=""),
     )
 
 

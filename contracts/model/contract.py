@@ -146,6 +146,7 @@ class Column:
     specification writes it. `sources` are source column names; empty for a column that Strandline
     generates. `critical`: few of its values may be null. `protected_by_rule` is the classification
     whose rule gave the column its protection; None: its own word did, or it has none.
+    `transform_logic` is what the contract says of the transformation in its own words.
     """
 
     name: str
@@ -160,6 +161,7 @@ class Column:
     lineage: bool = False
     critical: bool = False
     description: str = ""
+    transform_logic: str = ""
 
 
 @dataclass(frozen=True, slots=True)

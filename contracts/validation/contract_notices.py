@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from contracts.model import Contract
 from contracts.model.sensitivity import sensitive_sources
+from contracts.schemas.column_lineage import contradicts, expression_of
 from contracts.yaml_reading.problem_report import Problem
 
 
@@ -16,7 +17,7 @@ def notices(contract: Contract, file: str) -> tuple[Problem, ...]:
 
     Also what may show more than the contract says: columns whose names suggest that they are made
     of others, and tokens that show which values are equal. And patterns that mean another thing
-    in another version of Java.
+    in another version of Java, and a `transformLogic` that says something else than is done.
     """
     return (
         *_unsaid_kind(contract, file),
@@ -24,6 +25,7 @@ def notices(contract: Contract, file: str) -> tuple[Problem, ...]:
         *_unsaid_origin(contract, file),
         *_disclosed_equality(contract, file),
         *_patterns_by_version(contract, file),
+        *_contradicted_logic(contract, file),
     )
 
 
@@ -112,4 +114,15 @@ def _patterns_by_version(contract: Contract, file: str) -> Iterator[Problem]:
                 "has a pattern with \\b or \\B, to which letters beyond ASCII are parts of words "
                 "in Java 17, and are not from Java 19 on",
                 "begin the pattern with (?U), or say what stands beside the word",
+            )
+
+
+def _contradicted_logic(contract: Contract, file: str) -> Iterator[Problem]:
+    for position, column in enumerate(contract.columns):
+        if contradicts(contract, column):
+            yield Problem(
+                file,
+                f"schema[0].properties[{position}].transformLogic",
+                f"{column.name} is {expression_of(contract, column)}, by its transformation",
+                "say that, or leave it out: `strandline lineage` shows what is done",
             )

@@ -34,13 +34,22 @@ HIGH_WATER = "strandline.surrogate-high-water"
 KEPT_SNAPSHOT = "strandline.kept-snapshot-id"
 
 
+UNDONE = "strandline.undone"
+"""The entry that names the batch whose events a batch took back."""
+
+
+UNDONE_READ = "strandline.undone-read"
+"""The instant of that batch's read, which the table does not know of any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class CurrentState:
     """The published state of a history table, read from its own snapshots.
 
     `properties` are the Strandline entries of the newest snapshot that has any; `rows` counts the
-    rows in the data files, deleted rows included. `reads` are the recorded ones, by their instants;
-    unless `is_whole`, older snapshots have expired that may have recorded more.
+    rows in the data files, deleted rows included. `reads` are the recorded ones, by their instants,
+    without those of the batches that were `undone`; unless `is_whole`, older snapshots have expired
+    that may have recorded more.
     """
 
     snapshot_id: int
@@ -49,6 +58,7 @@ class CurrentState:
     batches: frozenset[str]
     reads: tuple[Read, ...] = ()
     is_whole: bool = True
+    undone: frozenset[str] = frozenset()
 
     @property
     def high_water(self) -> int:
@@ -93,7 +103,7 @@ def current_state(spark: SparkSession, table: str) -> CurrentState | None:
         return None
     state = _STATES.get((table, current))
     if state is None:
-        state = _read_state(spark, table, current)
+        state = state_of_snapshot(spark, table, current)
         cache_state(table, state)
     return replace(
         state, reads=sorted_reads((*unchanged_reads(properties.get(READS)), *state.reads))
@@ -125,10 +135,14 @@ _STATES: dict[tuple[str, int], CurrentState] = {}
 """States by table and snapshot: neither a snapshot nor its ancestors ever change."""
 
 
-def _read_state(spark: SparkSession, table: str, current: int) -> CurrentState:
+def state_of_snapshot(spark: SparkSession, table: str, current: int) -> CurrentState:
+    """What readers saw when a snapshot was the newest, by its summary and those before it."""
     ancestry = tuple(table_metadata(spark, table).ancestry(current))
     summaries = [each.summary for each in ancestry]
+    undone = frozenset(summary[UNDONE] for summary in summaries if UNDONE in summary)
+    not_read = {summary[UNDONE_READ] for summary in summaries if UNDONE_READ in summary}
     reads = [Read.from_json(summary[READ]) for summary in summaries if READ in summary]
+    reads = [read for read in reads if read.at.isoformat() not in not_read]
     newest = next((summary for summary in summaries if BATCH_ID in summary), {})
     return CurrentState(
         snapshot_id=current,
@@ -137,4 +151,5 @@ def _read_state(spark: SparkSession, table: str, current: int) -> CurrentState:
         batches=frozenset(summary[BATCH_ID] for summary in summaries if BATCH_ID in summary),
         reads=sorted_reads(reads),
         is_whole=ancestry[-1].parent is None,
+        undone=undone,
     )

@@ -62,7 +62,7 @@ Announce = Callable[[str], None]
 PREFIX = "rebuild-"
 """How the batch ids of rebuilds begin."""
 
-_BATCH_ENTRIES = frozenset({BATCH_ID, DIGEST, READ, REPORT, "strandline.pipeline"})
+BATCH_ENTRIES = frozenset({BATCH_ID, DIGEST, READ, REPORT, "strandline.pipeline"})
 """Entries of a snapshot's summary that describe its own batch, and not the table.
 
 The last one describes a pipeline's run: carried over, it would be recorded as another run.
@@ -189,7 +189,7 @@ def write_rebuild(spark: SparkSession, batch: Batch, scope: RebuildScope) -> Reb
     `history.reading.published_snapshots.changed_rows` compares it with the published state.
     Next come `audit_changes` and `publish_rebuild`; for arguments and errors see `rebuild`.
     """
-    columns, schema = _event_columns(spark, batch)
+    columns, schema = event_columns(spark, batch)
     everything = scope.keys is None and scope.since is None
     settings, tracks_others = settings_for_rebuild(
         spark, batch.table, batch.settings, everything=everything
@@ -200,7 +200,7 @@ def write_rebuild(spark: SparkSession, batch: Batch, scope: RebuildScope) -> Reb
         unchanged = LoadReport(batch.id, state.snapshot_id, published=False)
         return _result(replace(unchanged, surrogate_high_water=state.high_water))
     stored = stored_versions(spark, batch, state, columns, schema)
-    stored = replace(stored, main=_with_key_and_sequence(stored.main, settings))
+    stored = replace(stored, main=with_key_and_sequence(stored.main, settings))
     with unpersisting():
         keys, key_range = _chosen_keys(scope, stored, schema, settings)
         timeline = _timeline_of_keys(stored, keys, key_range, settings, columns)
@@ -233,12 +233,12 @@ def publish_rebuild(spark: SparkSession, batch: Batch, rebuilt: RebuildResult) -
     """
     snapshot = publish_changes(spark, batch, rebuilt.written).snapshot_id
     if rebuilt.tracking is not None:
-        columns, _ = _event_columns(spark, batch)
+        columns, _ = event_columns(spark, batch)
         record_tracked(spark, batch.table, rebuilt.tracking, columns)
     return snapshot
 
 
-def _event_columns(spark: SparkSession, batch: Batch) -> tuple[tuple[str, ...], T.StructType]:
+def event_columns(spark: SparkSession, batch: Batch) -> tuple[tuple[str, ...], T.StructType]:
     """The event columns of the table, and their types."""
     settings = batch.settings
     if not exists(spark, batch.table):
@@ -256,7 +256,7 @@ def _event_columns(spark: SparkSession, batch: Batch) -> tuple[tuple[str, ...], 
     return columns, T.StructType(fields)
 
 
-def _with_key_and_sequence(versions: DataFrame, settings: HistorySettings) -> DataFrame:
+def with_key_and_sequence(versions: DataFrame, settings: HistorySettings) -> DataFrame:
     """The rows that have a key and a sequence; others are no events and are ignored."""
     is_identified = F.lit(True)
     for name in (*settings.key, settings.sequence):
@@ -331,7 +331,7 @@ def _with_carried_properties(batch: Batch, state: CurrentState) -> Batch:
     carried = {
         name: value
         for name, value in state.properties.items()
-        if is_strandline_property(name) and name not in _BATCH_ENTRIES
+        if is_strandline_property(name) and name not in BATCH_ENTRIES
     }
     watermark = state.properties.get(WATERMARK)
     return replace(batch, watermark=watermark, properties={**carried, **batch.properties})

@@ -53,7 +53,7 @@ SOURCE_FORM, EVENT_FORM = "source", "event"
 _HISTORY_REASONS = (CONFLICT, CONTESTED, MASS_CLOSING, *VALIDATION_REASONS)
 
 RELEASED, DISCARDED = "released", "discarded"
-MENDED, GONE, REPLACED = "mended", "gone", "replaced"
+MENDED, GONE, REPLACED, UNDONE = "mended", "gone", "replaced", "undone"
 """How a row was settled: into the history; by a person; its source row was mended, or is gone; the
 history refused it in its turn, and keeps it in its own form."""
 

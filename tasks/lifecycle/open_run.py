@@ -27,6 +27,7 @@ from tasks.lifecycle.time_limit import time_limit
 from tasks.observability.emit_prefect_events import source_resource, table_resource
 from tasks.observability.ledger_tables import ensure_namespaces_and_ledgers
 from tasks.observability.lineage_rows import lineage_of
+from tasks.observability.open_lineage.tell_runs import told_as_lineage
 from tasks.observability.resource_usage import UsageWatch
 from tasks.observability.run_metrics import record_failure, record_unrecorded
 from tasks.run.progress_listeners import listening
@@ -81,7 +82,8 @@ def open_run(contract: str, settings: str, *, run_id: str, started: datetime) ->
         limit = time_limit(run.spark, block.table_minutes, where=model.name, tag=run.batch_id)
         times = StepDurations(model.name)
         unexpected = map_unexpected_errors(model.name, block.state_directory)
-        with listening(times), _recorded_if_failed(run, watch), limit as ends_at, unexpected:
+        told = told_as_lineage(run, model)
+        with listening(times), _recorded_if_failed(run, watch), told, limit as ends_at, unexpected:
             yield OpenRun(replace(run, ends_at=ends_at), model, watch, times)
         with map_spark_errors(model.name, "close", publishes=True):
             clear_leftovers(run, published=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.model import Contract
@@ -41,10 +42,22 @@ def append_lineage(run: Run, batch_id: str) -> None:
     recorded = run.spark.table(table).where(F.col("target_table") == run.target)
     if recorded.where(F.col("batch_id") == batch_id).limit(1).collect():
         return
+    opened = run.spark.table(run.target).where(named(lineage.batch_id) == batch_id)
+    append(_rows_of(run, lineage, opened), table)
+
+
+def append_lineage_of_numbers(run: Run, *, after: int) -> None:
+    """Append one row per version whose surrogate key is greater than `after`."""
+    lineage = run.lineage
+    if lineage is not None:
+        opened = run.spark.table(run.target).where(named(lineage.surrogate_key) > after)
+        append(_rows_of(run, lineage, opened), run.ledger("data_lineage"))
+
+
+def _rows_of(run: Run, lineage: Lineage, versions: DataFrame) -> DataFrame:
     batch, record_id = named(lineage.batch_id), named(lineage.surrogate_key)
     score = F.lit(None) if lineage.row_score is None else named(lineage.row_score)
-    opened = run.spark.table(run.target).where(batch == batch_id)
-    rows = opened.select(
+    return versions.select(
         F.xxhash64(F.lit(run.target), record_id).alias("lineage_id"),
         F.lit(run.relation).alias("source_table"),
         F.lit(run.target).alias("target_table"),
@@ -54,4 +67,3 @@ def append_lineage(run: Run, batch_id: str) -> None:
         batch.alias("batch_id"),
         score.alias("data_quality_score"),
     )
-    append(rows, table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -42,15 +42,16 @@ class PastBatches:
     model: AnomalyModel | None = None
 
 
-def past_batches(ledger: DataFrame, target: str, *, without: str) -> PastBatches:
+def past_batches(ledger: DataFrame, target: str, *, without: Collection[str]) -> PastBatches:
     """The newest batches of a table that passed.
 
     Args:
         ledger: The ledger `quality_findings`.
         target: The history table.
-        without: A batch that is left out: the one that is judged, which a retry may find there.
+        without: Batches that are left out: the one that is judged, which a retry may find there,
+            and those that were undone.
     """
-    rows = ledger.where((F.col("target_table") == target) & (F.col("batch_id") != without))
+    rows = ledger.where((F.col("target_table") == target) & ~F.col("batch_id").isin(*without))
     passed = (F.col("grain") == BATCH) & (F.col("outcome") == Outcome.PASSED.value)
     newest = rows.where(passed).select(
         "batch_id", F.row_number().over(Window.orderBy(F.col("judged_at").desc())).alias("__age")

@@ -29,6 +29,7 @@ class Action(StrEnum):
     DISCARD = "discard"
     PUBLISH_BATCH = "publish batch"
     REFUSE_BATCH = "refuse batch"
+    UNDO_BATCH = "undo batch"
     MENDED = "mended"
     GONE = "gone"
 

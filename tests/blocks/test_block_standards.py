@@ -11,12 +11,16 @@ from blocks.key_rings.aws_kms_key_ring import AwsKmsKeyRing
 from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
 from blocks.lookup.local_block_file import TYPES
+from blocks.open_lineage_receiver import OpenLineageReceiver
 from blocks.prefect_ui.block_type_descriptions import KEY_LOGO, STORAGE_LOGO
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
 
-OURS = (SourceDatabase, Lakehouse, SparkRuntime, LocalKeyRing, AwsKmsKeyRing, RunSettings)
+OURS = (
+    *(SourceDatabase, Lakehouse, SparkRuntime, LocalKeyRing, AwsKmsKeyRing, OpenLineageReceiver),
+    RunSettings,
+)
 
 
 def picture(url: str) -> io.BytesIO:

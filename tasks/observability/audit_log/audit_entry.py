@@ -33,6 +33,7 @@ class AuditAction(StrEnum):
     DISCARD = "discard"
     PUBLISH_BATCH = "publish batch"
     REFUSE_BATCH = "refuse batch"
+    UNDO_BATCH = "undo batch"
     SETTLE = "settle"
     CHANGE_CONTRACT = "change contract"
     REBUILD = "rebuild"

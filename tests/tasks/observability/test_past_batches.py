@@ -31,7 +31,7 @@ def test_figures_are_of_the_batches_of_a_table_that_passed_oldest_first(spark):
     ]  # fmt: skip
     ledger = spark.createDataFrame(rows, COLUMNS)
 
-    past = past_batches(ledger, "lake.t", without="this")
+    past = past_batches(ledger, "lake.t", without={"this"})
 
     days = [datetime(2024, 5, day, tzinfo=UTC) for day in (1, 2)]
     assert past.metrics == {("drift.median", "age"): [40.0, 40.0]}

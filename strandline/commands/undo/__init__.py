@@ -1,0 +1,1 @@
+"""`strandline undo`: the history as if a batch had never been loaded."""
