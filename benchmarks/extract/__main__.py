@@ -19,12 +19,13 @@ from typing import Any
 
 import yaml
 
+from benchmarks.commits import ROOT, commit_of
 from benchmarks.extract.measure import CONTRACT, Measured, Peak, Reader
 from benchmarks.extract.results import aims, memory_text, result_rows, table_text
 from benchmarks.extract.subjects import SUBJECTS
 from benchmarks.history.machine import machine
 from benchmarks.load.accounts import Accounts
-from benchmarks.load.builds import ROOT, commit_of, running
+from benchmarks.load.builds import running
 from benchmarks.load.case import Case
 from benchmarks.load.contract import CONNECTION
 from benchmarks.protect.contract import document

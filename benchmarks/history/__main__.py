@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.history.driver import CASES, ROOT, Measured, Plan, measure
+from benchmarks.commits import ROOT, commit_of
+from benchmarks.history.driver import CASES, Measured, Plan, measure
 from benchmarks.history.machine import machine
 from benchmarks.history.plot import draw
 from benchmarks.history.results import result_rows, table_text
@@ -20,6 +21,8 @@ from benchmarks.history.subjects.spark_session import DRIVER_MEMORY, MASTER
 from blocks.spark.java_installation import ensure_java
 
 RESULTS = ROOT / "benchmarks" / "results"
+BEFORE = "613367b"
+"""Before replaced rows were marked by place and first loads planned along one order."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -35,6 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
         runs=options.runs,
         changes=options.changes,
         directory=directory.absolute(),
+        against=_commit(options.against),
         timeout=options.timeout,
     )
     directory.mkdir(parents=True, exist_ok=True)
@@ -64,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cases", help=f"some of {','.join(CASES)}")
     parser.add_argument("--runs", type=int, default=5, help="measured batches per case (5)")
     parser.add_argument("--changes", type=int, default=10_000, help="keys per batch (10000)")
+    parser.add_argument("--against", default=BEFORE, help=f"the earlier commit ({BEFORE})")
     parser.add_argument("--timeout", type=float, default=3600.0, help="seconds per subject, case")
     parser.add_argument("--directory", type=Path, help="for rows, tables, logs; the rows stay")
     parser.add_argument("--output", type=Path, default=RESULTS, help="for history.json and .svg")
@@ -80,12 +85,23 @@ def _chosen(requested: str | None, available: tuple[str, ...]) -> tuple[str, ...
     return names
 
 
+def _commit(reference: str) -> str | None:
+    """The commit of this name; None where the repository lacks it, as in a shallow clone."""
+    try:
+        return commit_of(reference)
+    except SystemExit:
+        if reference != BEFORE:
+            raise
+        return None
+
+
 def _document(plan: Plan, measured: list[Measured]) -> dict[str, Any]:
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "spark": {"master": MASTER, "driver_memory": DRIVER_MEMORY},
         "changes_per_batch": plan.changes,
+        "earlier_commit": plan.against,
         "versions": {each.subject: each.versions for each in measured if each.versions},
         "rows": result_rows(measured),
     }

@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.commits import ROOT, unpack
 from benchmarks.history.cases import DEEP_UP_TO, Case, Outcome
 from benchmarks.history.rows import write_rows
 from benchmarks.history.subject import SUBJECTS, Entry, Environment
 
-ROOT = Path(__file__).parents[2]
 PYTHONS: Mapping[Environment, Path] = {
     "project": Path(sys.executable),
     "peers": ROOT / ".venv-bench" / "bin" / "python",
+    "earlier": Path(sys.executable),
 }
 CASES = ("scattered", "clustered", "deep")
 
@@ -39,6 +40,7 @@ class Plan:
         runs: Measured batches per case; one more is loaded before them, to warm up.
         changes: Changed keys per batch.
         directory: For rows and tables. Rows stay there for the next run, tables do not.
+        against: The commit that the subject `earlier` is of; None: it can't be measured.
         timeout: Seconds after which a subject is stopped, per case.
     """
 
@@ -48,6 +50,7 @@ class Plan:
     runs: int
     changes: int
     directory: Path
+    against: str | None = None
     timeout: float = 3600.0
 
     def rounds(self) -> Iterator[tuple[Case, list[str]]]:
@@ -111,6 +114,9 @@ def _measured(plan: Plan, name: str, case: Case, rows: Path, say: Say) -> Measur
     measured = Measured(name, case)
     if not PYTHONS[entry.environment].exists():
         measured.failed = "its environment is not there; `make bench-history` builds it"
+    elif entry.environment == "earlier" and plan.against is None:
+        measured.failed = "its commit is not there; a clone with all its history has it"
+    if measured.failed is not None:
         say(f"failed: {measured.failed}")
         return measured
     directory = plan.directory / "tables" / f"{name}-{case.name}-{case.keys}"
@@ -134,7 +140,8 @@ def _events(
 ) -> Iterator[dict[str, Any]]:
     rows, directory, log = paths
     reading, writing = os.pipe()
-    command = [str(PYTHONS[entry.environment]), "-m", "benchmarks.history.worker"]
+    # -P: packages come from PYTHONPATH alone.
+    command = [str(PYTHONS[entry.environment]), "-P", "-m", "benchmarks.history.worker"]
     command += ["--subject", name, "--case", case.name, "--keys", str(case.keys)]
     command += ["--changes", str(case.changes), "--batches", str(case.batches)]
     command += ["--rows", str(rows), "--directory", str(directory), "--channel", str(writing)]
@@ -142,7 +149,7 @@ def _events(
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "TZ": "UTC"},
+            env={**os.environ, "TZ": "UTC", "PYTHONPATH": _packages(plan, entry)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -160,6 +167,18 @@ def _events(
     finally:
         watch.cancel()
         _stop(process)
+
+
+def _packages(plan: Plan, entry: Entry) -> str:
+    """Where a subject's packages are: the project's, or those of the earlier commit before them."""
+    if entry.environment != "earlier" or plan.against is None:
+        return str(ROOT)
+    code = plan.directory / "builds" / plan.against
+    if not code.exists():
+        unpack(plan.against, code)
+        # Both are measured by the same code.
+        shutil.rmtree(code / "benchmarks")
+    return f"{code}{os.pathsep}{ROOT}"
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -10,7 +10,7 @@ from typing import Literal, Protocol, cast
 
 from benchmarks.history.cases import Batch, Outcome
 
-Environment = Literal["project", "peers"]
+Environment = Literal["project", "peers", "earlier"]
 
 
 class Subject(Protocol):
@@ -47,7 +47,8 @@ class Entry:
     Attributes:
         title: For tables and plots.
         path: `module:class`; the class is called with a directory.
-        environment: The environment it needs: the project's or the peers'.
+        environment: The environment it needs: the project's, the peers', or the project's with the
+            packages of an earlier commit.
         distributions: The Python packages whose versions belong to the result.
         jars: Maven coordinates that Spark loads for it.
         alone: Whether it runs the cases that compare Strandline with itself.
@@ -74,6 +75,13 @@ DELTA = "io.delta:delta-spark_4.1_2.13:4.4.0"
 SUBJECTS = {
     "strandline": Entry(
         "Strandline", "strandline_load:StrandlineLoad", jars=(ICEBERG, SQLITE), alone=True
+    ),
+    "earlier": Entry(
+        "Strandline, earlier commit",
+        "strandline_load:StrandlineLoad",
+        "earlier",
+        jars=(ICEBERG, SQLITE),
+        alone=True,
     ),
     "iceberg_merge": Entry("Iceberg MERGE", "iceberg_merge:IcebergMerge", jars=(ICEBERG, SQLITE)),
     "delta_recipe": Entry("Delta recipe", "delta_recipe:DeltaRecipe", jars=(DELTA,)),

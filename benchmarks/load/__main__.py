@@ -18,9 +18,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from benchmarks.commits import ROOT, commit_of, unpack
 from benchmarks.history.machine import machine
 from benchmarks.load.accounts import Accounts
-from benchmarks.load.builds import ROOT, Builds, Process, commit_of, running, unpack
+from benchmarks.load.builds import Builds, Process, running
 from benchmarks.load.contract import CONNECTION
 from benchmarks.load.measure import Measured, Plan, measure
 from benchmarks.load.results import result_rows, table_text

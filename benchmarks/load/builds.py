@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +16,8 @@ from typing import Any, Literal
 
 from benchmarks.end_worker import end_worker, kill_worker
 
-__all__ = ["ROOT", "BuildFailedError", "BuildName", "Builds", "Process", "commit_of", "unpack"]
+__all__ = ["BuildFailedError", "BuildName", "Builds", "Process", "running"]
 
-ROOT = Path(__file__).parents[2]
 BuildName = Literal["tree", "base", "peers"]
 _WORKER = Path(__file__).with_name("worker.py")
 _TAIL = 40
@@ -85,33 +83,6 @@ class Builds:
     def in_turn(self, number: int) -> tuple[Process, Process]:
         """Both, and the other one first in the next round: the second finds caches filled."""
         return (self.tree, self.base) if number % 2 else (self.base, self.tree)
-
-
-def commit_of(reference: str) -> str:
-    """The full name of a commit of this repository.
-
-    Raises:
-        SystemExit: There is none of this name.
-    """
-    command = ["git", "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if result.returncode:
-        message = f"there is no commit {reference} in this repository"
-        raise SystemExit(message)
-    return result.stdout.strip()
-
-
-def unpack(commit: str, directory: Path) -> None:
-    """Put the files of a commit into a directory; the repository stays as it is."""
-    directory.mkdir(parents=True)
-    archive = subprocess.run(
-        ["git", "archive", "--format=tar", commit],  # noqa: S607 - git from the user's PATH
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as packed:
-        packed.extractall(directory, filter="data")
 
 
 @contextmanager

@@ -16,9 +16,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from benchmarks.commits import ROOT, commit_of
 from benchmarks.history.machine import machine
 from benchmarks.load.accounts import Accounts
-from benchmarks.load.builds import ROOT, commit_of, running
+from benchmarks.load.builds import running
 from benchmarks.load.case import Case
 from benchmarks.load.contract import CONNECTION
 from benchmarks.protect.contract import PROTECTION

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from pyspark.sql import functions as F
 
+from benchmarks.commits import commit_of
 from benchmarks.load.accounts import SPARK_DIGEST, Accounts, Changed
-from benchmarks.load.builds import commit_of
 from benchmarks.load.case import KINDS, Case
 from benchmarks.load.contract import target, write_contract
 from benchmarks.load.measure import Measured
