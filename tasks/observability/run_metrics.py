@@ -14,7 +14,7 @@ from history.iceberg.current_snapshot import BATCH_ID, WATERMARK, CurrentState, 
 from history.iceberg.history_table import exists
 from history.model.load_report import REPORT
 from tasks.observability.audit_log.audit_of_tables import settle_newest
-from tasks.observability.ledger_tables import append
+from tasks.observability.ledger_tables import append_row
 from tasks.observability.lineage_rows import append_lineage
 from tasks.observability.resource_usage import Usage, UsageWatch
 from tasks.observability.spark_spill import spilled_bytes
@@ -106,10 +106,4 @@ def history_counts(counts: Mapping[str, object]) -> dict[str, object]:
 
 def append_metrics(run: Run, metrics: Mapping[str, object]) -> None:
     """One row, in the ledger's own columns; metrics that a run lacks are null."""
-    table = run.ledger("run_metrics")
-    names = run.spark.table(table).columns
-    row = run.spark.sql(
-        "SELECT " + ", ".join(f":{name} AS {name}" for name in names),
-        {name: metrics.get(name) for name in names},
-    )
-    append(row, table)
+    append_row(run.spark, run.ledger("run_metrics"), metrics)
