@@ -6,12 +6,13 @@ Progress and errors go to standard error, the summary to standard output.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from blocks.lookup import block_lookup
 from contracts.errors import StrandlineError
 from flows.load_table import load_table
 from flows.load_tables import TableOutcome, TablesFailedError, load_tables
-from strandline.commands.temporary_prefect_server import start_temporary_server
+from strandline.commands.temporary_prefect_server import temporary_server
 from strandline.queries.open_lakehouse import contract_of
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import end_on_interrupt
@@ -19,7 +20,7 @@ from strandline.terminal.error_panel import error_data, error_panel
 from strandline.terminal.load_summary import load_data, load_page
 from strandline.terminal.watched_steps import watched_steps
 from tasks.lifecycle.early_drift import early_drift
-from tasks.lifecycle.open_run import contracts_to_load
+from tasks.lifecycle.open_run import contracts_to_load, start_spark
 from tasks.run.progress_listeners import Progress, listening
 from tasks.run.unexpected_errors import map_unexpected_errors
 
@@ -47,8 +48,11 @@ def load(
     fitting = [name for name in names if name not in drifted]
     outcomes = tuple(TableOutcome(name, None, error) for name, error in drifted.items())
     if fitting:
-        with watched_steps(screen, fitting, quiet=verbose), listening(_stop_if_interrupted):
-            start_temporary_server()
+        with (
+            watched_steps(screen, fitting, quiet=verbose),
+            listening(_stop_if_interrupted),
+            temporary_server(meanwhile=lambda: _start_spark(fitting, settings)),
+        ):
             outcomes += _load_all(fitting, settings, closing_limit, full=full)
     places = {name: place for place, name in enumerate(names)}
     outcomes = tuple(sorted(outcomes, key=lambda each: places.get(each.contract, len(names))))
@@ -57,6 +61,12 @@ def load(
         end_on_interrupt()
     _print_outcomes(screen, outcomes, settings)
     return failed[0].exit_code if failed else 0
+
+
+def _start_spark(names: Sequence[str], settings: str) -> None:
+    # What keeps it from starting is told by the load that needs it.
+    with suppress(StrandlineError):
+        start_spark(names, settings)
 
 
 def _load_all(

@@ -9,20 +9,54 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from prefect.server.api.server import SubprocessASGIServer
-from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+    temporary_settings,
+)
+
+__all__ = ["start_temporary_server", "temporary_server"]
+
+
+@contextmanager
+def temporary_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Run the body with the server that Prefect would start by itself, if none is configured.
+
+    Args:
+        meanwhile: Starts what else the body needs, while the server starts. It must leave errors
+            to the body, which meets them again.
+    """
+    if _is_configured():
+        yield
+        return
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        started = thread.submit(start_temporary_server)
+        meanwhile()
+        started.result()
+    # Nobody looks at this server for runs that fell silent, and each flow would end on the next
+    # whole second, when the thread that sends its heartbeat looks up again.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 def start_temporary_server() -> None:
     """Start the server that Prefect would start by itself; nothing if one is configured."""
-    if PREFECT_API_URL.value() or not PREFECT_SERVER_ALLOW_EPHEMERAL_MODE.value():
+    if _is_configured():
         return
     # In a thread of its own: a child inherits the signals that its parent's thread blocks, and
     # meanwhile Ctrl-C still reaches the main thread.
     with ThreadPoolExecutor(max_workers=1) as thread:
         thread.submit(_start).result()
+
+
+def _is_configured() -> bool:
+    return bool(PREFECT_API_URL.value() or not PREFECT_SERVER_ALLOW_EPHEMERAL_MODE.value())
 
 
 def _start() -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from flows.upkeep import UpkeepFailedError, upkeep, upkeep_line
 from history.upkeep.table_upkeep import STEPS, UpkeepReport
-from strandline.commands.temporary_prefect_server import start_temporary_server
+from strandline.commands.temporary_prefect_server import temporary_server
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import end_on_interrupt
 from strandline.terminal.error_panel import error_data, error_panel
@@ -43,9 +43,9 @@ def keep_up(
     """Maintain the contracts, all if none are named; the exit code is that of the first failure."""
     names = known_contracts(contracts, settings) if contracts else all_contracts(settings)
     with watched_steps(screen, names, STEPS, quiet=verbose), listening(_stop_if_interrupted):
-        start_temporary_server()
         try:
-            outcomes = upkeep(list(names), settings, dry_run)
+            with temporary_server():
+                outcomes = upkeep(list(names), settings, dry_run)
         except UpkeepFailedError as error:
             outcomes = error.outcomes
     failed = [each.error for each in outcomes if each.error is not None]

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from contracts.errors import StrandlineError
 from flows.verify_table import verify_table
-from strandline.commands.temporary_prefect_server import start_temporary_server
+from strandline.commands.temporary_prefect_server import temporary_server
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import end_on_interrupt
 from strandline.terminal.number_format import count, many, second
@@ -39,9 +39,8 @@ def verify(screen: CommandOutput, table: str, options: VerifyOptions, *, setting
     """Compare, print, and repair if requested; 0 if they are equal in the end, else 65."""
     (name,) = known_contracts((table,), settings)
     with screen.waiting("Reading the source and the table"), listening(_stop_if_interrupted):
-        start_temporary_server()
         try:
-            with map_unexpected_errors(name):
+            with temporary_server(), map_unexpected_errors(name):
                 result = verify_table(
                     name, settings, options.repair, options.limit, options.closing_limit
                 )

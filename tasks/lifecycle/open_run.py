@@ -163,6 +163,20 @@ def session(settings: RunSettings, *sources: SourceDatabase) -> SparkSession:
     return settings.spark.session(settings.lakehouse, *packages, shared=False)
 
 
+def start_spark(names: Sequence[str], settings: str) -> None:
+    """Start this process's Spark, with the drivers of all sources that the contracts read.
+
+    Raises:
+        StrandlineError: A block, a contract or Spark itself is not as it has to be.
+    """
+    block = block_lookup.settings(settings)
+    models = [find_contract(name, contracts_folder(block)) for name in names]
+    block.lakehouse.check()
+    sources = [block_lookup.source(each.source.connection) for each in models]
+    referenced = (each for model in models for each in _referenced_sources(model))
+    session(block, *sources, *referenced)
+
+
 def _referenced_sources(contract: Contract) -> Iterator[SourceDatabase]:
     """The other databases in which checks look values up."""
     connections = {table.connection for table in referenced_tables(contract).values()}

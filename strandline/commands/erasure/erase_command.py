@@ -16,7 +16,7 @@ from rich.text import Text
 from blocks.lookup import block_lookup
 from contracts.errors import UsageError
 from flows.erase_subjects import erase_subjects, lift_erasures
-from strandline.commands.temporary_prefect_server import start_temporary_server
+from strandline.commands.temporary_prefect_server import temporary_server
 from strandline.queries.open_lakehouse import contract_of
 from strandline.queries.read_subjects import read_subjects
 from strandline.terminal.ask_user import NOT_AGREED, agreed
@@ -133,8 +133,7 @@ def certificate_page(certificate: ErasureCertificate) -> list[RenderableType]:
 
 @contextmanager
 def _prepared(contract: str) -> Iterator[None]:
-    start_temporary_server()
-    with map_unexpected_errors(contract):
+    with temporary_server(), map_unexpected_errors(contract):
         yield
 
 

@@ -12,7 +12,7 @@ from contracts.model.encryption_keys import KeyPurpose
 from contracts.yaml_reading.problem_report import did_you_mean
 from flows.rotate_keys import rotate_keys
 from strandline.commands.keys.show_and_rewrap import status_data
-from strandline.commands.temporary_prefect_server import start_temporary_server
+from strandline.commands.temporary_prefect_server import temporary_server
 from strandline.queries.open_lakehouse import contract_of
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import end_on_interrupt
@@ -38,9 +38,8 @@ def rotate(
         )
     refuse_rotation(contract.target, KeyPurpose(purpose))
     with screen.waiting("Rotating the key"), listening(_stop_if_interrupted):
-        start_temporary_server()
         try:
-            with map_unexpected_errors(contract.name):
+            with temporary_server(), map_unexpected_errors(contract.name):
                 outcome = rotate_keys(contract.name, settings, rewrite)
         except StrandlineError:
             end_on_interrupt()

@@ -19,7 +19,7 @@ from contracts.errors import StrandlineError
 from contracts.model import Contract
 from flows.decisions.publish_batch import publish_held_batch
 from flows.decisions.release_rows import ReleaseSummary, correct_rows, discard_rows, release_rows
-from strandline.commands.temporary_prefect_server import start_temporary_server
+from strandline.commands.temporary_prefect_server import temporary_server
 from strandline.queries.open_lakehouse import contract_of
 from strandline.queries.select_refused_rows import RowSelector, selection_of
 from strandline.terminal.console_output import CommandOutput
@@ -174,9 +174,8 @@ def _prepared(
 @contextmanager
 def _waiting(screen: CommandOutput, contract: str, text: str) -> Iterator[None]:
     with screen.waiting(text), listening(_stop_if_interrupted):
-        start_temporary_server()
         try:
-            with map_unexpected_errors(contract):
+            with temporary_server(), map_unexpected_errors(contract):
                 yield
         except StrandlineError:
             end_on_interrupt()

@@ -16,7 +16,7 @@ from blocks.lookup import block_lookup
 from contracts.errors import StrandlineError, UsageError
 from contracts.model import Contract
 from flows.apply_retention import RetentionFailedError, apply_retention, retention_line
-from strandline.commands.temporary_prefect_server import start_temporary_server
+from strandline.commands.temporary_prefect_server import temporary_server
 from strandline.queries.open_lakehouse import contract_of, open_lakehouse
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import end_on_interrupt
@@ -85,9 +85,8 @@ def _run(
     screen: CommandOutput, contract: Contract, settings: str, *, dry_run: bool
 ) -> RetentionOutcome:
     with screen.waiting("Applying the retention"), listening(_stop_if_interrupted):
-        start_temporary_server()
         try:
-            with map_unexpected_errors(contract.name):
+            with temporary_server(), map_unexpected_errors(contract.name):
                 (outcome,) = apply_retention([contract.name], settings, dry_run)
         except RetentionFailedError as error:
             end_on_interrupt()

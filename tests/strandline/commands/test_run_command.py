@@ -41,7 +41,7 @@ def block_file(tmp_path, postgres):
 def test_a_source_that_does_not_fit_is_told_before_anything_is_started(
     block_file, tmp_path, monkeypatch, capsys
 ):
-    def started():
+    def started(**_):
         pytest.fail("a server was started")
 
     text = (TABLES / "existing_table_1.yaml").read_text(encoding="utf-8")
@@ -54,7 +54,7 @@ def test_a_source_that_does_not_fit_is_told_before_anything_is_started(
     block_file.write_text(yaml.safe_dump(blocks), encoding="utf-8")
     monkeypatch.setenv(block_lookup.VARIABLE, str(block_file))
     monkeypatch.setenv("TTY_COMPATIBLE", "1")  # somebody looks at it
-    monkeypatch.setattr(run_command, "start_temporary_server", started)
+    monkeypatch.setattr(run_command, "temporary_server", started)
     monkeypatch.setattr(run_command, "load_table", started)
 
     assert main(["run", "existing_table_1"]) == SchemaDriftError.exit_code
