@@ -25,6 +25,7 @@ from strandline.commands import history_status_commands
 from strandline.commands.run_command import load
 from strandline.commands.temporary_prefect_server import start_temporary_server
 from strandline.terminal.console_output import CommandOutput
+from tasks.lifecycle.open_run import start_spark
 
 CARRIER = "UA"
 """United: a sixth of the flights, and every flight of its fleet. The tests load all carriers."""
@@ -41,7 +42,7 @@ def run_demo(root: Path) -> int:
         paths = make_demo_paths(root)
     with ThreadPoolExecutor(max_workers=2) as threads:
         threads.submit(start_temporary_server)
-        spark = threads.submit(_start_spark, paths)
+        spark = threads.submit(start_spark, CONTRACTS, "default")
         _first_half(screen, paths.postgres)
         with _step(screen, "Spark and Prefect, started meanwhile"):
             spark.result()
@@ -79,11 +80,6 @@ def advance_source(root: Path) -> int:
     screen = CommandOutput.of()
     _second_half(screen, running_postgres(postgres_directory(root)))
     return 0
-
-
-def _start_spark(paths: DemoPaths) -> None:
-    source = block_lookup.source("source_db_conn")
-    paths.settings.spark.session(paths.settings.lakehouse, *source.packages())
 
 
 def _first_half(screen: CommandOutput, postgres: EmbeddedPostgres) -> None:

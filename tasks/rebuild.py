@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
-from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from contracts.model import Contract
 from history import Batch
@@ -23,7 +22,7 @@ from history.restatement.rebuild_from_events import RebuildResult, batch_of, wri
 from history.restatement.rebuild_scope import RebuildScope
 from history.write_audit_publish import audit_changes
 from tasks.compiler.contract_to_history_settings import history_settings
-from tasks.lifecycle.open_run import run_of
+from tasks.lifecycle.open_run import run_of_batch
 from tasks.observability.audit_log import current_actor
 from tasks.observability.audit_log.audit_of_tables import batch_properties, record_published
 from tasks.observability.run_metrics import is_unrecorded, record_unrecorded
@@ -96,13 +95,4 @@ def _record_last(
 ) -> None:
     if state is None or not is_unrecorded(spark, state, ledger_table(settings, "run_metrics")):
         return
-    run = run_of(
-        contract,
-        settings,
-        block_lookup.source(contract.source.connection),
-        spark,
-        batch_id=batch.id,
-        run_id=batch.id,
-        started=batch.time,
-    )
-    record_unrecorded(run)
+    record_unrecorded(run_of_batch(spark, contract, settings, batch))

@@ -204,7 +204,8 @@ def write_rebuild(spark: SparkSession, batch: Batch, scope: RebuildScope) -> Reb
     with unpersisting():
         keys, key_range = _chosen_keys(scope, stored, schema, settings)
         timeline = _timeline_of_keys(stored, keys, key_range, settings, columns)
-        planned = _plan(timeline, stored, key_range, settings, columns)
+        plan = with_repairs(plan_timeline(timeline, settings, columns), settings, columns)
+        planned = checkpointed_plan(plan, stored, key_range, settings, columns)
         report = _load_report(batch, state, planned)
         if planned.counts["condemned"]:
             undecided = checkpoint(
@@ -300,14 +301,14 @@ def _timeline_of_keys(
     return checkpoint_timeline(mark_unique_instants(rows.withColumns(flags), settings))
 
 
-def _plan(
-    timeline: EventTimeline,
+def checkpointed_plan(
+    plan: DataFrame,
     stored: StoredVersions,
     key_range: KeyRange,
     settings: HistorySettings,
     columns: tuple[str, ...],
 ) -> MergePlan:
-    plan = with_repairs(plan_timeline(timeline, settings, columns), settings, columns)
+    """A plan of versions computed anew (`with_repairs`), held until it is published or dropped."""
     computed = checkpoint(plan, rebuild_counts(settings), lasting=True)
     surplus = int(computed.counts["surplus"])
     return MergePlan(

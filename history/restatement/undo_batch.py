@@ -50,6 +50,7 @@ from history.restatement.keys_of_batch import KeysOfBatch
 from history.restatement.rebuild_from_events import (
     BATCH_ENTRIES,
     batch_of,
+    checkpointed_plan,
     event_columns,
     with_key_and_sequence,
 )
@@ -57,7 +58,6 @@ from history.restatement.rebuild_from_events import (
     PREFIX as REBUILD_PREFIX,
 )
 from history.restatement.repair_broken_versions import (
-    rebuild_counts,
     with_repairs,
 )
 from history.schema_evolution.evolve_table import settings_for_rebuild
@@ -397,17 +397,7 @@ def _plan(
 ) -> MergePlan:
     plan = with_repairs(plan_timeline(timeline, settings, columns), settings, columns)
     plan = plan.unionByName(_removals(found.leaving, settings, plan.schema))
-    computed = checkpoint(plan, rebuild_counts(settings), lasting=True)
-    surplus = int(computed.counts["surplus"])
-    return MergePlan(
-        computed.rows,
-        computed.counts,
-        columns,
-        found.stored.extra,
-        found.key_range,
-        settings,
-        surplus,
-    )
+    return checkpointed_plan(plan, found.stored, found.key_range, settings, columns)
 
 
 def _removals(leaving: DataFrame, settings: HistorySettings, schema: T.StructType) -> DataFrame:

@@ -17,7 +17,7 @@ from pyspark.sql import types as T
 from rich.text import Text
 
 from blocks.lookup import block_lookup
-from contracts.errors import CommitConflictError, NotFoundError, UsageError
+from contracts.errors import NotFoundError, UsageError
 from contracts.model import Contract
 from history import Batch
 from history.reading.published_snapshots import changed_rows, published_states
@@ -25,6 +25,7 @@ from history.reading.version_diff import difference
 from history.restatement.rebuild_from_events import RebuildReport, RebuildResult, publish_rebuild
 from history.restatement.rebuild_scope import RebuildScope
 from strandline.commands.diff_command import Difference, OnBranch, difference_page, read_difference
+from strandline.commands.plan_until_published import until_published
 from strandline.queries.open_lakehouse import Lakehouse, contract_of, open_lakehouse
 from strandline.queries.parse_key_argument import example, instant_of, key_values
 from strandline.terminal.ask_user import NOT_AGREED, agreed
@@ -37,7 +38,6 @@ from tasks.run.spark_error_mapping import map_spark_errors
 
 PUBLISHED, UNCHANGED, DROPPED = "published", "unchanged", "dropped"
 
-_ATTEMPTS = 5
 _LABELS = {
     "appeared": "appear: they were missing",
     "closed": "were open and are closed",
@@ -89,15 +89,8 @@ def rebuild(
                 contract = lake.as_loaded(contract)
                 batch = replace(batch, settings=history_settings(contract))
                 scope = _scope(lake, contract, options)
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                answer = _attempt(screen, lake, contract, _Request(batch, scope, show, yes=yes))
-            except CommitConflictError:
-                if attempt == _ATTEMPTS:
-                    raise
-                screen.log("another writer published first; planned anew")
-            else:
-                break
+        request = _Request(batch, scope, show, yes=yes)
+        answer = until_published(screen, lambda: _attempt(screen, lake, contract, request))
     return _print_answer(screen, answer)
 
 

@@ -35,8 +35,10 @@ def temporary_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator
     if _is_configured():
         yield
         return
+    # In a thread of its own: a child inherits the signals that its parent's thread blocks, and
+    # meanwhile Ctrl-C still reaches the main thread.
     with ThreadPoolExecutor(max_workers=1) as thread:
-        started = thread.submit(start_temporary_server)
+        started = thread.submit(_start)
         meanwhile()
         started.result()
     # Nobody looks at this server for runs that fell silent, and each flow would end on the next
@@ -47,12 +49,8 @@ def temporary_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator
 
 def start_temporary_server() -> None:
     """Start the server that Prefect would start by itself; nothing if one is configured."""
-    if _is_configured():
-        return
-    # In a thread of its own: a child inherits the signals that its parent's thread blocks, and
-    # meanwhile Ctrl-C still reaches the main thread.
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(_start).result()
+    with temporary_server():
+        pass
 
 
 def _is_configured() -> bool:

@@ -21,6 +21,7 @@ from contracts.errors import ContractError, StrandlineError
 from contracts.loader import TABLES, contract_files, find_contract
 from contracts.model import Contract
 from contracts.model.referenced_table import referenced_tables
+from history import Batch
 from tasks.lifecycle.leftover_cleanup import clear_leftovers, note_leftovers
 from tasks.lifecycle.table_lock import table_lock
 from tasks.lifecycle.time_limit import time_limit
@@ -113,6 +114,21 @@ def run_of(
         batch_id=batch_id,
         run_id=run_id,
         started=started,
+    )
+
+
+def run_of_batch(
+    spark: SparkSession, contract: Contract, settings: RunSettings, batch: Batch
+) -> Run:
+    """The run of a batch that reads no source: a rebuild, an undo."""
+    return run_of(
+        contract,
+        settings,
+        block_lookup.source(contract.source.connection),
+        spark,
+        batch_id=batch.id,
+        run_id=batch.id,
+        started=batch.time,
     )
 
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
+from history.spark.session_kind import over_connect
+
 __all__ = ["tagged_jobs"]
 
 
@@ -22,7 +24,7 @@ def tagged_jobs(spark: SparkSession, tag: str) -> Iterator[Callable[[], object]]
     Yields:
         What interrupts those that run now; another thread may call it.
     """
-    if type(spark).__module__.startswith("pyspark.sql.connect"):
+    if over_connect(spark):
         spark.addTag(tag)
         try:
             yield lambda: spark.interruptTag(tag)

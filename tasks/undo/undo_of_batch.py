@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from contracts.errors import LegalHoldError, SettingsError
 from contracts.model import Contract
@@ -32,7 +31,7 @@ from history.restatement.undo_batch import (
 from history.write_audit_publish import audit_changes
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.erasure.legal_holds import with_held
-from tasks.lifecycle.open_run import run_of
+from tasks.lifecycle.open_run import run_of_batch
 from tasks.observability.audit_log import current_actor
 from tasks.observability.audit_log.audit_of_tables import batch_properties, record_published
 from tasks.observability.decision_ledger import record_decision
@@ -118,7 +117,7 @@ def drafted(
     """
     try:
         with map_spark_errors(contract.name, "undo"):
-            run = _run(spark, contract, settings, batch)
+            run = run_of_batch(spark, contract, settings, batch)
             ensure_namespaces_and_ledgers(spark, settings, contract.namespace)
             # A load that was stopped before it was recorded: the undo's snapshot would hide it.
             record_unrecorded(run)
@@ -178,18 +177,6 @@ def publish(drafted: DraftedUndo, decision: Decision, *, keep_watermark: bool) -
                 counts={"events_undone": report.events, "events_returned": report.returned},
             )
     return snapshot
-
-
-def _run(spark: SparkSession, contract: Contract, settings: RunSettings, batch: Batch) -> Run:
-    return run_of(
-        contract,
-        settings,
-        block_lookup.source(contract.source.connection),
-        spark,
-        batch_id=batch.id,
-        run_id=batch.id,
-        started=batch.time,
-    )
 
 
 def _finish_stopped(run: Run, state: CurrentState | None, undone: str, *, keep: bool) -> None:

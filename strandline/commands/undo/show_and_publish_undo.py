@@ -13,13 +13,13 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from blocks.lookup import block_lookup
-from contracts.errors import CommitConflictError
 from contracts.model import Contract, LoadKind
 from history import Batch
 from history.reading.published_snapshots import changed_rows, published_states
 from history.reading.version_diff import difference
 from history.restatement.undo_batch import UndoReport
 from strandline.commands.diff_command import Difference, OnBranch, difference_page, read_difference
+from strandline.commands.plan_until_published import until_published
 from strandline.queries.open_lakehouse import Lakehouse, contract_of, open_lakehouse
 from strandline.terminal.ask_user import NOT_AGREED, agreed
 from strandline.terminal.console_output import CommandOutput
@@ -35,7 +35,6 @@ from tasks.undo.watermark_before_batch import WatermarkAfter
 
 PUBLISHED, DROPPED, SHOWN = "published", "dropped", "shown"
 
-_ATTEMPTS = 5
 _LABELS = {
     "appeared": "come back, or hold from another start",
     "closed": "were open and are closed",
@@ -81,15 +80,7 @@ def undo(screen: CommandOutput, table: str, options: UndoOptions, *, settings: s
                 lake.versions(contract)
                 contract = lake.as_loaded(contract)
                 batch = undo_batch(contract, run_settings, now=options.decision.at)
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                answer = _attempt(screen, lake, contract, batch, options)
-            except CommitConflictError:
-                if attempt == _ATTEMPTS:
-                    raise
-                screen.log("another writer published first; planned anew")
-            else:
-                break
+        answer = until_published(screen, lambda: _attempt(screen, lake, contract, batch, options))
     return _print_answer(screen, answer)
 
 
