@@ -8,22 +8,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+from pyspark.sql import DataFrame, SparkSession
 
 from contracts.errors import AuditError, CommitConflictError, SettingsError
 from history.audit.history_invariants import audit_branch
 from history.iceberg import branches
 from history.iceberg.current_snapshot import (
     BATCH_ID,
-    WATERMARK,
+    HIGH_WATER,
     CurrentState,
     cache_state,
     is_strandline_property,
@@ -34,31 +32,33 @@ from history.iceberg.table_metadata import table_metadata
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
 from history.model.load_report import REPORT, LoadReport
-from history.model.recorded_source_reads import ClosingLimit, Read, sorted_reads, with_closed
-from history.planning import hard_deletes, key_range_pruning
-from history.planning.event_timeline import EventTimeline, event_timeline
+from history.model.recorded_source_reads import ClosingLimit, Read, sorted_reads
+from history.planning import key_range_pruning
 from history.planning.event_validation import (
-    DELETE,
-    REASONS,
-    REASONS_TYPE,
-    VALIDATION_REASONS,
-    conflict_reason,
-    reason,
     validate_events,
 )
-from history.planning.first_load import plan_first_load
 from history.planning.merge_plan import (
     MergePlan,
-    conflicting_events,
-    planned_timeline,
-    undecided_events,
 )
-from history.planning.versions_of_batch_keys import StoredVersions, stored_versions
 from history.schema_evolution.evolve_table import evolve_table
-from history.spark.checkpoint import Checkpoint, aggregated, checkpoint, unpersist, unpersisting
-from history.spark.column_quoting_and_comparison import count_of, named
-from history.writing.quarantine_table import quarantine_events
-from history.writing.surrogate_keys import NumberedPlan
+from history.spark.checkpoint import unpersist, unpersisting
+from history.spark.column_quoting_and_comparison import named
+from history.writing.plan_batch import (
+    BatchPlan,
+    Survey,
+    load_report,
+    plan_batch,
+    quarantine_refused,
+    survey_batch,
+    with_read_instant,
+)
+from history.writing.surrogate_keys import NewNumbers, NumberedPlan
+from history.writing.write_first_load import (
+    WrittenFirstLoad,
+    can_be_written_unheld,
+    name_batch,
+    write_first_load,
+)
 from history.writing.write_merge_plan import snapshot_summary, write_kept, write_versions
 from history.writing.write_result import AuditEvidence, WriteResult
 
@@ -160,7 +160,7 @@ def write_changes(
     """
     settings = batch.settings
     present_keys = changes if present_keys is None else present_keys
-    changes = _with_read_instant(changes, batch)
+    changes = with_read_instant(changes, batch)
     columns = settings.event_columns(changes.columns)
     settings.check(changes.columns, batch.table)
     validated = validate_events(changes, settings)
@@ -175,11 +175,18 @@ def write_changes(
     validated, schema, settings = layout.aligned(validated), layout.events, layout.settings
     batch = replace(batch, settings=settings)
     with unpersisting():
-        plan = _plan_batch(spark, batch, validated, schema, state, present_keys)
-        batch = plan.batch
-        report = _load_report(batch, state, plan)
+        survey = survey_batch(spark, batch, validated, schema, state, present_keys)
+        batch, accepted = survey.batch, survey.accepted
+        if can_be_written_unheld(survey.events, state, settings, accepted=accepted):
+            first = write_first_load(
+                spark, batch, survey.events, survey.stored, state, accepted=accepted
+            )
+            if first is not None:
+                return _finish_first_load(spark, survey, first, state)
+        plan = plan_batch(survey, state)
+        report = load_report(plan, state)
         # Before publishing: once published, a batch is only replayed and quarantines nothing.
-        _quarantine_refused(spark, batch, plan, report.refused)
+        quarantine_refused(spark, plan, report.refused)
     planned = plan.merge_plan
     if not report.published:
         unpersist(planned.rows)
@@ -245,32 +252,6 @@ def _refuse_new_columns(spark: SparkSession, batch: Batch, planned: MergePlan) -
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _BatchPlan:
-    """A batch with its checked rows, its timeline and its plan."""
-
-    batch: Batch
-    checked: Checkpoint
-    timeline: EventTimeline
-    merge_plan: MergePlan
-
-
-def _with_read_instant(changes: DataFrame, batch: Batch) -> DataFrame:
-    """The rows of a read with its instant as their sequence; change events unchanged."""
-    settings, read = batch.settings, batch.read
-    if (settings.stamp is None) != (read is None) and not batch.released:
-        raise SettingsError(
-            where=batch.table,
-            expected="a read where `stamp` is set, and none where it is not",
-            found="a read without `stamp`" if settings.stamp is None else "`stamp` and no read",
-            next_step="Say `stamp` and `read` of a table that is read as it is now, or neither.",
-        )
-    if read is None:
-        return changes
-    at = F.lit(read.at).cast("timestamp")
-    return changes.withColumn(settings.sequence, at)
-
-
 def _refuse_read_before_recorded(batch: Batch, state: CurrentState) -> None:
     """Refuse a read that is older than all recorded ones, if reads after it may have expired."""
     if batch.read is None or state.is_whole or not state.has_read_after(batch.read):
@@ -284,80 +265,6 @@ def _refuse_read_before_recorded(batch: Batch, state: CurrentState) -> None:
         )
 
 
-def _with_hard_deletes(
-    spark: SparkSession,
-    batch: Batch,
-    validated: DataFrame,
-    stored: StoredVersions,
-    state: CurrentState,
-    present_keys: DataFrame,
-) -> tuple[Batch, DataFrame]:
-    """The rows of a full read, with a delete for each absent key.
-
-    Raises:
-        MassClosingError: There are too many absent keys.
-    """
-    read, settings = batch.read, batch.settings
-    if read is None or not read.full or state.is_empty:
-        return batch, validated
-    is_late = state.has_read_after(read)
-    absent = checkpoint(
-        hard_deletes.missing_keys(stored, settings, present_keys, read, is_late=is_late),
-        {"rows": F.count(F.lit(1))},
-    )
-    closed = int(absent.counts["rows"])
-    if not closed:
-        return batch, validated
-    at = F.lit(read.at).cast("timestamp").alias(settings.sequence)
-    null = F.lit(None)
-    types = {field.name: field.dataType for field in validated.schema.fields}
-    given = {*settings.key, settings.sequence, "__op", REASONS}
-    rest = [null.cast(kind).alias(name) for name, kind in types.items() if name not in given]
-
-    def deletes(reasons: Column) -> DataFrame:
-        keys = [named(name) for name in settings.key]
-        operation = F.lit(DELETE).alias("__op"), reasons.cast(REASONS_TYPE).alias(REASONS)
-        return absent.rows.select(*keys, at, *operation, *rest)
-
-    if batch.closing is not None and closed > batch.closing.rows:
-        open_keys = stored.current.count()
-        why = hard_deletes.why_too_many(closed, open_keys, batch.closing, state.reads)
-        if why is not None:
-            evidence = deletes(F.array(reason(hard_deletes.MASS_CLOSING, "")))
-            columns = tuple(name for name in validated.columns if name not in ("__op", REASONS))
-            quarantine_events(spark, batch, evidence.limit(hard_deletes.MOST_KEPT), columns)
-            raise hard_deletes.mass_closing_error(batch.table, closed, why)
-    batch = replace(batch, read=with_closed(read, closed))
-    return batch, validated.unionByName(deletes(F.array()))
-
-
-def _plan_batch(
-    spark: SparkSession,
-    batch: Batch,
-    validated: DataFrame,
-    schema: T.StructType,
-    state: CurrentState,
-    present_keys: DataFrame,
-) -> _BatchPlan:
-    settings, columns = batch.settings, tuple(schema.fieldNames())
-    stored = stored_versions(spark, batch, state, columns, schema)
-    batch, validated = _with_hard_deletes(spark, batch, validated, stored, state, present_keys)
-    is_event = F.size(REASONS) == 0
-    counts = _validation_counts() | key_range_pruning.key_bounds(settings, schema, is_event)
-    # Many rows are cheaper to read again than to checkpoint; a first load reads them once more.
-    checked = aggregated(validated, counts) if state.is_empty else checkpoint(validated, counts)
-    key_range = key_range_pruning.key_range(settings, checked.counts)
-    events = checked.rows.where(is_event).select(*[named(name) for name in columns], F.col("__op"))
-    accepted = checked.counts["accepted"]
-    if state.is_empty:
-        timeline, plan, by_range = plan_first_load(events, stored, settings, accepted=accepted)
-    else:
-        timeline = event_timeline(events, stored, state, batch, key_range, accepted=accepted)
-        plan, by_range = planned_timeline(timeline, settings, columns), False
-    parts = plan.rows, plan.counts, columns, stored.extra, key_range, settings
-    return _BatchPlan(batch, checked, timeline, MergePlan(*parts, by_range=by_range))
-
-
 def write_plan_to_branch(
     spark: SparkSession, batch: Batch, planned: MergePlan, state: CurrentState, report: LoadReport
 ) -> WriteResult:
@@ -367,14 +274,50 @@ def write_plan_to_branch(
     """
     numbered = NumberedPlan.of(planned.rows, batch.settings, state.high_water, report.opened)
     kept = write_kept(spark, batch, planned, state)
+    properties = _summary(batch, report, numbered.high_water, kept)
+    write_versions(spark, batch, planned, numbered, state, properties)
+    numbers = NewNumbers(state.high_water + 1, report.opened)
+    return WriteResult(
+        *_report_and_evidence(spark, batch, planned, numbers, state, report, properties)
+    )
+
+
+def _finish_first_load(
+    spark: SparkSession, survey: Survey, first: WrittenFirstLoad, state: CurrentState
+) -> WriteResult:
+    """Report a first load whose versions are on its branch, and name its batch there."""
+    batch = survey.batch
+    plan = BatchPlan(survey, first.planned)
+    report = load_report(plan, state)
+    quarantine_refused(spark, plan, report.refused)
+    properties = _summary(batch, report, first.high_water, first.kept)
+    name_batch(spark, batch, properties)
+    report, evidence = _report_and_evidence(
+        spark, batch, first.planned, first.numbers, state, report, properties
+    )
+    return WriteResult(report, replace(evidence, one_version_a_key=first.one_version_a_key))
+
+
+def _summary(batch: Batch, report: LoadReport, high_water: int, kept: int | None) -> dict[str, str]:
     counts = {REPORT: json.dumps(report.counts())}
     batch = replace(batch, properties={**batch.properties, **counts})
-    properties = snapshot_summary(batch, numbered.high_water, kept)
-    write_versions(spark, batch, planned, numbered, state, properties)
+    return snapshot_summary(batch, high_water, kept)
+
+
+def _report_and_evidence(
+    spark: SparkSession,
+    batch: Batch,
+    planned: MergePlan,
+    numbers: NewNumbers,
+    state: CurrentState,
+    report: LoadReport,
+    properties: Mapping[str, str],
+) -> tuple[LoadReport, AuditEvidence]:
+    """The report with the written files, and what an audit needs."""
     changes = branches.changes_on_branch(spark, batch.table, batch.branch, state.snapshot_id)
     report = replace(
         report,
-        surrogate_high_water=numbered.high_water,
+        surrogate_high_water=int(properties[HIGH_WATER]),
         files_written=changes.files,
         bytes_written=changes.size,
     )
@@ -389,7 +332,8 @@ def write_plan_to_branch(
         reads=state.reads if batch.read is None else sorted_reads((*state.reads, batch.read)),
     )
     is_newest = batch.read is not None and not state.has_read_after(batch.read)
-    return WriteResult(report, AuditEvidence(planned, changes, after, is_newest_read=is_newest))
+    evidence = AuditEvidence(planned, changes, after, numbers, is_newest_read=is_newest)
+    return report, evidence
 
 
 def _report_of_replay(spark: SparkSession, batch: Batch, state: CurrentState) -> LoadReport:
@@ -402,52 +346,3 @@ def _report_of_replay(spark: SparkSession, batch: Batch, state: CurrentState) ->
     counts: dict[str, Any] = {k: v for k, v in json.loads(recorded).items() if k in names}
     counts |= {"surrogate_high_water": state.high_water, "replayed": True}
     return LoadReport(batch.id, state.snapshot_id, published=False, **counts)
-
-
-def _load_report(batch: Batch, state: CurrentState, plan: _BatchPlan) -> LoadReport:
-    checked, planned, counts = plan.checked, plan.merge_plan, plan.merge_plan.counts
-    moved = batch.watermark is not None and batch.watermark != state.properties.get(WATERMARK)
-    refused = {name: checked.counts[name] for name in VALIDATION_REASONS if checked.counts[name]}
-    if counts["conflicting"]:
-        undecided = conflicting_events(plan.timeline, batch.settings, planned.columns)
-        refused[conflict_reason(batch.settings)] = undecided.count()
-    named_counts = (
-        *("events", "closed", "deleted", "unchanged", "late", "superseded", "withdrawn"),
-    )
-    counted = counts["events"] + counts["superseded"] + counts["conflicting"]
-    return LoadReport(
-        batch_id=batch.id,
-        snapshot_id=state.snapshot_id,
-        published=planned.changes > 0 or moved,
-        opened=planned.opened,
-        # The events that a late read implies for later reads are counted, but are none of its rows.
-        repeated=max(checked.counts["accepted"] - counted, 0),
-        refused=refused,
-        replayed=False,
-        surrogate_high_water=state.high_water,
-        **{name: counts[name] for name in named_counts},
-    )
-
-
-def _validation_counts() -> dict[str, Column]:
-    """How many rows were accepted ('accepted'), and how many were refused by each reason."""
-
-    def refused_by(name: str) -> Column:
-        return count_of(F.exists(REASONS, lambda each: each["check"] == F.lit(name)))
-
-    accepted = count_of(F.size(REASONS) == 0)
-    return {"accepted": accepted} | {name: refused_by(name) for name in VALIDATION_REASONS}
-
-
-def _quarantine_refused(
-    spark: SparkSession, batch: Batch, plan: _BatchPlan, counts: Mapping[str, int]
-) -> None:
-    """Append the refused rows to the quarantine, each row once."""
-    if not counts:
-        return
-    columns = plan.merge_plan.columns
-    invalid = plan.checked.rows.where(F.size(REASONS) > 0)
-    refused = invalid.select(*[named(name) for name in columns], F.col("__op"), F.col(REASONS))
-    if conflict_reason(batch.settings) in counts:
-        refused = refused.unionByName(undecided_events(plan.timeline, batch.settings, columns))
-    quarantine_events(spark, batch, refused, columns)

@@ -8,14 +8,14 @@ in 2^64 comparisons.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.errors import AuditError
 from history.audit.reconcile_control_totals import reconcile
+from history.audit.single_versions import broken_rules_of_single_versions, can_be_compared
+from history.audit.version_columns import is_open, sums_of_halves, with_types_of
 from history.model.added_and_dropped_columns import EvolvedColumn
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
@@ -29,6 +29,7 @@ from history.spark.column_quoting_and_comparison import (
     named,
     per,
 )
+from history.writing.surrogate_keys import NewNumbers
 from history.writing.write_result import AuditEvidence
 
 _VERSION, _EVENT = 0, 1
@@ -53,21 +54,26 @@ def audit_branch(spark: SparkSession, batch: Batch, evidence: AuditEvidence) -> 
         .option("end-snapshot-id", str(changes.head))
         .table(batch.table)
     )
-    versions = appended.unionByName(_unchanged_versions(planned, planned.settings))
+    versions = appended
+    if planned.counts["untouched"]:
+        versions = appended.unionByName(_unchanged_versions(planned, planned.settings))
     few = planned.audited <= _FEW
-    counts = broken_rules(
-        versions,
-        planned.settings,
-        planned.columns,
-        planned=planned.rows,
-        is_newest=evidence.is_newest_read,
-        numbers=few,
-    )
-    broken |= counts.collect()[0].asDict()
+    if evidence.one_version_a_key and can_be_compared(planned, versions.schema):
+        broken |= broken_rules_of_single_versions(versions, planned)
+        few = False
+    else:
+        counts = broken_rules(
+            versions,
+            planned.settings,
+            planned.columns,
+            planned=planned.rows,
+            is_newest=evidence.is_newest_read,
+            numbers=few,
+        )
+        broken |= counts.collect()[0].asDict()
     if not few and planned.settings.surrogate_key is not None:
-        high = evidence.state.high_water
         broken["surrogate_unique"] = repeated_numbers(
-            versions, planned.settings, new=range(high - planned.opened + 1, high + 1)
+            versions, planned.settings, new=evidence.numbers
         )
     if batch.opened is not None and evidence.is_newest_read:
         head = spark.read.option("versionAsOf", str(changes.head)).table(batch.table)
@@ -113,7 +119,7 @@ def broken_rules(
     timeline = _versions(versions, settings, columns)
     if planned is not None:
         compared = settings.plain(settings.compared(columns))
-        events = _with_types_of(versions.schema, planned, compared)
+        events = with_types_of(versions.schema, planned, compared)
         timeline = timeline.unionByName(_events(events, settings, columns, is_newest=is_newest))
     is_version = F.col("__kind") == _VERSION
     values, start, end = F.col("__content"), F.col("__effective_from"), F.col("__effective_to")
@@ -133,18 +139,18 @@ def broken_rules(
     previous, containing = F.col("__was"), F.col("__in")
     previous_end = previous["__effective_to"]
     covered = containing.isNotNull() & (
-        _is_open(containing["__effective_to"], settings) | (containing["__effective_to"] > start)
+        is_open(containing["__effective_to"], settings) | (containing["__effective_to"] > start)
     )
     deletes = F.col("__op") == DELETE
-    closed = is_version & ~_is_open(end, settings)
+    closed = is_version & ~is_open(end, settings)
     follows = is_version & previous.isNotNull()
-    adjoins = follows & ~_is_open(previous_end, settings) & previous_end.eqNullSafe(start)
+    adjoins = follows & ~is_open(previous_end, settings) & previous_end.eqNullSafe(start)
     rules = {
         "one_current": opens & (F.col("__opens_version") > 1),
         "ends_after_start": is_version & end.isNotNull() & (start >= end),
         "overlap": follows & (previous_end.isNull() | (previous_end > start)),
         "flag_agrees": is_version
-        & (F.col("__current").isNull() | (F.col("__current") != _is_open(end, settings))),
+        & (F.col("__current").isNull() | (F.col("__current") != is_open(end, settings))),
         "neighbours_differ": follows
         & previous_end.eqNullSafe(start)
         & values.eqNullSafe(previous["__content"])
@@ -169,44 +175,50 @@ def broken_rules(
         ]
     if is_newest:
         observed = ~is_version & F.col("__fresh") & (F.col("__op") == UPSERT)
-        in_open_version = F.coalesce(_is_open(containing["__effective_to"], settings), F.lit(False))
+        in_open_version = F.coalesce(is_open(containing["__effective_to"], settings), F.lit(False))
         sums.append(count_of(observed & ~in_open_version).alias("read_is_open"))
     return rows.agg(*sums)
 
 
-def repeated_numbers(versions: DataFrame, settings: HistorySettings, *, new: range) -> int:
+def repeated_numbers(versions: DataFrame, settings: HistorySettings, *, new: NewNumbers) -> int:
     """How many versions have the surrogate key of another one, or one that is none of theirs.
 
     Args:
         versions: As in `broken_rules`.
         settings: How the table is kept, with a surrogate key.
-        new: The numbers that the batch gave to its new versions, one after the other. They are not
-            compared with each other, which would sort them all: their count and the sum of their
-            hashes have to be those of the numbers.
+        new: The numbers that the batch gave to its new versions. They are not compared with each
+            other, which would sort them all: their count, and the sum of their hashes, have to be
+            those of unbroken runs, one for each strand, as long as the strand has numbers.
     """
-    spark, number = versions.sparkSession, named(settings.surrogate_key or "")
-    is_new = F.coalesce(number >= new.start, F.lit(False)) if new else F.lit(False)
-    found = versions.agg(
-        count_of(is_new).alias("new"),
-        count_of(~is_new).alias("others"),
-        *_sums_of_hashes(F.when(is_new, number)),
+    number = named(settings.surrogate_key or "")
+    is_new = F.coalesce(number >= new.first, F.lit(False)) if new.count else F.lit(False)
+    strand = F.when(is_new, F.pmod(number - new.first, F.lit(new.strands))).alias("strand")
+    found = versions.groupBy(strand).agg(
+        F.count(F.lit(1)).alias("rows"), *sums_of_halves(F.xxhash64(number))
     )
-    told = found.collect()[0]
-    wrong = abs(int(told.new) - len(new))
-    if new:
-        expected = spark.range(new.start, new.stop).agg(*_sums_of_hashes(F.col("id")))
-        wrong = wrong or int(tuple(expected.collect()[0]) != (told.low, told.high))
-    if told.others:
+    told = {row.strand: row for row in found.collect()}
+    others = told.pop(None, None)
+    wrong = abs(sum(int(row.rows) for row in told.values()) - new.count)
+    if told and not wrong:
+        lengths = [told[each].rows if each in told else 0 for each in range(new.strands)]
+        sums = tuple(sum(row[name] for row in told.values()) for name in ("low", "high"))
+        wrong = int(_sums_of_strands(versions.sparkSession, new, lengths) != sums)
+    if others is not None:
         different = versions.where(~is_new).agg(F.count_distinct(number)).collect()[0][0]
-        wrong += int(told.others) - int(different)
+        wrong += int(others.rows) - int(different)
     return wrong
 
 
-def _sums_of_hashes(value: Column) -> list[Column]:
-    """Of both halves of 64 bits, whose sums can't overflow."""
-    digest, half = F.xxhash64(value), F.lit(0xFFFFFFFF)
-    halves = {"low": digest.bitwiseAND(half), "high": F.shiftrightunsigned(digest, 32)}
-    return [F.sum(F.when(value.isNotNull(), each)).alias(name) for name, each in halves.items()]
+def _sums_of_strands(
+    spark: SparkSession, new: NewNumbers, lengths: list[int]
+) -> tuple[int | None, ...]:
+    """The sums of the hashes of strands that are unbroken and so long."""
+    place = F.floor((F.col("id") - new.first) / F.lit(new.strands))
+    strand = ((F.col("id") - new.first) % F.lit(new.strands)).cast("int")
+    numbers = spark.range(new.first, new.first + max(lengths) * new.strands)
+    if new.strands > 1:
+        numbers = numbers.where(place < F.get(F.lit(lengths), strand))
+    return tuple(numbers.agg(*sums_of_halves(F.xxhash64("id"))).collect()[0])
 
 
 def _keys(settings: HistorySettings) -> list[str]:
@@ -235,17 +247,6 @@ def _versions(
         F.lit(None).cast("string").alias("__op"),
         F.lit(False).alias("__fresh"),
     )
-
-
-def _with_types_of(schema: T.StructType, planned: DataFrame, names: Iterable[str]) -> DataFrame:
-    """The plan with the types of the versions: equal numbers of two types have two hashes."""
-    # Their text is without what may be null in them.
-    differing = {
-        name: named(name).cast(schema[name].dataType)
-        for name in names
-        if schema[name].dataType.simpleString() != planned.schema[name].dataType.simpleString()
-    }
-    return planned.withColumns(differing) if differing else planned
 
 
 def _events(
@@ -327,9 +328,3 @@ def _unchanged_versions(planned: MergePlan, settings: HistorySettings) -> DataFr
         *[latest.get(name, named(name)).alias(name) for name in planned.columns],
         *[each.alias(name) for name, each in (interval | others).items()],
     )
-
-
-def _is_open(end: Column, settings: HistorySettings) -> Column:
-    if settings.open_end is None:
-        return end.isNull()
-    return end.eqNullSafe(F.lit(settings.open_end))

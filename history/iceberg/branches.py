@@ -147,14 +147,20 @@ class BranchChanges:
 
 
 def changes_on_branch(spark: SparkSession, table: str, branch: str, base: int) -> BranchChanges:
-    """What was written on a branch that began at the snapshot `base`: at most two commits."""
+    """What was written on a branch that began at the snapshot `base`: at most two commits.
+
+    The second one appends rows; the first one deletes rows or appends some.
+    """
     metadata = table_metadata(spark, table)
     snapshots = metadata.snapshots
     newest = snapshots[metadata.refs[branch].snapshot]
     before, after = snapshots[base].summary, newest.summary
-    summaries = [after]
-    if newest.parent is not None and newest.parent != base:
-        summaries.append(snapshots[newest.parent].summary)
+    summaries, appended_after = [after], newest.parent or base
+    if appended_after != base:
+        first = snapshots[appended_after].summary
+        summaries.append(first)
+        if int(first.get("added-data-files", "0")):
+            appended_after = base
 
     def total(name: str) -> int:
         return int(after.get(name, "0")) - int(before.get(name, "0"))
@@ -164,7 +170,7 @@ def changes_on_branch(spark: SparkSession, table: str, branch: str, base: int) -
 
     return BranchChanges(
         head=newest.id,
-        appended_after=newest.parent or base,
+        appended_after=appended_after,
         appended=total("total-records"),
         removed=total("total-position-deletes"),
         files=added("added-data-files") + added("added-delete-files"),
@@ -175,6 +181,15 @@ def changes_on_branch(spark: SparkSession, table: str, branch: str, base: int) -
 def append_rows(frame: DataFrame, target: str, properties: Mapping[str, str]) -> None:
     """Append rows to a table or branch with the properties in the snapshot's summary."""
     _writer(frame, target, properties).append()
+
+
+def append_in_order(frame: DataFrame, target: str) -> None:
+    """Append rows that lie as the table's files have them: nothing is sorted for it.
+
+    Each task has a file open for each of the table's partitions that it meets.
+    """
+    writer = _writer(frame, target, {}).option("use-table-distribution-and-ordering", "false")
+    writer.option("fanout-enabled", "true").append()
 
 
 def overwrite_rows(frame: DataFrame, target: str, properties: Mapping[str, str]) -> None:

@@ -34,7 +34,8 @@ class HistorySettings:
         first_valid_from: A column that dates the first version of a key when it lies before the
             sequence.
         remember_unchanged: Keep events that open no version, so that a late event can still be put
-            before them. Switch off only where nothing can arrive late.
+            before them. Switch off only where nothing can arrive late; what was loaded before may
+            be repeated, all of it or any part.
         valid_from: Name of the interval's inclusive start.
         valid_to: Name of the interval's exclusive end.
         is_current: Name of the flag of open versions.

@@ -6,11 +6,13 @@ blocks the others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from history.model.history_settings import HistorySettings
-from history.spark.column_quoting_and_comparison import named, storable
+from history.spark.column_quoting_and_comparison import count_of, named, storable
 
 UPSERT = "upsert"
 DELETE = "delete"
@@ -55,6 +57,35 @@ def validate_events(changes: DataFrame, settings: HistorySettings) -> DataFrame:
     reasons = F.filter(F.array(*failed), lambda each: each.isNotNull()).cast(REASONS_TYPE)
     validated = changes.withColumns({"__op": operation, REASONS: reasons})
     return validated.drop(settings.operation) if settings.operation else validated
+
+
+def failures(settings: HistorySettings) -> Mapping[str, Column]:
+    """Of validated changes: by reason, whether a row is refused for it."""
+    no_key = F.lit(False)
+    for name in settings.key:
+        no_key = no_key | named(name).isNull()
+    return {
+        KEY_PRESENT: no_key,
+        SEQUENCE_PRESENT: named(settings.sequence).isNull(),
+        OPERATION_KNOWN: ~F.col("__op").isin(UPSERT, DELETE),
+    }
+
+
+def is_event(settings: HistorySettings) -> Column:
+    """Whether a validated change is an event: `__reasons` is empty.
+
+    Told by the columns, not by the reasons: Spark compiles nothing that contains a list of them.
+    """
+    refused = F.lit(False)
+    for failed in failures(settings).values():
+        refused = refused | failed
+    return ~refused
+
+
+def validation_counts(settings: HistorySettings) -> Mapping[str, Column]:
+    """How many changes were accepted ('accepted'), and how many were refused by each reason."""
+    refused = {name: count_of(failed) for name, failed in failures(settings).items()}
+    return {"accepted": count_of(is_event(settings)), **refused}
 
 
 def conflict_reason(settings: HistorySettings) -> str:

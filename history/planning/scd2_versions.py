@@ -34,6 +34,7 @@ _PLAN_COLUMNS = (
     "__refused",
     "__current_values",
     "__unchanged",
+    "__repeats_instant",
 )
 
 
@@ -114,9 +115,14 @@ def undecided_candidates(events: DataFrame) -> DataFrame:
 
 def only_candidates(events: DataFrame, columns: tuple[str, ...]) -> DataFrame:
     """Of marked events, those with a unique instant, in the shape of `winning_candidates`."""
+    return as_candidates(events.where(F.col(ALONE)), columns)
+
+
+def as_candidates(events: DataFrame, columns: tuple[str, ...]) -> DataFrame:
+    """Events with instants of their own, in the shape of `winning_candidates`."""
     is_new = F.col("__origin") == NEW
     zero = F.lit(0)
-    return events.where(F.col(ALONE)).select(
+    return events.select(
         *[named(name) for name in columns],
         F.col("__op"),
         F.col("__version"),
@@ -201,6 +207,7 @@ def plan_versions(
         `__effective_from` (since when the event's change holds; of one that changes nothing, its
         sequence), `__boundary` (it opens or ends a version), `__deletes_nothing` (a delete without
         an open version), `__current_values` (the type-1 values the version shows), `__unchanged`,
+        `__repeats_instant` (so does the row before it, which is none of `winning_candidates`)
         and the actions: `__version_action` on the history table ('add', 'update', 'remove',
         'replace') and `__kept_event_action` on the kept events ('add', 'remove', 'replace'), null
         for nothing.
@@ -215,8 +222,13 @@ def plan_versions(
     plan = (
         instants.withColumn("__is_decided", F.col("__op") != CONTESTED)
         .withColumn("__tracked", F.when(upsert, content(tracked, schema)))
-        .withColumn("__previous_operation", F.lag("__op").over(timeline))
-        .withColumn("__was", F.lag("__tracked").over(timeline))
+        .withColumns(
+            {
+                "__previous_operation": F.lag("__op").over(timeline),
+                "__was": F.lag("__tracked").over(timeline),
+                "__repeats_instant": F.lag(sequence).over(timeline).eqNullSafe(sequence),
+            }
+        )
     )
     plan = values_of_added_columns.add_last_known_values(plan, settings, columns, timeline)
     differs = F.col("__previous_operation").isNull() | (F.col("__previous_operation") == DELETE)
@@ -383,8 +395,10 @@ def _kept_event_action(
     if settings.stamp is not None:
         hidden = hidden & ~_is_unchanged_observation(settings)
     if not settings.remember_unchanged:
-        # One that changes type-1 values is kept: the version shows them from then on.
-        hidden = hidden & ~(F.col("__unchanged") & F.col("__repeats_previous"))
+        # One that changes type-1 values is kept: the version shows them from then on. And one that
+        # won its instant over others is: read again without it, they would win.
+        won = F.col("__kept") | (F.col("__superseded") > 0)
+        hidden = hidden & ~(F.col("__unchanged") & F.col("__repeats_previous") & ~won)
     if settings.shown(columns):
         own = content(settings.shown(columns), schema)
         shows_other = ~own.eqNullSafe(F.col("__current_content"))

@@ -63,10 +63,20 @@ def unpersisting() -> Iterator[None]:
 
 
 def unpersist(rows: DataFrame) -> None:
-    """Free a checkpoint's rows, which can't be read afterwards. Spark Connect frees its own."""
+    """Free a checkpoint's rows, which can't be read afterwards. Spark Connect frees its own.
+
+    Other rows are not held, and stay as they are.
+    """
     if not over_connect(rows):
         checkpoint = rows._jdf.queryExecution().logical()  # noqa: SLF001 - Python has no name for it
-        checkpoint.rdd().unpersist(False)
+        if checkpoint.nodeName() == "LogicalRDD":
+            checkpoint.rdd().unpersist(False)
+
+
+def observe(frame: DataFrame, aggregates: Mapping[str, Column]) -> tuple[DataFrame, Observation]:
+    """The frame, which tells the named aggregates over its rows once it has been written."""
+    observation = Observation()
+    return frame.observe(observation, *_named(aggregates)), observation
 
 
 def _checkpoint(frame: DataFrame, counts: Mapping[str, Column]) -> Checkpoint:
@@ -75,9 +85,8 @@ def _checkpoint(frame: DataFrame, counts: Mapping[str, Column]) -> Checkpoint:
     if over_connect(frame):
         # Over Spark Connect a checkpoint does not return what was observed.
         return aggregated(frame.localCheckpoint(eager=True), counts)
-    observation = Observation()
-    rows = frame.observe(observation, *_named(counts)).localCheckpoint(eager=True)
-    return Checkpoint(rows, observation.get)
+    rows, observation = observe(frame, counts)
+    return Checkpoint(rows.localCheckpoint(eager=True), observation.get)
 
 
 def _named(counts: Mapping[str, Column]) -> list[Column]:

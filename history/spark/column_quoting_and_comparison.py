@@ -97,6 +97,11 @@ def content_digest(names: Iterable[str], schema: T.StructType) -> Column:
     return F.struct(digest.alias("digest"), *parts)
 
 
+def is_hashed_whole(names: Iterable[str], schema: T.StructType) -> bool:
+    """Whether the `content_digest` of the named columns is their hash and nothing else."""
+    return all(_is_hashable(schema[name].dataType) for name in names)
+
+
 _HASHED_BY_EQUALITY = (
     T.BooleanType,
     T.IntegralType,

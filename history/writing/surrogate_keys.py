@@ -1,4 +1,4 @@
-"""Surrogate keys of new versions: consecutive numbers after the table's greatest."""
+"""Surrogate keys of new versions: numbers after the table's greatest."""
 
 from __future__ import annotations
 
@@ -15,6 +15,19 @@ _MAX_SORTED = 100_000
 
 _ROW_INDEX_BITS = 33
 """How many of the lower bits of Spark's `monotonically_increasing_id` count within a partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewNumbers:
+    """The numbers that a batch gives to its new versions.
+
+    Strand s of `strands` has the numbers `first` + s, `first` + s + strands, and so on: an unbroken
+    run. With one strand they are consecutive.
+    """
+
+    first: int
+    count: int
+    strands: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +73,25 @@ def _numbered_by_partition(plan: DataFrame, opening: Column, high_water: int) ->
     row_counts = {row.part: row.rows for row in sizes.collect()}
     counts = [row_counts.get(at, 0) for at in range(max(row_counts) + 1)]
     offsets = list(accumulate(counts, initial=high_water))
-    row_index = F.monotonically_increasing_id() % F.lit(1 << _ROW_INDEX_BITS)
-    number = F.get(F.lit(offsets), partition) + row_index + 1
+    number = F.get(F.lit(offsets), partition) + _row_index() + 1
     others = plan.where(~F.coalesce(opening, F.lit(False)))
     return (
         plan.where(opening)
         .withColumn("__number", number)
         .unionByName(others.withColumn("__number", F.lit(None).cast("bigint")))
     )
+
+
+def number_by_strand(high_water: int, partitions: int) -> Column:
+    """A number for each row of a frame, in the order in which they lie in its partitions.
+
+    Each partition has a strand of its own, so that no row has to be counted first: there are gaps
+    where partitions differ in size. The frame has to be written as it is, by one job.
+    """
+    strand = F.spark_partition_id().cast("bigint")
+    return _row_index() * F.lit(partitions) + strand + F.lit(high_water + 1).cast("bigint")
+
+
+def _row_index() -> Column:
+    """The place of a row in its partition, from 0."""
+    return F.monotonically_increasing_id() % F.lit(1 << _ROW_INDEX_BITS)

@@ -107,7 +107,7 @@ def write_versions(
             on = f"{_same_values(settings.key)} AND t.{quoted(settings.is_current)}"
         _delete(spark, target, _Deletion(view, planned.removed, on, planned.key_range))
     rows = numbered.plan.where(action.isin("add", "replace", "update"))
-    versions = _versions(batch, rows, planned)
+    versions = versions_of_plan(batch, rows, planned)
     # An empty append carries the summary when only kept events or the watermark changed.
     if not planned.by_range:
         versions = _clustered_by_key(versions, planned.appended, settings)
@@ -164,8 +164,11 @@ def _same_values(names: tuple[str, ...]) -> str:
     return " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in names)
 
 
-def _versions(batch: Batch, rows: DataFrame, planned: MergePlan) -> DataFrame:
-    """The table rows of a plan's versions: new ones, and stored ones with a new interval."""
+def versions_of_plan(batch: Batch, rows: DataFrame, planned: MergePlan) -> DataFrame:
+    """The table rows of a plan's versions: new ones, and stored ones with a new interval.
+
+    `rows` are those of the plan, with `__number`: the surrogate key of new ones.
+    """
     settings = planned.settings
     is_update = F.col("__version_action") == "update"
     latest = current_values(settings, planned.columns)

@@ -114,6 +114,20 @@ def test_type_1_values_outlive_that_their_event_opened_nothing_and_was_not_remem
     assert found(spark, table) == [(1, "a", 1, 1, 4), (1, "b", 2, 4, None)]
 
 
+def test_who_won_an_instant_is_remembered_where_other_unchanged_events_are_not(
+    spark: SparkSession, lake_namespace: str
+):
+    table = f"{lake_namespace}.t"
+    winner, loser = (1, 2, "a", 0, "upsert", 1), (1, 2, "b", 0, "upsert", 0)
+    forgetful = replace(SETTINGS, remember_unchanged=False)
+
+    load(
+        spark, table, [[(1, 1, "a", 0, "upsert", 0)], [winner, loser], [loser], [loser]], forgetful
+    )
+
+    assert found(spark, table) == [(1, "a", 0, 1, None)]
+
+
 def test_a_stale_writer_is_refused_and_plans_anew(spark: SparkSession, lake_namespace: str):
     table = f"{lake_namespace}.t"
     load(spark, table, [[(1, 1, "a", 0, "upsert", 0)]])

@@ -6,9 +6,10 @@ import pytest
 
 from history import HistorySettings
 from history.audit.history_invariants import repeated_numbers
+from history.writing.surrogate_keys import NewNumbers
 
 SETTINGS = HistorySettings(key=("key",), sequence="at", tracked=("value",), surrogate_key="number")
-NEW = range(101, 106)
+NEW = NewNumbers(first=101, count=5)
 
 CASES = {
     "right": ([3, 7, 101, 102, 103, 104, 105], 0),
@@ -33,4 +34,23 @@ def test_a_number_that_is_not_of_one_version_alone_is_counted(spark, numbers, wr
 def test_without_new_versions_all_numbers_are_compared_one_by_one(spark):
     versions = spark.createDataFrame([(1,), (2,), (2,), (9,)], "number bigint")
 
-    assert repeated_numbers(versions, SETTINGS, new=range(10, 10)) == 1
+    assert repeated_numbers(versions, SETTINGS, new=NewNumbers(first=10, count=0)) == 1
+
+
+STRANDS = {
+    "strands as long as each other": ([101, 102, 103, 104, 105, 106], 0),
+    "strands of several lengths": ([101, 104, 107, 110, 102, 103], 0),
+    "a strand without numbers": ([101, 103, 104, 106, 107, 109], 0),
+    "a hole in a strand": ([101, 104, 110, 102, 105, 103], 1),
+    "one twice instead of another": ([101, 104, 104, 102, 105, 103], 1),
+    "one of another strand": ([101, 104, 102, 102, 105, 103], 1),
+}
+
+
+@pytest.mark.parametrize(("numbers", "wrong"), STRANDS.values(), ids=STRANDS)
+def test_strands_of_numbers_may_differ_in_length_and_have_no_holes(spark, numbers, wrong):
+    versions = spark.createDataFrame([(each,) for each in (3, *numbers)], "number bigint")
+
+    new = NewNumbers(first=101, count=6, strands=3)
+
+    assert repeated_numbers(versions, SETTINGS, new=new) == wrong
