@@ -32,11 +32,9 @@ REASONS_TYPE = "array<struct<check:string,column:string>>"
 
 
 def validate_events(changes: DataFrame, settings: HistorySettings) -> DataFrame:
-    """The changes with `__op` (their operation) and `__reasons` (why a row is refused, or empty).
+    """The changes with `__op` (their operation); `is_event` tells which of them are events.
 
     Columns of types that a table can't have are cast to the type that it stores them in.
-
-    Reasons: `key_present` and `sequence_present` for nulls, `operation_known`.
     """
     casts = {
         field.name: named(field.name).cast(storable(field.dataType))
@@ -45,17 +43,10 @@ def validate_events(changes: DataFrame, settings: HistorySettings) -> DataFrame:
     }
     changes = changes.withColumns(casts) if casts else changes
     operation = F.lit(UPSERT)
-    is_known = F.lit(True)
     if settings.operation is not None:
         text = F.lower(F.trim(named(settings.operation)))
         operation = F.coalesce(text, F.lit(UPSERT))
-        is_known = operation.isin(UPSERT, DELETE)
-    failed = [F.when(named(name).isNull(), reason(KEY_PRESENT, name)) for name in settings.key]
-    sequence = named(settings.sequence)
-    failed.append(F.when(sequence.isNull(), reason(SEQUENCE_PRESENT, settings.sequence)))
-    failed.append(F.when(~is_known, reason(OPERATION_KNOWN, settings.operation or "")))
-    reasons = F.filter(F.array(*failed), lambda each: each.isNotNull()).cast(REASONS_TYPE)
-    validated = changes.withColumns({"__op": operation, REASONS: reasons})
+    validated = changes.withColumn("__op", operation)
     return validated.drop(settings.operation) if settings.operation else validated
 
 
@@ -72,10 +63,7 @@ def failures(settings: HistorySettings) -> Mapping[str, Column]:
 
 
 def is_event(settings: HistorySettings) -> Column:
-    """Whether a validated change is an event: `__reasons` is empty.
-
-    Told by the columns, not by the reasons: Spark compiles nothing that contains a list of them.
-    """
+    """Whether a validated change is an event: nothing speaks against it."""
     refused = F.lit(False)
     for failed in failures(settings).values():
         refused = refused | failed
@@ -86,6 +74,19 @@ def validation_counts(settings: HistorySettings) -> Mapping[str, Column]:
     """How many changes were accepted ('accepted'), and how many were refused by each reason."""
     refused = {name: count_of(failed) for name, failed in failures(settings).items()}
     return {"accepted": count_of(is_event(settings)), **refused}
+
+
+def reasons(settings: HistorySettings) -> Column:
+    """Why a validated change is refused (`__reasons`); empty for an event.
+
+    Only asked of refused rows: Spark compiles no plan that makes such lists.
+    """
+    failed = [F.when(named(name).isNull(), reason(KEY_PRESENT, name)) for name in settings.key]
+    others = {SEQUENCE_PRESENT: settings.sequence, OPERATION_KNOWN: settings.operation or ""}
+    failures_of = failures(settings)
+    failed += [F.when(failures_of[check], reason(check, name)) for check, name in others.items()]
+    found = F.filter(F.array(*failed), lambda each: each.isNotNull())
+    return found.cast(REASONS_TYPE).alias(REASONS)
 
 
 def conflict_reason(settings: HistorySettings) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -30,6 +30,7 @@ from history.planning.event_validation import (
     conflict_reason,
     is_event,
     reason,
+    reasons,
     validation_counts,
 )
 from history.planning.first_load import plan_first_load
@@ -171,7 +172,8 @@ def quarantine_refused(spark: SparkSession, plan: BatchPlan, counts: Mapping[str
         return
     batch, columns = plan.survey.batch, plan.survey.columns
     invalid = plan.survey.checked.rows.where(~is_event(batch.settings))
-    refused = invalid.select(*[named(name) for name in columns], F.col("__op"), F.col(REASONS))
+    why = reasons(batch.settings)
+    refused = invalid.select(*[named(name) for name in columns], F.col("__op"), why)
     if plan.timeline is not None and conflict_reason(batch.settings) in counts:
         refused = refused.unionByName(undecided_events(plan.timeline, batch.settings, columns))
     quarantine_events(spark, batch, refused, columns)
@@ -204,21 +206,18 @@ def _with_hard_deletes(
     at = F.lit(read.at).cast("timestamp").alias(settings.sequence)
     null = F.lit(None)
     types = {field.name: field.dataType for field in validated.schema.fields}
-    given = {*settings.key, settings.sequence, "__op", REASONS}
+    given = {*settings.key, settings.sequence, "__op"}
     rest = [null.cast(kind).alias(name) for name, kind in types.items() if name not in given]
-
-    def deletes(reasons: Column) -> DataFrame:
-        keys = [named(name) for name in settings.key]
-        operation = F.lit(DELETE).alias("__op"), reasons.cast(REASONS_TYPE).alias(REASONS)
-        return absent.rows.select(*keys, at, *operation, *rest)
-
+    keys = [named(name) for name in settings.key]
+    deletes = absent.rows.select(*keys, at, F.lit(DELETE).alias("__op"), *rest)
     if batch.closing is not None and closed > batch.closing.rows:
         open_keys = stored.current.count()
         why = hard_deletes.why_too_many(closed, open_keys, batch.closing, state.reads)
         if why is not None:
-            evidence = deletes(F.array(reason(hard_deletes.MASS_CLOSING, "")))
-            columns = tuple(name for name in validated.columns if name not in ("__op", REASONS))
-            quarantine_events(spark, batch, evidence.limit(hard_deletes.MOST_KEPT), columns)
+            because = F.array(reason(hard_deletes.MASS_CLOSING, "")).cast(REASONS_TYPE)
+            evidence = deletes.limit(hard_deletes.MOST_KEPT).withColumn(REASONS, because)
+            columns = tuple(name for name in validated.columns if name != "__op")
+            quarantine_events(spark, batch, evidence, columns)
             raise hard_deletes.mass_closing_error(batch.table, closed, why)
     batch = replace(batch, read=with_closed(read, closed))
-    return batch, validated.unionByName(deletes(F.array()))
+    return batch, validated.unionByName(deletes)
