@@ -1,0 +1,190 @@
+"""Releases of a contract, from start to promotion and back, while readers look on."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from prefect import flow
+
+from contracts.errors import (
+    SettingsError,
+)
+from flows.load_table import load_table
+from flows.release import release_steps as steps
+from history.release.release_record import ReleaseState
+from tasks.release.begin_release import SOURCE, NewRelease
+from tasks.release.release_place import Decided
+from tests.flows.readings import CONTRACT, FIRST, SECOND, TABLE
+
+TARGET = "clinic.patients"
+ADA = Decided("Ada", "a better ward")
+NURSE = "patients__nurse"
+
+
+def words(level, **more):
+    return [{"property": "strandline", "value": {"level": level, **more}}]
+
+
+def column(document, name):
+    properties = document["schema"][0]["properties"]
+    return next(each for each in properties if each["name"] == name)
+
+
+@pytest.fixture
+def clinic(make_workplace, tmp_path):
+    """A loaded table whose contract has two roles; `candidate` writes a new version of it."""
+    folder, other = tmp_path / "contracts", tmp_path / "next"
+    folder.mkdir()
+    other.mkdir()
+    document = yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))
+    document["roles"] = [
+        {"role": "nurse", "access": "read", "customProperties": words("INTERNAL")},
+        {"role": "clerk", "access": "read", "customProperties": words("PUBLIC", allow=["ward"])},
+    ]
+    current = folder / "readings.yaml"
+    current.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    place = make_workplace(folder)
+    place.execute(TABLE)
+    place.update(*FIRST, *((n, "North", "Ada Pell", "60.00", "IN", "2024-01-01 07:00", None)
+                           for n in range(10, 40)))  # fmt: skip
+    load_table("readings")
+
+    def candidate(change):
+        new = yaml.safe_load(current.read_text(encoding="utf-8"))
+        new["version"] = "2.0.0"
+        change(new)
+        path = other / "readings.yaml"
+        path.write_text(yaml.safe_dump(new, sort_keys=False), encoding="utf-8")
+        return path
+
+    return SimpleNamespace(place=place, candidate=candidate, current=current)
+
+
+def wards_as_they_are(document):
+    options = column(document, "ward")["customProperties"][0]["value"]
+    options["transformation"] = {"name": "trim"}
+
+
+@flow
+def start(path, seed):
+    return steps.start_release("readings", "default", NewRelease(path, seed, ADA))
+
+
+@flow
+def compare():
+    return steps.compare_release("readings", "default")
+
+
+@flow
+def promote():
+    return steps.promote_release("readings", "default", ADA)
+
+
+def shift(percent, *roles):
+    return steps.shift_release("readings", "default", percent, roles, ADA)
+
+
+def roll_back():
+    return steps.roll_back_release("readings", "default", ADA)
+
+
+def shown(place, view=NURSE):
+    rows = place.table(f"clinic.{view}").select("patient", "ward", "valid_from").collect()
+    return sorted((row.patient, str(row.valid_from), row.ward) for row in rows)
+
+
+def actions(place):
+    log = place.table("governance.audit_log").where("actor = 'Ada'").orderBy("sequence")
+    return [row.action for row in log.collect()]
+
+
+class Reader(threading.Thread):
+    """Reads the view of a role all the while; `mixed` are reads with a key of both, or a gap."""
+
+    def __init__(self, place):
+        super().__init__(daemon=True)
+        self.place, self.reads, self.mixed, self.failed = place, 0, [], []
+        self.green = []
+        self._over = threading.Event()
+        self.keys = len({row[0] for row in shown(place)})
+
+    def run(self):
+        spark = self.place.settings.spark.session(self.place.settings.lakehouse, shared=False)
+        name = f"{self.place.settings.lakehouse.catalog}.clinic.{NURSE}"
+        while not self._over.is_set():
+            try:
+                rows = spark.sql(f"SELECT patient, ward FROM {name}").collect()  # noqa: S608
+            except Exception as error:  # noqa: BLE001 - whatever a reader would see
+                self.failed.append(repr(error)[:300])
+                continue
+            is_green = {row.patient: row.ward != row.ward.upper() for row in rows}
+            mixed = any((row.ward != row.ward.upper()) != is_green[row.patient] for row in rows)
+            if mixed or len(rows) != self.keys:
+                self.mixed.append(len(rows))
+            self.green.append(sum(is_green.values()))
+            self.reads += 1
+
+    def stop(self):
+        self._over.set()
+        self.join(60)
+
+
+def test_readers_are_shifted_key_by_key_and_never_see_a_mixture(clinic):
+    place = clinic.place
+    blue = shown(place)
+    release = start(clinic.candidate(wards_as_they_are), SOURCE)
+    assert (release.failure, shown(place)) == ("", blue)
+    with pytest.raises(SettingsError, match="not compared yet"):
+        shift(10)
+    found = compare()
+    assert (found.rows.differing, dict(found.rows.columns)) == (len(blue), {"ward": len(blue)})
+    assert (found.green.rows_refused, found.blue.held, found.green.held) == (2, 2, 2)
+    reader = Reader(place)
+    reader.start()
+    seen, shares = set(), {}
+    for percent in (10, 50, 100, 0, 50):
+        shift(percent)
+        green = {row[0] for row in shown(place) if row[2] != row[2].upper()}
+        assert shown(place, "patients_current") == shown(place)
+        assert seen <= green or percent in (0, 50)
+        seen, shares[percent] = green, len(green)
+    assert shares[0] == 0 < shares[10] < shares[50] < shares[100] == len(blue)
+    assert place.table("clinic.patients__clerk").columns == ["ward"]
+    shift(100, "clerk")
+    clerk = {row.ward for row in place.table("clinic.patients__clerk").collect()}
+    assert clerk == {"North", "South"}
+
+    promoted, written = promote()
+
+    assert promoted.state is ReleaseState.PROMOTED
+    assert written.changed == len(blue)
+    green = shown(place)
+    assert {row[2] for row in green} == {"North", "South"}
+    steps.validate_published_release("readings", "default")
+    with pytest.raises(SettingsError, match="version 2.0.0"):
+        load_table("readings")
+
+    back = roll_back()
+
+    reader.stop()
+    assert back.was_promoted
+    assert shown(place) == blue
+    assert (reader.mixed, reader.failed) == ([], [])
+    assert {0, len(blue)} < {*reader.green}
+    assert actions(place) == [
+        "start release", *["shift readers"] * 6, "promote release", "rebuild", "roll back release",
+    ]  # fmt: skip
+    names = {row.tableName for row in place.spark.sql(
+        f"SHOW TABLES IN {place.settings.lakehouse.catalog}.clinic").collect()}  # fmt: skip
+    assert names == {"patients", "patients__kept_events"}
+    views = place.spark.sql(f"SHOW VIEWS IN {place.settings.lakehouse.catalog}.clinic").collect()
+    assert {row.viewName for row in views} == {"patients_current", NURSE, "patients__clerk"}
+    quarantine = place.table("governance.quarantine")
+    assert {row.target_table.rpartition(".")[2] for row in quarantine.collect()} == {"patients"}
+    # The next load reads on from where blue was.
+    place.update(*SECOND)
+    load_table("readings")
+    assert (1, "2024-01-03 08:00:00", "EAST") in shown(place)
