@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 from history.iceberg.history_table import exists
 from history.model.history_settings import HistorySettings
 from history.reading.role_views import SecureView
-from history.release.release_record import EVERYONE, Release
+from history.release.release_record import EVERYONE, Release, release_of
 from history.spark.column_quoting_and_comparison import quoted
 
 BUCKETS = 100
@@ -82,6 +82,14 @@ def routed_views(
         for role, view in blue.items()
         if any(name in types for name in view.expressions)
     }
+
+
+def current_view_query(spark: SparkSession, table: str, settings: HistorySettings) -> str:
+    """The query of the view of open versions where a release routes it; else empty."""
+    release = release_of(spark, table)
+    if release is None or not release.routes:
+        return ""
+    return routed_current_view(spark, release, settings)
 
 
 def routed_current_view(spark: SparkSession, release: Release, settings: HistorySettings) -> str:
