@@ -10,14 +10,21 @@ import yaml
 from prefect import flow
 
 from contracts.errors import (
+    AuditError,
+    ContractError,
+    NotFoundError,
+    SchemaDriftError,
     SettingsError,
+    TableBusyError,
 )
 from flows.load_table import load_table
 from flows.release import release_steps as steps
-from history.release.release_record import ReleaseState
-from tasks.release.begin_release import SOURCE, NewRelease
+from history.release.release_record import ReleaseState, refuse_during_release
+from tasks.lifecycle.table_lock import table_lock
+from tasks.release import promote_release as promotion
+from tasks.release.begin_release import HISTORY, SOURCE, NewRelease
 from tasks.release.release_place import Decided
-from tests.flows.readings import CONTRACT, FIRST, SECOND, TABLE
+from tests.flows.readings import CANARY, CONTRACT, FIRST, SECOND, TABLE
 
 TARGET = "clinic.patients"
 ADA = Decided("Ada", "a better ward")
@@ -212,11 +219,8 @@ def words_of(transformation):
     return [{"property": "strandline", "value": value}]
 
 
-def test_a_copy_follows_loads_a_stopped_step_is_completed_and_others_are_refused(
-    clinic, monkeypatch
-):
+def test_what_can_not_be_released_is_refused_with_its_reason(clinic):
     place = clinic.place
-    before = shown(place)
 
     def typed(document):
         column(document, "weight")["physicalType"] = "VARCHAR(10)"
@@ -226,21 +230,32 @@ def test_a_copy_follows_loads_a_stopped_step_is_completed_and_others_are_refused
     def unprotected(document):
         del column(document, "name")["customProperties"][0]["value"]["protection"]
 
+    def named_otherwise(document):
+        document["schema"][0]["physicalName"] = "clinic.people"
+
     for change, seed, error, why in (
         (typed, SOURCE, SchemaDriftError, "weight"),
         (unprotected, HISTORY, SchemaDriftError, "name: it is stored as it is"),
+        (named_otherwise, SOURCE, ContractError, r"clinic\.people"),
     ):
         with pytest.raises(error, match=why):
             start(clinic.candidate(change), seed)
     with pytest.raises(NotFoundError, match="release start"):
         shift(10)
-    path = clinic.candidate(with_a_state)
     target = f"{place.settings.lakehouse.catalog}.{TARGET}"
+    path = clinic.candidate(with_a_state)
     with (
         table_lock(place.settings.state_directory, target, run_id="a load"),
         pytest.raises(TableBusyError),
     ):
         start(path, HISTORY)
+    assert actions(place) == []
+
+
+def test_a_copy_follows_loads_and_a_step_that_was_stopped_is_completed(clinic, monkeypatch):
+    place = clinic.place
+    target = f"{place.settings.lakehouse.catalog}.{TARGET}"
+    before, path = shown(place), clinic.candidate(with_a_state)
 
     release = start(path, HISTORY)
 
@@ -265,9 +280,10 @@ def test_a_copy_follows_loads_a_stopped_step_is_completed_and_others_are_refused
         raise KeyboardInterrupt
 
     for name in ("publish_promotion", "plain_views"):
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patch:
             patch.setattr(promotion, name, stop)
-            promote()
+            with pytest.raises(KeyboardInterrupt):
+                promote()
         assert shown(place) == loaded
 
     promoted, written = promote()
