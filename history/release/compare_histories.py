@@ -87,8 +87,9 @@ def compare_histories(
         settings: How the published one is kept.
         random: Columns of random tokens.
         ignored: Columns that say how a version was loaded, and not what it is.
-        started: When green began: of a state source, versions since then were observed by two
-            reads, and are matched by their order within the key; None: by their sequence, all.
+        started: From when on both have read by themselves: of a state source, versions since then
+            were observed by two reads, and are matched by their order within the key, the newest
+            with the newest; None: by their sequence, all.
     """
     states = [current_state(spark, table) for table in (blue, green)]
     frames = [
@@ -164,7 +165,12 @@ def _keys_with_later_events(
     later = nothing
     for frame in frames:
         ended = ~named(settings.is_current) & (named(settings.valid_to) > moment)
-        begun = (named(settings.valid_from) > moment) | (named(settings.sequence) > moment)
+        begun = named(settings.valid_from) > moment
+        if settings.stamp is None:
+            begun = begun | (named(settings.sequence) > moment)
+        else:
+            # Two reads observe the same row at two moments: only its own stamp makes it a later one.
+            begun = begun & (named(settings.valid_from) < named(settings.sequence))
         later = later.unionByName(frame.where(begun | ended).select(*keys))
     return later.distinct()
 
@@ -196,7 +202,8 @@ def _side(
     sequence = named(settings.sequence)
     observed = F.lit(False) if since is None else sequence > F.lit(since)
     per_key = Window.partitionBy(*[named(name) for name in settings.key], observed)
-    nth = F.row_number().over(per_key.orderBy(named(settings.valid_from), sequence))
+    newest_first = [named(settings.valid_from).desc(), sequence.desc()]
+    nth = F.row_number().over(per_key.orderBy(*newest_first))
     values = []
     for position, name in enumerate(shown):
         value: Column = named(name)
@@ -204,7 +211,7 @@ def _side(
             value = value.isNotNull()
         else:
             value = comparable(value.cast(schema[name].dataType), schema[name].dataType)
-        if since is not None and name in (settings.valid_from, settings.valid_to, settings.stamp):
+        if since is not None and name in (settings.valid_from, settings.valid_to):
             # Of two reads each dates a change by itself where its source does not.
             value = F.when(~observed, value)
         values.append(value.alias(f"v{position}"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pyspark.sql import functions as F
 
@@ -12,10 +12,12 @@ from history.iceberg.history_table import exists
 from history.release.compare_histories import HistoryComparison, compare_histories
 from history.release.release_record import Release, write_record
 from history.writing.quarantine_table import is_unsettled
+from tasks.release.begin_release import SOURCE
 from tasks.release.release_contract import contract_of_release, random_columns
 from tasks.release.release_place import ReleasePlace
 from tasks.run.run_context import ledger_table
 
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _HOW_LOADED = ("batch_id", "row_score", "retention_date")
 
 
@@ -75,7 +77,7 @@ def compare(place: ReleasePlace) -> ReleaseComparison:
         place.history,
         random=sorted(random_columns(place.contract, green)),
         ignored=generated,
-        started=datetime.fromisoformat(release.started_at),
+        started=_EVER if release.seed == SOURCE else datetime.fromisoformat(release.started_at),
     )
     if release.is_open:
         compared = {
