@@ -169,7 +169,7 @@ def _keys_with_later_events(
         if settings.stamp is None:
             begun = begun | (named(settings.sequence) > moment)
         else:
-            # Two reads observe the same row at two moments: only its own stamp makes it a later one.
+            # Two reads see a row at two moments: only its own stamp makes it a later one.
             begun = begun & (named(settings.valid_from) < named(settings.sequence))
         later = later.unionByName(frame.where(begun | ended).select(*keys))
     return later.distinct()
