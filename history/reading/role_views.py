@@ -59,6 +59,11 @@ def roles_with_views(spark: SparkSession, table: str) -> frozenset[str]:
     return frozenset() if found is None else frozenset(found[0])
 
 
+def keeps_views(spark: SparkSession, table: str) -> bool:
+    """Whether the catalog of a table keeps views."""
+    return _views_of(spark, table) is not None
+
+
 def refresh_role_views(
     spark: SparkSession,
     table: str,

@@ -8,7 +8,6 @@ the other. The way back moves main to the state before.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -35,7 +34,6 @@ from history.iceberg.table_properties import (
 )
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
-from history.model.load_report import REPORT
 from history.model.recorded_source_reads import READ
 from history.reading.published_snapshots import read_state
 from history.release.green_table import OF_ONE_BATCH, copy_kept
@@ -151,11 +149,9 @@ def write_promotion(
             summary = {
                 **_carried(new),
                 **entries,
-                **batch.properties,
                 BATCH_ID: batch.id,
                 HIGH_WATER: str(high_water),
                 KEPT_SNAPSHOT: str(kept or ""),
-                REPORT: json.dumps({}),
             }
             if new.properties.get(WATERMARK):
                 summary[WATERMARK] = new.properties[WATERMARK]

@@ -13,9 +13,8 @@ from pyspark.errors import AnalysisException, UnsupportedOperationException
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
-from history.iceberg.history_table import exists
 from history.model.history_settings import HistorySettings
-from history.reading.role_views import SecureView
+from history.reading.role_views import SecureView, keeps_views
 from history.release.release_record import EVERYONE, Release, release_of
 from history.spark.column_quoting_and_comparison import quoted
 
@@ -59,7 +58,7 @@ def write_shares(spark: SparkSession, release: Release, roles: Sequence[str]) ->
 
 def drop_shares(spark: SparkSession, table: str) -> None:
     """Drop the view of the shares, once no view reads it."""
-    if exists(spark, routing_view(table)):
+    if keeps_views(spark, table):
         spark.sql(f"DROP VIEW IF EXISTS {routing_view(table)}")
 
 

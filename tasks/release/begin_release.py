@@ -16,6 +16,7 @@ from pyspark.sql import types as T
 from contracts.errors import NotFoundError, SchemaDriftError, SettingsError
 from contracts.model import Contract
 from contracts.schemas.spark_schemas import event_schema
+from history import HistorySettings
 from history.iceberg.current_snapshot import current_state
 from history.iceberg.history_table import exists, history_schema
 from history.iceberg.table_properties import TableProperties, strandline_properties
@@ -29,6 +30,7 @@ from tasks.compiler.source_kind_in_history_table import with_recorded_source_kin
 from tasks.create_views import secure_views
 from tasks.observability.audit_log import AuditAction, current_actor
 from tasks.observability.audit_log.audit_of_tables import batch_properties
+from tasks.release.carried_counts import pipeline_entries
 from tasks.release.release_contract import candidate, code_version, stored_alike
 from tasks.release.release_place import Decided, ReleasePlace
 
@@ -99,6 +101,7 @@ def begin(place: ReleasePlace, new: NewRelease) -> Release:
     create_green(spark, release, schema)
     if new.seed == HISTORY:
         properties = batch_properties(None, f"{blue.name} {blue.version}", actor=current_actor())
+        properties |= pipeline_entries(state, release, at=new.decided.at)
         copy_history(spark, release, state, place.history, properties)
         _track_others(place, release, green)
     return release
@@ -119,6 +122,7 @@ def _with_read_instant(schema: T.StructType, green: Contract) -> T.StructType:
 def _refuse_unfit(place: ReleasePlace, green: Contract, seed: str) -> None:
     """Refuse a contract whose green could not be promoted, or not begin with the history."""
     settings = history_settings(green)
+    _refuse_other_order(place, settings)
     events = event_schema(green)
     if settings.sequence not in events.fieldNames():
         events = T.StructType([*events.fields, T.StructField(settings.sequence, T.TimestampType())])
@@ -151,6 +155,24 @@ def _refuse_unfit(place: ReleasePlace, green: Contract, seed: str) -> None:
             f"{', '.join(sorted(before))}",
             found=", ".join(sorted(tracked)),
             next_step="Begin it with what the source has: --from source. Nothing was changed.",
+        )
+
+
+def _refuse_other_order(place: ReleasePlace, settings: HistorySettings) -> None:
+    """Refuse another key or order of events: versions of the one are none of the other."""
+    before = place.history
+    names = ("key", "sequence", "stamp", "tie_breaker", "first_valid_from", "surrogate_key")
+    differing = [
+        f"{name} {getattr(settings, name)}, and {getattr(before, name)} in the history"
+        for name in names
+        if getattr(settings, name) != getattr(before, name)
+    ]
+    if differing:
+        raise SchemaDriftError(
+            where=place.table,
+            expected="the key of the history, and the columns that order and date its events",
+            found="; ".join(differing),
+            next_step="Load it into a new target. Nothing was changed.",
         )
 
 

@@ -15,9 +15,8 @@ from contracts.errors import LegalHoldError, SettingsError
 from contracts.model import Contract
 from history import Batch
 from history.iceberg.current_snapshot import CurrentState, current_state, state_of_snapshot
-from history.iceberg.history_table import exists
 from history.iceberg.tag_properties import keep_tags
-from history.reading.role_views import SecureView
+from history.reading.role_views import SecureView, role_view, roles_with_views
 from history.release.green_table import drop_green
 from history.release.promote_green import (
     Promotion,
@@ -43,6 +42,7 @@ from tasks.observability.audit_log import AuditAction
 from tasks.observability.audit_log.audit_of_tables import batch_properties, record_published
 from tasks.observability.lineage_rows import append_lineage_of_numbers
 from tasks.observability.run_metrics import record_unrecorded
+from tasks.release.carried_counts import pipeline_entries
 from tasks.release.green_ledger_rows import forget_green, keep_green_refused
 from tasks.release.release_contract import contract_of_release
 from tasks.release.release_place import Decided, ReleasePlace
@@ -107,7 +107,9 @@ def promote(place: ReleasePlace, decided: Decided) -> tuple[Release, Promotion]:
             roles_before=secure_views(compile_role_rights(place.contract)),
         )
     name = f"{green.name} {green.version}"
-    entries = batch_properties(state, name, actor=decided.by)
+    entries = batch_properties(state, name, actor=decided.by) | pipeline_entries(
+        current_state(spark, release.green), release, at=decided.at
+    )
     try:
         written = write_promotion(spark, batch, release.green, state, entries)
         if written.head is not None and release.roles != release.roles_before:
@@ -128,6 +130,7 @@ def promote(place: ReleasePlace, decided: Decided) -> tuple[Release, Promotion]:
             spark, place.settings, place.table, snapshot, reason=decided.reason,
             at=datetime.now(UTC), counts=counts,
         )  # fmt: skip
+        record_unrecorded(run)
     keep_green_refused(place, release)
     release = write_record(spark, release, state=ReleaseState.PROMOTED, promoted=snapshot)
     return release, written
@@ -263,9 +266,9 @@ def _refuse_held_leaving(place: ReleasePlace, release: Release) -> None:
 
 def _drop_wider_views(place: ReleasePlace, release: Release) -> None:
     """Drop views that would show more of blue's rows than blue's contract does, for a moment."""
+    there = roles_with_views(place.spark, place.table)
     for role, view in release.roles.items():
         if release.roles_before.get(role) == view:
             continue
-        name = f"{place.table}__{role}"
-        if exists(place.spark, name):
-            place.spark.sql(f"DROP VIEW IF EXISTS {name}")
+        if role in there:
+            place.spark.sql(f"DROP VIEW IF EXISTS {role_view(place.table, role)}")

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from contracts.errors import AuditError
 from history.audit.history_invariants import broken_rules
 from history.iceberg.history_table import exists
-from history.reading.role_views import role_query, role_view
+from history.reading.role_views import keeps_views, role_query, role_view, roles_with_views
 from history.release.release_record import Release, ReleaseState
 from history.schema_evolution.evolve_table import settings_of_table
 from tasks.compiler.contract_to_history_settings import history_settings
@@ -76,13 +76,16 @@ def _broken_rules(place: ReleasePlace, release: Release) -> list[str]:
 
 
 def _views(place: ReleasePlace, release: Release) -> list[str]:
-    spark, table, problems = place.spark, place.table, []
+    spark, table, problems = place.spark, place.table, list[str]()
+    if not keeps_views(spark, table):
+        return problems
+    there = roles_with_views(spark, table)
     for role, view in release.roles.items():
         name = role_view(table, role)
         if not role_query(spark, table, view):
             continue
         try:
-            if exists(spark, name):
+            if role in there:
                 spark.table(name).limit(1).collect()
             else:
                 problems.append(f"no view for the role {role}")

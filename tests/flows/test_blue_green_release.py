@@ -184,7 +184,7 @@ def test_readers_are_shifted_key_by_key_and_never_see_a_mixture(clinic):
     assert (reader.mixed, reader.failed) == ([], [])
     assert {0, len(blue)} < {*reader.green}
     assert actions(place) == [
-        "start release", *["shift readers"] * 6, "promote release", "rebuild", "roll back release",
+        "start release", *["shift readers"] * 6, "promote release", "publish", "roll back release",
     ]  # fmt: skip
     names = {row.tableName for row in place.spark.sql(
         f"SHOW TABLES IN {place.settings.lakehouse.catalog}.clinic").collect()}  # fmt: skip
@@ -225,7 +225,6 @@ def test_what_can_not_be_released_is_refused_with_its_reason(clinic):
     def typed(document):
         column(document, "weight")["physicalType"] = "VARCHAR(10)"
         column(document, "weight")["logicalType"] = "string"
-        column(document, "weight")["customProperties"] = words_of("trim")
 
     def unprotected(document):
         del column(document, "name")["customProperties"][0]["value"]["protection"]
@@ -233,7 +232,12 @@ def test_what_can_not_be_released_is_refused_with_its_reason(clinic):
     def named_otherwise(document):
         document["schema"][0]["physicalName"] = "clinic.people"
 
+    def another_key(document):
+        document["customProperties"][0]["value"]["history"]["key"] = ["ward"]
+        del document["customProperties"][0]["value"]["history"]["tracked"]
+
     for change, seed, error, why in (
+        (another_key, SOURCE, SchemaDriftError, "key"),
         (typed, SOURCE, SchemaDriftError, "weight"),
         (unprotected, HISTORY, SchemaDriftError, "name: it is stored as it is"),
         (named_otherwise, SOURCE, ContractError, r"clinic\.people"),
