@@ -46,11 +46,17 @@ def create_views(
     digest = hashlib.sha256(query.encode()).hexdigest()[:16]
     if _query_digest(spark, view) == digest:
         return True
+    return create_view(
+        spark,
+        f"CREATE OR REPLACE VIEW {view} COMMENT 'The open versions of {table}' "
+        f"TBLPROPERTIES ('{_QUERY_DIGEST}' = '{digest}') AS {query}",
+    )
+
+
+def create_view(spark: SparkSession, statement: str) -> bool:
+    """Run a statement that creates a view; False where the catalog keeps no views."""
     try:
-        spark.sql(
-            f"CREATE OR REPLACE VIEW {view} COMMENT 'The open versions of {table}' "
-            f"TBLPROPERTIES ('{_QUERY_DIGEST}' = '{digest}') AS {query}"
-        )
+        spark.sql(statement)
     except UnsupportedOperationException:
         return False
     except AnalysisException as error:

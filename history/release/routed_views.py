@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pyspark.errors import AnalysisException, UnsupportedOperationException
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from history.model.history_settings import HistorySettings
 from history.reading.role_views import SecureView, keeps_views
+from history.reading.sql_views import create_view
 from history.release.release_record import EVERYONE, Release, release_of
 from history.spark.column_quoting_and_comparison import quoted
 
@@ -42,18 +42,11 @@ def write_shares(spark: SparkSession, release: Release, roles: Sequence[str]) ->
     columns = [f"{release.shares[EVERYONE]} AS {quoted(EVERYONE)}"]
     columns += [f"{release.share_of(role)} AS {quoted(_column(role))}" for role in sorted({*roles})]
     view = routing_view(release.table)
-    try:
-        spark.sql(
-            f"CREATE OR REPLACE VIEW {view} COMMENT 'Percent of the keys that are read from green' "
-            f"AS SELECT {', '.join(columns)}"
-        )
-    except UnsupportedOperationException:
-        return False
-    except AnalysisException as error:
-        if error.getCondition() != "MISSING_CATALOG_ABILITY.VIEWS":
-            raise
-        return False
-    return True
+    return create_view(
+        spark,
+        f"CREATE OR REPLACE VIEW {view} COMMENT 'Percent of the keys that are read from green' "
+        f"AS SELECT {', '.join(columns)}",
+    )
 
 
 def drop_shares(spark: SparkSession, table: str) -> None:

@@ -226,20 +226,20 @@ def test_what_can_not_be_released_is_refused_with_its_reason(clinic):
         column(document, "weight")["physicalType"] = "VARCHAR(10)"
         column(document, "weight")["logicalType"] = "string"
 
-    def unprotected(document):
-        del column(document, "name")["customProperties"][0]["value"]["protection"]
+    def protected_otherwise(document):
+        value = column(document, "name")["customProperties"][0]["value"]
+        value["protection"] = {"kind": "redact"}
 
     def named_otherwise(document):
         document["schema"][0]["physicalName"] = "clinic.people"
 
-    def another_key(document):
-        document["customProperties"][0]["value"]["history"]["key"] = ["ward"]
-        del document["customProperties"][0]["value"]["history"]["tracked"]
+    def ordered_otherwise(document):
+        document["customProperties"][0]["value"]["history"]["tie_breaker"] = ["weight"]
 
     for change, seed, error, why in (
-        (another_key, SOURCE, SchemaDriftError, "key"),
+        (ordered_otherwise, SOURCE, SchemaDriftError, "tie_breaker"),
         (typed, SOURCE, SchemaDriftError, "weight"),
-        (unprotected, HISTORY, SchemaDriftError, "name: it is stored as it is"),
+        (protected_otherwise, HISTORY, SchemaDriftError, "name: it is protected by redact"),
         (named_otherwise, SOURCE, ContractError, r"clinic\.people"),
     ):
         with pytest.raises(error, match=why):

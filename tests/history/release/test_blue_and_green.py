@@ -28,6 +28,7 @@ from history.release.release_record import (
     release_of,
     write_record,
 )
+from history.release.routed_views import drop_shares, write_shares
 
 SETTINGS = HistorySettings(key=("id",), sequence="at", tracked=("city",), operation="op")
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
@@ -132,6 +133,9 @@ def test_a_second_release_and_a_change_beside_a_release_are_refused(spark, lake_
     with pytest.raises(SettingsError, match="rollback visits"):
         refuse_during_release(spark, table, "a person is erased")
     assert write_record(spark, begun, failure="why").failure == "why"
+    # This catalog keeps no views: there is nobody to shift, and nothing to take back.
+    assert not write_shares(spark, begun, ["nurse"])
+    drop_shares(spark, table)
     drop_green(spark, table)
     drop_green(spark, table)
     assert release_of(spark, table) is None
