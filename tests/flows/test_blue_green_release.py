@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from contracts.errors import (
 from flows.load_table import load_table
 from flows.release import release_steps as steps
 from history.release.release_record import ReleaseState, refuse_during_release
+from strandline.command_line import main
 from tasks.lifecycle.table_lock import table_lock
 from tasks.release import promote_release as promotion
 from tasks.release.begin_release import HISTORY, SOURCE, NewRelease
@@ -219,7 +221,7 @@ def words_of(transformation):
     return [{"property": "strandline", "value": value}]
 
 
-def test_what_can_not_be_released_is_refused_with_its_reason(clinic):
+def test_what_can_not_be_released_is_refused_with_its_reason(clinic, capsys):
     place = clinic.place
 
     def typed(document):
@@ -253,10 +255,13 @@ def test_what_can_not_be_released_is_refused_with_its_reason(clinic):
         pytest.raises(TableBusyError),
     ):
         start(path, HISTORY)
+    told = ["--contract", str(clinic.candidate(typed)), "--reason", "a text", "--by", "Ada"]
+    assert main(["release", "start", "readings", *told, "--from", "source"]) == 78
+    assert "weight" in capsys.readouterr().err
     assert actions(place) == []
 
 
-def test_a_copy_follows_loads_and_a_step_that_was_stopped_is_completed(clinic, monkeypatch):
+def test_a_copy_follows_loads_and_a_step_that_was_stopped_is_completed(clinic, monkeypatch, capsys):
     place = clinic.place
     target = f"{place.settings.lakehouse.catalog}.{TARGET}"
     before, path = shown(place), clinic.candidate(with_a_state)
@@ -279,6 +284,12 @@ def test_a_copy_follows_loads_and_a_step_that_was_stopped_is_completed(clinic, m
     shift(50)
     assert shown(place) != before
     loaded = shown(place)
+    capsys.readouterr()
+    assert main(["release", "compare", "readings", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"]["differing"] == 0
+    assert main(["release", "status", "readings"]) == 0
+    assert "50 % of the keys from green" in capsys.readouterr().out
+    assert main(["release", "promote", "readings", "--reason", "asked by nobody"]) == 65
 
     def stop(*_args, **_kwargs):
         raise KeyboardInterrupt
@@ -303,7 +314,8 @@ def test_a_copy_follows_loads_and_a_step_that_was_stopped_is_completed(clinic, m
     place.spark.sql(f"UPDATE {target} SET is_current = false WHERE patient = 6")  # noqa: S608
     with pytest.raises(AuditError, match="flag_agrees"):
         steps.validate_published_release("readings", "default")
-    steps.finish_release("readings", "default", ADA)
+    finish = ["release", "finish", "readings", "--reason", "done", "--by", "Ada"]
+    assert main(finish) == 0
     with pytest.raises(NotFoundError):
         roll_back()
     assert actions(place)[-1] == "finish release"
