@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.errors import SettingsError, TableBusyError
@@ -35,6 +36,7 @@ from history.model.recorded_source_reads import READ, READS, sorted_reads
 from history.model.recorded_source_reads import Read as SourceRead
 from history.reading.published_snapshots import read_state
 from history.release.release_record import RECORD, Release, green_table, release_of
+from history.schema_evolution.alter_table_statements import ColumnChanges, alter_table
 from history.schema_evolution.evolve_table import settings_of_table
 from history.spark.column_quoting_and_comparison import named
 
@@ -144,6 +146,16 @@ def copy_kept(
     rows = spark.read.option("versionAsOf", str(state.kept_snapshot)).table(kept_events(source))
     base = ensure_kept(spark, target, rows.schema, settings)
     kept = kept_events(target)
+    alter_table(spark, kept, ColumnChanges.between(spark.table(kept).schema, rows.schema, ()))
+    there = {*rows.columns}
+    rows = rows.select(
+        *[
+            (named(each.name) if each.name in there else F.lit(None))
+            .cast(each.dataType)
+            .alias(each.name)
+            for each in spark.table(kept).schema.fields
+        ]
+    )
     branches.create(spark, kept, branch, base)
     branches.overwrite_rows(rows, branches.branch_of(kept, branch), {})
     pinned = branches.head(spark, kept, branch)

@@ -186,7 +186,8 @@ def test_readers_are_shifted_key_by_key_and_never_see_a_mixture(clinic):
     assert (reader.mixed, reader.failed) == ([], [])
     assert {0, len(blue)} < {*reader.green}
     assert actions(place) == [
-        "start release", *["shift readers"] * 6, "promote release", "publish", "roll back release",
+        "start release", *["shift readers"] * 6, "promote release",
+        "change contract", "publish", "roll back release",
     ]  # fmt: skip
     names = {row.tableName for row in place.spark.sql(
         f"SHOW TABLES IN {place.settings.lakehouse.catalog}.clinic").collect()}  # fmt: skip
@@ -229,8 +230,8 @@ def test_what_can_not_be_released_is_refused_with_its_reason(clinic, capsys):
         column(document, "weight")["logicalType"] = "string"
 
     def protected_otherwise(document):
-        value = column(document, "name")["customProperties"][0]["value"]
-        value["protection"] = {"kind": "redact"}
+        value = column(document, "ward")["customProperties"][0]["value"]
+        value["protection"] = {"kind": "mask", "keep": 1}
 
     def named_otherwise(document):
         document["schema"][0]["physicalName"] = "clinic.people"
@@ -241,7 +242,7 @@ def test_what_can_not_be_released_is_refused_with_its_reason(clinic, capsys):
     for change, seed, error, why in (
         (ordered_otherwise, SOURCE, SchemaDriftError, "tie_breaker"),
         (typed, SOURCE, SchemaDriftError, "weight"),
-        (protected_otherwise, HISTORY, SchemaDriftError, "name: it is protected by redact"),
+        (protected_otherwise, HISTORY, SchemaDriftError, "ward: it is protected by mask"),
         (named_otherwise, SOURCE, ContractError, r"clinic\.people"),
     ):
         with pytest.raises(error, match=why):

@@ -176,7 +176,8 @@ def test_green_is_published_by_one_commit_and_taken_back_by_one(spark, lake_name
     load(spark, table, "second", (4, "Lille", 1, day(9), "upsert"), until=10)
     load(
         spark, begun.green, "own",
-        (4, "LILLE", 1, "1", day(9), "upsert"), (5, "PARIS", 1, "2", day(8), "upsert"),
+        (4, "LILLE", 1, "1", day(9), "upsert"), (4, None, None, None, day(11), "delete"),
+        (5, "PARIS", 1, "2", day(8), "upsert"),
         columns=columns, until=12,
     )  # fmt: skip
     spark.sql(f"DELETE FROM {begun.green} WHERE id = 1")  # noqa: S608
