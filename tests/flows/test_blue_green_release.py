@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 import yaml
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import StateType
+from prefect.flow_runs import resume_flow_run
 
 from contracts.errors import (
     AuditError,
     ContractError,
     NotFoundError,
+    QualityGateError,
     SchemaDriftError,
     SettingsError,
     TableBusyError,
 )
 from flows.load_table import load_table
 from flows.release import release_steps as steps
+from flows.release import release_table
 from history.release.release_record import ReleaseState, refuse_during_release
 from strandline.command_line import main
 from tasks.lifecycle.table_lock import table_lock
@@ -320,3 +327,55 @@ def test_a_copy_follows_loads_and_a_step_that_was_stopped_is_completed(clinic, m
     with pytest.raises(NotFoundError):
         roll_back()
     assert actions(place)[-1] == "finish release"
+
+
+def answered(*answers):
+    """Answers the runs that wait, one after the other, as a person does on their pages."""
+    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED]))
+
+    def wait():
+        with get_client(sync_client=True) as client:
+            for answer in answers:
+                for _ in range(1_500):
+                    runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(state=state))
+                    if runs:
+                        resume_flow_run(runs[0].id, run_input=answer)
+                        break
+                    time.sleep(0.2)
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.nightly
+def test_a_flow_waits_for_consent_at_each_step_and_a_no_takes_all_of_it_back(clinic, monkeypatch):
+    monkeypatch.setattr(release_table, "_POLL_SECONDS", 0.2)
+    place = clinic.place
+    before = shown(place)
+    yes = {"name": "Grace", "reason": "as expected", "go_on": True}
+    no = {"name": "Grace", "reason": "not on a Friday", "go_on": False}
+
+    person = answered(yes, no)
+    with pytest.raises(QualityGateError, match="a no of Grace"):
+        release_table.release_table(
+            "readings", clinic.candidate(with_a_state), "Ada", "a state", shares=[50]
+        )
+    person.join()
+
+    log = place.table("governance.audit_log").where(
+        "action LIKE '%release' OR action LIKE 'shift%'"
+    )
+    told = [(row.action, row.actor) for row in log.orderBy("sequence").collect()]
+    assert told == [
+        ("start release", "Ada"), ("shift readers", "Grace"), ("roll back release", "Grace"),
+    ]  # fmt: skip
+    assert shown(place) == before
+    with get_client(sync_client=True) as client:
+        pages = client.read_artifacts()
+    assert any(page.key == "release-readings" and "only in blue" in page.data for page in pages)
+    # Without a person it goes on where nothing differs.
+    done = release_table.release_table(
+        "readings", clinic.candidate(with_a_state), "Ada", "a state", approval_minutes=0
+    )
+    assert done.state is ReleaseState.PROMOTED
