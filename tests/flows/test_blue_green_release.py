@@ -198,7 +198,7 @@ def test_readers_are_shifted_key_by_key_and_never_see_a_mixture(clinic):
     ]  # fmt: skip
     names = {row.tableName for row in place.spark.sql(
         f"SHOW TABLES IN {place.settings.lakehouse.catalog}.clinic").collect()}  # fmt: skip
-    assert names == {"patients", "patients__kept_events"}
+    assert names == {"patients"}
     views = place.spark.sql(f"SHOW VIEWS IN {place.settings.lakehouse.catalog}.clinic").collect()
     assert {row.viewName for row in views} == {"patients_current", NURSE, "patients__clerk"}
     quarantine = place.table("governance.quarantine")
