@@ -87,7 +87,8 @@ load-path: $(READY) ## Follow one load through the modules, and see that it does
 	@$(BIN)/python -m tools.trace_load_path
 
 release-drill: $(READY) ## Releases of a contract, one of them wrong, while a reader looks on
-	@PREFECT_LOGGING_LEVEL=ERROR $(BIN)/python -m tools.release_drill
+	@PREFECT_SERVER_ANALYTICS_ENABLED=false PREFECT_LOGGING_LEVEL=ERROR \
+	  $(BIN)/python -m tools.release_drill
 
 show-breaker: $(READY) ## Two processes share the circuit breaker of a database that fails
 	@PREFECT_LOGGING_LEVEL=ERROR $(BIN)/python -m tools.show_circuit_breaker

@@ -93,8 +93,7 @@ def begin(place: ReleasePlace, new: NewRelease) -> Release:
     )
     schema = spark.table(table).schema
     if new.seed == SOURCE:
-        schema = history_schema(event_schema(green), history_settings(green))
-        schema = _with_read_instant(schema, green)
+        schema = history_schema(_stored_events(green), history_settings(green))
     if release_of(spark, table) is None and not exists(spark, release.green):
         details = {"version": green.version, "before": blue.version, "begins with": new.seed}
         place.record(AuditAction.START_RELEASE, new.decided, release, details=details)
@@ -112,20 +111,19 @@ def started(place: ReleasePlace, release: Release) -> Release:
     return write_record(place.spark, release, state=ReleaseState.RUNNING)
 
 
-def _with_read_instant(schema: T.StructType, green: Contract) -> T.StructType:
-    sequence = history_settings(green).sequence
-    if sequence in schema.fieldNames():
-        return schema
-    return T.StructType([*schema.fields, T.StructField(sequence, T.TimestampType())])
+def _stored_events(green: Contract) -> T.StructType:
+    """The schema of events as they are stored: those of a state have the instant of their read."""
+    events, sequence = event_schema(green), history_settings(green).sequence
+    if sequence in events.fieldNames():
+        return events
+    return T.StructType([*events.fields, T.StructField(sequence, T.TimestampType())])
 
 
 def _refuse_unfit(place: ReleasePlace, green: Contract, seed: str) -> None:
     """Refuse a contract whose green could not be promoted, or not begin with the history."""
     settings = history_settings(green)
     _refuse_other_order(place, settings)
-    events = event_schema(green)
-    if settings.sequence not in events.fieldNames():
-        events = T.StructType([*events.fields, T.StructField(settings.sequence, T.TimestampType())])
+    events = _stored_events(green)
     refuse_unfit_columns(place.spark, place.table, events, settings)
     if seed == SOURCE:
         return
