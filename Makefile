@@ -88,6 +88,7 @@ load-path: $(READY) ## Follow one load through the modules, and see that it does
 
 release-drill: $(READY) ## Releases of a contract, one of them wrong, while a reader looks on
 	@PREFECT_SERVER_ANALYTICS_ENABLED=false PREFECT_LOGGING_LEVEL=ERROR \
+	  PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=90 \
 	  $(BIN)/python -m tools.release_drill
 
 show-breaker: $(READY) ## Two processes share the circuit breaker of a database that fails
