@@ -16,7 +16,13 @@ from history.release.promote_green import Promotion
 from history.release.release_record import Release, ReleaseState
 from tasks.release.begin_release import NewRelease, begin, started
 from tasks.release.compare_release import ReleaseComparison, compare
-from tasks.release.promote_release import RolledBack, finish, promote, roll_back
+from tasks.release.promote_release import (
+    RolledBack,
+    finish,
+    promote,
+    reopened,
+    roll_back,
+)
 from tasks.release.release_place import Decided, ReleasePlace, release_place
 from tasks.release.shift_readers import route_views, shift
 from tasks.release.validate_release import Validation, validate_release
@@ -60,7 +66,7 @@ def promote_release(contract: str, settings: str, decided: Decided) -> tuple[Rel
         StrandlineError: As `tasks.release.promote_release.promote`.
     """
     with _place(contract, settings) as place:
-        if place.release.state is ReleaseState.RUNNING:
+        if reopened(place).state is ReleaseState.RUNNING:
             release = _up_to_date(contract, settings)
             if release.failure:
                 raise SettingsError(

@@ -136,6 +136,18 @@ def promote(place: ReleasePlace, decided: Decided) -> tuple[Release, Promotion]:
     return release, written
 
 
+def reopened(place: ReleasePlace) -> Release:
+    """The release; as running again where promoting it was stopped before it was published.
+
+    The table may have been loaded since, and green not.
+    """
+    release, state = place.release, current_state(place.spark, place.table)
+    published = state is not None and batch_of_release(release.id) in state.batches
+    if release.state is not ReleaseState.PROMOTING or published:
+        return release
+    return write_record(place.spark, release, state=ReleaseState.RUNNING)
+
+
 def roll_back(place: ReleasePlace, decided: Decided) -> RolledBack:
     """Let readers read what they read before the release, and drop green.
 
