@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect architecture report-screenshots load-path show-breaker setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect architecture report-screenshots load-path release-drill show-breaker setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -85,6 +85,11 @@ report-screenshots: $(READY) ## The quality report in a real Chromium (to be ins
 
 load-path: $(READY) ## Follow one load through the modules, and see that it does not walk back
 	@$(BIN)/python -m tools.trace_load_path
+
+release-drill: $(READY) ## Releases of a contract, one of them wrong, while a reader looks on
+	@PREFECT_SERVER_ANALYTICS_ENABLED=false PREFECT_LOGGING_LEVEL=ERROR \
+	  PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=90 \
+	  $(BIN)/python -m tools.release_drill
 
 show-breaker: $(READY) ## Two processes share the circuit breaker of a database that fails
 	@PREFECT_LOGGING_LEVEL=ERROR $(BIN)/python -m tools.show_circuit_breaker

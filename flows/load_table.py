@@ -16,6 +16,7 @@ from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import ContractName, KeyCount, Minutes, SettingsName
 from flows.flow_run import started, this_run
 from flows.load_steps import load
+from flows.release.load_green import bring_up_to_date, follow
 from flows.run_page.load_artifacts import show_load
 from flows.shell_exit_codes import exit_code
 from tasks.lifecycle.open_run import open_run
@@ -55,12 +56,16 @@ def load_table(
         with open_run(contract, settings, run_id=run_id, started=start) as opened:
             run = replace(opened.run, closes_at_most=closes_at_most, full=full)
             summary = load(replace(opened, run=run))
+            green_follows = follow(opened)
     except QualityGateError as closed:
         if not approval_minutes:
             raise
         batch_id = batch_name(run_id, start)
         summary = approved_load(contract, settings, batch_id, closed, minutes=approval_minutes)
+        green_follows = False
     show_load(summary)
+    if green_follows:
+        bring_up_to_date(contract, settings)
     return summary
 
 

@@ -21,6 +21,7 @@ from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import ContractName, KeyCount, SettingsName
 from flows.flow_run import started, this_run
 from flows.load_steps import load
+from flows.release.load_green import bring_up_to_date, follow
 from flows.run_page.load_artifacts import show_load
 from flows.shell_exit_codes import exit_code
 from flows.tables_failed import SomeTablesFailedError
@@ -152,9 +153,13 @@ def load_one(
             open_run(contract, settings, run_id=this_run(contract), started=started()) as opened,
         ):
             run = replace(opened.run, closes_at_most=closes_at_most, full=full)
-            return TableOutcome(contract, load(replace(opened, run=run)), None)
+            summary = load(replace(opened, run=run))
+            green_follows = follow(opened)
     except StrandlineError as error:
         return TableOutcome(contract, None, error)
+    if green_follows:
+        bring_up_to_date(contract, settings)
+    return TableOutcome(contract, summary, None)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ _LAKE = (
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
 _COMMANDS = (
-    *_LAKE, "quarantine", "lineage", "undo", "source", "hold", "audit", "keys", *_SERVER,
+    *_LAKE, "quarantine", "lineage", "undo", "release", "source", "hold", "audit", "keys", *_SERVER,
     "alerts", "contracts",
 )  # fmt: skip
 
@@ -72,6 +72,12 @@ app.command(
     "strandline.commands.undo.undo_command:app",
     name="undo",
     help="Take a batch back: the history as if it had never been loaded.",
+    sort_key=_LAKE.index("rebuild"),
+)
+app.command(
+    "strandline.commands.release.release_command:app",
+    name="release",
+    help="A new contract beside the published table: compare, shift readers, promote, roll back.",
     sort_key=_LAKE.index("rebuild"),
 )
 app.command(

@@ -21,6 +21,8 @@ from history import HistorySettings
 from history.iceberg.tag_properties import keep_tags
 from history.reading.role_views import RefreshedViews, SecureView, refresh_role_views
 from history.reading.sql_views import create_views, current_view
+from history.release.release_record import Release, release_of
+from history.release.routed_views import current_view_query, routed_views
 from tasks.compiler.compile_contract import CompiledContract
 from tasks.compiler.compile_role_rights import RoleRights
 from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
@@ -31,7 +33,8 @@ def create_target_views(run: Run, settings: HistorySettings) -> None:
     """Create the views over the run's target, where the catalog can."""
     log = get_run_logger()
     try:
-        created = create_views(run.spark, run.target, settings)
+        query = current_view_query(run.spark, run.target, settings)
+        created = create_views(run.spark, run.target, settings, query=query)
     except (PySparkException, Py4JError) as error:
         # Its text may quote what the catalog stores; the log gets the error's type.
         log.warning("%s was not created: %s", current_view(run.target), type(error).__name__)
@@ -94,5 +97,19 @@ def refresh_views(
         )
         record_audit(spark, settings, [entry], at=at)
 
-    views = {each.role: SecureView(each.expressions, each.row_filter_sql) for each in roles}
+    views = secure_views(roles)
+    release = _routing_release(spark, table)
+    if release is not None:
+        views = routed_views(spark, release, views)
     return refresh_role_views(spark, table, views, announce)
+
+
+def secure_views(roles: Sequence[RoleRights]) -> dict[str, SecureView]:
+    """What each role's view shows, by role."""
+    return {each.role: SecureView(each.expressions, each.row_filter_sql) for each in roles}
+
+
+def _routing_release(spark: SparkSession, table: str) -> Release | None:
+    """The release of the table, if readers read from both of its tables."""
+    release = release_of(spark, table)
+    return release if release is not None and release.routes else None

@@ -91,8 +91,8 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         known=Known(
             references=referenced.frames,
             open_versions=_open_versions(run, extraction, fingerprinted),
-            erased=erased_digests(run.spark, run.settings, run.target),
-            retired=retired_records(run.spark, run.settings, run.target),
+            erased=erased_digests(run.spark, run.settings, run.governed_target),
+            retired=retired_records(run.spark, run.settings, run.governed_target),
             subject_keys=subject_keys(run, contract.table, named_by, keys),
         ),
         observation=observation,

@@ -18,6 +18,7 @@ from contracts.model import Contract
 from history import Batch
 from history.iceberg import branches
 from history.iceberg.current_snapshot import CurrentState, current_state
+from history.release.release_record import refuse_during_release
 from history.restatement.rebuild_from_events import RebuildResult, batch_of, write_rebuild
 from history.restatement.rebuild_scope import RebuildScope
 from history.write_audit_publish import audit_changes
@@ -74,6 +75,7 @@ def drafted(
     """
     try:
         with map_spark_errors(contract.name, "rebuild"):
+            refuse_during_release(spark, batch.table, "versions are computed anew")
             state = current_state(spark, batch.table)
             _record_last(spark, contract, settings, batch, state)
             contract_name = f"{contract.name} {contract.version}"

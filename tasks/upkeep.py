@@ -20,6 +20,7 @@ from contracts.loader import find_contract, load_contracts
 from contracts.model import Contract
 from history.iceberg.history_table import exists
 from history.reading.sql_views import create_views
+from history.release.routed_views import current_view_query
 from history.upkeep.snapshot_expiry import Retention
 from history.upkeep.table_upkeep import STEPS, UpkeepReport, UpkeepSettings, upkeep
 from tasks.compiler.contract_to_history_settings import history_settings
@@ -177,6 +178,5 @@ def _clear_expired_stages(
 def _create_views(contract: Contract, settings: RunSettings, target: str) -> bool:
     with map_spark_errors(contract.name, "views", publishes=True):
         spark = settings.spark.session(settings.lakehouse)
-        return create_views(
-            spark, target, history_settings(with_recorded_source_kind(spark, contract, target))
-        )
+        kept = history_settings(with_recorded_source_kind(spark, contract, target))
+        return create_views(spark, target, kept, query=current_view_query(spark, target, kept))

@@ -16,6 +16,7 @@ from deployments.server_setup.blocks_stage import apply_blocks
 from deployments.server_setup.concurrency_limits_stage import apply_concurrency_limits
 from deployments.server_setup.deployments_stage import apply_deployments
 from deployments.server_setup.read_prefect_yaml import Project
+from deployments.server_setup.release_rollback_stage import apply_release_rollback
 from deployments.server_setup.stage_result import Outcome
 from deployments.server_setup.work_pools_stage import apply_work_pools
 
@@ -29,6 +30,7 @@ STAGES: tuple[tuple[str, Stage], ...] = (
     ("concurrency limits", apply_concurrency_limits),
     ("deployments", apply_deployments),
     ("alerts", apply_automations),
+    ("release rollback", apply_release_rollback),
 )
 """The stages in their order: an object comes before the objects that name it."""
 

@@ -24,10 +24,14 @@ _ROLE_OF = "strandline.role-of"
 
 @dataclass(frozen=True, slots=True)
 class SecureView:
-    """What one view shows: Spark SQL by column, and a condition on rows; empty: all rows."""
+    """What one view shows: Spark SQL by column, and a condition on rows; empty: all rows.
+
+    `query` is the whole query where it reads more than the table, as during a release.
+    """
 
     expressions: Mapping[str, str]
     row_filter: str
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,11 @@ def roles_with_views(spark: SparkSession, table: str) -> frozenset[str]:
     """The roles that have a view of the table in the catalog; none where it keeps no views."""
     found = _views_of(spark, table)
     return frozenset() if found is None else frozenset(found[0])
+
+
+def keeps_views(spark: SparkSession, table: str) -> bool:
+    """Whether the catalog of a table keeps views."""
+    return _views_of(spark, table) is not None
 
 
 def refresh_role_views(
@@ -110,6 +119,8 @@ def _query(table: str, view: SecureView, types: Mapping[str, str]) -> str:
     shown = {name: sql for name, sql in view.expressions.items() if name in types}
     if not shown:
         return ""
+    if view.query:
+        return view.query
     columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in shown.items())
     where = f" WHERE {view.row_filter}" if view.row_filter else ""
     return f"SELECT {columns} FROM {table}{where}"  # noqa: S608 - names and literals are quoted

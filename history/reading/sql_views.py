@@ -27,8 +27,12 @@ def as_of_view(table: str) -> str:
     return f"{table.rpartition('.')[2].strip('`')}_as_of"
 
 
-def create_views(spark: SparkSession, table: str, settings: HistorySettings) -> bool:
+def create_views(
+    spark: SparkSession, table: str, settings: HistorySettings, *, query: str = ""
+) -> bool:
     """Create `<table>_current` in the catalog, or replace it when the columns have changed.
+
+    `query` is its query where it reads more than the table, as during a release.
 
     Columns are named one by one: an Iceberg view over `*` binds them by their position, and is
     wrong or broken once a column of the table is dropped.
@@ -38,15 +42,21 @@ def create_views(spark: SparkSession, table: str, settings: HistorySettings) -> 
     """
     view = current_view(table)
     columns = ", ".join(quoted(name) for name in spark.table(table).columns)
-    query = f"SELECT {columns} FROM {table} WHERE {quoted(settings.is_current)}"  # noqa: S608
+    query = query or f"SELECT {columns} FROM {table} WHERE {quoted(settings.is_current)}"  # noqa: S608
     digest = hashlib.sha256(query.encode()).hexdigest()[:16]
     if _query_digest(spark, view) == digest:
         return True
+    return create_view(
+        spark,
+        f"CREATE OR REPLACE VIEW {view} COMMENT 'The open versions of {table}' "
+        f"TBLPROPERTIES ('{_QUERY_DIGEST}' = '{digest}') AS {query}",
+    )
+
+
+def create_view(spark: SparkSession, statement: str) -> bool:
+    """Run a statement that creates a view; False where the catalog keeps no views."""
     try:
-        spark.sql(
-            f"CREATE OR REPLACE VIEW {view} COMMENT 'The open versions of {table}' "
-            f"TBLPROPERTIES ('{_QUERY_DIGEST}' = '{digest}') AS {query}"
-        )
+        spark.sql(statement)
     except UnsupportedOperationException:
         return False
     except AnalysisException as error:

@@ -25,6 +25,7 @@ from contracts.loader import find_contract
 from contracts.model import Contract
 from history.iceberg.history_table import exists
 from history.model.history_settings import HistorySettings
+from history.release.release_record import refuse_during_release
 from history.spark.checkpoint import checkpoint
 from history.upkeep.erase_rows import ErasedRows, RowErasure, erase_rows, marked_rows
 from history.upkeep.purge_states import (
@@ -99,6 +100,7 @@ def erase_from_table(
     """
     with _locked(contract, settings, run_id) as (spark, block, model, target):
         _refuse_no_table(spark, model, target)
+        refuse_during_release(spark, target, "a person is erased")
         persons = data_subjects(spark, block, model, subjects)
         return _Erasure(spark, block, model, target, persons, request, run_id, at).run()
 

@@ -56,7 +56,7 @@ def subject_keys(
     opening = run.settings.key_ring.decryption_keys(table)
     ensure_ledger(run.spark, run.settings, SUBJECT_KEYS)
     every = run.spark.table(ledger_table(run.settings, SUBJECT_KEYS))
-    ledger = every.where(F.col("target_table") == run.target)
+    ledger = every.where(F.col("target_table") == run.governed_target)
     rows = ledger.where(
         (F.col("subject_columns") == names_literal(columns))
         & wrapped_by(F.col(SUBJECT_KEY), frozenset(opening))
@@ -73,7 +73,7 @@ def record_made_keys(run: Run, columns: tuple[str, ...], rows: DataFrame) -> Non
     made = rows.where(F.col(MADE_KEY).isNotNull()).groupBy(SUBJECT)
     append(
         made.agg(F.min(MADE_KEY).alias(SUBJECT_KEY)).select(
-            F.lit(run.target).alias("target_table"),
+            F.lit(run.governed_target).alias("target_table"),
             names_literal(columns).alias("subject_columns"),
             F.col(SUBJECT).alias(SUBJECT_DIGEST),
             SUBJECT_KEY,

@@ -24,6 +24,7 @@ from contracts.loader import find_contract
 from contracts.model import Contract
 from contracts.model.encryption_keys import DataKey, KeyState, KeyStatus
 from history.iceberg.history_table import exists
+from history.release.release_record import refuse_during_release
 from history.spark.column_quoting_and_comparison import named
 from history.upkeep.rewrite_values import (
     PendingValues,
@@ -122,9 +123,10 @@ def rotate_table_key(
         return outcome
     with table_lock(block.state_directory, target, run_id=run_id):
         block.lakehouse.check()
-        key = block.key_ring.begin_rewrite(model.target, at=at)
         with map_spark_errors(model.name, "rotate keys", publishes=True):
             spark = block.spark.session(block.lakehouse, shared=False)
+            refuse_during_release(spark, target, "values are encrypted again")
+            key = block.key_ring.begin_rewrite(model.target, at=at)
             erased = _erased_keys(block, model.target)
             values = _Rewrite(spark, block, model, target, run_id, at, erased)
             done, quarantined = values.run(key)

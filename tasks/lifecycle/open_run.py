@@ -7,7 +7,7 @@ run on the table) is reported before anything is read or written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,11 +17,13 @@ from pyspark.sql import SparkSession
 from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
+from contracts.alerts import event_names as names
 from contracts.errors import ContractError, StrandlineError
 from contracts.loader import TABLES, contract_files, find_contract
 from contracts.model import Contract
 from contracts.model.referenced_table import referenced_tables
 from history import Batch
+from history.release.release_record import green_table, refuse_replaced_contract
 from tasks.lifecycle.leftover_cleanup import clear_leftovers, note_leftovers
 from tasks.lifecycle.table_lock import table_lock
 from tasks.lifecycle.time_limit import time_limit
@@ -49,7 +51,9 @@ class OpenRun:
 
 
 @contextmanager
-def open_run(contract: str, settings: str, *, run_id: str, started: datetime) -> Iterator[OpenRun]:
+def open_run(
+    contract: str, settings: str, *, run_id: str, started: datetime, green: Contract | None = None
+) -> Iterator[OpenRun]:
     """A run of the contract with its table locked; a failure inside is recorded, then raised.
 
     Args:
@@ -57,13 +61,15 @@ def open_run(contract: str, settings: str, *, run_id: str, started: datetime) ->
         settings: The name of the run settings block.
         run_id: The flow run's id.
         started: When the flow run first started; a retry has the same.
+        green: The contract of a release: its green table is loaded, not the published one.
     """
     block = block_lookup.settings(settings)
     with map_unexpected_errors(contract, block.state_directory):
-        model = find_contract(contract, contracts_folder(block))
+        model = green or find_contract(contract, contracts_folder(block))
         source = block_lookup.source(model.source.connection)
         block.lakehouse.check()
-    target = f"{block.lakehouse.catalog}.{model.target}"
+    published = f"{block.lakehouse.catalog}.{model.target}"
+    target = green_table(published) if green else published
     with (
         map_unexpected_errors(model.name, block.state_directory),
         table_lock(block.state_directory, target, run_id=run_id),
@@ -77,13 +83,15 @@ def open_run(contract: str, settings: str, *, run_id: str, started: datetime) ->
             run_id=run_id,
             started=started,
         )
+        if green:
+            run = _of_green(run, model, target)
         watch = UsageWatch()
         with map_spark_errors(model.name, "open"):
-            _prepare(run, model.namespace)
+            _prepare(run, model)
         limit = time_limit(run.spark, block.table_minutes, where=model.name, tag=run.batch_id)
         times = StepDurations(model.name)
         unexpected = map_unexpected_errors(model.name, block.state_directory)
-        told = told_as_lineage(run, model)
+        told = nullcontext() if green else told_as_lineage(run, model)
         with listening(times), _recorded_if_failed(run, watch), told, limit as ends_at, unexpected:
             yield OpenRun(replace(run, ends_at=ends_at), model, watch, times)
         with map_spark_errors(model.name, "close", publishes=True):
@@ -200,8 +208,19 @@ def _referenced_sources(contract: Contract) -> Iterator[SourceDatabase]:
         yield block_lookup.source(connection)
 
 
-def _prepare(run: Run, namespace: str) -> None:
-    ensure_namespaces_and_ledgers(run.spark, run.settings, namespace)
+def _of_green(run: Run, contract: Contract, target: str) -> Run:
+    """The run as one of the green table, whose events are not the published table's."""
+    resource = table_resource(contract) | {
+        names.ID: names.table_resource(green_table(contract.target)),
+        names.NAME: green_table(contract.target),
+    }
+    return replace(run, target=target, stands_for=run.target, table_resource=resource)
+
+
+def _prepare(run: Run, contract: Contract) -> None:
+    if not run.stands_for:
+        refuse_replaced_contract(run.spark, run.target, contract.version)
+    ensure_namespaces_and_ledgers(run.spark, run.settings, contract.namespace)
     clear_leftovers(run)
     record_unrecorded(run)
     note_leftovers(run)

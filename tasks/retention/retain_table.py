@@ -31,6 +31,7 @@ from history.iceberg.current_snapshot import CurrentState, current_state
 from history.iceberg.history_table import exists, kept_events
 from history.iceberg.read_snapshot import rows_at
 from history.model.history_settings import HistorySettings
+from history.release.release_record import refuse_during_release
 from history.schema_evolution.evolve_table import settings_of_table
 from history.spark.checkpoint import unpersisting
 from history.spark.column_quoting_and_comparison import named
@@ -150,6 +151,7 @@ def retain_table(
                 outcome = run.found()
             else:
                 with table_lock(block.state_directory, target, run_id=run_id):
+                    refuse_during_release(spark, target, "retention is applied")
                     outcome = run.apply()
     except StrandlineError as error:
         return RetentionOutcome(model.name, target, time.monotonic() - started, error=error)

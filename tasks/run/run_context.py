@@ -55,6 +55,7 @@ class Run:
             contract allows.
         full: The whole source is read, also where the contract reads what is new.
         ends_at: When its time is over, by `time.monotonic()`.
+        stands_for: Of the green table of a release: the published table; empty: it is that.
     """
 
     name: str
@@ -72,6 +73,12 @@ class Run:
     closes_at_most: int | None = None
     full: bool = False
     ends_at: float = math.inf
+    stands_for: str = ""
+
+    @property
+    def governed_target(self) -> str:
+        """The table whose erased persons, retired records and persons' keys apply to the rows."""
+        return self.stands_for or self.target
 
     @property
     def connection(self) -> str:

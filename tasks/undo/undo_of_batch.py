@@ -21,6 +21,7 @@ from contracts.model import Contract
 from history import Batch
 from history.iceberg import branches
 from history.iceberg.current_snapshot import CurrentState, current_state
+from history.release.release_record import refuse_during_release
 from history.restatement.undo_batch import (
     UndoResult,
     publish_undo,
@@ -119,6 +120,7 @@ def drafted(
         with map_spark_errors(contract.name, "undo"):
             run = run_of_batch(spark, contract, settings, batch)
             ensure_namespaces_and_ledgers(spark, settings, contract.namespace)
+            refuse_during_release(spark, batch.table, "a batch is taken back")
             # A load that was stopped before it was recorded: the undo's snapshot would hide it.
             record_unrecorded(run)
             state = current_state(spark, batch.table)

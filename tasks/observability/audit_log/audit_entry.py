@@ -49,6 +49,11 @@ class AuditAction(StrEnum):
     LEGAL_HOLD = "legal hold"
     RELEASE_HOLD = "release hold"
     RETAIN = "apply retention"
+    START_RELEASE = "start release"
+    SHIFT_READERS = "shift readers"
+    PROMOTE_RELEASE = "promote release"
+    ROLL_BACK_RELEASE = "roll back release"
+    FINISH_RELEASE = "finish release"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""`strandline release`: a new contract beside the published table, promoted or taken back."""
