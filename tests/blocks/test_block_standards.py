@@ -11,6 +11,7 @@ from blocks.key_rings.aws_kms_key_ring import AwsKmsKeyRing
 from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
 from blocks.lookup.local_block_file import TYPES
+from blocks.backup_target import BackupTarget
 from blocks.open_lineage_receiver import OpenLineageReceiver
 from blocks.prefect_ui.block_type_descriptions import KEY_LOGO, STORAGE_LOGO
 from blocks.run_settings import RunSettings
@@ -19,7 +20,7 @@ from blocks.spark_runtime import SparkRuntime
 
 OURS = (
     *(SourceDatabase, Lakehouse, SparkRuntime, LocalKeyRing, AwsKmsKeyRing, OpenLineageReceiver),
-    RunSettings,
+    *(BackupTarget, RunSettings),
 )
 
 

@@ -49,6 +49,8 @@ class AuditAction(StrEnum):
     LEGAL_HOLD = "legal hold"
     RELEASE_HOLD = "release hold"
     RETAIN = "apply retention"
+    BACK_UP = "back up"
+    RESTORE = "restore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
