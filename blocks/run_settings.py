@@ -90,7 +90,8 @@ class RunSettings(Block):
     )
 
     backups: BackupTarget | None = Field(
-        default=None, description="Where backups of catalog and key ring go; there are none without."
+        default=None,
+        description="Where backups of catalog and key ring go, if there are any.",
     )
 
     @field_validator("key_ring", mode="before")

@@ -20,7 +20,7 @@ from contracts.alerts import event_names as names
 from flows.failure_alert_hook import send_failure_alert
 from flows.flow_parameters import SettingsName
 from flows.shell_exit_codes import exit_code
-from flows.tables_failed import SomeTablesFailedError
+from flows.tables_failed import Outcome, SomeTablesFailedError
 from flows.upkeep import upkeep_line
 from tasks.auditing.ledger_retention import ExpiredRows
 from tasks.keep_up_ledgers import keep_up_ledgers
@@ -42,6 +42,11 @@ class MaintainedLakehouse:
     keys: tuple[KeyUse, ...]
 
     @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """How each table and each ledger ended."""
+        return (*self.tables, *self.ledgers)
+
+    @property
     def figures(self) -> dict[str, int]:
         """What was done, in numbers."""
         reports = [each.report for each in self.tables if each.report is not None]
@@ -56,7 +61,7 @@ class MaintainedLakehouse:
             "stages_dropped": len(self.stages.dropped),
             "ledger_rows_deleted": sum(each.rows for each in self.expired),
             "keys_not_in_order": sum(each.state != "in use" for each in self.keys),
-            "failed": sum(each.error is not None for each in (*self.tables, *self.ledgers)),
+            "failed": sum(each.error is not None for each in self.outcomes),
         }
 
 
@@ -104,10 +109,9 @@ def maintain(settings: SettingsName = "default", dry_run: bool = False) -> Maint
         resource={names.ID: names.lakehouse_resource(catalog), names.NAME: catalog},
         payload={**done.figures, "dry_run": dry_run},
     )
-    outcomes = (*done.tables, *done.ledgers)
-    if any(each.error is not None for each in outcomes):
+    if any(each.error is not None for each in done.outcomes):
         error = MaintenanceFailedError.of(
-            outcomes,
+            done.outcomes,
             where="maintain",
             wanted="looked after",
             next_step="Run it again. Histories are as they were, and loads are not kept from them.",
@@ -153,4 +157,4 @@ def _ledger_line(each: LedgerUpkeep) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(maintain, sys.argv[1:] and sys.argv[1] or "default"))
+    sys.exit(exit_code(maintain, *sys.argv[1:]))

@@ -63,4 +63,4 @@ def backup_line(report: BackupReport) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(back_up, sys.argv[1:] or "default"))
+    sys.exit(exit_code(back_up, *sys.argv[1:]))

@@ -1,7 +1,8 @@
 """Ledgers are kept as long as their contracts say: older days are deleted, and that is recorded.
 
-Promise: only whole days go, and no row about a table whose persons are under legal hold. The record of it is in the audit log before anything is deleted; of the
-audit log itself it says where the log begins since, so that what is left can still be verified.
+Promise: only whole days go, and no row about a table whose persons are under legal hold. The record
+of it is in the audit log before anything is deleted; of the audit log itself it says where the log
+begins since, so that what is left can still be verified.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from tasks.observability.audit_log import (
 )
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
-
 
 ABOUT_PERSONS = ("quarantine", "unusual_rows")
 """The ledgers that have rows of sources."""
@@ -68,9 +68,7 @@ def delete_expired_rows(
     with map_spark_errors("ledgers", "retention", publishes=True):
         for ledger in contracts:
             held = sorted(held_tables) if ledger.name in ABOUT_PERSONS else []
-            found = _delete(
-                spark, settings, ledger, held, run_id=run_id, now=now, dry_run=dry_run
-            )
+            found = _delete(spark, settings, ledger, held, run_id=run_id, now=now, dry_run=dry_run)
             if found is not None:
                 expired.append(found)
     return tuple(expired)

@@ -127,9 +127,7 @@ def _maintained(
             refuse_tampered(verify_audit_log(spark, settings), table)
         expire_snapshots(spark, table, expiry)
         if is_due(spark, table, now, unfinished):
-            orphans = remove_orphan_files(
-                spark, table, now=now, before=unfinished, dry_run=False
-            )
+            orphans = remove_orphan_files(spark, table, now=now, before=unfinished, dry_run=False)
     return LedgerUpkeep(
         name,
         files.data + files.deletes,

@@ -111,9 +111,7 @@ class BackupStore:
     def ids(self) -> tuple[str, ...]:
         """The ids of all backups, oldest first."""
         names = (each.base_name for each in self._files("backups"))
-        return tuple(
-            sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
-        )
+        return tuple(sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)))
 
     def manifest(self, backup_id: str) -> BackupManifest:
         """The backup of that id.
@@ -214,7 +212,10 @@ class BackupStore:
         return [each for each in found if each.type == fs.FileType.File]
 
     def _read(self, path: str) -> bytes:
-        with _answering(self.where), self.system.open_input_stream(path, compression=None) as stream:
+        with (
+            _answering(self.where),
+            self.system.open_input_stream(path, compression=None) as stream,
+        ):
             content: bytes = stream.read()
             return content
 

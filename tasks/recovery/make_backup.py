@@ -1,8 +1,8 @@
 """Making a backup of the catalog's pointers, the metadata files they name, and the key ring.
 
-Promise: no table is locked and no load waits. Each pointer is one published state; a history is read
-before the tables that it refers to, and the key ring after all of them, so that the keys of every
-token that a backup leads to are in it.
+Promise: no table is locked and no load waits. Each pointer is one published state; a history is
+read before the tables that it refers to, and the key ring after all of them, so that the keys of
+every token that a backup leads to are in it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from tasks.recovery.backup_store import BackupStore
 from tasks.recovery.iceberg_catalog import IcebergCatalog, Pointer, in_order_of_backup
 from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.run.unexpected_errors import without_unexpected_errors
-
 
 PointerOf = Callable[[str], Pointer | None]
 
@@ -143,9 +142,7 @@ def make_backup(
         details={"backup": manifest.id, "sha256": manifest.digest(), "place": store.where},
     )
     record_audit(spark, settings, [entry], at=datetime.now(UTC))
-    removed = store.prune(
-        manifest, keep_days=target.keep_days, keep_at_least=target.keep_at_least
-    )
+    removed = store.prune(manifest, keep_days=target.keep_days, keep_at_least=target.keep_at_least)
     return BackupReport(manifest, store.where, octets, tuple(removed), time.monotonic() - started)
 
 

@@ -76,22 +76,23 @@ def step_for(
     now = found.pointer
     if now is None:
         return Step.REPLACE if found.unreadable else Step.REGISTER
-    if now.uuid != saved.uuid:
-        if force:
+    if now.uuid == saved.uuid:
+        if now.file == target.file:
+            return Step.UNCHANGED
+        if _follows(target, now):
             return Step.REPLACE
-        return Refusal(
-            f"the table that was saved (its id begins with {saved.uuid[:8]})",
-            f"another one of that name (its id begins with {now.uuid[:8]})",
-        )
-    if now.file == target.file:
-        return Step.UNCHANGED
-    if _follows(target, now):
-        return Step.REPLACE
-    if not go_back and _follows(now, target):
-        return Step.NEWER
-    if force:
-        return Step.REPLACE
-    return Refusal("a state that the backup does not undo", "one that is newer than the backup")
+        if not go_back and _follows(now, target):
+            return Step.NEWER
+    return Step.REPLACE if force else _refusal(saved, now)
+
+
+def _refusal(saved: SavedPointer, now: Pointer) -> Refusal:
+    if now.uuid == saved.uuid:
+        return Refusal("a state that the backup does not undo", "one that is newer than the backup")
+    return Refusal(
+        f"the table that was saved (its id begins with {saved.uuid[:8]})",
+        f"another one of that name (its id begins with {now.uuid[:8]})",
+    )
 
 
 def _follows(one: Pointer, other: Pointer) -> bool:

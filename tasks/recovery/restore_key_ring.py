@@ -1,4 +1,4 @@
-"""The key ring brought back from a backup: the wrapped keys only, under the same key-encryption key.
+"""The key ring brought back from a backup: wrapped keys only, under the same wrapping key.
 
 Promise: no key that is there now is lost, and none that was destroyed comes back. A key that
 encrypts is not used again: how often it was used since the backup is not known, and the next load
@@ -99,9 +99,7 @@ def restore_key_ring(
     saved = KeyRingDocument.parse(content.decode(), where=f"the backup of {storage.name}")
     _refuse_other_wrapping(ring, saved, storage.name)
     now = _readable(storage.read(), storage.name)
-    document, report = restored(
-        saved, now, destroyed=destroyed, where=storage.name, force=force
-    )
+    document, report = restored(saved, now, destroyed=destroyed, where=storage.name, force=force)
     if not dry_run and document != now:
         storage.change(lambda _text: document.as_text())
     return report

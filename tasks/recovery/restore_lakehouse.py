@@ -251,10 +251,8 @@ class _Restore:
             return RestoredTable(saved.name, error=error)
 
     def _table(self, saved: SavedPointer) -> RestoredTable:
-        force, dry_run = self.request.force, self.request.dry_run
         there = self.catalog.metadata(saved.location)
-        written = there is not None
-        if self._is_stage(saved) and not written:
+        if there is None and self._is_stage(saved):
             # A batch that was published or discarded since has no stage any more.
             return RestoredTable(saved.name, Step.GONE)
         before = there or Pointer(saved.location, saved.uuid, saved.snapshot_id)
@@ -262,29 +260,34 @@ class _Restore:
         if self.request.roll_forward:
             target, certain = newest_of(before, self.catalog.later_metadata(saved.location))
         found = _found(self.catalog.table, saved.name)
-        step = step_for(
-            saved, target, found, go_back=not self.request.roll_forward, force=force
-        )
+        go_back = not self.request.roll_forward
+        step = step_for(saved, target, found, go_back=go_back, force=self.request.force)
         if isinstance(step, Refusal):
             raise _refused(saved, step)
+        commits = len(target.previous) - len(before.previous) if target is not before else 0
+        back = there is None and target is before
+        outcome = RestoredTable(saved.name, step, max(commits, 0), certain, written_back=back)
         if step in (Step.UNCHANGED, Step.NEWER):
             return RestoredTable(saved.name, step)
-        back = target.file == before.file and not written
-        if dry_run and back:
-            return RestoredTable(saved.name, step, written_back=True)
-        if back:
+        return self._pointed(saved, target, outcome)
+
+    def _pointed(
+        self, saved: SavedPointer, target: Pointer, outcome: RestoredTable
+    ) -> RestoredTable:
+        """Have the catalog point to the metadata, once all files of it are found."""
+        if outcome.written_back:
+            if self.request.dry_run:
+                return outcome
             self.catalog.write(saved.location, self.store.get(saved.content))
         missing = self.catalog.missing_files(target.location)
         if missing and self._is_stage(saved):
             return RestoredTable(saved.name, Step.GONE)
-        if missing and not force:
+        if missing and not self.request.force:
             raise _incomplete(saved, missing)
-        if not dry_run:
-            self.catalog.point_table_to(
-                saved.name, target.location, instead=step is Step.REPLACE
-            )
-        commits = len(target.previous) - len(before.previous) if target is not before else 0
-        return RestoredTable(saved.name, step, max(commits, 0), certain, written_back=back)
+        if not self.request.dry_run:
+            instead = outcome.step is Step.REPLACE
+            self.catalog.point_table_to(saved.name, target.location, instead=instead)
+        return outcome
 
     def _view(self, saved: SavedPointer) -> RestoredTable:
         found = _found(self.catalog.view, saved.name)

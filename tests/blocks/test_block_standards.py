@@ -7,11 +7,11 @@ from PIL import Image
 from prefect.testing.standard_test_suites import BlockStandardTestSuite, blocks
 from pydantic import SecretStr
 
+from blocks.backup_target import BackupTarget
 from blocks.key_rings.aws_kms_key_ring import AwsKmsKeyRing
 from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
 from blocks.lookup.local_block_file import TYPES
-from blocks.backup_target import BackupTarget
 from blocks.open_lineage_receiver import OpenLineageReceiver
 from blocks.prefect_ui.block_type_descriptions import KEY_LOGO, STORAGE_LOGO
 from blocks.run_settings import RunSettings

@@ -55,9 +55,7 @@ app = App(name="backup", help="Back up catalog and key ring, list and verify bac
 
 @app.default
 @app.command
-def make(
-    *, place: Place = None, settings: Settings = "default", json: AsJson = False
-) -> None:
+def make(*, place: Place = None, settings: Settings = "default", json: AsJson = False) -> None:
     """Back up the catalog's pointers, the metadata they name, and the wrapped keys."""
     screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
@@ -66,9 +64,7 @@ def make(
 
 
 @app.command(name="list")
-def list_(
-    *, place: Place = None, settings: Settings = "default", json: AsJson = False
-) -> None:
+def list_(*, place: Place = None, settings: Settings = "default", json: AsJson = False) -> None:
     """Show which backups there are, newest first."""
     screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):

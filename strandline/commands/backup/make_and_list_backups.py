@@ -10,8 +10,8 @@ from blocks.lookup import block_lookup
 from contracts.errors import BackupDamagedError, NotFoundError
 from flows.recovery.back_up import backup_line
 from strandline.terminal.console_output import CommandOutput
-from strandline.terminal.number_format import count, duration, many, minute, size
-from strandline.terminal.text_table import Heading, facts, text_table
+from strandline.terminal.number_format import age_text, count, duration, many, minute, size
+from strandline.terminal.text_table import Cell, Heading, facts, text_table
 from tasks.recovery.backup_manifest import BackupManifest
 from tasks.recovery.backup_store import BackupStore
 from tasks.recovery.make_backup import backup_target, make_backup
@@ -49,7 +49,8 @@ def make(screen: CommandOutput, place: str | None, *, settings: str) -> None:
 def list_backups(screen: CommandOutput, place: str | None, *, settings: str) -> None:
     """The backups of a place, newest first; one that is damaged is named as such."""
     store = BackupStore.of(backup_target(block_lookup.settings(settings), place))
-    now, rows, data = datetime.now(UTC), [], []
+    now, data = datetime.now(UTC), []
+    rows: list[tuple[Cell, ...]] = []
     for backup_id in reversed(store.ids()):
         try:
             each = store.manifest(backup_id)
@@ -101,17 +102,6 @@ def verify(screen: CommandOutput, backup: str | None, place: str | None, *, sett
         "copys", "copies"
     )
     screen.answer(data, Text.assemble((manifest.id, "bold"), said))
-
-
-def age_text(seconds: float) -> str:
-    """An age in minutes, hours or days."""
-    minutes = max(seconds, 0) / 60
-    if minutes < _HOURS_FROM:
-        return f"{minutes:.0f} min"
-    return f"{minutes / 60:.1f} h" if minutes < _DAYS_FROM else f"{minutes / 1440:.1f} d"
-
-
-_HOURS_FROM, _DAYS_FROM = 100, 2880
 
 
 def _keys(manifest: BackupManifest) -> str:

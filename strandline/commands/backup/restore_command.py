@@ -14,10 +14,9 @@ from rich.text import Text
 
 from blocks.lookup import block_lookup
 from contracts.errors import UsageError
-from strandline.commands.backup.make_and_list_backups import age_text
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.error_panel import error_data, error_panel
-from strandline.terminal.number_format import NOTHING, count, duration, minute
+from strandline.terminal.number_format import NOTHING, age_text, count, duration, minute
 from strandline.terminal.text_table import Heading, facts, text_table
 from tasks.recovery.restore_lakehouse import (
     RestoredTable,

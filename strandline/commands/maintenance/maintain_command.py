@@ -47,7 +47,7 @@ def maintain_all(screen: CommandOutput, *, settings: str, dry_run: bool, verbose
                 done = maintain(settings, dry_run)
         except MaintenanceFailedError as error:
             done = error.done
-    errors = [each.error for each in (*done.tables, *done.ledgers) if each.error is not None]
+    errors = [each.error for each in done.outcomes if each.error is not None]
     if errors:
         end_on_interrupt()
     data = {
@@ -77,9 +77,7 @@ def maintenance_page(
 
 
 def _keys(keys: tuple[KeyUse, ...]) -> str:
-    others = [
-        f"{each.table} {each.key_id} {each.state}" for each in keys if each.state != "in use"
-    ]
+    others = [f"{each.table} {each.key_id} {each.state}" for each in keys if each.state != "in use"]
     shares = [each.uses / each.limit for each in keys if each.uses is not None and each.limit]
     most = f", {share(max(shares))} of the limit at most" if shares else ""
     return "; ".join([f"{many(len(keys), 'key')} in use{most}", *others])

@@ -1,19 +1,16 @@
-"""Each drill destroys a thing for good, and brings it back with the commands of docs/recovery.md."""
+"""Each drill destroys a thing for good, and brings it back by the commands of docs/recovery.md."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import time
 from datetime import UTC, datetime
 
 import pytest
 
-from contracts.errors import BackupDamagedError, NotFoundError, RestoreRefusedError
+from contracts.errors import RestoreRefusedError
 from flows.load_table import load_table
-from flows.recovery.back_up import back_up
 from strandline.command_line import main
-from tasks.recovery.backup_store import BackupStore
 from tests.flows.readings import AFTER_BOTH, versions
 from tests.flows.recovery.recovery_places import (
     FOURTH,
@@ -120,7 +117,9 @@ def test_bad_release_published(place, drill):
     assert bad.report.opened == 1
 
     with drill.recovering():
-        assert main(["undo", "readings", "--batch", bad.batch_id, *WHY, "--by", "ada", "--yes"]) == 0
+        assert (
+            main(["undo", "readings", "--batch", bad.batch_id, *WHY, "--by", "ada", "--yes"]) == 0
+        )
 
     place.update((1, "East", "Zephyrine Quillfeather", "72.00", "IN", "2024-01-01 08:00",
                   "2024-01-03 08:00"))  # fmt: skip
