@@ -157,4 +157,4 @@ def _ledger_line(each: LedgerUpkeep) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(maintain, *sys.argv[1:]))
+    sys.exit(exit_code(maintain, sys.argv[1] if len(sys.argv) > 1 else "default"))

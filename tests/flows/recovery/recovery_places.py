@@ -12,6 +12,7 @@ from psycopg.sql import SQL, Identifier
 
 from blocks.backup_target import BackupTarget
 from blocks.lookup import block_lookup
+from blocks.run_settings import RunSettings
 from blocks.spark import create_session
 from flows.load_table import load_table
 from tests.flows.readings import FIRST, SECOND, TABLE
@@ -21,22 +22,26 @@ THIRD = (6, "South", "Di Webb", "60.00", "IN", "2024-01-04 10:00", None)
 FOURTH = (7, "North", "Ed Vane", "77.00", "IN", "2024-01-05 10:00", None)
 
 
-def with_backups(place, **fields: int):
-    """The workplace, its settings with a backup target in its own folder."""
-    target = BackupTarget(location=str(place.root / "backups"), **fields)
-    settings = place.settings.model_copy(update={"backups": target})
-    path = place.root / "blocks.yaml"
-    source = block_lookup.source("source_db_conn")
+def with_settings(place, **fields: object) -> RunSettings:
+    """The workplace's settings with other fields, which flows and commands find from now on."""
+    settings = place.settings.model_copy(update=fields)
+    target = [] if settings.backups is None else [("backups", settings.backups)]
     block_lookup.save_local(
-        path,
+        place.root / "blocks.yaml",
         ("default", settings),
         ("local", settings.spark),
         ("local", settings.lakehouse),
         ("local", settings.key_ring),
-        ("local", target),
-        ("source-db-conn", source),
+        *target,
+        ("source-db-conn", block_lookup.source("source_db_conn")),
     )
     return settings
+
+
+def with_backups(place, **fields: int) -> RunSettings:
+    """The workplace, its settings with a backup target in its own folder."""
+    target = BackupTarget(location=str(place.root / "backups"), **fields)
+    return with_settings(place, backups=target)
 
 
 def loaded_twice(place):
