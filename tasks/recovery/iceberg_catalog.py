@@ -8,6 +8,7 @@ Iceberg 1.12, "Java API": `Catalog.registerTable`, `TableMetadata`, `SupportsPre
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -201,14 +202,20 @@ class IcebergCatalog:
                 if pointer is not None:
                     yield pointer
 
-    def missing_files(self, location: str) -> list[str]:
+    def missing_files(self, location: str, content: bytes | None = None) -> list[str]:
         """The files of what readers of that metadata see which are not there, by name.
 
         They are compared with one listing of the table's directory; a file elsewhere is asked for.
+
+        Args:
+            location: The address of the metadata file.
+            content: Its octets, where it is not there itself.
         """
         of = self._jvm.org.apache.iceberg
-        operations = of.StaticTableOperations(location, self._io)
-        table = of.BaseTable(operations, "restored")
+        metadata = location
+        if content is not None:
+            metadata = of.TableMetadataParser.fromJson(location, _text(location, content))
+        table = of.BaseTable(of.StaticTableOperations(metadata, self._io), "restored")
         snapshot = table.currentSnapshot()
         if snapshot is None:
             return []
@@ -309,6 +316,12 @@ def _pointer(metadata: Any) -> Pointer:
         None if snapshot is None else snapshot.snapshotId(),
         tuple(each.file() for each in metadata.previousFiles()),
     )
+
+
+def _text(location: str, content: bytes) -> str:
+    """The JSON of a metadata file, which Iceberg may have compressed."""
+    packed = location.endswith((".gz.metadata.json", ".metadata.json.gz"))
+    return (gzip.decompress(content) if packed else content).decode()
 
 
 def _plain(location: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from py4j.protocol import Py4JJavaError
@@ -105,6 +105,7 @@ class RestoreReport:
         tables: Each table and view, in the order in which it was done.
         keys: What became of the key ring; None: it was not asked for, or the backup has none.
         keys_error: Why the key ring was left as it is.
+        record_error: Why the audit log has no record of it.
         seconds: How long it took.
         age_seconds: How old the backup was.
         dry_run: Nothing was changed.
@@ -117,12 +118,14 @@ class RestoreReport:
     age_seconds: float
     dry_run: bool = False
     keys_error: StrandlineError | None = None
+    record_error: StrandlineError | None = None
 
     @property
     def errors(self) -> tuple[StrandlineError, ...]:
         """Why something was left as it is."""
         found = [each.error for each in self.tables if each.error is not None]
-        return (*found, *([self.keys_error] if self.keys_error else []))
+        others = (self.keys_error, self.record_error)
+        return (*found, *(each for each in others if each is not None))
 
     def count(self, step: Step) -> int:
         """For how many tables and views that was done."""
@@ -140,6 +143,8 @@ def restore(settings: RunSettings, request: RestoreRequest) -> RestoreReport:
     started, now = time.monotonic(), datetime.now(UTC)
     store = BackupStore.of(backup_target(settings, request.location))
     manifest = _chosen(store, settings, request)
+    if request.catalog:
+        _refuse_absent_warehouse(settings)
     settings.lakehouse.check()
     tables: tuple[RestoredTable, ...] = ()
     keys, keys_error = None, None
@@ -153,7 +158,7 @@ def restore(settings: RunSettings, request: RestoreRequest) -> RestoreReport:
                 keys = restore_key_ring(
                     settings.key_ring,
                     store.get(manifest.key_ring.content),
-                    destroyed=_destroyed_keys(spark, settings),
+                    destroyed=_destroyed_keys(spark, settings, manifest, request),
                     force=request.force,
                     dry_run=request.dry_run,
                 )
@@ -168,8 +173,13 @@ def restore(settings: RunSettings, request: RestoreRequest) -> RestoreReport:
             request.dry_run,
             keys_error,
         )
-        if not request.dry_run:
-            _record(spark, settings, request, report, at=now)
+    if request.dry_run:
+        return report
+    try:
+        _record(spark, settings, request, report, at=now)
+    except StrandlineError as error:
+        # What was left as it is comes first: it may be why there is no log to write to.
+        return replace(report, record_error=error)
     return report
 
 
@@ -210,6 +220,19 @@ def _chosen(store: BackupStore, settings: RunSettings, request: RestoreRequest) 
         )
     # What a history refers to comes back with it.
     return manifest.only(frozenset(names | {f"{each}{_KEPT}" for each in names}))
+
+
+def _refuse_absent_warehouse(settings: RunSettings) -> None:
+    """Refuse before the check of the lakehouse would make an empty directory in its place."""
+    directory = settings.lakehouse.local_warehouse
+    if directory is not None and not directory.exists():
+        raise RestoreRefusedError(
+            where=f"warehouse {directory}",
+            expected="the directory with the tables' files: a backup has none of them",
+            found="no such directory",
+            next_step="Bring it back, or mount or link it at this address if it was moved. Nothing "
+            "was changed.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,16 +298,15 @@ class _Restore:
         self, saved: SavedPointer, target: Pointer, outcome: RestoredTable
     ) -> RestoredTable:
         """Have the catalog point to the metadata, once all files of it are found."""
-        if outcome.written_back:
-            if self.request.dry_run:
-                return outcome
-            self.catalog.write(saved.location, self.store.get(saved.content))
-        missing = self.catalog.missing_files(target.location)
+        content = self.store.get(saved.content) if outcome.written_back else None
+        missing = self.catalog.missing_files(target.location, content)
         if missing and self._is_stage(saved):
             return RestoredTable(saved.name, Step.GONE)
         if missing and not self.request.force:
             raise _incomplete(saved, missing)
         if not self.request.dry_run:
+            if content is not None:
+                self.catalog.write(saved.location, content)
             instead = outcome.step is Step.REPLACE
             self.catalog.point_table_to(saved.name, target.location, instead=instead)
         return outcome
@@ -338,14 +360,30 @@ def _incomplete(saved: SavedPointer, missing: list[str]) -> BackupDamagedError:
     )
 
 
-def _destroyed_keys(spark: SparkSession, settings: RunSettings) -> frozenset[str]:
-    """The ids of keys that were destroyed, as the audit log says."""
+def _destroyed_keys(
+    spark: SparkSession, settings: RunSettings, manifest: BackupManifest, request: RestoreRequest
+) -> frozenset[str]:
+    """The ids of keys that were destroyed, as the audit log says.
+
+    Raises:
+        RestoreRefusedError: The backup has a log, and the catalog has none: a key that was
+            destroyed since could come back.
+    """
     table = ledger_table(settings, AUDIT_LOG)
-    if not exists(spark, table):
-        return frozenset()
-    said = spark.table(table).where(F.col("action") == str(AuditAction.DESTROY_KEY))
-    rows = said.select(F.explode("key_ids").alias("key_id")).distinct().collect()
-    return frozenset(row.key_id for row in rows)
+    with map_spark_errors(table, "restore"):
+        if exists(spark, table):
+            said = spark.table(table).where(F.col("action") == str(AuditAction.DESTROY_KEY))
+            rows = said.select(F.explode("key_ids").alias("key_id")).distinct().collect()
+            return frozenset(row.key_id for row in rows)
+    name = table.partition(".")[2]
+    if not request.dry_run and any(each.name == name for each in manifest.tables):
+        raise RestoreRefusedError(
+            where=f"the key ring, and {table}",
+            expected="the audit log, which says which keys were destroyed since",
+            found="no such table in the catalog",
+            next_step="Restore the catalog first, or both at once: strandline restore --reason ...",
+        )
+    return frozenset()
 
 
 def _record(

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import shutil
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from contracts.errors import RestoreRefusedError
+from blocks.lookup import block_lookup
+from contracts.alerts import event_names
+from contracts.errors import (
+    BackupDamagedError,
+    NotFoundError,
+    RestoreRefusedError,
+    SettingsError,
+)
 from flows.load_table import load_table
+from flows.recovery.back_up import back_up
 from strandline.command_line import main
+from tasks.recovery.backup_store import BackupStore
+from tasks.recovery.make_backup import backup_target, make_backup
+from tasks.recovery.newest_backup import newest_backup
 from tests.flows.readings import AFTER_BOTH, versions
 from tests.flows.recovery.recovery_places import (
     FOURTH,
@@ -22,6 +38,7 @@ from tests.flows.recovery.recovery_places import (
     pointer,
     whole_history,
     with_backups,
+    with_settings,
 )
 
 WHY = ("--reason", "drill")
@@ -163,10 +180,103 @@ def test_warehouse_moved(place, drill):
 
     old, new = place.root / "warehouse", place.root / "elsewhere"
     shutil.move(old, new)
-    assert main(["restore", *WHY]) != 0
+    assert main(["restore", *WHY]) == RestoreRefusedError.exit_code
+    assert not old.exists()
     with drill.recovering():
         old.symlink_to(new)
         assert main(["restore", *WHY]) == 0
 
     assert whole_history(place) == before
     assert opened_by_another_load(place, THIRD) == 1
+
+
+def test_what_does_not_belong_is_refused_and_missing_files_are_named(place, tmp_path, capsys):
+    before = whole_history(place)
+    store = BackupStore.of(backup_target(block_lookup.settings()))
+    (backup_id,) = store.ids()
+
+    # Another lakehouse's: the same place, under another catalog.
+    manifest = store.manifest(backup_id)
+    store.add(replace(manifest, id="20990101T000000Z-00000000", catalog="other"))
+    assert main(["restore", "20990101T000000Z-00000000", *WHY]) == RestoreRefusedError.exit_code
+    assert "catalog other" in " ".join(capsys.readouterr().err.split())
+    assert main(["restore", "--table", "clinic.nurses", *WHY]) == NotFoundError.exit_code
+    assert main(["restore", "--place", str(tmp_path), *WHY]) == NotFoundError.exit_code
+    assert main(["restore", "--reason", " "]) != 0
+
+    # A data file is gone from the warehouse: the table is not pointed to it.
+    spark, catalog = new_process(place), place.settings.lakehouse.catalog
+    lost = spark.table(f"{catalog}.clinic.patients.files").first().file_path
+    path = Path("/" + lost.removeprefix("file:").lstrip("/"))
+    aside = path.rename(path.with_suffix(".aside"))
+    spark.sql(f"DROP TABLE {catalog}.clinic.patients")
+    capsys.readouterr()
+    assert main(["restore", "--table", "clinic.patients", *WHY]) == BackupDamagedError.exit_code
+    assert path.name in "".join(capsys.readouterr().err.split()).replace("│", "")
+    assert not new_process(place).catalog.tableExists(f"{catalog}.clinic.patients")
+    aside.rename(path)
+    assert main(["restore", "--table", "clinic.patients", "--dry-run", *WHY]) == 0
+    assert not new_process(place).catalog.tableExists(f"{catalog}.clinic.patients")
+
+    # What takes the name meanwhile is another table.
+    spark = new_process(place)
+    spark.range(1).writeTo(f"{catalog}.clinic.patients").using("iceberg").create()
+    back = ["restore", "--table", "clinic.patients", *WHY]
+    assert main(back) == RestoreRefusedError.exit_code
+    assert main([*back, "--force"]) == 0
+    assert whole_history(place) == before
+    log = new_process(place).table(f"{catalog}.governance.audit_log")
+    assert log.where("action = 'restore'").count() == 4
+    assert log.where("action = 'back up'").count() == 1
+
+
+def test_backups_beside_running_loads_lead_to_one_published_state(place):
+    later = ("North", "Ed Vane", "70.00", "IN")
+    rows = [(10 + day, *later, f"2024-02-0{day} 10:00", None) for day in (1, 2)]
+    with ThreadPoolExecutor(1) as worker:
+        loading = worker.submit(lambda: [opened_by_another_load(place, row) for row in rows])
+        made = []
+        while not loading.done() or not made:
+            made.append(make_backup(block_lookup.settings()))
+    assert loading.result() == [1, 1]
+    after = whole_history(place)["clinic.patients"]
+
+    drop_catalog_database(place)
+    new_process(place)
+    assert main(["restore", made[0].manifest.id, *WHY]) == 0
+
+    assert whole_history(place)["clinic.patients"] == after
+    for each in made:
+        assert BackupStore.of(backup_target(block_lookup.settings())).verify(each.manifest) > 0
+
+
+def test_the_flow_the_list_and_the_status_tell_of_the_newest_backup(place, capsys, told):
+    report = back_up()
+    assert [each.event for each in told() if "backup" in each.event] == [event_names.BACKUP_MADE]
+
+    capsys.readouterr()
+    assert main(["backup", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["backups"]
+    assert listed[0]["backup"] == report.manifest.id
+    assert len(listed) == 2
+    assert "clinic.patients" in listed[0]["tables"]
+    assert main(["backup", "verify"]) == 0
+    assert report.manifest.id in capsys.readouterr().out
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["backup"]["state"] == "in time"
+    state = newest_backup(block_lookup.settings(), now=datetime.now(UTC) + timedelta(hours=2))
+    assert state.state == "too old"
+
+    # No clear key is in any file of the backups.
+    ring = place.settings.key_ring
+    clear = [key.material for key in ring.decryption_keys("clinic.patients").values()]
+    clear += [base64.b64encode(each) for each in clear] + [each.hex().encode() for each in clear]
+    wrapping = place.settings.key_ring.key_encryption_key.get_secret_value().encode()
+    for path in (place.root / "backups").rglob("*.*"):
+        octets = path.read_bytes()
+        content = gzip.decompress(octets) if path.suffix == ".gz" else octets
+        assert not any(each in content for each in [*clear, wrapping])
+
+    with_settings(place, backups=None)
+    assert main(["backup"]) == SettingsError.exit_code
+    assert newest_backup(block_lookup.settings(), now=datetime.now(UTC)).state == "not configured"
