@@ -226,7 +226,7 @@ def test_what_does_not_belong_is_refused_and_missing_files_are_named(place, tmp_
     assert main([*back, "--force"]) == 0
     assert whole_history(place) == before
     log = new_process(place).table(f"{catalog}.governance.audit_log")
-    assert log.where("action = 'restore'").count() == 4
+    assert log.where("action = 'restore'").count() == 3
     assert log.where("action = 'back up'").count() == 1
 
 
