@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,16 +134,20 @@ class IcebergCatalog:
         metadata = loaded.operations().current()
         return Pointer(metadata.metadataFileLocation(), metadata.uuid(), None)
 
-    def create_namespace(self, name: str, properties: Mapping[str, str]) -> bool:
-        """Create a namespace; False: there is one already."""
+    def create_namespace(self, name: str, properties: Mapping[str, str]) -> None:
+        """Create a namespace; of one that is there, only its location is set, if it is another."""
         namespace = self._namespace(name)
-        if self._catalog.namespaceExists(namespace):
-            return False
         given = self._jvm.java.util.HashMap()
+        if self._catalog.namespaceExists(namespace):
+            location = properties.get("location")
+            now = self._catalog.loadNamespaceMetadata(namespace).get("location")
+            if location is not None and now != location:
+                given.put("location", location)
+                self._catalog.setProperties(namespace, given)
+            return
         for each, text in properties.items():
             given.put(each, text)
         self._catalog.createNamespace(namespace, given)
-        return True
 
     def point_table_to(self, name: str, location: str, *, instead: bool) -> None:
         """Have the catalog know a table by that metadata file, `instead` of what it has now."""
@@ -176,6 +180,42 @@ class IcebergCatalog:
             stream.write(content)
         finally:
             stream.close()
+
+    def text(self, location: str) -> str:
+        """The JSON of a metadata file."""
+        return _text(location, self.read(location))
+
+    def rewrite_avro(self, location: str, new: str, change: Callable[[Any], None]) -> int:
+        """Write an Avro file once more with each record changed; the octets of the new one.
+
+        Args:
+            location: The file to read.
+            new: The file to write.
+            change: Changes a record, which is one of Avro's generic ones.
+        """
+        avro = self._jvm.org.apache.iceberg.shaded.org.apache.avro
+        records = avro.file.DataFileStream(
+            self._io.newInputFile(location).newStream(), avro.generic.GenericDatumReader()
+        )
+        try:
+            schema = records.getSchema()
+            writer = avro.file.DataFileWriter(avro.generic.GenericDatumWriter(schema))
+            codec = records.getMetaString("avro.codec") or "null"
+            writer.setCodec(avro.file.CodecFactory.fromString(codec))
+            for key in records.getMetaKeys():
+                if not key.startswith("avro."):
+                    writer.setMeta(key, records.getMeta(key))
+            writer.create(schema, self._io.newOutputFile(new).createOrOverwrite())
+            try:
+                while records.hasNext():
+                    record = records.next()
+                    change(record)
+                    writer.append(record)
+            finally:
+                writer.close()
+        finally:
+            records.close()
+        return int(self._io.newInputFile(new).getLength())
 
     def has(self, location: str) -> bool:
         """Whether there is such a file."""
@@ -286,12 +326,12 @@ def in_order_of_backup(names: Sequence[str], ledgers: str) -> list[str]:
     def place(name: str) -> tuple[int, str]:
         if name.rpartition(".")[0] == ledgers:
             return 2, name
-        return int(name.endswith(_KEPT)), name
+        return int(name.endswith(KEPT_EVENTS)), name
 
     return sorted(names, key=place)
 
 
-_KEPT = "__kept_events"
+KEPT_EVENTS = "__kept_events"
 
 
 def _files(table: Any) -> Iterator[str]:

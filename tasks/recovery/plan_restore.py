@@ -86,6 +86,18 @@ def step_for(
     return Step.REPLACE if force else _refusal(saved, now)
 
 
+def step_for_moved(step: Step | Refusal) -> Step | Refusal:
+    """The step where the catalog still points to where the warehouse was, and that can be read."""
+    if step is Step.UNCHANGED:
+        return Step.REPLACE
+    if step is Step.NEWER:
+        return Refusal(
+            "all that was committed among the files that were moved",
+            "later commits at the old address",
+        )
+    return step
+
+
 def _refusal(saved: SavedPointer, now: Pointer) -> Refusal:
     if now.uuid == saved.uuid:
         return Refusal("a state that the backup does not undo", "one that is newer than the backup")

@@ -44,6 +44,13 @@ AsBackedUp = Annotated[
         "the newest state.",
     ),
 ]
+MovedFrom = Annotated[
+    str | None,
+    Parameter(
+        help="The warehouse was moved: its address when the backup was made. The metadata are "
+        "written again with the new one."
+    ),
+]
 Force = Annotated[
     bool,
     Parameter(negative="", help="Give up what is newer, or is another table of the same name."),
@@ -96,6 +103,7 @@ def restore(  # noqa: PLR0913 - one option each
     tables: Tables = (),
     only: Only = None,
     as_backed_up: AsBackedUp = False,
+    moved_from: MovedFrom = None,
     force: Force = False,
     dry_run: DryRun = False,
     place: Place = None,
@@ -107,6 +115,13 @@ def restore(  # noqa: PLR0913 - one option each
     with screen.waiting(_STARTING):
         from strandline.commands.backup import restore_command
     options = restore_command.RestoreOptions(
-        backup, place, tables, only, as_backed_up=as_backed_up, force=force, dry_run=dry_run
+        backup,
+        place,
+        tables,
+        only,
+        moved_from,
+        as_backed_up=as_backed_up,
+        force=force,
+        dry_run=dry_run,
     )
     return restore_command.restore_from_backup(screen, options, reason, settings=settings)

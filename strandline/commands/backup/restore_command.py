@@ -18,12 +18,8 @@ from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.error_panel import error_data, error_panel
 from strandline.terminal.number_format import NOTHING, age_text, count, duration, minute
 from strandline.terminal.text_table import Heading, facts, text_table
-from tasks.recovery.restore_lakehouse import (
-    RestoredTable,
-    RestoreReport,
-    RestoreRequest,
-    restore,
-)
+from tasks.recovery.restore_lakehouse import restore
+from tasks.recovery.restore_request import RestoredTable, RestoreReport, RestoreRequest
 from tasks.run.unexpected_errors import map_unexpected_errors
 
 _TABLES = (
@@ -42,6 +38,7 @@ class RestoreOptions:
     place: str | None
     tables: tuple[str, ...]
     only: Literal["catalog", "key-ring"] | None
+    moved_from: str | None
     as_backed_up: bool
     force: bool
     dry_run: bool
@@ -74,6 +71,7 @@ def restore_from_backup(
         catalog=options.only != "key-ring",
         key_ring=options.only != "catalog",
         roll_forward=not options.as_backed_up,
+        moved_from=options.moved_from,
         force=options.force,
         dry_run=options.dry_run,
     )

@@ -175,7 +175,7 @@ def test_table_dropped_by_mistake(place, drill):
     assert opened_by_another_load(place, THIRD) == 1
 
 
-def test_warehouse_moved(place, drill):
+def test_warehouse_moved_and_linked_at_its_old_address(place, drill):
     before = whole_history(place)
 
     old, new = place.root / "warehouse", place.root / "elsewhere"
@@ -188,6 +188,34 @@ def test_warehouse_moved(place, drill):
 
     assert whole_history(place) == before
     assert opened_by_another_load(place, THIRD) == 1
+
+
+@pytest.mark.parametrize("catalog_is_lost", [False, True])
+def test_warehouse_moved_to_a_new_address(place, drill, catalog_is_lost):
+    assert opened_by_another_load(place, THIRD) == 1
+    before = whole_history(place)
+
+    old, new = place.root / "warehouse", place.root / "elsewhere"
+    shutil.move(old, new)
+    lakehouse = place.settings.lakehouse.model_copy(update={"warehouse": str(new)})
+    place = replace(
+        place,
+        settings=with_settings(place, lakehouse=lakehouse, backups=block_lookup.settings().backups),
+    )
+    if catalog_is_lost:
+        drop_catalog_database(place)
+    new_process(place)
+    assert main(["restore", *WHY]) == NotFoundError.exit_code
+    with drill.recovering():
+        assert main(["restore", "--moved-from", str(old), *WHY]) == 0
+
+    assert whole_history(place) == before
+    assert main(["audit", "verify"]) == 0
+    assert main(["restore", "--moved-from", str(old), *WHY]) == 0
+    assert not load_table("readings").report.published
+    assert opened_by_another_load(place, FOURTH) == 1
+    assert not old.exists()
+    assert main(["backup"]) == 0
 
 
 def test_what_does_not_belong_is_refused_and_missing_files_are_named(place, tmp_path, capsys):
