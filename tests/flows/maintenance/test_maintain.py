@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pyspark.sql import types as T
 
 from blocks.key_rings.local_key_ring import LocalKeyRing
 from contracts.alerts import event_names
@@ -133,12 +134,19 @@ def test_the_command_shows_each_part(place, capsys, monkeypatch):
     assert {"upkeep", "stages", "ledgers", "ledger_upkeep", "keys", "errors"} < set(told)
 
 
+def whole_row(spark, table: str, **values: object) -> dict[str, object]:
+    """A row with these values, and something in each other column that must have a value."""
+    some = {T.TimestampType: datetime.now(UTC), T.ArrayType: ["x"], T.StringType: "x"}
+    required = [each for each in spark.table(table).schema.fields if not each.nullable]
+    return {each.name: some.get(type(each.dataType), 1) for each in required} | values
+
+
 def test_refused_rows_stay_while_a_person_of_their_table_is_under_hold(place):
     settings, spark = place.settings, place.spark
     target = f"{settings.lakehouse.catalog}.clinic.patients"
     ensure_ledger(spark, settings, LEGAL_HOLDS)
     ledger = f"{settings.lakehouse.catalog}.governance.{LEGAL_HOLDS}"
-    append_row(spark, ledger, {"target_table": target, "hold_id": "HOLD_1"})
+    append_row(spark, ledger, whole_row(spark, ledger, target_table=target))
     years = {"run_id": "r", "now": datetime.now(UTC) + timedelta(days=2600), "dry_run": True}
 
     held = tables_under_hold(spark, settings)
@@ -167,11 +175,10 @@ def test_stages_that_nobody_knows_of_go_after_three_days(place):
     note.write_text("{}")
     now = datetime.now(UTC)
     ensure_ledger(spark, place.settings, "held_batches")
-    append_row(
-        spark,
-        f"{catalog}.governance.held_batches",
-        {"stage_table": names["held"], "held_until": now + timedelta(days=30)},
-    )
+    ledger = f"{catalog}.governance.held_batches"
+    until = now + timedelta(days=30)
+    held = whole_row(spark, ledger, stage_table=names["held"], held_until=until)
+    append_row(spark, ledger, held)
 
     assert age_stages.fn("default", now=now, dry_run=False).dropped == ()
     later = now + timedelta(days=4)
