@@ -6,6 +6,7 @@ note nor a batch that was kept back names goes, three days after its last write.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +26,8 @@ from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.run.unexpected_errors import without_unexpected_errors
 
 HELD_BATCHES = "held_batches"
+_STAGE = re.compile(r"__batch_\d{8}_\d{6}_\w+$")
+"""How the names of stages end: what somebody else keeps in their namespace is no stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def _stages(spark: SparkSession, settings: RunSettings) -> list[str]:
     if not spark.catalog.databaseExists(f"{catalog}.{namespace}"):
         return []
     rows = spark.sql(f"SHOW TABLES IN {catalog}.{namespace}").collect()
-    return sorted(row.tableName for row in rows)
+    return sorted(row.tableName for row in rows if _STAGE.search(row.tableName))
 
 
 def _noted(settings: RunSettings) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,9 +17,12 @@ from flows.maintenance.maintain import MaintenanceFailedError, maintain
 from history.iceberg.history_table import exists
 from strandline.command_line import main
 from tasks.auditing.ledger_retention import delete_expired_rows
+from tasks.auditing.verify_audit_log import verify_audit_log
 from tasks.erasure.legal_holds import LEGAL_HOLDS, tables_under_hold
 from tasks.maintenance.age_stages import age_stages
 from tasks.maintenance.key_use import key_uses
+from tasks.maintenance.maintain_ledgers import maintain_ledgers
+from tasks.observability.audit_log import AuditAction, AuditEntry, record_audit
 from tasks.observability.ledger_tables import append_row, ensure_ledger
 from tests.flows.readings import AFTER_BOTH, versions
 from tests.flows.recovery.recovery_places import (
@@ -166,7 +170,7 @@ def test_stages_that_nobody_knows_of_go_after_three_days(place):
     names = {
         name: f"{catalog}.stage.readings__batch_20240101_000000_{name}"
         for name in ("forgotten", "noted", "held")
-    }
+    } | {"no stage": f"{catalog}.stage.of_somebody_else"}
     for table in names.values():
         spark.range(3).writeTo(table).using("iceberg").create()
     notes = place.settings.state_directory / "in-flight" / f"{catalog}.clinic.patients"
@@ -187,7 +191,11 @@ def test_stages_that_nobody_knows_of_go_after_three_days(place):
     assert exists(spark, names["forgotten"])
     assert age_stages.fn("default", now=later, dry_run=False).dropped == aged.dropped
 
-    assert [name for name, table in names.items() if exists(spark, table)] == ["noted", "held"]
+    assert [name for name, table in names.items() if exists(spark, table)] == [
+        "noted",
+        "held",
+        "no stage",
+    ]
     note.unlink()
     assert len(age_stages.fn("default", now=now + timedelta(days=40), dry_run=False).dropped) == 2
 
@@ -208,3 +216,26 @@ def test_keys_near_their_limit_are_named(place, tmp_path):
     assert now == {"a.t": "in use", "a.u": "nearly used up", "a.v": "used up"}
     later = {each.state for each in key_uses.fn("default", now=at + timedelta(days=40))}
     assert later == {"period over", "used up"}
+
+
+def test_ledgers_are_joined_while_runs_append(place, a_year_later):
+    settings, spark = place.settings, place.spark
+    log = f"{settings.lakehouse.catalog}.governance.audit_log"
+    entry = AuditEntry(action=AuditAction.GRANT, subject="t", actor="ada", reason="test")
+    for _ in range(6):
+        record_audit(spark, settings, [entry], at=datetime.now(UTC))
+    count, files = spark.table(log).count(), spark.table(f"{log}.files").count()
+
+    with ThreadPoolExecutor(1) as worker:
+        appending = worker.submit(
+            lambda: [record_audit(spark, settings, [entry], at=datetime.now(UTC)) for _ in range(8)]
+        )
+        done = maintain_ledgers.fn("default", now=LATER, dry_run=False)
+
+    assert [each for each in done if each.error is not None] == []
+    (of_log,) = (each for each in done if each.ledger == "audit_log")
+    assert of_log.files_rewritten >= 5
+    assert spark.table(f"{log}.files").count() < files + 8
+    assert len(appending.result()) == 8
+    assert spark.table(log).count() == count + 8
+    assert verify_audit_log(spark, settings).findings == ()
