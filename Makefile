@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect architecture report-screenshots load-path release-drill show-breaker setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect architecture report-screenshots load-path release-drill recovery-drills show-breaker setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -68,6 +68,10 @@ test-nightly: $(READY) ## All tests, also those that take minutes, with many ran
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile \
 	  --no-loadscope-reorder --ignore=tests/deployments
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -s tests/deployments tests/deployments/ephemeral_spark/emr_run.py
+
+recovery-drills: $(READY) ## Destroy catalog, metadata, keys, server; bring each back, with the times
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -q -p no:cacheprovider --show-capture=no \
+	  tests/flows/recovery
 
 check: $(READY) ## Format, lint, types, layers, contracts, the picture of the architecture
 	@$(BIN)/ruff format --check --quiet .

@@ -11,6 +11,7 @@ from typing import ClassVar
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, HttpUrl, SerializeAsAny, field_validator
 
+from blocks.backup_target import BackupTarget
 from blocks.key_rings.key_ring import KeyRing
 from blocks.key_rings.key_ring_types import key_ring_of
 from blocks.lakehouse import Lakehouse
@@ -86,6 +87,11 @@ class RunSettings(Block):
 
     open_lineage: OpenLineageReceiver | None = Field(
         default=None, description="Who is sent OpenLineage events of the runs; nobody without it."
+    )
+
+    backups: BackupTarget | None = Field(
+        default=None,
+        description="Where backups of catalog and key ring go, if there are any.",
     )
 
     @field_validator("key_ring", mode="before")

@@ -23,6 +23,7 @@
     │   ├── SchemaDriftError          the source or the target no longer fits the contract
     │   ├── KeyUnavailableError       a protection key is missing
     │   ├── LegalHoldError            persons under legal hold are to stay as they are
+    │   ├── RestoreRefusedError       a backup does not belong here, or would undo what is newer
     │   ├── EnvironmentUnfitError     Java, disk space or a directory is not as needed
     │   ├── UsageError                a command was typed in a way it can't be understood
     │   └── NotFoundError             nothing has the requested name or key
@@ -32,6 +33,7 @@
     │   ├── SourceValueError          the database failed on a value or on stored data
     │   ├── EmptyBatchError           the source returned no rows where some were promised
     │   ├── AuditError                the merged history broke a rule and was not published
+    │   ├── BackupDamagedError        a backup is not as it was written, or files of it are gone
     │   └── AuditLogTamperedError     the audit log is not as it was written
     └── UnexpectedError           a mistake in Strandline
 
@@ -45,6 +47,7 @@ from __future__ import annotations
 __all__ = [
     "AuditError",
     "AuditLogTamperedError",
+    "BackupDamagedError",
     "CommitConflictError",
     "ContractError",
     "DataError",
@@ -60,6 +63,7 @@ __all__ = [
     "MassClosingError",
     "NotFoundError",
     "QualityGateError",
+    "RestoreRefusedError",
     "RetryableError",
     "SchemaDriftError",
     "SecretServiceUnavailableError",
@@ -198,6 +202,10 @@ class LegalHoldError(FixableError):
     """What was asked for would change rows about persons who are under legal hold."""
 
 
+class RestoreRefusedError(FixableError):
+    """A backup is of another lakehouse, or restoring it would undo what is newer."""
+
+
 class EnvironmentUnfitError(FixableError):
     """Java, disk space or a directory is not as a run needs it."""
 
@@ -238,6 +246,10 @@ class EmptyBatchError(DataError):
 
 class AuditError(DataError):
     """The merged history broke a rule on its audit branch and was not published."""
+
+
+class BackupDamagedError(DataError):
+    """A backup is not as it was written, or files that belong to it are gone."""
 
 
 class AuditLogTamperedError(DataError):

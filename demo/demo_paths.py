@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from blocks.backup_target import BackupTarget
 from blocks.embedded_postgres import EmbeddedPostgres
 from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
@@ -54,13 +55,15 @@ def make_demo_paths(root: Path) -> DemoPaths:
     shutil.rmtree(base, ignore_errors=True)
     postgres = EmbeddedPostgres(postgres_directory(root))
     postgres.start()
-    settings = _settings(base)
+    backups = BackupTarget(location=str(base / "backups"))
+    settings = _settings(base, backups)
     block_file = block_lookup.save_local(
         base / "blocks.yaml",
         ("default", settings),
         ("local", settings.spark),
         ("local", settings.lakehouse),
         ("local", settings.key_ring),
+        ("local", backups),
         (
             block_lookup.block_name("source_db_conn"),
             SourceDatabase(database=postgres.database, embedded_directory=base / "postgres"),
@@ -75,7 +78,7 @@ def postgres_directory(root: Path) -> Path:
     return root / "demo" / "postgres"
 
 
-def _settings(base: Path) -> RunSettings:
+def _settings(base: Path, backups: BackupTarget) -> RunSettings:
     return RunSettings(
         spark=SparkRuntime(
             kind="local",
@@ -94,6 +97,7 @@ def _settings(base: Path) -> RunSettings:
             path=base / "keys.json", key_encryption_key=LocalKeyRing.generate_key()
         ),
         state_directory=base / "state",
+        backups=backups,
         slices=2,
     )
 

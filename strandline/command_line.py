@@ -35,11 +35,12 @@ _STATE = Path(".strandline")
 
 _LAKE = (
     "run", "verify", "history", "diff", "status", "runs", "report", "upkeep",
-    "rebuild", "access", "decrypt", "erase", "retention",
+    "maintain", "rebuild", "access", "decrypt", "erase", "retention",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
 _COMMANDS = (
-    *_LAKE, "quarantine", "lineage", "undo", "release", "source", "hold", "audit", "keys", *_SERVER,
+    *_LAKE, "quarantine", "lineage", "undo", "release", "source", "hold", "audit", "keys", "backup",
+    "restore", *_SERVER,
     "alerts", "contracts",
 )  # fmt: skip
 
@@ -102,6 +103,18 @@ app.command(
     "strandline.commands.keys.keys_command:app",
     name="keys",
     help="Show the keys that protect the tables, rotate, rewrap and destroy them.",
+    sort_key=len(_LAKE),
+)
+app.command(
+    "strandline.commands.backup.backup_command:app",
+    name="backup",
+    help="Back up catalog and key ring, list and verify backups.",
+    sort_key=len(_LAKE),
+)
+app.command(
+    "strandline.commands.backup.backup_command:restore",
+    name="restore",
+    help="Bring back what was lost of catalog, table metadata and key ring.",
     sort_key=len(_LAKE),
 )
 app.command(

@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.lookup import block_lookup
 from tasks.auditing.ledger_retention import ExpiredRows, delete_expired_rows
+from tasks.erasure.legal_holds import tables_under_hold
 from tasks.run.unexpected_errors import without_unexpected_errors
 
 
@@ -28,4 +29,11 @@ def keep_up_ledgers(
     block = block_lookup.settings(settings)
     block.lakehouse.check()
     spark = block.spark.session(block.lakehouse, shared=False)
-    return delete_expired_rows(spark, block, run_id=run_id, now=now, dry_run=dry_run)
+    return delete_expired_rows(
+        spark,
+        block,
+        run_id=run_id,
+        now=now,
+        dry_run=dry_run,
+        held_tables=tables_under_hold(spark, block),
+    )

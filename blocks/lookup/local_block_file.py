@@ -18,6 +18,7 @@ from prefect_aws import AwsCredentials, AwsSecret
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
+from blocks.backup_target import BackupTarget
 from blocks.key_rings.key_ring_types import key_ring_types
 from blocks.lakehouse import Lakehouse
 from blocks.open_lineage_receiver import OpenLineageReceiver
@@ -37,6 +38,7 @@ TYPES: Mapping[str, type[Block]] = {
     "spark-runtime": SparkRuntime,
     **key_ring_types(),
     "open-lineage-receiver": OpenLineageReceiver,
+    "backup-target": BackupTarget,
     "run-settings": RunSettings,
 }
 """Block types by their name in the file, nested ones before those that contain them."""

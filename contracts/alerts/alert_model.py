@@ -18,6 +18,7 @@ __all__ = [
     "Alert",
     "AlertFile",
     "AnomalyBurst",
+    "BackupStale",
     "Channel",
     "ChannelBase",
     "CheckFailureBurst",
@@ -35,7 +36,7 @@ __all__ = [
     "Zombie",
 ]
 
-FLOWS = ("load-table", "load-tables", "upkeep", "apply-retention")
+FLOWS = ("load-table", "load-tables", "upkeep", "maintain", "apply-retention", "back-up")
 """The flows that an alert watches by default: all that run on a schedule."""
 
 
@@ -185,6 +186,13 @@ class TableStale(_Alert):
     unless: Literal["loaded", "published"] = "loaded"
 
 
+class BackupStale(_Alert):
+    """No backup of a lakehouse was made for the span; once, until one is made again."""
+
+    when: Literal["backup-stale"]
+    after: Span
+
+
 class Zombie(_Alert):
     """A run is silent although it says that it runs: it is ended, then told."""
 
@@ -202,6 +210,7 @@ Alert = Annotated[
     | CircuitOpen
     | RunTooLong
     | TableStale
+    | BackupStale
     | Zombie,
     Field(discriminator="when"),
 ]

@@ -34,6 +34,12 @@ CIRCUIT_HALF_OPENED: Final = "strandline.circuit.half-opened"
 CIRCUIT_CLOSED: Final = "strandline.circuit.closed"
 """A source database answers again, or a person closed its circuit."""
 
+BACKUP_MADE: Final = "strandline.backup.made"
+"""A backup of catalog and key ring was written and read back."""
+
+MAINTAINED: Final = "strandline.lakehouse.maintained"
+"""All tables and ledgers were kept up, and stages, refused rows and keys looked through."""
+
 ALERT_TEST: Final = "strandline.alert.test"
 """Nothing happened: a user tests that an alert arrives."""
 
@@ -60,6 +66,11 @@ def table_resource(target: str) -> str:
 def source_resource(connection: str) -> str:
     """The resource id of a source database, named by its connection."""
     return f"strandline.source.{connection}"
+
+
+def lakehouse_resource(catalog: str) -> str:
+    """The resource id of a lakehouse, named by its catalog."""
+    return f"strandline.lakehouse.{catalog}"
 
 
 def alert_resource(alert: str) -> str:

@@ -26,6 +26,7 @@ from contracts.alerts.alert_model import (
     Alert,
     AlertFile,
     AnomalyBurst,
+    BackupStale,
     CheckFailureBurst,
     CircuitOpen,
     QualityBelowThreshold,
@@ -294,6 +295,20 @@ def _stale(alert: TableStale) -> TriggerTypes:
         after={names.TABLE_WATCHED, *loads},
         expect=loads,
         match={names.ID: [names.table_resource(target) for target in alert.tables]},
+        for_each={names.ID},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=alert.after,
+    )
+
+
+@_trigger.register
+def _backup(alert: BackupStale) -> TriggerTypes:
+    """Each backup restarts the wait; it begins with the first one."""
+    return EventTrigger(
+        after={names.BACKUP_MADE},
+        expect={names.BACKUP_MADE},
+        match={names.ID: names.lakehouse_resource("*")},
         for_each={names.ID},
         posture=Posture.Proactive,
         threshold=1,

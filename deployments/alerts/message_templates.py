@@ -15,6 +15,7 @@ from contracts.alerts import event_names as names
 from contracts.alerts.alert_model import (
     Alert,
     AnomalyBurst,
+    BackupStale,
     CheckFailureBurst,
     CircuitOpen,
     QualityBelowThreshold,
@@ -224,6 +225,18 @@ def _stale(alert: TableStale) -> tuple[str, tuple[str, ...]]:
             "{% endif %}"
         ),
         "Next: strandline run {{ event.payload.contract }}",
+    )
+
+
+@_subject_and_lines.register
+def _backup(alert: BackupStale) -> tuple[str, tuple[str, ...]]:
+    return f"{{{{ event.resource.name }}}}: no backup for {words(alert.after)}", (
+        (
+            "The newest is {{ event.payload.backup }}, made "
+            "{{ event.occurred|string|truncate(19, true, '', 0) }} UTC."
+        ),
+        "What is lost of catalog and keys now is lost since then.",
+        "Next: strandline backup",
     )
 
 

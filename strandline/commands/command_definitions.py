@@ -289,6 +289,20 @@ def upkeep(
     return keep_up(screen, contracts, settings=settings, dry_run=dry_run, verbose=verbose)
 
 
+def maintain(
+    *,
+    dry_run: DryRun = False,
+    settings: Settings = "default",
+    verbose: Verbose = False,
+    json: AsJson = False,
+) -> int:
+    """Keep up the whole lakehouse: tables, ledgers, stages, refused rows; look at keys."""
+    screen = CommandOutput.of(as_json=json)
+    with screen.waiting(_STARTING):
+        from strandline.commands.maintenance.maintain_command import maintain_all
+    return maintain_all(screen, settings=settings, dry_run=dry_run, verbose=verbose)
+
+
 def rebuild(  # noqa: PLR0913 - one option each
     table: TableName,
     /,

@@ -31,8 +31,9 @@ from strandline.queries.source_states import (
 from strandline.queries.versions_of_key import KeyHistory, Moment, read_key
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.source_tables import left_alone_page
-from strandline.terminal.status_tables import runs_page, status_page
+from strandline.terminal.status_tables import backup_line, runs_page, status_page
 from strandline.terminal.version_chart import version_chart
+from tasks.recovery.newest_backup import newest_backup
 from tasks.run.spark_error_mapping import map_spark_errors
 
 _ALL = 1_000_000
@@ -123,7 +124,7 @@ def history_data(key_history: KeyHistory) -> dict[str, object]:
 
 
 def status(screen: CommandOutput, *, settings: str) -> None:
-    """The status of each table: versions, last load, watermark, quality; and sources left alone."""
+    """The status of each table: versions, last load, watermark, quality; sources, the backup."""
     run_settings = block_lookup.settings(settings)
     with screen.waiting("Opening the lakehouse"):
         lake = open_lakehouse(run_settings)
@@ -136,11 +137,13 @@ def status(screen: CommandOutput, *, settings: str) -> None:
                 for each in contracts.values()
             ]
     sources = _sources(run_settings, contracts.values())
+    backup = newest_backup(run_settings, now=datetime.now(UTC))
     width = screen.out.width
     screen.answer(
-        {"tables": statuses, "sources": sources},
+        {"tables": statuses, "sources": sources, "backup": backup},
         status_page(statuses, width=width),
         *left_alone_page(sources, width=width),
+        backup_line(backup),
     )
 
 

@@ -10,6 +10,8 @@ from tasks.transforms.checks.figure_text import share_text
 NOTHING = "-"
 _MINUTE = 60
 _THOUSAND = 1000
+_HOURS_FROM, _DAYS_FROM = 100, 2880
+"""From so many minutes on, an age is said in hours, and in days."""
 
 
 def count(number: int | None) -> str:
@@ -62,6 +64,14 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), _MINUTE)
     return f"{minutes} min {rest:02d} s"
+
+
+def age_text(seconds: float) -> str:
+    """An age in minutes, hours or days."""
+    minutes = max(seconds, 0) / 60
+    if minutes < _HOURS_FROM:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.1f} h" if minutes < _DAYS_FROM else f"{minutes / 1440:.1f} d"
 
 
 def size(octets: float | None) -> str:

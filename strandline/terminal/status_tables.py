@@ -10,6 +10,7 @@ from rich.text import Text
 from strandline.queries.ledger_queries import Quarantine, RunMetrics, TableStatus
 from strandline.terminal.number_format import (
     NOTHING,
+    age_text,
     count,
     duration,
     many,
@@ -19,6 +20,7 @@ from strandline.terminal.number_format import (
     size,
 )
 from strandline.terminal.text_table import Heading, text_table
+from tasks.recovery.newest_backup import BackupState
 
 _STATE_STYLES = {
     "published": "green", "unchanged": "green", "refused": "yellow", "failed": "red",
@@ -82,6 +84,14 @@ def status_page(statuses: Sequence[TableStatus], *, width: int) -> RenderableTyp
         for each in statuses
     ]
     return text_table(_STATUS, rows, width=width)
+
+
+def backup_line(backup: BackupState) -> Text:
+    """How old the newest backup is, and whether that is in time."""
+    if backup.age_seconds is None:
+        return Text(f"newest backup: {backup.state}", style="yellow")
+    age = f"newest backup: {minute(backup.made_at)} UTC, {age_text(backup.age_seconds)} old"
+    return Text(f"{age}, {backup.state}", style="" if backup.is_in_order else "red")
 
 
 def state_text(state: str | None, *, exists: bool) -> Text:

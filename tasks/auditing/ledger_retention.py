@@ -1,11 +1,13 @@
 """Ledgers are kept as long as their contracts say: older days are deleted, and that is recorded.
 
-Promise: only whole days go. The record of it is in the audit log before anything is deleted; of the
-audit log itself it says where the log begins since, so that what is left can still be verified.
+Promise: only whole days go, and no row about a table whose persons are under legal hold. The record
+of it is in the audit log before anything is deleted; of the audit log itself it says where the log
+begins since, so that what is left can still be verified.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
@@ -28,6 +30,9 @@ from tasks.observability.audit_log import (
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
 
+ABOUT_PERSONS = ("quarantine", "unusual_rows")
+"""The ledgers that have rows of sources."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExpiredRows:
@@ -39,7 +44,13 @@ class ExpiredRows:
 
 
 def delete_expired_rows(
-    spark: SparkSession, settings: RunSettings, *, run_id: str, now: datetime, dry_run: bool
+    spark: SparkSession,
+    settings: RunSettings,
+    *,
+    run_id: str,
+    now: datetime,
+    dry_run: bool,
+    held_tables: Collection[str] = (),
 ) -> tuple[ExpiredRows, ...]:
     """Delete what the ledgers need not keep any more; returns what it was, by ledger.
 
@@ -49,12 +60,15 @@ def delete_expired_rows(
         run_id: The run that does it.
         now: The time from which ages are counted; timezone-aware.
         dry_run: Only say what would be deleted.
+        held_tables: The tables with persons under legal hold: rows that were refused for them, or
+            judged unusual, stay.
     """
     contracts = [load_ledger(path) for path in sorted(LEDGERS.glob("*.yaml"))]
     expired = []
     with map_spark_errors("ledgers", "retention", publishes=True):
         for ledger in contracts:
-            found = _delete(spark, settings, ledger, run_id=run_id, now=now, dry_run=dry_run)
+            held = sorted(held_tables) if ledger.name in ABOUT_PERSONS else []
+            found = _delete(spark, settings, ledger, held, run_id=run_id, now=now, dry_run=dry_run)
             if found is not None:
                 expired.append(found)
     return tuple(expired)
@@ -64,6 +78,7 @@ def _delete(
     spark: SparkSession,
     settings: RunSettings,
     ledger: Ledger,
+    held: list[str],
     *,
     run_id: str,
     now: datetime,
@@ -77,6 +92,10 @@ def _delete(
     is_old = named(ledger.dated_by) < F.lit(before).cast("timestamp")
     deleted, condition, details = is_old, f"{quoted(ledger.dated_by)} < :before", {}
     arguments: dict[str, object] = {"before": before}
+    for number, name in enumerate(held):
+        deleted &= F.col("target_table") != name
+        condition += f" AND target_table <> :held_{number}"
+        arguments[f"held_{number}"] = name
     if ledger.name == AUDIT_LOG:
         beginning = _beginning(spark, table, is_old)
         if beginning is None:

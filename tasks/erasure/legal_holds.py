@@ -93,6 +93,15 @@ def active_holds(spark: SparkSession, settings: RunSettings, target: str) -> Dat
     return spark.table(table).where(is_active)
 
 
+def tables_under_hold(spark: SparkSession, settings: RunSettings) -> frozenset[str]:
+    """The tables, with their catalog, that have a person under a hold that is not released."""
+    table = ledger_table(settings, LEGAL_HOLDS)
+    if not exists(spark, table):
+        return frozenset()
+    rows = spark.table(table).where(F.col("released_at").isNull()).select("target_table").distinct()
+    return frozenset(row.target_table for row in rows.collect())
+
+
 def refuse_held(spark: SparkSession, target: str, subjects: DataSubjects) -> None:
     """Refuse to go on where one of the persons is under hold; to be called under the table's lock.
 

@@ -7,6 +7,7 @@ from PIL import Image
 from prefect.testing.standard_test_suites import BlockStandardTestSuite, blocks
 from pydantic import SecretStr
 
+from blocks.backup_target import BackupTarget
 from blocks.key_rings.aws_kms_key_ring import AwsKmsKeyRing
 from blocks.key_rings.local_key_ring import LocalKeyRing
 from blocks.lakehouse import Lakehouse
@@ -19,7 +20,7 @@ from blocks.spark_runtime import SparkRuntime
 
 OURS = (
     *(SourceDatabase, Lakehouse, SparkRuntime, LocalKeyRing, AwsKmsKeyRing, OpenLineageReceiver),
-    RunSettings,
+    *(BackupTarget, RunSettings),
 )
 
 

@@ -19,6 +19,8 @@ from flows.apply_retention import apply_retention
 from flows.failure_alert_hook import send_failure_alert
 from flows.load_table import load_table
 from flows.load_tables import load_tables
+from flows.maintenance.maintain import maintain
+from flows.recovery.back_up import back_up
 from flows.upkeep import upkeep
 from tests.deployments.alerts.receivers import Inbox, http_receiver
 
@@ -129,7 +131,7 @@ def test_where_a_server_has_the_automation_the_hook_keeps_silent(inbox):
 
 def test_hooks_take_the_names_that_prefect_calls_them_with_and_every_flow_has_them():
     assert list(inspect.signature(send_failure_alert).parameters) == ["flow", "flow_run", "state"]
-    flows = (load_table, load_tables, upkeep, apply_retention)
+    flows = (load_table, load_tables, upkeep, maintain, apply_retention, back_up)
     for each in flows:
         assert each.on_failure_hooks == each.on_crashed_hooks == [send_failure_alert]
     assert {each.name for each in flows} == set(FLOWS)

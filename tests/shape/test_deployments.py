@@ -48,6 +48,8 @@ def flow_of(deployment: dict[str, Any]) -> Flow[..., Any]:
 
 def contracts_of(deployment: dict[str, Any]) -> list[str]:
     parameters = deployment["parameters"]
+    if not {"contract", "contracts"} & set(parameters):
+        return []
     return parameters["contracts"] if "contracts" in parameters else [parameters["contract"]]
 
 
@@ -107,14 +109,21 @@ def test_every_shipped_contract_has_a_deployment_of_its_own_and_one_loads_them_a
 
 
 def test_upkeep_and_retention_are_scheduled_for_whatever_contracts_there_are():
-    nightly = [each for each in DEPLOYMENTS if each not in LOADS and "schedules" in each]
+    scheduled = [each for each in DEPLOYMENTS if each not in LOADS and each.get("schedules")]
 
-    assert [each["entrypoint"] for each in nightly] == [
-        "flows/upkeep.py:upkeep",
+    assert [each["entrypoint"] for each in scheduled] == [
+        "flows/maintenance/maintain.py:maintain",
         "flows/apply_retention.py:apply_retention",
+        "flows/recovery/back_up.py:back_up",
     ]
-    assert [contracts_of(each) for each in nightly] == [[], []]
-    assert all(each["schedules"] for each in nightly)
+    assert [contracts_of(each) for each in scheduled] == [[], [], []]
+
+
+def test_a_backup_is_made_every_hour():
+    (backup,) = (each for each in DEPLOYMENTS if each["entrypoint"].endswith(":back_up"))
+
+    (schedule,) = backup["schedules"]
+    assert schedule["cron"].split()[1:] == ["*"] * 4
 
 
 def test_no_step_needs_a_git_host():

@@ -54,6 +54,8 @@ class AuditAction(StrEnum):
     PROMOTE_RELEASE = "promote release"
     ROLL_BACK_RELEASE = "roll back release"
     FINISH_RELEASE = "finish release"
+    BACK_UP = "back up"
+    RESTORE = "restore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

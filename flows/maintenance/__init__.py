@@ -1,0 +1,1 @@
+"""The upkeep of the whole lakehouse, in one flow."""

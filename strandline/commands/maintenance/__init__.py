@@ -1,0 +1,1 @@
+"""`strandline maintain`: the upkeep of the whole lakehouse."""
