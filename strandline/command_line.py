@@ -11,13 +11,14 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 from cyclopts import App, CycloptsError, UnknownCommandError
 
 from contracts.errors import StrandlineError, UsageError
+from contracts.project.project_settings import find_setting
 from contracts.yaml_reading.problem_report import did_you_mean
 from strandline.commands import command_definitions
+from strandline.option_defaults import fill_options, without_project
 from strandline.terminal import ctrl_c
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import Interruption
@@ -29,9 +30,6 @@ _QUIET = {
     # The default of 20 s is short for a machine that also starts Spark.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
 }
-
-_STATE = Path(".strandline")
-"""The state directory of whoever sets none; an error may come before the settings are known."""
 
 _LAKE = (
     "run", "verify", "history", "diff", "status", "runs", "report", "upkeep",
@@ -46,7 +44,10 @@ _COMMANDS = (
 
 app = App(
     name="strandline",
-    help="Governed history of operational tables in an Apache Iceberg lakehouse.",
+    help="Governed history of operational tables in an Apache Iceberg lakehouse.\n\n"
+    "--project FOLDER, before or after a command, works in the project of that folder; without it, "
+    "in the nearest one from here upwards. `strandline config` shows all settings.",
+    config=fill_options,
     version=lambda: version("strandline"),
     help_format="plaintext",
     print_error=False,
@@ -129,6 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     notify = CommandOutput.of().err.print
     try:
         with Interruption(lambda: notify("stopping ... (Ctrl-C again: at once)")):
+            typed = without_project(typed)
             code = app(typed)
     except CycloptsError as error:
         return _report(_usage_error(error), typed)
@@ -158,7 +160,7 @@ def _unexpected(error: Exception, typed: Sequence[str]) -> StrandlineError:
     from tasks.run.unexpected_errors import unexpected_error  # noqa: PLC0415
 
     command = next((each for each in typed if not each.startswith("-")), "")
-    return unexpected_error(error, f"strandline {command}".strip(), _STATE)
+    return unexpected_error(error, f"strandline {command}".strip(), find_setting("state").path)
 
 
 def _usage_error(error: CycloptsError) -> UsageError:

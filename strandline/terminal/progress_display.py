@@ -91,6 +91,17 @@ class ProgressDisplay:
                 grid.add_row(*(cells[:1] + cells[2:4] + cells[4:] if narrow else cells))
         yield grid
 
+    def under_way(self) -> list[str]:
+        """A line for each load that has not ended: its step, and for how long by now."""
+        now = self._clock()
+        with self._lock:
+            return [
+                f"{name}  {_doing(load)} ...  "
+                f"{duration(now - (load.step_begun if load.current else self._created))}"
+                for name, load in self._loads.items()
+                if load.ended is None
+            ]
+
     def close(self) -> None:
         """Mark every load that has not ended as stopped."""
         now = self._clock()
@@ -127,6 +138,10 @@ class ProgressDisplay:
         cell = Table.grid(padding=(0, 1))
         cell.add_row(self._spinner, Text(text))
         return cell
+
+
+def _doing(load: _Load) -> str:
+    return load.current or ("starting" if load.begun is None else "between two steps")
 
 
 def _marks(load: _Load, steps: Sequence[str]) -> Text:

@@ -21,6 +21,7 @@ from contracts.loader import (
     load_contracts,
 )
 from contracts.model import Contract
+from contracts.project.project_settings import has_own_blocks
 from contracts.yaml_reading.problem_report import Problem
 from strandline.commands.contracts.check_contracts import SHIPPED, Checked, check_paths
 from strandline.terminal.console_output import AsJson, CommandOutput, TableName
@@ -49,8 +50,6 @@ Paths = Annotated[
     ),
 ]
 
-BLOCK_FILE_VARIABLE = "STRANDLINE_BLOCKS"
-"""As `blocks.lookup.block_lookup.VARIABLE`, which needs Prefect."""
 _CONTRACTS = (
     Heading("contract"),
     Heading("target"),
@@ -124,7 +123,7 @@ def check(*paths: Paths, settings: OfSettings = None, json: AsJson = False) -> i
     # Beside names, the settings say where the contracts of these names are.
     configured = () if settings is None or named != [*paths] else (_folder(None, settings),)
     chosen = {path.resolve(): path for path in (*named, *configured)}
-    checked = check_paths([*chosen.values()] or SHIPPED)
+    checked = check_paths([*chosen.values()] or _usual_folders())
     broken = [each for each in checked if each.problems]
     problems = sum(len(each.problems) for each in broken)
     notices = sum(len(each.notices) for each in checked)
@@ -306,6 +305,11 @@ def pandera(
     screen.out.print(f"Wrote {output}")
 
 
+def _usual_folders() -> Sequence[Path]:
+    """Those of the project, else those that come along."""
+    return [_folder(None, None)] if has_own_blocks() or not TABLES.is_dir() else SHIPPED
+
+
 def _named(path: Path, settings: str | None) -> Path:
     """The path, or the file of the contract that has this name."""
     if path.exists() or path.suffix or len(path.parts) != 1:
@@ -318,7 +322,7 @@ def _named(path: Path, settings: str | None) -> Path:
 def _folder(folder: Path | None, settings: str | None) -> Path:
     if folder is not None:
         return folder
-    if settings is None and not os.environ.get(BLOCK_FILE_VARIABLE):
+    if settings is None and not has_own_blocks():
         return TABLES
     # Blocks need Prefect, which takes seconds to load: only where there are settings.
     from blocks.lookup import block_lookup
