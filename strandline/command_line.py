@@ -36,8 +36,9 @@ _LAKE = (
     "rebuild", "access", "decrypt", "erase", "retention",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
+_FIRST = ("init", "config", "debug", "plan")
 _COMMANDS = (
-    *_LAKE, "quarantine", "lineage", "undo", "source", "hold", "audit", "keys", *_SERVER,
+    *_FIRST, *_LAKE, "quarantine", "lineage", "undo", "source", "hold", "audit", "keys", *_SERVER,
     "alerts", "contracts",
 )  # fmt: skip
 
@@ -55,6 +56,18 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
+for _name, _help in {
+    "init": "Make a project: find a database's tables, write their contracts, load them.",
+    "config": "Show every setting, its value, and what says so.",
+    "debug": "Try each connection and right that runs need, without Spark.",
+    "plan": "Show what a run would do, before it does.",
+}.items():
+    app.command(
+        f"strandline.commands.{_name}.{_name}_command:{_name}",
+        name=_name,
+        help=_help,
+        sort_key=_FIRST.index(_name) - len(_FIRST),
+    )
 for _position, _name in enumerate((*_LAKE, *_SERVER)):
     app.command(getattr(command_definitions, _name), name=_name, sort_key=_position)
 app.command(

@@ -28,7 +28,7 @@ from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
 from contracts.errors import SettingsError
 
-__all__ = ["TYPES", "BlockFile", "block_type_of", "write_blocks"]
+__all__ = ["TYPES", "BlockFile", "block_type_of", "is_secret_field", "write_blocks"]
 
 TYPES: Mapping[str, type[Block]] = {
     "aws-credentials": AwsCredentials,
@@ -142,7 +142,7 @@ class BlockFile:
             return self.block(self._kind_named(nested, value, where), value)
         if nested is not None and isinstance(value, dict):
             return self._build(_kind_of(nested, value, where), value, where)
-        if value and _is_secret(info):
+        if value and is_secret_field(info):
             self._check_owner_only(where)
         return value
 
@@ -219,7 +219,8 @@ def _kind_of(kind: type[Block], document: Document, where: str) -> type[Block]:
     return TYPES[named if named in family else family[0]]
 
 
-def _is_secret(info: FieldInfo) -> bool:
+def is_secret_field(info: FieldInfo) -> bool:
+    """Whether a field holds a secret."""
     return SecretStr in (info.annotation, *get_args(info.annotation))
 
 

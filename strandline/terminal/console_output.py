@@ -26,6 +26,15 @@ AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON document and nothing else.")
 ]
 Settings = Annotated[str, Parameter(help="The name of the run settings.")]
+Selected = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--select",
+        negative="",
+        help="The same, as an option: names, patterns such as 'crm_*', tag:NAME, source:BLOCK; it "
+        "may be repeated.",
+    ),
+]
 TableName = Annotated[str, Parameter(help="The name of a contract, or of its target table.")]
 
 _PIPE_WIDTH = 140

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 __all__ = ["lines_while_waiting"]
 
-FIRST_SECONDS, NEXT_SECONDS = 5.0, 30.0
+FIRST_SECONDS, NEXT_SECONDS = 10.0, 30.0
 
 
 @contextmanager
