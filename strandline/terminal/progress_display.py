@@ -92,15 +92,19 @@ class ProgressDisplay:
         yield grid
 
     def under_way(self) -> list[str]:
-        """A line for each load that has not ended: its step, and for how long by now."""
+        """What has not ended: a line for each step, with its loads, and for how long by now."""
         now = self._clock()
+        doing: dict[str, list[tuple[str, float]]] = {}
         with self._lock:
-            return [
-                f"{name}  {_doing(load)} ...  "
-                f"{duration(now - (load.step_begun if load.current else self._created))}"
-                for name, load in self._loads.items()
-                if load.ended is None
-            ]
+            for name, load in self._loads.items():
+                if load.ended is None:
+                    since = load.step_begun if load.current else self._created
+                    doing.setdefault(_doing(load), []).append((name, since))
+        return [
+            f"{', '.join(name for name, _ in loads)}  {step} ...  "
+            f"{duration(now - min(since for _, since in loads))}"
+            for step, loads in doing.items()
+        ]
 
     def close(self) -> None:
         """Mark every load that has not ended as stopped."""

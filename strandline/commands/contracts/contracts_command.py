@@ -325,7 +325,10 @@ def pandera(
 
 def _usual_folders() -> Sequence[Path]:
     """Those of the project, else those that come along."""
-    return [_folder(None, None)] if has_own_blocks() or not TABLES.is_dir() else SHIPPED
+    if has_own_blocks():
+        return [_folder(None, None)]
+    contract_files(TABLES)  # a wheel has none, and the error says what to do
+    return SHIPPED
 
 
 def _named(path: Path, settings: str | None) -> Sequence[Path]:

@@ -163,8 +163,8 @@ def _moved_in(plan: ProjectPlan, folder: Path) -> tuple[Path, ...]:
     try:
         _write_files(plan, staged)
         files = sorted(each.relative_to(staged) for each in staged.rglob("*") if each.is_file())
-        for each in sorted(staged.iterdir()):
-            moved.append(each.rename(folder / each.name))
+        # One by one: what an interruption leaves half moved is known.
+        moved.extend(each.rename(folder / each.name) for each in sorted(staged.iterdir()))
     except BaseException:
         for each in moved:
             shutil.rmtree(each) if each.is_dir() else each.unlink()

@@ -17,7 +17,6 @@ from pyspark.sql import functions as F
 from blocks.source_database import SourceDatabase
 from contracts.errors import SourceAccessError, SourceUnavailableError, StrandlineError
 from contracts.model import Contract
-from contracts.model.check_registry import RULES
 from contracts.model.source_relation import RelationDetails
 from history.iceberg.current_snapshot import WATERMARK, current_state
 from history.iceberg.history_table import exists
@@ -30,8 +29,11 @@ from history.schema_evolution.evolve_table import SchemaChange, preview_schema_c
 from strandline.queries.ledger_queries import RunMetrics, read_runs
 from strandline.queries.open_lakehouse import Lakehouse
 from tasks.compiler.compile_contract import CompiledContract, compile_contract
+from tasks.compiler.fingerprint_columns import fingerprint_columns, loaded_events
 from tasks.observability.quality_ledger import CHECK, QUALITY_FINDINGS
 from tasks.source.dialect_of_source import sql_dialect_of
+from tasks.transforms.checks.batch_checks import ALL_ROWS_READ, FRESHNESS
+from tasks.transforms.checks.implicit_checks import IMPLICIT
 
 __all__ = ["Estimate", "PlannedLoad", "TableChange", "planned_load"]
 
@@ -200,19 +202,16 @@ class _Planning:
         )
 
     def _change(self, compiled: CompiledContract) -> TableChange:
-        events = compiled.events
+        spark, events = self._lake.spark, loaded_events(compiled)
         if not self._exists:
             columns = tuple((each.name, each.dataType.simpleString()) for each in events.fields)
             return TableChange(made=True, added=columns)
-        settings = _differing(
-            TableProperties.from_properties(
-                strandline_properties(self._lake.spark, self._target),
-                TableProperties.from_settings(compiled.history, events.fieldNames()),
-            ),
-            TableProperties.from_settings(compiled.history, events.fieldNames()),
-        )
+        wanted = TableProperties.from_settings(compiled.history, events.fieldNames())
+        stored = strandline_properties(spark, self._target)
+        settings = _differing(TableProperties.from_properties(stored, wanted), wanted)
+        self._tried(lambda: fingerprint_columns(spark, compiled, self._target))
         found = self._tried(
-            lambda: preview_schema_change(self._lake.spark, self._target, events, compiled.history)
+            lambda: preview_schema_change(spark, self._target, events, compiled.history)
         )
         return _table_change(found, settings)
 
@@ -265,8 +264,9 @@ class _Planning:
         last = own.agg(F.max("judged_at").alias("at")).collect()[0].at
         if last is None:
             return None
-        rows = own.where(F.col("judged_at") == last).select("check", "rule").collect()
-        return {row.check for row in rows}, {row.check for row in rows if row.rule in RULES}
+        rows = own.where(F.col("judged_at") == last).select("check").collect()
+        names = {row.check for row in rows}
+        return names, names - IMPLICIT - {ALL_ROWS_READ, FRESHNESS}
 
     def _estimate(self, rows: int) -> Estimate | None:
         ledger = self._lake.ledger("run_metrics")
