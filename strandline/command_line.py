@@ -18,6 +18,7 @@ from contracts.errors import StrandlineError, UsageError
 from contracts.project.project_settings import find_setting
 from contracts.yaml_reading.problem_report import did_you_mean
 from strandline.commands import command_definitions
+from strandline.help_examples import add_example
 from strandline.option_defaults import fill_options, without_project
 from strandline.terminal import ctrl_c
 from strandline.terminal.console_output import CommandOutput
@@ -30,6 +31,8 @@ _QUIET = {
     # The default of 20 s is short for a machine that also starts Spark.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
 }
+
+_HELP = frozenset({"--help", "-h"})
 
 _LAKE = (
     "run", "verify", "history", "diff", "status", "runs", "report", "upkeep",
@@ -144,6 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with Interruption(lambda: notify("stopping ... (Ctrl-C again: at once)")):
             typed = without_project(typed)
+            if _HELP & {*typed}:
+                add_example(app, typed)
             code = app(typed)
     except CycloptsError as error:
         return _report(_usage_error(error), typed)

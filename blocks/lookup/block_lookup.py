@@ -186,7 +186,8 @@ def local_file(wanted: str = "") -> Path:
         where=f"project {folder} ({origin})",
         expected=f"a blocks.yaml with the blocks of this machine{among}",
         found="none, and no PREFECT_API_URL",
-        next_step=f"Make a project: strandline init. Or go to one, or name a file in {VARIABLE}.",
+        next_step="Make a project (strandline init) or go to one, name a file in "
+        f"{VARIABLE}, or set PREFECT_API_URL.",
     )
 
 

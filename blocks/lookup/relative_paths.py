@@ -32,14 +32,20 @@ def folder_of(block_file: Path) -> Path:
 
 
 def anchored(kind: type[Block], values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The fields of a block with their relative paths below the folder.
+    """The fields of a block with their relative paths below the folder, defaults included.
 
     Args:
         kind: The block's type.
         values: Its fields, as the file has them.
         folder: An absolute path.
     """
-    return {name: _anchored(kind, name, value, values, folder) for name, value in values.items()}
+    usual = {
+        name: folder / info.default
+        for name, info in kind.model_fields.items()
+        if isinstance(info.default, Path)
+    }
+    said = {name: _anchored(kind, name, value, values, folder) for name, value in values.items()}
+    return {**usual, **said}
 
 
 def _anchored(

@@ -63,8 +63,6 @@ def config(*, json: AsJson = False) -> int:
 
     Settings are looked for in this order: what was typed, the environment, the project's
     strandline.yaml, the user's, the default. Secrets are never shown.
-
-    For example: strandline config
     """
     screen = CommandOutput.of(as_json=json)
     problems: list[StrandlineError] = []

@@ -27,8 +27,6 @@ def debug(
 
     Every failure is shown with what to do about it; one does not hide the next. The exit code is
     that of the first.
-
-    For example: strandline debug
     """
     screen = CommandOutput.of(as_json=json)
     with screen.waiting("Starting"):

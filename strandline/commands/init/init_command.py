@@ -82,9 +82,6 @@ def init(  # noqa: PLR0913 - one option each
 
     A password that is typed, or in the address, goes to a file of its owner alone. What is wrong is
     told before anything is made.
-
-    For example: strandline init shop --database postgresql://reader@db.example/shop --tables
-    'public.*'
     """
     screen = CommandOutput.of(as_json=json)
     with screen.waiting("Starting"):

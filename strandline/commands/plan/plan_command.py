@@ -35,8 +35,6 @@ def plan(
 
     The source's types and rights are compared with the contract, the rows past the watermark are
     counted, and the target's columns and settings are compared with what the contract says now.
-
-    For example: strandline plan customers
     """
     screen = CommandOutput.of(as_json=json)
     with screen.waiting("Starting"):

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 from prefect import flow
 from prefect.settings import (
@@ -33,15 +36,69 @@ with temporary_server(meanwhile=meanwhile):
 """
 
 
-def test_a_server_of_this_process_starts_beside_what_else_is_needed(tmp_path):
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("PREFECT_")}
-    told = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", ALONE],
-        env={**kept, "PREFECT_HOME": str(tmp_path), "PREFECT_LOGGING_LEVEL": "ERROR"},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+KILLED = """
+import os, signal
+from prefect.server.api.server import SubprocessASGIServer
+from strandline.commands.temporary_prefect_server import temporary_server
 
-    assert told.stdout.split() == ["None", "True"]
+with temporary_server():
+    print(SubprocessASGIServer().server_process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+SLOW = """
+import psutil
+from contracts.errors import EnvironmentUnfitError
+from strandline.commands.temporary_prefect_server import temporary_server
+
+try:
+    with temporary_server():
+        pass
+except EnvironmentUnfitError as error:
+    children = [each for each in psutil.Process().children() if each.is_running()]
+    print(error.expected, len(children), error.next_step, sep="|")
+"""
+
+
+def alone(program, folder, **environment):
+    """What a program prints in a process of its own, without a server."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("PREFECT_")}
+    quiet = {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    }
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env={**kept, **quiet, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return ended.returncode, ended.stdout.strip()
+
+
+def test_the_server_of_a_run_that_is_killed_ends_with_it(tmp_path):
+    code, told = alone(KILLED, tmp_path)
+
+    assert code == -signal.SIGKILL
+    gone = time.monotonic() + 60
+    while psutil.pid_exists(int(told)) and time.monotonic() < gone:
+        time.sleep(0.1)
+    assert not psutil.pid_exists(int(told))
+
+
+def test_a_server_that_does_not_answer_in_time_is_ended_and_the_error_says_what_helps(tmp_path):
+    _, told = alone(SLOW, tmp_path, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="1")
+
+    expected, children, next_step = told.split("|")
+    assert expected == "a server that answers within 1 s"
+    assert children == "0"
+    assert "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=300" in next_step
+
+
+def test_a_server_of_this_process_starts_beside_what_else_is_needed(tmp_path):
+    code, told = alone(ALONE, tmp_path)
+
+    assert code == 0
+    assert told.split() == ["None", "True"]
 
 
 def test_a_server_that_is_configured_is_told_that_a_run_lives(prefect_server):
