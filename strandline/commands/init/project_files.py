@@ -47,7 +47,7 @@ _BLOCKS = """\
 source-database:
   {name}: {source}
 spark-runtime:
-  local: {{driver_memory: 3g, shuffle_partitions: 4}}
+  local: {{driver_memory: 3g, shuffle_partitions: 2}}
 lakehouse:
   # A catalog in a PostgreSQL of its own, and tables as files: all on this machine.
   local: {{warehouse: .strandline/warehouse, embedded_directory: .strandline/postgres}}
