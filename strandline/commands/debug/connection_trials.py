@@ -56,7 +56,8 @@ class Trial:
     def made(self) -> Outcome:
         """Try it."""
         try:
-            return Outcome(self.kind, self.what, self.ask())
+            # Paths below the folder that one stands in are shown from there.
+            return Outcome(self.kind, self.what, self.ask().replace(f"{Path.cwd()}{os.sep}", ""))
         except StrandlineError as error:
             return Outcome(self.kind, self.what, error=error)
         except Exception as error:  # noqa: BLE001 - one that nobody expected hides no other trial
