@@ -15,7 +15,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError, UnknownCommandError
 
 from contracts.errors import StrandlineError, UsageError
-from contracts.project.project_settings import find_setting
+from contracts.project.project_settings import block_file, find_setting, is_left_by_demo
 from contracts.yaml_reading.problem_report import did_you_mean
 from strandline.commands import command_definitions
 from strandline.help_examples import add_example
@@ -44,6 +44,10 @@ _COMMANDS = (
     *_FIRST, *_LAKE, "quarantine", "lineage", "undo", "source", "hold", "audit", "keys", *_SERVER,
     "alerts", "contracts",
 )  # fmt: skip
+
+
+_BLOCKS = frozenset((*_LAKE, "quarantine", "lineage", "undo", "source", "hold", "audit", "keys"))
+"""Commands that take the blocks of a file."""
 
 
 app = App(
@@ -149,6 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             typed = without_project(typed)
             if _HELP & {*typed}:
                 add_example(app, typed)
+            elif _BLOCKS & {*typed[:1]} and is_left_by_demo() and "--json" not in typed:
+                notify(f"taking the demo's blocks, {block_file().value}: there is no blocks.yaml")
             code = app(typed)
     except CycloptsError as error:
         return _report(_usage_error(error), typed)

@@ -36,6 +36,7 @@ __all__ = [
     "choose_project",
     "find_setting",
     "has_own_blocks",
+    "is_left_by_demo",
     "project_folder",
     "user_file",
 ]
@@ -205,9 +206,13 @@ def block_file() -> Setting:
 
 
 def has_own_blocks() -> bool:
-    """Whether there is a file of blocks that is no left-over of the demo."""
-    found = block_file()
-    return bool(found.value) and found.origin != _LEFT
+    """Whether there is a file of blocks that is not what the demo has left."""
+    return bool(block_file().value) and not is_left_by_demo()
+
+
+def is_left_by_demo() -> bool:
+    """Whether the file of blocks is what the demo has left, for want of another."""
+    return block_file().origin == _LEFT
 
 
 def _named(name: str, known: Known) -> Setting:
