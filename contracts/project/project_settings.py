@@ -193,7 +193,7 @@ def find_setting(name: str) -> Setting:
 def block_file() -> Setting:
     """The file of blocks; without a value where there is none, and no setting names one.
 
-    Below the project's folder it is `blocks.yaml`, else what the demo has left.
+    Below the project's folder it is blocks.yaml, else what the demo has left.
     """
     found = find_setting("blocks")
     if not found.is_default or found.path.exists():

@@ -82,7 +82,7 @@ strandline deploy        # the schedules of prefect.yaml, on that server
 ```
 
 - `tables/` has a contract for each table: what it promises, and what is kept of it.
-- `blocks.yaml` says where things are, `strandline.yaml` which settings commands take.
+- blocks.yaml says where things are, `strandline.yaml` which settings commands take.
 - `secrets/` and `.strandline/keys.json` are in no version control: keep a copy of
   `secrets/{key}` and one of `.strandline/keys.json`, apart from each other. Without both, what is
   protected can't be read again.

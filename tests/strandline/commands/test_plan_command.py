@@ -44,7 +44,7 @@ schema:
       - {name: updated_at, physicalType: TIMESTAMP, required: true}
     quality:
       - {id: city_known, type: custom, engine: strandline, severity: warning,
-         implementation: {rule: not_blank, arguments: {columns: [city]}}}
+         implementation: {rule: not_blank, columns: [city]}}
 customProperties:
   - property: strandline
     value:
