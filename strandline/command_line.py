@@ -28,8 +28,8 @@ from strandline.terminal.error_panel import error_data, error_panel
 _QUIET = {
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # The default of 20 s is short for a machine that also starts Spark.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+    # The default of 20 s is short for a machine that also starts Spark, and is busy otherwise.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",
 }
 
 _HELP = frozenset({"--help", "-h"})

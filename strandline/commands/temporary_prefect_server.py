@@ -115,5 +115,5 @@ def _unfit() -> EnvironmentUnfitError:
         expected=f"a server that answers within {seconds.value():.0f} s",
         found="none; it was ended",
         next_step="Run it again. On a slow machine, give it more time "
-        f"({seconds.name}=300), or keep a server: strandline up",
+        f"({seconds.name}=900), or keep a server: strandline up",
     )

@@ -91,7 +91,7 @@ def test_a_server_that_does_not_answer_in_time_is_ended_and_the_error_says_what_
     expected, children, next_step = told.split("|")
     assert expected == "a server that answers within 1 s"
     assert children == "0"
-    assert "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=300" in next_step
+    assert "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=900" in next_step
 
 
 def test_a_server_of_this_process_starts_beside_what_else_is_needed(tmp_path):
