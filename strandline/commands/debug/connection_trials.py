@@ -19,14 +19,14 @@ from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from blocks.spark.java_installation import FETCH, find_java
-from contracts.errors import SettingsError, SourceAccessError, StrandlineError
+from contracts.errors import SettingsError, StrandlineError
 from contracts.loader import contract_files, find_contract, load_contracts, select_contracts
 from contracts.model import Contract
 from contracts.project.project_settings import find_setting
 from tasks.lifecycle.open_run import contracts_folder
 from tasks.run.unexpected_errors import unexpected_error
 from tasks.source.dialect_of_source import sql_dialect_of
-from tasks.source.source_schema_drift import refuse_drift
+from tasks.source.source_schema_drift import refuse_drift, refuse_unreadable
 
 __all__ = ["Outcome", "Trial", "trials"]
 
@@ -212,19 +212,5 @@ def _readable(contract: Contract, source: SourceDatabase) -> str:
     with source.reading(_SECONDS) as reading:
         details = reading.details(wanted.schema, wanted.table)
     refuse_drift(details.relation, contract, sql_dialect_of(source))
-    closed = [each.name for each in wanted.columns if not details.columns[each.name].readable]
-    if closed:
-        raise SourceAccessError(
-            where=f"{contract.name}, source {wanted.relation}",
-            expected="permission to read every column of the contract",
-            found=f"none for {', '.join(closed)}",
-            next_step="Grant the block's user SELECT on them, or take them out of the contract.",
-        )
-    if details.policies_hide_rows:
-        raise SourceAccessError(
-            where=f"{contract.name}, source {wanted.relation}",
-            expected="a user who sees every row",
-            found="row-level security that would hide rows from it",
-            next_step="Give the block's user BYPASSRLS, or name a view whose owner sees the rows.",
-        )
+    refuse_unreadable(details, contract)
     return f"{len(wanted.columns)} columns can be read as the contract has them"

@@ -15,7 +15,7 @@ from typing import TypeVar
 from pyspark.sql import functions as F
 
 from blocks.source_database import SourceDatabase
-from contracts.errors import SourceAccessError, SourceUnavailableError, StrandlineError
+from contracts.errors import SourceUnavailableError, StrandlineError
 from contracts.model import Contract
 from contracts.model.source_relation import RelationDetails
 from history.iceberg.current_snapshot import WATERMARK, current_state
@@ -32,6 +32,7 @@ from tasks.compiler.compile_contract import CompiledContract, compile_contract
 from tasks.compiler.fingerprint_columns import fingerprint_columns, loaded_events
 from tasks.observability.quality_ledger import CHECK, QUALITY_FINDINGS
 from tasks.source.dialect_of_source import sql_dialect_of
+from tasks.source.source_schema_drift import refuse_unreadable
 from tasks.transforms.checks.batch_checks import ALL_ROWS_READ, FRESHNESS
 from tasks.transforms.checks.implicit_checks import IMPLICIT
 
@@ -172,20 +173,7 @@ class _Planning:
         source = self._contract.source
         with self._source.reading(_CATALOG_SECONDS) as reading:
             details = reading.details(source.schema, source.table)
-        closed = [
-            name
-            for each in source.columns
-            if (name := each.name) in details.columns and not details.columns[name].readable
-        ]
-        if closed:
-            error = SourceAccessError(
-                where=f"{self._contract.name}, source {source.relation}",
-                expected="permission to read every column of the contract",
-                found=f"none for {', '.join(closed)}",
-                next_step="Grant the block's user SELECT on them, or take them out of the "
-                "contract.",
-            )
-            self._problems.append(error)
+        self._tried(lambda: refuse_unreadable(details, self._contract))
         return details
 
     def _compiled(self, details: RelationDetails) -> CompiledContract:
