@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import httpx
 import psutil
@@ -35,6 +36,19 @@ _ANSWER_SECONDS, _POLL_SECONDS = 10.0, 0.2
 
 _WAITING: list[subprocess.Popen[bytes]] = []
 """Whoever ends the server after this process: its pipe is open for as long as this list lives."""
+
+
+class _EndingServer(SubprocessASGIServer):
+    """Prefect's server, which ends with this process from its first moment on.
+
+    Prefect's client finds it as if Prefect had started it: there is one for each port.
+    """
+
+    def _run_uvicorn_command(self) -> subprocess.Popen[Any]:
+        process = super()._run_uvicorn_command()
+        with suppress(psutil.NoSuchProcess):
+            _WAITING.append(end_with_this_process(process.pid))
+        return process
 
 
 @contextmanager
@@ -78,7 +92,7 @@ def _start() -> None:
     # this process ends. Runs without a permanent server alert by a hook.
     os.environ.setdefault("PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED", "false")
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    server = SubprocessASGIServer()
+    server = _EndingServer()
     deadline = time.monotonic() + PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
     try:
         server.start()
@@ -87,12 +101,9 @@ def _start() -> None:
         server.running = _answers(server, deadline)
     except RuntimeError:
         server.running = False
-    process = server.server_process
-    if not server.running or process is None:
+    if not server.running:
         server.stop()
         raise _unfit()
-    with suppress(psutil.NoSuchProcess):
-        _WAITING.append(end_with_this_process(process.pid))
 
 
 def _answers(server: SubprocessASGIServer, deadline: float) -> bool:
