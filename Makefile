@@ -11,6 +11,9 @@ EXTRACT_PEERS := .venv-bench-extract
 # The parent shell's environment must not leak into the project's own.
 unexport PYTHONPATH VIRTUAL_ENV
 export PYTHONUTF8 := 1
+# A Java is fetched where none is installed, as the README says; STRANDLINE_JAVA=installed forbids it.
+STRANDLINE_JAVA ?= fetch
+export STRANDLINE_JAVA
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.

@@ -124,6 +124,9 @@ fi
 rm -f "$venv/uv.lock"
 
 say "Preparing Spark (Java if there is none, jars, classes for fast starts)"
+# Whoever sets up agrees: the README says that a Java is fetched where there is none.
+STRANDLINE_JAVA=${STRANDLINE_JAVA:-fetch}
+export STRANDLINE_JAVA
 if ! "$venv/bin/python" -m deployments.build_jvm_class_archive >>"$log" 2>&1; then
     show_log
     say "Spark could not be prepared: what runs it will say why, or start slower. See $log."

@@ -11,13 +11,15 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 from cyclopts import App, CycloptsError, UnknownCommandError
 
 from contracts.errors import StrandlineError, UsageError
+from contracts.project.project_settings import block_file, find_setting, is_left_by_demo
 from contracts.yaml_reading.problem_report import did_you_mean
 from strandline.commands import command_definitions
+from strandline.help_examples import add_example
+from strandline.option_defaults import fill_options, without_project
 from strandline.terminal import ctrl_c
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.ctrl_c import Interruption
@@ -26,28 +28,35 @@ from strandline.terminal.error_panel import error_data, error_panel
 _QUIET = {
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # The default of 20 s is short for a machine that also starts Spark.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+    # The default of 20 s is short for a machine that also starts Spark, and is busy otherwise.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",
 }
 
-_STATE = Path(".strandline")
-"""The state directory of whoever sets none; an error may come before the settings are known."""
+_HELP = frozenset({"--help", "-h"})
 
 _LAKE = (
     "run", "verify", "history", "diff", "status", "runs", "report", "upkeep",
     "maintain", "rebuild", "access", "decrypt", "erase", "retention",
 )  # fmt: skip
 _SERVER = ("up", "deploy", "down")
+_FIRST = ("init", "config", "debug", "plan")
 _COMMANDS = (
-    *_LAKE, "quarantine", "lineage", "undo", "release", "source", "hold", "audit", "keys", "backup",
-    "restore", *_SERVER,
+    *_FIRST, *_LAKE, "quarantine", "lineage", "undo", "release", "source", "hold", "audit", "keys",
+    "backup", "restore", *_SERVER,
     "alerts", "contracts",
 )  # fmt: skip
 
 
+_BLOCKS = frozenset((*_LAKE, "quarantine", "lineage", "undo", "source", "hold", "audit", "keys"))
+"""Commands that take the blocks of a file."""
+
+
 app = App(
     name="strandline",
-    help="Governed history of operational tables in an Apache Iceberg lakehouse.",
+    help="Governed history of operational tables in an Apache Iceberg lakehouse.\n\n"
+    "--project FOLDER, before or after a command, works in the project of that folder; without it, "
+    "in the nearest one from here upwards. `strandline config` shows all settings.",
+    config=fill_options,
     version=lambda: version("strandline"),
     help_format="plaintext",
     print_error=False,
@@ -55,6 +64,18 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
+for _name, _help in {
+    "init": "Make a project: find a database's tables, write their contracts, load them.",
+    "config": "Show every setting, its value, and what says so.",
+    "debug": "Try each connection and right that runs need, without Spark.",
+    "plan": "Show what a run would do, before it does.",
+}.items():
+    app.command(
+        f"strandline.commands.{_name}.{_name}_command:{_name}",
+        name=_name,
+        help=_help,
+        sort_key=_FIRST.index(_name) - len(_FIRST),
+    )
 for _position, _name in enumerate((*_LAKE, *_SERVER)):
     app.command(getattr(command_definitions, _name), name=_name, sort_key=_position)
 app.command(
@@ -148,6 +169,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     notify = CommandOutput.of().err.print
     try:
         with Interruption(lambda: notify("stopping ... (Ctrl-C again: at once)")):
+            typed = without_project(typed)
+            if _HELP & {*typed}:
+                add_example(app, typed)
+            elif _BLOCKS & {*typed[:1]} and is_left_by_demo() and "--json" not in typed:
+                notify(f"taking the demo's blocks, {block_file().value}: there is no blocks.yaml")
             code = app(typed)
     except CycloptsError as error:
         return _report(_usage_error(error), typed)
@@ -177,7 +203,7 @@ def _unexpected(error: Exception, typed: Sequence[str]) -> StrandlineError:
     from tasks.run.unexpected_errors import unexpected_error  # noqa: PLC0415
 
     command = next((each for each in typed if not each.startswith("-")), "")
-    return unexpected_error(error, f"strandline {command}".strip(), _STATE)
+    return unexpected_error(error, f"strandline {command}".strip(), find_setting("state").path)
 
 
 def _usage_error(error: CycloptsError) -> UsageError:

@@ -34,7 +34,7 @@ os.environ.update(
     PREFECT_LOGGING_TO_API_ENABLED="false",
     PREFECT_SERVER_LOGGING_LEVEL="CRITICAL",
     PREFECT_SERVER_ANALYTICS_ENABLED="false",
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="90",
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="240",
     PREFECT_CLI_PROMPT="false",
 )
 for _inherited in (
@@ -184,7 +184,7 @@ def prefect_server() -> Iterator[None]:
 
     # The heartbeat thread would cost a second at the end of every flow.
     with (
-        prefect_test_harness(server_startup_timeout=90),
+        prefect_test_harness(server_startup_timeout=240),
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
         yield

@@ -3,8 +3,9 @@
 Promise: both ways give the same blocks. An error names what is missing and what to do, and a
 secret in the file is read only when no other user can read it.
 
-The file maps a type, then a name, to a block's fields. A nested block is named, `{env: NAME}` takes
-a value from the environment and `{file: PATH}` from a file (relative to this one)::
+`contracts.project.project_settings` says where the file is looked for. It maps a type, then a name,
+to a block's fields. A nested block is named, `{env: NAME}` takes a value from the environment and
+`{file: PATH}` from a file. Relative paths are taken from the file's folder::
 
     source-database:
       source-db-conn:
@@ -28,16 +29,24 @@ from prefect_aws import AwsCredentials
 from blocks.key_rings.key_ring import KeyRing
 from blocks.key_rings.key_ring_types import key_ring_types
 from blocks.lookup.local_block_file import BlockFile, write_blocks
+from blocks.lookup.relative_paths import folder_of
 from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from contracts.errors import SettingsError
+from contracts.project.project_settings import (
+    PROJECT_FILE,
+    SETTINGS,
+    block_file,
+    find_setting,
+    project_folder,
+)
 
 __all__ = [
-    "DEFAULT_FILE",
     "VARIABLE",
     "aws_credentials",
     "block_name",
     "key_ring",
+    "local_file",
     "on_server",
     "register",
     "save_local",
@@ -45,10 +54,8 @@ __all__ = [
     "source",
 ]
 
-VARIABLE = "STRANDLINE_BLOCKS"
+VARIABLE = SETTINGS["blocks"].variable
 """Names the file with the blocks; if set, it takes precedence over a Prefect server."""
-
-DEFAULT_FILE = Path(".strandline/blocks.yaml")
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
@@ -104,8 +111,16 @@ def block_name(connection: str) -> str:
 
 
 def on_server() -> bool:
-    """Whether blocks are looked up on a Prefect server, and not in a block file."""
-    return os.environ.get(VARIABLE) is None and bool(PREFECT_API_URL.value())
+    """Whether blocks are looked up on a Prefect server, and not in a block file.
+
+    The environment goes before the project's file, and that before Prefect's profile, which is of
+    the user and of all projects.
+    """
+    if os.environ.get(VARIABLE) is not None or not PREFECT_API_URL.value():
+        return False
+    by_profile = PREFECT_API_URL.name not in os.environ
+    project, _ = project_folder()
+    return not (by_profile and find_setting("blocks").origin == str(project / PROJECT_FILE))
 
 
 def save_local(path: Path, *documents: tuple[str, Block]) -> Path:
@@ -142,16 +157,38 @@ def register(path: Path) -> list[str]:
 def _lookup(kind: type[AnyBlock], name: str) -> AnyBlock:
     if on_server():
         return _load(kind, name)
-    named = os.environ.get(VARIABLE)
-    path = DEFAULT_FILE if named is None else Path(named).expanduser()
-    if not path.exists():
+    path = local_file(f"{kind.get_block_type_slug()} {name}")
+    return BlockFile.read(path, folder_of(path)).block(kind, name)
+
+
+def local_file(wanted: str = "") -> Path:
+    """The block file of this machine.
+
+    Args:
+        wanted: The block that is looked for, for the error.
+
+    Raises:
+        SettingsError: There is none.
+    """
+    found = block_file()
+    if found.value and found.path.exists():
+        return found.path
+    among = f", {wanted} among them" if wanted else ""
+    if found.value:
         raise SettingsError(
-            where=f"block file {path}",
-            expected=f"the blocks of this machine, {kind.get_block_type_slug()} {name} among them",
-            found="no such file, and no PREFECT_API_URL",
-            next_step=f"Write the file, name it in {VARIABLE}, or set PREFECT_API_URL.",
+            where=f"block file {found.path}",
+            expected=f"the blocks of this machine{among}",
+            found=f"no such file, which {found.origin} names",
+            next_step="Write it, or name another; strandline config shows what is looked for.",
         )
-    return BlockFile.read(path).block(kind, name)
+    folder, origin = project_folder()
+    raise SettingsError(
+        where=f"project {folder} ({origin})",
+        expected=f"a blocks.yaml with the blocks of this machine{among}",
+        found="none, and no PREFECT_API_URL",
+        next_step="Make a project (strandline init) or go to one, name a file in "
+        f"{VARIABLE}, or set PREFECT_API_URL.",
+    )
 
 
 def _load(kind: type[AnyBlock], name: str) -> AnyBlock:

@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from blocks.backup_target import BackupTarget
 from blocks.key_rings.key_ring_types import key_ring_types
 from blocks.lakehouse import Lakehouse
+from blocks.lookup.relative_paths import anchored
 from blocks.open_lineage_receiver import OpenLineageReceiver
 from blocks.operating_system.owner_only_file import write_private
 from blocks.run_settings import RunSettings
@@ -28,7 +29,7 @@ from blocks.source_database import SourceDatabase
 from blocks.spark_runtime import SparkRuntime
 from contracts.errors import SettingsError
 
-__all__ = ["TYPES", "BlockFile", "block_type_of", "write_blocks"]
+__all__ = ["TYPES", "BlockFile", "block_type_of", "is_secret_field", "write_blocks"]
 
 TYPES: Mapping[str, type[Block]] = {
     "aws-credentials": AwsCredentials,
@@ -51,15 +52,23 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BlockFile:
-    """The content of a block file, by type and name."""
+    """The content of a block file, by type and name.
+
+    `folder` is what relative paths are taken from; None leaves them as they are written.
+    """
 
     path: Path
     documents: Mapping[str, Mapping[str, Document]] = field(repr=False)
+    folder: Path | None = None
     _built: dict[tuple[str, str], Block] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def read(cls, path: Path) -> BlockFile:
+    def read(cls, path: Path, folder: Path | None = None) -> BlockFile:
         """Read the file; its blocks are built on demand.
+
+        Args:
+            path: The file.
+            folder: What relative paths in it are taken from; None leaves them as they are.
 
         Raises:
             SettingsError: It is missing, no YAML, or not made of known types and names.
@@ -80,7 +89,7 @@ class BlockFile:
         ):
             expected = f"a map of types ({', '.join(TYPES)}) to names to fields"
             raise _wrong(where, expected, "something else")
-        return cls(path, content)
+        return cls(path, content, folder)
 
     def block(self, kind: type[AnyBlock], name: str) -> AnyBlock:
         """Build the block of this type and name, and those it names.
@@ -116,6 +125,8 @@ class BlockFile:
             name: self._value(kind.model_fields[name], value, f"{where}, field {name}")
             for name, value in document.items()
         }
+        if self.folder is not None:
+            values = anchored(kind, values, self.folder)
         try:
             return kind(**values)
         except ValidationError as error:
@@ -133,7 +144,7 @@ class BlockFile:
             return self.block(self._kind_named(nested, value, where), value)
         if nested is not None and isinstance(value, dict):
             return self._build(_kind_of(nested, value, where), value, where)
-        if value and _is_secret(info):
+        if value and is_secret_field(info):
             self._check_owner_only(where)
         return value
 
@@ -210,7 +221,8 @@ def _kind_of(kind: type[Block], document: Document, where: str) -> type[Block]:
     return TYPES[named if named in family else family[0]]
 
 
-def _is_secret(info: FieldInfo) -> bool:
+def is_secret_field(info: FieldInfo) -> bool:
+    """Whether a field holds a secret."""
     return SecretStr in (info.annotation, *get_args(info.annotation))
 
 

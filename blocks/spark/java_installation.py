@@ -2,7 +2,7 @@
 
 Promise: the returned Java reported its version, which is 17 or 21. A Java that does not fit is
 skipped, also one that JAVA_HOME names, with a warning; nothing is fetched while a fitting one is
-installed.
+installed, nor where the setting `java` does not agree to it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import EnvironmentUnfitError
+from contracts.project.project_settings import SETTINGS, find_setting
 
-__all__ = ["FITTING_VERSIONS", "Java", "ensure_java", "find_java"]
+__all__ = ["FETCH", "FITTING_VERSIONS", "Java", "ensure_java", "find_java"]
+
+FETCH = "fetch"
+"""The value of the setting `java` that agrees to fetching one."""
 
 FITTING_VERSIONS = (17, 21)
 """What Spark 4.1 is built and tested for; 25 starts and then fails on removed internals."""
@@ -77,12 +81,16 @@ def find_java(
         skipped.append(java)
     if may_fetch:
         return _fetch(skipped)
-    raise _unfit(skipped)
+    raise _unfit(skipped, "and nobody agreed to fetch one")
 
 
 def ensure_java() -> Path:
-    """Point JAVA_HOME, which Spark's launcher reads, to a Java that fits."""
-    home = find_java()
+    """Point JAVA_HOME, which Spark's launcher reads, to a Java that fits.
+
+    Raises:
+        EnvironmentUnfitError: None fits, and none may be fetched or could be.
+    """
+    home = find_java(may_fetch=find_setting("java").value == FETCH)
     os.environ["JAVA_HOME"] = str(home)
     return home
 
@@ -176,20 +184,23 @@ def _fetch(skipped: list[Java]) -> Path:
     return home
 
 
-def _unfit(skipped: list[Java]) -> EnvironmentUnfitError:
+def _unfit(
+    skipped: list[Java], fetching: str = "and none could be fetched"
+) -> EnvironmentUnfitError:
     versions = ", ".join(f"Java {java.version} ({java.origin})" for java in skipped)
     return EnvironmentUnfitError(
         where="Java",
         expected="version 17 or 21, which Spark 4.1 runs on",
-        found=f"{versions or 'none installed'}, and none could be fetched",
+        found=f"{versions or 'none installed'}, {fetching}",
         next_step=_how_to_install(platform.system()),
     )
 
 
 def _how_to_install(system: str) -> str:
+    agree = f"or agree that one is fetched, once: {SETTINGS['java'].variable}={FETCH}"
     if system == "Darwin":
-        return "Install one: brew install openjdk@17"
+        return f"Install one: brew install openjdk@17, {agree}"
     return (
         "Install one: sudo apt install openjdk-17-jre-headless "
-        "(Fedora: sudo dnf install java-21-openjdk-headless), or set JAVA_HOME to one"
+        f"(Fedora: sudo dnf install java-21-openjdk-headless), or set JAVA_HOME to one, {agree}"
     )

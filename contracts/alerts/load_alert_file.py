@@ -26,6 +26,7 @@ from contracts.alerts.alert_model import (
     WebhookChannel,
 )
 from contracts.errors import SettingsError
+from contracts.project.project_settings import SETTINGS, find_setting, project_folder
 from contracts.yaml_reading.problem_report import Problem, Report, did_you_mean
 from contracts.yaml_reading.yaml_parser import parse
 
@@ -34,10 +35,11 @@ __all__ = ["SHIPPED", "VARIABLE", "alert_file", "load_alerts", "problems"]
 SHIPPED = Path(__file__).parent / "alerts.yaml"
 """The alerts that Strandline ships."""
 
-VARIABLE = "STRANDLINE_ALERTS"
+VARIABLE = SETTINGS["alerts"].variable
 """Names the alert file; if set, it takes precedence over any other."""
 
 _OWN = Path(".strandline/alerts.yaml")
+"""Below the project's folder."""
 _CHANNELS: Mapping[str, type[ChannelBase]] = {
     "email": EmailChannel,
     "slack": SlackChannel,
@@ -66,11 +68,12 @@ class _Resolved:
 
 
 def alert_file() -> Path:
-    """The alert file of this machine: named by a variable, in `.strandline`, or shipped."""
-    named = os.environ.get(VARIABLE)
-    if named:
-        return Path(named).expanduser()
-    return _OWN if _OWN.exists() else SHIPPED
+    """The alert file of this machine: named by a setting, in `.strandline`, or shipped."""
+    named = find_setting("alerts")
+    if named.value:
+        return named.path
+    own = project_folder()[0] / _OWN
+    return own if own.exists() else SHIPPED
 
 
 def load_alerts(path: Path, environment: Mapping[str, str] | None = None) -> AlertFile:

@@ -19,6 +19,7 @@ from contracts.loader.contract_files import (
     load_ledger,
     problems,
 )
+from contracts.loader.select_contracts import is_pattern, select_contracts
 from contracts.yaml_reading.problem_report import Problem
 
 __all__ = [
@@ -30,8 +31,10 @@ __all__ = [
     "contract_of_document",
     "find_contract",
     "find_contract_file",
+    "is_pattern",
     "load_contract",
     "load_contracts",
     "load_ledger",
     "problems",
+    "select_contracts",
 ]

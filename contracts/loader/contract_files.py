@@ -165,6 +165,13 @@ def contract_files(folder: Path) -> list[Path]:
     Raises:
         ContractError: There is no such folder, or a contract is in two files.
     """
+    if folder == TABLES and not folder.is_dir():
+        raise ContractError(
+            where="contracts",
+            expected="a project with contracts: run settings with a contracts_directory",
+            found="none; only a checkout of Strandline has contracts of its own",
+            next_step="Make a project: strandline init. Or go to its folder, or name it: --project",
+        )
     if not folder.is_dir():
         raise ContractError(
             where=str(folder),

@@ -132,11 +132,17 @@ def read_contract(root: Section, stem: str) -> Contract | None:
         subject=read_subject(extension),
         subject_keys=read_subject_keys(extension),
         retention=read_retention(extension),
+        tags=_tags(root, header.relation),
     )
     check_consistency(contract, extension, header.properties)
     check_roles(contract, root, extension, header.properties)
     check_privacy(contract, extension)
     return with_read_at(contract) if contract.source.is_state else contract
+
+
+def _tags(*sections: Section) -> tuple[str, ...]:
+    """The tags of the contract and of its table, each once."""
+    return tuple(dict.fromkeys(tag for each in sections for tag in each.texts("tags", default=())))
 
 
 def _check_clashes(completion: Completion, root: Section) -> None:

@@ -316,6 +316,7 @@ class Contract:
     `subject` are the target columns that name the person a row is about; empty: those of the key.
     `subject_keys`: whether what a row has encrypted, beside them, is so with its person's own key.
     `retention` is what is done when `retention_days` are over; None: nothing.
+    `tags` are those of the contract and of its table: words by which contracts are selected.
     """
 
     name: str
@@ -338,6 +339,7 @@ class Contract:
     subject: tuple[str, ...] = ()
     subject_keys: bool = False
     retention: RetentionRule | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:

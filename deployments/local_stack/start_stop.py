@@ -169,6 +169,8 @@ def _with_server(
     if _runs(record, SERVER):
         if is_ready(record.port):
             _refuse_other_port(record.port, requested)
+            # An earlier call may have given up before the server was ready.
+            offer(paths, record.port)
             return record, []
         _end_members(record, [SERVER], StoppedStack())
     port = choose_port(requested, record.port)

@@ -5,7 +5,6 @@ Promise: no value of a block is shown, whether it is a secret or not.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 
-from blocks.lookup import block_lookup
 from blocks.lookup.local_block_file import BlockFile
 from blocks.run_settings import RunSettings
+from contracts.project.project_settings import DEMO_BLOCKS, find_setting
 from deployments.server_setup.read_prefect_yaml import Project
 from deployments.server_setup.stage_result import Outcome, State
 
@@ -40,11 +39,12 @@ def apply_blocks(project: Project, client: SyncPrefectClient) -> Iterator[Outcom
 
 
 def block_file(project: Project) -> Path:
-    """The file that STRANDLINE_BLOCKS names, else that of the project's directory."""
-    configured = os.environ.get(block_lookup.VARIABLE)
-    if configured is not None:
-        return Path(configured).expanduser()
-    return project.directory / block_lookup.DEFAULT_FILE
+    """The file that a setting names, else that of the project's directory."""
+    found = find_setting("blocks")
+    if not found.is_default:
+        return found.path
+    own = project.directory / found.path.name
+    return own if own.exists() else project.directory / DEMO_BLOCKS
 
 
 def _saved(client: SyncPrefectClient, name: str, block: Block) -> Outcome:

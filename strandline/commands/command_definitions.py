@@ -12,10 +12,23 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from contracts.errors import UsageError
 from strandline.commands.retention.hold_command import Subjects, SubjectsFrom
-from strandline.terminal.console_output import AsJson, CommandOutput, Settings, TableName
+from strandline.terminal.console_output import (
+    AsJson,
+    CommandOutput,
+    Selected,
+    Settings,
+    TableName,
+)
 
-More = Annotated[str, Parameter(help="Further ones, loaded side by side.")]
+Chosen = Annotated[
+    str,
+    Parameter(
+        help="Names of contracts or of their target tables, patterns such as 'crm_*', tag:NAME, "
+        "source:BLOCK. Several are loaded side by side."
+    ),
+]
 Key = Annotated[
     str,
     Parameter(
@@ -174,9 +187,8 @@ _PROJECT, _STATE = Path("prefect.yaml"), Path(".strandline")
 
 
 def run(
-    contract: TableName,
-    /,
-    *more: More,
+    *contracts: Chosen,
+    select: Selected = (),
     full: Full = False,
     closing_limit: ClosingLimit = None,
     settings: Settings = "default",
@@ -189,11 +201,23 @@ def run(
         from strandline.commands.run_command import load
     return load(
         screen,
-        (contract, *more),
+        _selected("run", (*contracts, *select)),
         settings=settings,
         verbose=verbose,
         full=full,
         closing_limit=closing_limit,
+    )
+
+
+def _selected(command: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    """What was selected, which may not be nothing."""
+    if words:
+        return words
+    raise UsageError(
+        where=f"strandline {command}",
+        expected="at least one contract, pattern or tag",
+        found="none",
+        next_step=f"strandline {command} CONTRACT; all of them: strandline {command} '*'",
     )
 
 
@@ -277,6 +301,7 @@ def diff(
 
 def upkeep(
     *contracts: ContractNames,
+    select: Selected = (),
     dry_run: DryRun = False,
     settings: Settings = "default",
     verbose: Verbose = False,
@@ -286,7 +311,8 @@ def upkeep(
     screen = CommandOutput.of(as_json=json)
     with screen.waiting(_STARTING):
         from strandline.commands.upkeep_command import keep_up
-    return keep_up(screen, contracts, settings=settings, dry_run=dry_run, verbose=verbose)
+    words = (*contracts, *select)
+    return keep_up(screen, words, settings=settings, dry_run=dry_run, verbose=verbose)
 
 
 def maintain(

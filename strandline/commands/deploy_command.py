@@ -40,7 +40,7 @@ def deploy_all(screen: CommandOutput, file: Path, state_directory: Path) -> int:
     """Deploy the project of that `prefect.yaml`; the exit code is 78 where something is missing."""
     project = Project.read(file)
     outcomes: list[Outcome] = []
-    with local_stack(state_directory), connected() as client, screen.waiting("") as status:
+    with local_stack(state_directory), connected() as client, screen.waiting("Deploying") as status:
 
         def show_stage(stage: str) -> None:
             if status is not None and not screen.as_json:

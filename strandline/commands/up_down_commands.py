@@ -56,9 +56,13 @@ def _steps(screen: CommandOutput) -> Callable[[str], AbstractContextManager[obje
 
 def _up_page(stack: RunningStack, paths: StackPaths, state_directory: Path) -> list[RenderableType]:
     state = "started" if stack.started else "runs already"
+    login = (
+        f'where the page asks for "admin:pass", paste what {_short(paths.login)} has: a user and a '
+        "password, as one line"
+    )
     pairs: list[tuple[str, Cell]] = [
         ("pages", Text(stack.url, no_wrap=True)),
-        ("login", f"the second line of {_short(paths.environment)}, after the sign ="),
+        ("login", login),
         *(
             (each.name, f"process {each.identity.pid}, {_how(each.name, stack)}")
             for each in stack.members
@@ -75,7 +79,7 @@ def _up_page(stack: RunningStack, paths: StackPaths, state_directory: Path) -> l
         for line in (
             f"strandline deploy{more}",
             f". {_short(paths.environment)}   # lets prefect find the server",
-            "prefect deployment run load-tables/all --watch   # on a Spark cluster of its own",
+            "prefect deployment run load-tables/all --watch   # loads all tables",
             f"strandline down{more}",
         )
     ]

@@ -20,11 +20,21 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from strandline.queries.dates_beyond_python_range import FarMoment
+from strandline.terminal.lines_while_waiting import lines_while_waiting
 
 AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON document and nothing else.")
 ]
 Settings = Annotated[str, Parameter(help="The name of the run settings.")]
+Selected = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--select",
+        negative="",
+        help="The same, as an option: names, patterns such as 'crm_*', tag:NAME, source:BLOCK; it "
+        "may be repeated.",
+    ),
+]
 TableName = Annotated[str, Parameter(help="The name of a contract, or of its target table.")]
 
 _PIPE_WIDTH = 140
@@ -65,8 +75,13 @@ class CommandOutput:
         self.err.print(line, markup=False, soft_wrap=True)
 
     def waiting(self, text: str) -> Any:
-        """A context in which a terminal shows the text and a spinner."""
-        return self.err.status(text)
+        """A context in which a terminal shows the text and a spinner; a log gets lines of it.
+
+        Entering it returns rich's status on a terminal, else None.
+        """
+        if self.err.is_terminal:
+            return self.err.status(text)
+        return lines_while_waiting(self.log, lambda: [f"{text} ..."] if text else [])
 
 
 def plain(value: object) -> Any:

@@ -91,6 +91,21 @@ class ProgressDisplay:
                 grid.add_row(*(cells[:1] + cells[2:4] + cells[4:] if narrow else cells))
         yield grid
 
+    def under_way(self) -> list[str]:
+        """What has not ended: a line for each step, with its loads, and for how long by now."""
+        now = self._clock()
+        doing: dict[str, list[tuple[str, float]]] = {}
+        with self._lock:
+            for name, load in self._loads.items():
+                if load.ended is None:
+                    since = load.step_begun if load.current else self._created
+                    doing.setdefault(_doing(load), []).append((name, since))
+        return [
+            f"{', '.join(name for name, _ in loads)}  {step} ...  "
+            f"{duration(now - min(since for _, since in loads))}"
+            for step, loads in doing.items()
+        ]
+
     def close(self) -> None:
         """Mark every load that has not ended as stopped."""
         now = self._clock()
@@ -127,6 +142,10 @@ class ProgressDisplay:
         cell = Table.grid(padding=(0, 1))
         cell.add_row(self._spinner, Text(text))
         return cell
+
+
+def _doing(load: _Load) -> str:
+    return load.current or ("starting" if load.begun is None else "between two steps")
 
 
 def _marks(load: _Load, steps: Sequence[str]) -> Text:

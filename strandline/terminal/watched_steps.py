@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from rich.live import Live
 
 from strandline.terminal.console_output import CommandOutput
+from strandline.terminal.lines_while_waiting import lines_while_waiting
 from strandline.terminal.progress_display import ProgressDisplay
 from tasks.run.progress_listeners import STEPS, listening
 
@@ -31,7 +32,8 @@ def watched_steps(
             over it.
     """
     if not screen.err.is_terminal or quiet:
-        with listening(ProgressDisplay(contracts, time.monotonic, screen.log, steps)):
+        printed = ProgressDisplay(contracts, time.monotonic, screen.log, steps)
+        with listening(printed), lines_while_waiting(screen.log, printed.under_way):
             yield
         return
     display = ProgressDisplay(contracts, time.monotonic, steps=steps)

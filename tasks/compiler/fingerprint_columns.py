@@ -29,15 +29,21 @@ def fingerprint_columns(
     tracked = contract.stage.tracked
     if not exists(spark, target):
         return tracked
-    settings, events = contract.history, contract.events
-    if settings.stamp is not None:
-        # The instant of the read, which the load adds to each of its rows.
-        events = T.StructType([*events, T.StructField(settings.sequence, T.TimestampType())])
-    recorded = preview_schema_change(spark, target, events, settings).recorded
+    events = loaded_events(contract)
+    recorded = preview_schema_change(spark, target, events, contract.history).recorded
     if recorded.fingerprint is None:
         return tracked
     _refuse_incomparable(contract, recorded.covered)
     return recorded.covered
+
+
+def loaded_events(contract: CompiledContract) -> T.StructType:
+    """The schema of the events that a load hands to the history engine."""
+    settings, events = contract.history, contract.events
+    if settings.stamp is None:
+        return events
+    # The instant of the read, which the load adds to each of its rows.
+    return T.StructType([*events, T.StructField(settings.sequence, T.TimestampType())])
 
 
 def _refuse_incomparable(contract: CompiledContract, covered: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from contracts.model.database_type_names import spark_type
 from contracts.model.reserved_column_names import OURS, reserved_among
 from contracts.model.source_relation import RelationColumn
 
-__all__ = ["free_name", "identifier", "physical_type", "target_name"]
+__all__ = ["free_name", "identifier", "physical_type", "target_name", "usual_namespace"]
 
 _PLAIN = re.compile(r"^[A-Za-z_]\w*$", re.ASCII)
 _SIZED = {
@@ -25,6 +25,10 @@ _WORDED = {
 }  # fmt: skip
 _MADE = ("array", "enum", "composite", "range", "multirange", "pseudo")
 """Kinds of types that are made of others."""
+_LEDGERS = ("governance", "stage")
+"""Namespaces that the run settings give to ledgers and stages."""
+_NAMELESS = ("public", "main")
+"""Schemas of PostgreSQL, H2 and SQLite that each database has."""
 _SIZE = re.compile(r"^([a-z ]+)\((\d+)\)$")
 
 
@@ -37,6 +41,14 @@ def identifier(name: str, otherwise: str) -> str:
     if not plain:
         return otherwise
     return plain if _PLAIN.match(plain) else f"{otherwise}_{plain}"
+
+
+def usual_namespace(connection: str, schema: str) -> str:
+    """The namespace of a target: that of its schema, or of its source where that says nothing."""
+    plain = identifier(schema, "schema").lower()
+    if plain in (*_NAMELESS, *_LEDGERS):
+        return identifier(connection, "source").lower()
+    return plain
 
 
 def target_name(name: str, taken: Collection[str]) -> str:

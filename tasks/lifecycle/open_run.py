@@ -19,7 +19,7 @@ from blocks.run_settings import RunSettings
 from blocks.source_database import SourceDatabase
 from contracts.alerts import event_names as names
 from contracts.errors import ContractError, StrandlineError
-from contracts.loader import TABLES, contract_files, find_contract
+from contracts.loader import TABLES, contract_files, find_contract, select_contracts
 from contracts.model import Contract
 from contracts.model.referenced_table import referenced_tables
 from history import Batch
@@ -141,9 +141,11 @@ def run_of_batch(
 
 
 def known_contracts(names: Sequence[str], settings: str) -> tuple[str, ...]:
-    """The contracts of those names, each once; an unknown one is refused before any is loaded."""
-    folder = contracts_folder(block_lookup.settings(settings))
-    return tuple(dict.fromkeys(find_contract(name, folder).name for name in names))
+    """The contracts that `contracts.loader.select_contracts` finds by these words, each once.
+
+    An unknown one is refused before any is loaded.
+    """
+    return select_contracts(names, contracts_folder(block_lookup.settings(settings)))
 
 
 def contracts_to_load(names: Sequence[str], settings: str) -> tuple[str, ...]:
@@ -154,15 +156,15 @@ def contracts_to_load(names: Sequence[str], settings: str) -> tuple[str, ...]:
     folder = contracts_folder(block_lookup.settings(settings))
     several = len({*names}) > 1
 
-    def name_of(name: str) -> str:
+    def names_of(name: str) -> Sequence[str]:
         try:
-            return find_contract(name, folder).name
+            return select_contracts([name], folder)
         except ContractError:
             if several and any(path.stem == name for path in contract_files(folder)):
-                return name
+                return [name]
             raise
 
-    return tuple(dict.fromkeys(map(name_of, names)))
+    return tuple(dict.fromkeys(found for name in names for found in names_of(name)))
 
 
 def contract_and_settings(contract: str, settings: str) -> tuple[Contract, RunSettings]:

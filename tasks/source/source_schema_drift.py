@@ -1,16 +1,16 @@
-"""The differences between a source and what the contract states about it."""
+"""The differences between a source and what the contract states about it, and rights to read it."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 
-from contracts.errors import SchemaDriftError
+from contracts.errors import SchemaDriftError, SourceAccessError
 from contracts.model import Contract
-from contracts.model.source_relation import Relation
+from contracts.model.source_relation import Relation, RelationDetails
 from tasks.source.sql_dialect import SqlDialect
 from tasks.source.sql_dialects.postgresql_sql import POSTGRESQL
 
-__all__ = ["refuse_drift", "schema_drift", "unfit_columns"]
+__all__ = ["refuse_drift", "refuse_unreadable", "schema_drift", "unfit_columns"]
 
 
 _ANY_NUMBER = "decimal(38,9)"
@@ -47,6 +47,35 @@ def refuse_drift(relation: Relation, contract: Contract, dialect: SqlDialect = P
             expected="the columns and types that the contract promises",
             found="; ".join(messages),
             next_step="Correct the contract, or have the source changed back. Nothing was read.",
+        )
+
+
+def refuse_unreadable(details: RelationDetails, contract: Contract) -> None:
+    """Refuse a source of which the user may not read all that the contract names, or not all rows.
+
+    Columns that the relation lacks are ignored here.
+
+    Raises:
+        SourceAccessError: With the columns, or that rows would be hidden.
+    """
+    where = f"{contract.name}, source {contract.source.relation}"
+    names = [column.name for column in contract.source.columns]
+    closed = [
+        name for name in names if name in details.columns and not details.columns[name].readable
+    ]
+    if closed:
+        raise SourceAccessError(
+            where=where,
+            expected="permission to read every column of the contract",
+            found=f"none for {', '.join(closed)}",
+            next_step="Grant the block's user SELECT on them, or take them out of the contract.",
+        )
+    if details.policies_hide_rows:
+        raise SourceAccessError(
+            where=where,
+            expected="a user who sees every row",
+            found="row-level security that would hide rows from it",
+            next_step="Give the block's user BYPASSRLS, or name a view whose owner sees the rows.",
         )
 
 

@@ -18,12 +18,15 @@ from contracts.loader import (
     contract_files,
     find_contract,
     find_contract_file,
+    is_pattern,
     load_contracts,
+    select_contracts,
 )
 from contracts.model import Contract
+from contracts.project.project_settings import has_own_blocks
 from contracts.yaml_reading.problem_report import Problem
 from strandline.commands.contracts.check_contracts import SHIPPED, Checked, check_paths
-from strandline.terminal.console_output import AsJson, CommandOutput, TableName
+from strandline.terminal.console_output import AsJson, CommandOutput, Selected, TableName
 from strandline.terminal.number_format import NOTHING, many
 from strandline.terminal.text_table import Heading, text_table
 
@@ -44,13 +47,11 @@ OfSettings = Annotated[
 Paths = Annotated[
     Path,
     Parameter(
-        help="Contract files, folders of them, or names of contracts; those that come along by "
-        "default."
+        help="Contract files, folders of them, names of contracts, patterns of names, tag:NAME or "
+        "source:BLOCK; by default the project's, or those that come along."
     ),
 ]
 
-BLOCK_FILE_VARIABLE = "STRANDLINE_BLOCKS"
-"""As `blocks.lookup.block_lookup.VARIABLE`, which needs Prefect."""
 _CONTRACTS = (
     Heading("contract"),
     Heading("target"),
@@ -58,6 +59,7 @@ _CONTRACTS = (
     Heading("source", spare=True),
     Heading("load", spare=True),
     Heading("checks", number=True, spare=True),
+    Heading("tags", spare=True),
 )
 _COLUMNS = (
     Heading("column"),
@@ -117,14 +119,17 @@ def new_contract(  # noqa: PLR0913 - one option each
 
 
 @app.command
-def check(*paths: Paths, settings: OfSettings = None, json: AsJson = False) -> int:
+def check(
+    *paths: Paths, select: Selected = (), settings: OfSettings = None, json: AsJson = False
+) -> int:
     """Report every problem of the contracts."""
     screen = CommandOutput.of(as_json=json)
-    named = [_named(path, settings) for path in paths]
+    typed = (*paths, *map(Path, select))
+    named = [file for path in typed for file in _named(path, settings)]
     # Beside names, the settings say where the contracts of these names are.
-    configured = () if settings is None or named != [*paths] else (_folder(None, settings),)
+    configured = () if settings is None or named != [*typed] else (_folder(None, settings),)
     chosen = {path.resolve(): path for path in (*named, *configured)}
-    checked = check_paths([*chosen.values()] or SHIPPED)
+    checked = check_paths([*chosen.values()] or _usual_folders())
     broken = [each for each in checked if each.problems]
     problems = sum(len(each.problems) for each in broken)
     notices = sum(len(each.notices) for each in checked)
@@ -150,11 +155,18 @@ def check(*paths: Paths, settings: OfSettings = None, json: AsJson = False) -> i
 
 @app.command(name="list")
 def list_contracts(
-    *, folder: Folder = None, settings: OfSettings = None, json: AsJson = False
+    *,
+    select: Selected = (),
+    folder: Folder = None,
+    settings: OfSettings = None,
+    json: AsJson = False,
 ) -> None:
-    """List the contracts: target, source, key."""
+    """List the contracts: target, source, key, tags."""
     screen = CommandOutput.of(as_json=json)
-    contracts = load_contracts(_folder(folder, settings)).values()
+    where = _folder(folder, settings)
+    found = load_contracts(where)
+    names = select_contracts(select, where) if select else found
+    contracts = [found[name] for name in names]
     rows = [
         (
             Text(each.name, style="bold"),
@@ -163,6 +175,7 @@ def list_contracts(
             each.source.relation,
             str(each.source.load),
             str(len(each.checks)),
+            ", ".join(each.tags),
         )
         for each in contracts
     ]
@@ -175,6 +188,7 @@ def list_contracts(
             "load": str(each.source.load),
             "key": each.key,
             "checks": len(each.checks),
+            "tags": each.tags,
         }
         for each in contracts
     ]
@@ -229,6 +243,7 @@ def show(
 @app.command
 def fmt(
     *paths: Paths,
+    select: Selected = (),
     check: Annotated[
         bool, Parameter(negative="", help="Change nothing; exit with 1 if a file would be changed.")
     ] = False,
@@ -239,7 +254,9 @@ def fmt(
     from strandline.commands.contracts.format_contracts import format_files
 
     screen = CommandOutput.of(as_json=json)
-    named = [_named(path, settings) for path in paths] or [_folder(None, settings or "default")]
+    typed = (*paths, *map(Path, select))
+    named = [file for path in typed for file in _named(path, settings)]
+    named = named or [_folder(None, settings or "default")]
     with screen.waiting("Comparing what is loaded"):
         formatted = format_files(named, write=not check)
     changed = [each for each in formatted if each.changed]
@@ -306,19 +323,29 @@ def pandera(
     screen.out.print(f"Wrote {output}")
 
 
-def _named(path: Path, settings: str | None) -> Path:
-    """The path, or the file of the contract that has this name."""
-    if path.exists() or path.suffix or len(path.parts) != 1:
-        return path
+def _usual_folders() -> Sequence[Path]:
+    """Those of the project, else those that come along."""
+    if has_own_blocks():
+        return [_folder(None, None)]
+    contract_files(TABLES)  # a wheel has none, and the error says what to do
+    return SHIPPED
+
+
+def _named(path: Path, settings: str | None) -> Sequence[Path]:
+    """The path, or the files of the contracts that have this name, or that it selects."""
+    if path.exists() or (path.suffix and not is_pattern(str(path))) or len(path.parts) != 1:
+        return [path]
     folder = _folder(None, settings or "default")
-    files = [file for file in contract_files(folder) if file.stem == str(path)]
-    return files[0] if files else folder / f"{path}.yaml"
+    files = {file.stem: file for file in contract_files(folder)}
+    if is_pattern(str(path)):
+        return [files[name] for name in select_contracts([str(path)], folder)]
+    return [files.get(str(path), folder / f"{path}.yaml")]
 
 
 def _folder(folder: Path | None, settings: str | None) -> Path:
     if folder is not None:
         return folder
-    if settings is None and not os.environ.get(BLOCK_FILE_VARIABLE):
+    if settings is None and not has_own_blocks():
         return TABLES
     # Blocks need Prefect, which takes seconds to load: only where there are settings.
     from blocks.lookup import block_lookup

@@ -23,7 +23,7 @@ from strandline.terminal.text_table import Heading, text_table
 from tasks.introspection.contract_of_table import ContractOfTable, contract_of_table
 from tasks.introspection.contract_proposal import ContractNames, Proposal
 from tasks.introspection.contract_text import Decision, decisions_in
-from tasks.introspection.target_names import identifier
+from tasks.introspection.target_names import identifier, usual_namespace
 from tasks.lifecycle.open_run import session
 from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.source.dialect_of_source import sql_dialect_of
@@ -40,9 +40,6 @@ _COLUMNS = (
 _QUOTED = re.compile(r'^(?:"((?:[^"]|"")+)"|([^".]+))\.(?:"((?:[^"]|"")+)"|([^"]+))$')
 _TARGET = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$", re.ASCII)
 _NAME = re.compile(r"^[A-Za-z_][\w-]*$", re.ASCII)
-_OURS = ("governance", "stage")
-_NAMELESS = ("public", "main")
-"""Schemas of PostgreSQL, H2 and SQLite that each database has."""
 _COMMAND = "strandline contracts new"
 
 
@@ -204,10 +201,7 @@ def _names(options: ContractOptions, table: tuple[str, str], path: Path) -> Cont
     connection = options.source.strip().replace("-", "_")
     target = options.target
     if target is None:
-        schema = identifier(table[0], "schema").lower()
-        namespace = identifier(connection, "source").lower()
-        if schema not in (*_NAMELESS, *_OURS):
-            namespace = schema
+        namespace = usual_namespace(connection, table[0])
         target = f"{namespace}.{identifier(table[1], 'table').lower()}"
     if not _TARGET.match(target):
         raise UsageError(

@@ -42,6 +42,14 @@ CRITICAL_NULLS = "critical_nulls"
 UNUSUAL_ROW, ANOMALY = "unusual_row", "anomaly"
 """The check of unusual rows, and its rule."""
 
+IMPLICIT = frozenset(
+    {
+        KEY_PRESENT, SEQUENCE_PRESENT, ONE_ROW_A_KEY, WATERMARK_PRESENT, PARTITION_PRESENT,
+        VALUE_PRESENT, VALUE_FITS, STAMP_NOT_AHEAD, CRITICAL_NULLS, UNUSUAL_ROW,
+    }
+)  # fmt: skip
+"""The ids of all of them."""
+
 STAMP_TOLERANCE = timedelta(minutes=1)
 """How far a stamp may lie after the read: clocks of one database's writers differ."""
 

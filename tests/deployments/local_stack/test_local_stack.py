@@ -106,6 +106,17 @@ def test_up_offers_pages_and_an_api_to_those_who_have_the_login(stack):
     assert answer.status_code == 200
 
 
+def test_up_after_one_that_gave_up_offers_the_file_that_it_names(stack, capsys):
+    stack.paths.environment.unlink()  # written when the server is ready, so not by who gave up
+
+    assert stack.type("up") == 0
+
+    assert stack.paths.environment.exists()
+    told = " ".join(capsys.readouterr().out.split())
+    assert 'where the page asks for "admin:pass", paste what' in told
+    assert "stack/login has" in told
+
+
 def test_what_the_stack_writes_is_its_owners_alone(stack):
     paths = stack.paths
 

@@ -12,7 +12,6 @@ from blocks.lookup import block_lookup
 from contracts.authoring.contract_json_schema import CONTRACT_SCHEMA
 from contracts.loader import TABLES, contract_of_document, load_contract
 from strandline.command_line import main
-from strandline.commands.contracts import contracts_command
 
 
 def test_a_folder_is_shortened_and_then_stays_as_it_is(tmp_path, capsys):
@@ -94,4 +93,3 @@ def test_where_a_block_file_is_named_its_contracts_are_shown(tmp_path, monkeypat
 
     (listed,) = json.loads(capsys.readouterr().out)
     assert listed["contract"] == "aircraft"
-    assert block_lookup.VARIABLE == contracts_command.BLOCK_FILE_VARIABLE

@@ -1,0 +1,1 @@
+"""A user's project: its folder, and where its settings come from. No block, no contract."""

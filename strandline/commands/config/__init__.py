@@ -1,0 +1,1 @@
+"""`strandline config`: every setting, its value, and what says so; never a secret."""

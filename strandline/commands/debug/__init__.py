@@ -1,0 +1,1 @@
+"""`strandline debug`: each connection and right that the blocks need, tried without Spark."""

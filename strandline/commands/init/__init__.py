@@ -1,0 +1,1 @@
+"""`strandline init`: a project of the user's own: database, contracts, first load."""

@@ -1,0 +1,1 @@
+"""`strandline plan`: what a load would do, before it does: source, rights, table, rows, cost."""
