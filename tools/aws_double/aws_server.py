@@ -64,11 +64,13 @@ class Kept:
         call: The call.
         status: The HTTP status.
         step: What was being done, as whoever measures says.
+        refusal: The code of the gate's own refusal or fault; empty where moto answered.
     """
 
     call: Call
     status: int
     step: str
+    refusal: str = ""
 
 
 @dataclass
@@ -219,7 +221,7 @@ class AwsServer:
         environ: Mapping[str, Any],
         start_response: StartResponse,
     ) -> Iterable[bytes]:
-        self._keep(call, status)
+        self._keep(call, status, code)
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         headers = [("x-amzn-RequestId", "0"), ("x-amz-request-id", "0"), ("Connection", "close")]
         if call.service == "s3":
@@ -241,9 +243,9 @@ class AwsServer:
         )
         return [body]
 
-    def _keep(self, call: Call, status: int) -> None:
+    def _keep(self, call: Call, status: int, refusal: str = "") -> None:
         with self._lock:
-            self.calls.append(Kept(call, status, self.step))
+            self.calls.append(Kept(call, status, self.step, refusal))
 
     @staticmethod
     @contextmanager
@@ -256,7 +258,10 @@ _DENIED = {"s3": ("AccessDenied", 403), "emr-serverless": ("AccessDeniedExceptio
 
 @contextmanager
 def aws_server() -> Iterator[AwsServer]:
-    """A server on a free port of the loopback, until the end of the body; it begins empty."""
+    """A server on a free port of the loopback, until the end of the body.
+
+    moto's services are one per process: what another server of it has made is there too.
+    """
     gate = AwsServer()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=MotoRequestHandler)
