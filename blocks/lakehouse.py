@@ -199,7 +199,7 @@ class Lakehouse(Block):
             catalog_access_check.directory(directory, minimum_free_mb=self.minimum_free_mb)
         elif self.uses_aws and self.warehouse.startswith(_S3):
             bucket = self.warehouse.partition("://")[2].partition("/")[0]
-            catalog_access_check.bucket(self._aws_client("s3"), bucket)
+            catalog_access_check.bucket(self._aws_client("s3"), bucket, region=self.region)
         self._check_catalog()
 
     @property

@@ -27,9 +27,9 @@ class Statement:
 
     def allows(self, right: Right) -> bool:
         """Whether it allows that."""
-        return any(fnmatchcase(right.action.lower(), each.lower()) for each in self.actions) and any(
-            fnmatchcase(right.resource, each) for each in self.resources
-        )
+        return any(
+            fnmatchcase(right.action.lower(), each.lower()) for each in self.actions
+        ) and any(fnmatchcase(right.resource, each) for each in self.resources)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 __all__ = ["ACCOUNT", "Call", "Right", "call_of", "needs_body"]
 
@@ -20,7 +20,9 @@ ACCOUNT = "123456789012"
 """moto's own account."""
 
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d+/([^/]*)/([^/]+)/aws4_request")
-_EMR = re.compile(r"^/applications/(?P<app>[^/]+)/jobruns(?:/(?P<run>[^/]+)(?P<page>/dashboard)?)?$")
+_EMR = re.compile(
+    r"^/applications/(?P<app>[^/]+)/jobruns(?:/(?P<run>[^/]+)(?P<page>/dashboard)?)?$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,7 @@ class Call:
 def needs_body(environ: Mapping[str, Any]) -> bool:
     """Whether the call is in the body: JSON, a form, or a list of objects to delete."""
     _, _, service = _signed_by(environ)
-    return service != "s3" or (
-        environ["REQUEST_METHOD"] == "POST" and "delete" in _query(environ)
-    )
+    return service != "s3" or (environ["REQUEST_METHOD"] == "POST" and "delete" in _query(environ))
 
 
 def call_of(environ: Mapping[str, Any], body: bytes) -> Call:
@@ -86,7 +86,12 @@ def call_of(environ: Mapping[str, Any], body: bytes) -> Call:
         for name, text in environ.items()
         if name.startswith("HTTP_")
     }
-    common = {"service": service, "region": region, "key_id": key_id, "headers": headers}
+    common: dict[str, Any] = {
+        "service": service,
+        "region": region,
+        "key_id": key_id,
+        "headers": headers,
+    }
     if service == "s3":
         return _s3(environ, body, headers, common)
     if service == "sts":
@@ -125,7 +130,7 @@ def _s3(
         if operation == "DeleteObjects":
             keys = [
                 each.text or ""
-                for each in ElementTree.fromstring(body).iter()  # noqa: S314 - of our own client
+                for each in ET.fromstring(body).iter()  # noqa: S314 - of our own client
                 if each.tag.rpartition("}")[2] == "Key"
             ]
     else:

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from wsgiref.types import StartResponse
 
@@ -46,6 +46,7 @@ class Fault:
         status: The HTTP status.
         times: To how many calls, then no more.
         seconds: How long it takes first.
+        done: The call is carried out all the same: only its answer is lost.
     """
 
     matches: Callable[[Call], bool]
@@ -53,6 +54,7 @@ class Fault:
     status: int = 400
     times: float = float("inf")
     seconds: float = 0.0
+    done: bool = False
     happened: int = 0
 
 
@@ -110,14 +112,23 @@ class AwsServer:
         call = call_of(environ, body)
         if self.before is not None:
             self.before(call)
-        if (error := self._refusal(call)) is not None:
+        error = self._refusal(call)
+        fault = None if error is not None else self._fault(call)
+        if fault is not None and fault.code and not fault.done:
+            error = (fault.code, fault.status, "Please try again.")
+        if error is not None:
             return self._refuse(call, *error, environ, start_response)
         # Between a look at the version and the change of a table nobody else may change it.
         with self._updates if call.name == "glue:UpdateTable" else self._no_lock():
             if self._is_stale(call):
                 error = ("ConcurrentModificationException", 400, "Update table failed")
                 return self._refuse(call, *error, environ, start_response)
-            return self._forward(call, environ, start_response)
+            answer = self._forward(
+                call, environ, start_response, silent=fault is not None and fault.done
+            )
+        if fault is not None and fault.done:
+            return self._refuse(call, fault.code, fault.status, "Lost.", environ, start_response)
+        return answer
 
     def since(self, mark: int) -> list[Kept]:
         """The calls from the `mark`-th on."""
@@ -164,16 +175,24 @@ class AwsServer:
         if refused is not None:
             code, status = _DENIED.get(call.service, ("AccessDeniedException", 400))
             user = f"arn:aws:iam::{ACCOUNT}:user/{policy.name if policy else ''}"
-            return code, status, (
-                f"User: {user} is not authorized to perform: {refused.action} on resource: "
-                f"{refused.resource} because no identity-based policy allows it"
+            return (
+                code,
+                status,
+                (
+                    f"User: {user} is not authorized to perform: {refused.action} on resource: "
+                    f"{refused.resource} because no identity-based policy allows it"
+                ),
             )
-        for fault in self.faults:
-            if fault.happened < fault.times and fault.matches(call):
-                fault.happened += 1
-                time.sleep(fault.seconds)
-                return (fault.code, fault.status, "Please try again.") if fault.code else None
         return None
+
+    def _fault(self, call: Call) -> Fault | None:
+        with self._lock:
+            matching = (f for f in self.faults if f.happened < f.times and f.matches(call))
+            if (fault := next(matching, None)) is None:
+                return None
+            fault.happened += 1
+        time.sleep(fault.seconds)
+        return fault
 
     def _is_stale(self, call: Call) -> bool:
         """Whether a Glue table has changed since the version that the change was made from."""
@@ -184,22 +203,30 @@ class AwsServer:
         return name in tables and str(tables[name]._current_version) != call.body["VersionId"]  # noqa: SLF001 - moto has no other way
 
     def _forward(
-        self, call: Call, environ: dict[str, Any], start_response: StartResponse
+        self,
+        call: Call,
+        environ: dict[str, Any],
+        start_response: StartResponse,
+        *,
+        silent: bool,
     ) -> Iterable[bytes]:
+        """What moto answers; `silent`: the client is not told."""
         told: list[tuple[str, list[tuple[str, str]]]] = []
 
         def keep(status: str, headers: list[tuple[str, str]], *_: object) -> Callable[..., object]:
             told.append((status, headers))
             return lambda _data: None
 
-        answer = self._moto(environ, keep)
+        answer: Iterable[bytes] = self._moto(environ, keep)
         status, headers = told[0]
         number = int(status.split()[0])
         if number == 404 and self._hides_missing(call):  # noqa: PLR2004 - not found
             return self._refuse(call, "AccessDenied", 403, "Access Denied", environ, start_response)
-        home = self.regions.get(call.bucket)
-        if home is not None and call.operation == "HeadBucket":
-            headers = [*headers, ("x-amz-bucket-region", home)]
+        if number == 404 and call.operation in _MISSES:  # noqa: PLR2004
+            # Who may list the bucket is told so; to others it would have been denied.
+            call = replace(call, rights=(*call.rights, _listing(call)))
+        if silent:
+            return [b"".join(answer)[:0]]
         self._keep(call, number)
         start_response(status, headers)
         return answer
@@ -207,12 +234,11 @@ class AwsServer:
     def _hides_missing(self, call: Call) -> bool:
         """Whether S3 says "denied" of an object that is not there: only who may list is told."""
         policy = self.policies.get(call.key_id)
-        if policy is None or call.operation not in {"GetObject", "HeadObject"}:
+        if policy is None or call.operation not in _MISSES:
             return False
-        listing = Right("s3:ListBucket", f"arn:aws:s3:::{call.bucket}")
-        return policy.refused([listing]) is not None
+        return policy.refused([_listing(call)]) is not None
 
-    def _refuse(  # noqa: PLR0913 - an answer has as many parts
+    def _refuse(
         self,
         call: Call,
         code: str,
@@ -234,7 +260,10 @@ class AwsServer:
             home = self.regions.get(call.bucket)
             headers += [] if home is None else [("x-amz-bucket-region", home)]
         else:
-            kind, text = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
+            kind, text = (
+                "application/x-amz-json-1.1",
+                json.dumps({"__type": code, "message": message}),
+            )
             headers.append(("x-amzn-ErrorType", code))
         body = b"" if environ["REQUEST_METHOD"] == "HEAD" else text.encode()
         start_response(
@@ -251,6 +280,13 @@ class AwsServer:
     @contextmanager
     def _no_lock() -> Iterator[None]:
         yield
+
+
+_MISSES = frozenset({"GetObject", "HeadObject"})
+
+
+def _listing(call: Call) -> Right:
+    return Right("s3:ListBucket", f"arn:aws:s3:::{call.bucket}")
 
 
 _DENIED = {"s3": ("AccessDenied", 403), "emr-serverless": ("AccessDeniedException", 403)}

@@ -1,11 +1,10 @@
-"""A lakehouse as it is on AWS: Glue, S3, KMS, Secrets Manager; and one on this machine beside it."""
+"""A lakehouse on AWS: Glue, S3, KMS, Secrets Manager; beside one on this machine."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ REGION = "eu-central-1"
 LAKE, KEYS, RESULTS, AUDIT = "acme-lake", "acme-keys", "acme-results", "acme-audit"
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{KEY_ID}"
-SECRET = "prod/crm/reader"
+SECRET = "prod/crm/reader"  # noqa: S105 - the name of a secret
 CANARY = "canary-of-a-secret"
 
 QUICK_RETRIES = {
@@ -52,8 +51,10 @@ class Cloud:
         )
 
     def client(self, service: str, key_id: str = "root"):
-        return self.credentials(key_id).get_boto3_session().client(
-            service, endpoint_url=self.server.url, region_name=REGION
+        return (
+            self.credentials(key_id)
+            .get_boto3_session()
+            .client(service, endpoint_url=self.server.url, region_name=REGION)
         )
 
     def lakehouse(self, key_id: str = "root", **fields: Any) -> Lakehouse:
@@ -105,9 +106,7 @@ class Cloud:
             host=source.host,
             port=source.port,
             database=source.database,
-            login_from=AwsSecret(
-                aws_credentials=self.credentials(key_id), secret_name=SECRET
-            ),
+            login_from=AwsSecret(aws_credentials=self.credentials(key_id), secret_name=SECRET),
         )
         path = block_lookup.save_local(
             local.root / f"blocks-{key_id}.yaml",
@@ -121,6 +120,7 @@ class Cloud:
     def find(self, local: Workplace) -> None:
         """Have flows find the place on this machine."""
         self.environment.setenv(block_lookup.VARIABLE, str(local.root / "blocks.yaml"))
+
 
 @pytest.fixture(scope="module")
 def cloud(postgres, spark) -> Iterator[Cloud]:

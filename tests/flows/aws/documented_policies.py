@@ -9,7 +9,7 @@ from pathlib import Path
 from tools.aws_double.access_policies import Policy
 
 _PAGE = Path(__file__).parents[3] / "docs" / "aws.md"
-_JSON = re.compile(r"```json\n(.*?)```", re.S)
+_JSON = re.compile(r"```json\n(.*?)```", re.DOTALL)
 
 
 def documented() -> dict[str, Policy]:

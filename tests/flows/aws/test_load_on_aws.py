@@ -79,9 +79,9 @@ def refused(cloud, role):
     return [f"{each.call.name} {each.call.rights}" for each in calls if each.refusal]
 
 
-def test_a_whole_load_on_aws_gives_the_rows_of_the_local_one(loaded):
+def test_a_whole_load_on_aws_gives_the_rows_of_the_local_one(loaded, cloud):
     assert versions(loaded.remote) == versions(loaded.local) == AFTER_BOTH
-    assert loaded.remote.leftovers == []
+    assert cloud.client("glue").get_tables(DatabaseName="stage")["TableList"] == []
     columns = ["surrogate_key", "weight", "changed_at", "score"]
     here, there = (
         place.table("clinic.patients").select(columns).orderBy("surrogate_key").collect()
@@ -105,6 +105,11 @@ def test_what_a_load_returns_is_kept_in_s3_and_has_no_cell(loaded, cloud):
     assert all(key.startswith("strandline/") for key in keys)
     for key in keys:
         assert CANARY.encode() not in s3.get_object(Bucket=RESULTS, Key=key)["Body"].read()
+    # Whoever asks has rights of their own; the loader only writes there.
+    reading = S3Bucket(
+        bucket_name=RESULTS, bucket_folder="strandline", credentials=cloud.credentials()
+    )
+    reading.save("results", overwrite=True)
     with get_client(sync_client=True) as client:
         found = client.read_flow_run(loaded.there[-1].state_details.flow_run_id).state
     assert found.result().report.opened == loaded.here[-1].report.opened == 2
@@ -116,9 +121,7 @@ def test_no_file_in_the_bucket_has_a_protected_value(loaded, cloud):
     keys = [each["Key"] for page in pages for each in page["Contents"]]
     assert len([key for key in keys if key.endswith(".parquet")]) >= 4
     assert not [
-        key
-        for key in keys
-        if CANARY.encode() in s3.get_object(Bucket=LAKE, Key=key)["Body"].read()
+        key for key in keys if CANARY.encode() in s3.get_object(Bucket=LAKE, Key=key)["Body"].read()
     ]
 
 
@@ -210,7 +213,11 @@ def test_the_auditor_needs_its_policy_and_no_more(loaded, cloud):
     # moto lets a retention be shortened: none of our requests asks for one a second time.
     asked = [k.call.operation for k in cloud.server.calls if k.call.bucket == AUDIT]
     assert "PutObjectRetention" not in asked
-    (put,) = [k.call for k in cloud.server.calls if k.call.bucket == AUDIT and k.call.operation == "PutObject"]
+    (put,) = [
+        k.call
+        for k in cloud.server.calls
+        if k.call.bucket == AUDIT and k.call.operation == "PutObject"
+    ]
     assert put.headers["x-amz-object-lock-mode"] == "COMPLIANCE"
     until = datetime.fromisoformat(put.headers["x-amz-object-lock-retain-until-date"])
     assert until - now > timedelta(days=3650)
@@ -220,7 +227,7 @@ def test_the_deployer_needs_its_policy_and_no_more(cloud):
     """What EMR does with a job run has doubles of its own; here it is who may call what."""
     cloud.server.policies["deployer"] = POLICIES["deployer"]
     emr = EmrServerlessApi(
-        Access(region=REGION, endpoint=cloud.server.url, key_id="deployer", secret_key="secret")
+        Access(region=REGION, endpoint=cloud.server.url, key_id="deployer", secret_key=KEY)
     )
     application = "00abcdef"
     job = {"application": application, "run": "1"}
@@ -261,4 +268,6 @@ def test_the_gate_refuses_what_a_policy_does_not_allow(cloud):
     rights = [Right("s3:GetObject", f"arn:aws:s3:::{LAKE}/warehouse/x")]
     assert POLICIES["reader"].refused(rights) == rights[0]
     assert "s3:DeleteObject" in {action for action, _ in POLICIES["upkeep"].grants()}
-    assert POLICIES["upkeep"].used_by(rights) == {("s3:GetObject", f"arn:aws:s3:::{LAKE}/warehouse/*")}
+    assert POLICIES["upkeep"].used_by(rights) == {
+        ("s3:GetObject", f"arn:aws:s3:::{LAKE}/warehouse/*")
+    }
