@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.backends import get_backend
 from prefect import get_client
 from prefect.settings import (
     PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK,
@@ -178,13 +179,19 @@ def test_upkeep_needs_its_policy_and_no_more(loaded, cloud):
     settings = place.settings.model_copy(update={"keep_days": 0, "keep_at_least": 1})
     path = loaded.local.root / "blocks-upkeep.yaml"
     block_lookup.save_local(path, ("default", settings))
-    files = cloud.client("s3").list_objects_v2(Bucket=LAKE, Prefix="warehouse/clinic.db")
-    before = len(files["Contents"])
-    outcomes = upkeep()
+    orphan = "warehouse/clinic.db/patients/data/left-over.parquet"
+    cloud.client("s3").put_object(Bucket=LAKE, Key=orphan, Body=b"")
+    key = get_backend("s3")[ACCOUNT]["global"].buckets[LAKE].keys[orphan]
+    key.last_modified = datetime(2020, 1, 1)  # noqa: DTZ001 - as moto has it
+    (outcome,) = upkeep()
 
-    assert [(each.contract, each.error) for each in outcomes] == [("readings", None)]
-    files = cloud.client("s3").list_objects_v2(Bucket=LAKE, Prefix="warehouse/clinic.db")
-    assert len(files["Contents"]) < before
+    report = outcome.report
+    assert outcome.error is None
+    assert report.orphans == 1
+    assert report.snapshots_expired > 0
+    assert report.files_expired > 0
+    kept = cloud.client("s3").list_objects_v2(Bucket=LAKE, Prefix=orphan)
+    assert kept["KeyCount"] == 0
     assert versions(place) == AFTER_BOTH
     assert refused(cloud, "upkeep") == []
     assert used_up(cloud, "upkeep") == set()
