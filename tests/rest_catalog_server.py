@@ -36,7 +36,7 @@ def rest_catalog_server(directory: Path, *jars: str) -> Iterator[str]:
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    of_spark = [*_JARS.glob("hadoop-client-*.jar"), *_JARS.glob("log4j-slf4j*.jar")]
+    of_spark = _JARS.glob("hadoop-client-*.jar")
     of_cache = [path for pattern in jars for path in (IVY / "jars").glob(pattern)]
     path = ":".join([_class_path(), *map(str, of_spark), *map(str, of_cache)])
     java = str(find_java() / "bin" / "java")

@@ -71,9 +71,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.aws", description=__doc__)
-    parser.add_argument("--rows", type=int, default=20_000, help="of the source (20000)")
-    parser.add_argument("--changed", type=int, default=500, help="rows per round (500)")
-    parser.add_argument("--rounds", type=int, default=3, help="measured rounds (3)")
+    parser.add_argument("--rows", type=int, default=4_000, help="of the source (4000)")
+    parser.add_argument("--changed", type=int, default=100, help="rows per round (100)")
+    parser.add_argument("--rounds", type=int, default=2, help="measured rounds (2)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="for aws.json")
     return parser
 

@@ -182,7 +182,7 @@ def test_upkeep_needs_its_policy_and_no_more(loaded, cloud):
     orphan = "warehouse/clinic.db/patients/data/left-over.parquet"
     cloud.client("s3").put_object(Bucket=LAKE, Key=orphan, Body=b"")
     key = get_backend("s3")[ACCOUNT]["global"].buckets[LAKE].keys[orphan]
-    key.last_modified = datetime(2020, 1, 1)  # noqa: DTZ001 - as moto has it
+    key.last_modified = datetime(2020, 1, 1)
     (outcome,) = upkeep()
 
     report = outcome.report
