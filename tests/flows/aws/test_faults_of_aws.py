@@ -74,6 +74,7 @@ def test_a_right_that_is_missing_is_named_and_nothing_is_published(place, cloud)
     nothing_published(place, snapshots)
 
 
+@pytest.mark.nightly
 def test_a_bucket_that_may_not_be_written_is_said_so_and_nothing_is_published(place, cloud):
     lake = "arn:aws:s3:::acme-lake/warehouse/*"
     cloud.server.policies["loader"] = without("s3:PutObject", lake)
@@ -85,6 +86,7 @@ def test_a_bucket_that_may_not_be_written_is_said_so_and_nothing_is_published(pl
     nothing_published(place, snapshots)
 
 
+@pytest.mark.nightly
 def test_credentials_that_end_within_a_load_are_said_so_and_nothing_is_published(place, cloud):
     def end(progress):
         if (progress.step, progress.state) == ("merge", "begun"):
@@ -108,6 +110,7 @@ def fails_in_the_middle(place, cloud):
     return caught.value, snapshots
 
 
+@pytest.mark.nightly
 def test_an_object_store_that_stays_overloaded_is_an_error_that_may_pass(place, cloud):
     def data(call):
         return call.operation == "PutObject" and "/clinic.db/patients/data/" in call.key
