@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 from benchmarks.aws.place import BUCKET, Place
 from benchmarks.load.accounts import SPARK_DIGEST
 from benchmarks.load.case import Case
-from benchmarks.load.contract import target
+from benchmarks.load.contract import CONNECTION, target
+from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from flows.load_table import load_table
 from tasks.run.progress_listeners import Progress, listening
@@ -65,7 +66,7 @@ def measure(place: Place, case: Case, say: Say) -> Measured:
         there = _load(place, place.there, case)
         calls = place.server.since(mark)
         mark = place.server.mark()
-        _plain(spark, table, _batch(place, spark, before))
+        _plain(spark, table, _batch(spark, before))
         plain = place.server.since(mark)
         say(f"{changed.updated:,} changed: {len(calls)} calls, plain {len(plain)}")
         if number == case.numbers[0]:
@@ -95,19 +96,16 @@ def _load(place: Place, settings: RunSettings, case: Case) -> float:
         return time.perf_counter() - began
 
 
-def _batch(place: Place, spark: SparkSession, since: str) -> DataFrame:
+def _batch(spark: SparkSession, since: str) -> DataFrame:
     """The rows that have changed, held here so that reading them makes no call."""
-    postgres = place.postgres
+    source = block_lookup.source(CONNECTION)
     changed = (
         spark.read.format("jdbc")
-        .option("url", f"jdbc:postgresql://{postgres.host}:{postgres.port}/{postgres.database}")
-        .option("user", postgres.user)
-        .option("password", postgres.password.get_secret_value())
-        .option("dbtable", "bench.accounts")
+        .options(**source.jdbc_options(), dbtable="bench.accounts")
         .load()
         .where(F.col("updated_at") >= F.lit(since).cast("timestamp_ntz"))
     )
-    return spark.createDataFrame(changed.toPandas(), changed.schema)
+    return spark.createDataFrame(changed.collect(), changed.schema)
 
 
 def _plain(spark: SparkSession, table: str, batch: DataFrame) -> None:

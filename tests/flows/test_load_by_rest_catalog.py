@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -54,10 +55,15 @@ def test_a_rest_catalog_keeps_the_view_of_what_is_current(loaded):
 
 
 def test_upkeep_works_through_a_rest_catalog(loaded):
+    (file, *_) = (loaded.directory / "warehouse" / "clinic" / "patients").rglob("*.parquet")
+    orphan = file.with_name("left-over.parquet")
+    orphan.touch()
+    os.utime(orphan, (0, 0))
     (outcome,) = upkeep(["readings"])
 
     assert outcome.error is None
-    assert loaded.place.snapshots("clinic.patients") == 1
+    assert outcome.report.orphans == 1
+    assert not orphan.exists()
     assert versions(loaded.place) == AFTER_BOTH
 
 
