@@ -18,7 +18,7 @@ __all__ = ["sdk_error"]
 
 # "Access Denied (Service: S3, Status Code: 403, Request ID: ...)": AwsServiceException.getMessage.
 _ANSWER = re.compile(
-    r"(?P<kind>[A-Z]\w*Exception)?: ?(?P<text>[^\n]{0,1000}?)"
+    r"\b(?P<kind>[A-Z]\w{0,80}Exception): (?P<text>(?:(?!Exception: )[^\n]){0,1000}?)"
     r" \(Service: (?P<service>[A-Za-z0-9 ]{1,40}), Status Code: (?P<status>\d{3})"
 )
 _NO_CREDENTIALS = re.compile(r"Unable to load credentials from any of the providers")
@@ -81,5 +81,4 @@ def _of_text(text: str) -> tuple[str, AwsRefusal] | None:
     found = _ANSWER.search(text)
     if found is None:
         return None
-    code = found["kind"] or "an error"
-    return found["service"], refusal_of(code, int(found["status"]), found["text"])
+    return found["service"], refusal_of(found["kind"], int(found["status"]), found["text"])
