@@ -17,7 +17,7 @@ export STRANDLINE_JAVA
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect architecture report-screenshots load-path release-drill recovery-drills show-breaker setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture report-screenshots load-path release-drill recovery-drills show-breaker setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -56,6 +56,9 @@ bench-quality: $(READY) $(QUALITY_PEERS)/.ready ## What checking rows costs, bes
 
 bench-extract: $(READY) $(EXTRACT_PEERS)/.ready ## How fast rows leave a PostgreSQL, beside other loaders
 	@$(BIN)/python -m benchmarks.extract
+
+bench-aws: $(READY) ## Calls of Glue and S3 by a load, beside a plain append and MERGE
+	@$(BIN)/python -m benchmarks.aws
 
 bench-protect: $(READY) ## What protecting columns costs, of first and of incremental loads
 	@$(BIN)/python -m benchmarks.protect

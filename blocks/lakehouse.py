@@ -102,7 +102,10 @@ class Lakehouse(Block):
     token: SecretStr | None = Field(
         default=None, description="Bearer token of a rest catalog, if it asks for one."
     )
-    region: str | None = Field(default=None, description="AWS region of Glue and S3.")
+    region: str | None = Field(
+        default=None,
+        description="AWS region of Glue and S3; with a rest catalog it says that files are in S3.",
+    )
     glue_endpoint: str | None = Field(
         default=None, description="Address of Glue, where it is not the region's own."
     )
@@ -199,7 +202,7 @@ class Lakehouse(Block):
             catalog_access_check.directory(directory, minimum_free_mb=self.minimum_free_mb)
         elif self.uses_aws and self.warehouse.startswith(_S3):
             bucket = self.warehouse.partition("://")[2].partition("/")[0]
-            catalog_access_check.bucket(self._aws_client("s3"), bucket)
+            catalog_access_check.bucket(self._aws_client("s3"), bucket, region=self.region)
         self._check_catalog()
 
     @property
@@ -226,8 +229,13 @@ class Lakehouse(Block):
 
     @property
     def uses_aws(self) -> bool:
-        """Whether Glue or S3 is involved."""
-        return self.kind == "glue" or self.warehouse.startswith(_S3)
+        """Whether Glue or S3 is involved; of a rest catalog whether the block says how to reach S3.
+
+        Its warehouse is a name, so that it does not say where the files lie.
+        """
+        said = (self.region, self.s3_endpoint, self.aws_credentials)
+        on_s3 = self.kind == "rest" and any(each is not None for each in said)
+        return self.kind == "glue" or on_s3 or self.warehouse.startswith(_S3)
 
     def _embedded(self) -> EmbeddedPostgres | None:
         if self.kind != "jdbc" or self.embedded_directory is None:

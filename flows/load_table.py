@@ -28,7 +28,7 @@ from tasks.run.unexpected_errors import without_unexpected_errors
 @flow(
     name="load-table",
     flow_run_name="load-{contract}",
-    persist_result=False,
+    # Prefect's own settings say whether and where results are kept: counts, never rows.
     on_failure=[send_failure_alert],
     on_crashed=[send_failure_alert],
 )

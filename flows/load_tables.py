@@ -54,7 +54,7 @@ class TablesFailedError(SomeTablesFailedError):
 
 @flow(
     name="load-tables",
-    persist_result=False,
+    # Prefect's own settings say whether and where results are kept: counts, never rows.
     on_failure=[send_failure_alert],
     on_crashed=[send_failure_alert],
 )

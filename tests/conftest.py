@@ -58,6 +58,7 @@ PACKAGES = (
     "org.xerial:sqlite-jdbc:3.50.3.0",
     "org.mariadb.jdbc:mariadb-java-client:3.5.6",
     "com.h2database:h2:2.4.240",
+    "org.apache.iceberg:iceberg-aws-bundle:1.12.0",
 )
 
 

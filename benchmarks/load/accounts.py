@@ -182,6 +182,13 @@ class Accounts:
         row = self._connection.execute(_SOURCE_DIGEST).fetchone()
         return tuple(map(str, row or ()))
 
+    def now(self) -> str:
+        """The source's clock, as its changes have it."""
+        row = self._connection.execute(
+            "SELECT (clock_timestamp() AT TIME ZONE 'UTC')::text"
+        ).fetchone()
+        return str((row or ("",))[0])
+
     def counted(self) -> tuple[int, int]:
         """How many rows it has, and how many distinct names."""
         query = "SELECT count(*), count(DISTINCT name) FROM bench.accounts"

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the benchmark that the command line selects."""
     options = _parser().parse_args(arguments)
     root = Path(tempfile.mkdtemp(prefix="strandline-overhead-"))
-    _isolate_prefect(root)
+    isolate_prefect(root)
     # Prefect reads the environment when it is first imported.
     from benchmarks.history.machine import machine  # noqa: PLC0415
     from benchmarks.overhead.measure import measure  # noqa: PLC0415
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _isolate_prefect(root: Path) -> None:
+def isolate_prefect(root: Path) -> None:
     """Make Prefect read and write none of the user's settings and files."""
     from strandline.command_line import quiet_libraries  # noqa: PLC0415
 

@@ -24,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
+from blocks.aws.aws_refusals import refusal_of
 from blocks.postgres.sqlstate_errors import meaning_of_certificate
 from contracts.errors import EnvironmentUnfitError, LakehouseUnavailableError, SettingsError
 
@@ -178,14 +179,32 @@ def aws_client(
         ) from error
 
 
-def bucket(s3: AwsClient, name: str) -> None:
-    """Check that the bucket exists and is ours to use.
+def bucket(s3: AwsClient, name: str, *, region: str | None) -> None:
+    """Check that the bucket exists, is ours to use, and is in the region that Spark will ask.
+
+    boto3 follows a bucket to its region, Iceberg's client does not.
 
     Raises:
         LakehouseUnavailableError: S3 does not answer.
-        SettingsError: There is no such bucket, or it is not ours.
+        SettingsError: There is no such bucket, it is not ours, or it is in another region.
     """
-    _call_aws(f"bucket {name}", lambda: s3.head_bucket(Bucket=name))
+    where = f"bucket {name}"
+    try:
+        answer = s3.head_bucket(Bucket=name)
+    except ClientError:
+        # The answer to a HEAD has no body, and so no code: this one says what it is.
+        _call_aws(where, lambda: s3.list_objects_v2(Bucket=name, MaxKeys=1))
+        raise _unavailable(where, "two answers that differ") from None
+    except BotoCoreError as error:
+        raise _of_boto(where, error) from None
+    home = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
+    if None not in (home, region) and home != region:
+        raise SettingsError(
+            where=where,
+            expected=f"a bucket in the region {region}",
+            found=f"one in {home}",
+            next_step="Correct `region` in the lakehouse's block to that of the bucket.",
+        )
 
 
 def glue(client: AwsClient) -> None:
@@ -201,16 +220,21 @@ def glue(client: AwsClient) -> None:
 def _call_aws(where: str, call: Callable[[], object]) -> None:
     try:
         call()
-    except NoCredentialsError:
-        raise _refused(where, "no AWS credentials") from None
     except ClientError as error:
+        told = error.response.get("Error", {})
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        code = error.response["Error"]["Code"]
-        if status >= 500 or "Throttl" in code:  # noqa: PLR2004 - HTTP's server errors
-            raise _unavailable(where, f"{code} (HTTP {status})") from None
-        raise _refused(where, f"{code} (HTTP {status})") from None
+        meaning = refusal_of(str(told.get("Code")), status, str(told.get("Message")))
+        if meaning.passes:
+            raise _unavailable(where, meaning.found) from None
+        raise _refused(where, meaning.found, meaning.next_step) from None
     except BotoCoreError as error:
-        raise _unavailable(where, type(error).__name__) from None
+        raise _of_boto(where, error) from None
+
+
+def _of_boto(where: str, error: BotoCoreError) -> SettingsError | LakehouseUnavailableError:
+    if isinstance(error, NoCredentialsError):
+        return _refused(where, "no AWS credentials")
+    return _unavailable(where, type(error).__name__)
 
 
 def _unavailable(where: str, found: str) -> LakehouseUnavailableError:
@@ -222,10 +246,14 @@ def _unavailable(where: str, found: str) -> LakehouseUnavailableError:
     )
 
 
-def _refused(where: str, found: str) -> SettingsError:
+def _refused(
+    where: str,
+    found: str,
+    next_step: str = "Correct the lakehouse's block, or have the access granted.",
+) -> SettingsError:
     return SettingsError(
         where=where,
         expected="access with what the lakehouse's block says",
         found=found,
-        next_step="Correct the lakehouse's block, or have the access granted.",
+        next_step=next_step,
     )

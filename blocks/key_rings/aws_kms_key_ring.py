@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from prefect_aws import AwsCredentials
 from pydantic import Field, PrivateAttr, SecretStr
 
+from blocks.aws.aws_refusals import refusal_of
 from blocks.key_rings.key_ring import KeyRing
 from blocks.key_rings.key_ring_storage import KeyRingFile, KeyRingObject, KeyRingStorage
 from blocks.key_rings.wrapped_key import KeyContext, WrappedKey
@@ -26,18 +27,6 @@ from contracts.errors import (
 __all__ = ["AwsKmsKeyRing"]
 
 _S3 = "s3://"
-_UNAVAILABLE = frozenset(
-    {
-        "ThrottlingException",
-        "LimitExceededException",
-        "KMSInternalException",
-        "InternalFailure",
-        "DependencyTimeoutException",
-        "KeyUnavailableException",
-        "ServiceUnavailable",
-    }
-)
-"""Codes of KMS after which the same call may succeed later."""
 
 
 class AwsKmsKeyRing(KeyRing):
@@ -186,24 +175,29 @@ class AwsKmsKeyRing(KeyRing):
     def _error_of(
         self, operation: str, context: KeyContext, error: ClientError | BotoCoreError
     ) -> StrandlineError:
-        code = type(error).__name__
+        code, passes, step = type(error).__name__, True, ""
+        found = code
         if isinstance(error, ClientError):
-            code = str(error.response.get("Error", {}).get("Code", code))
+            told = error.response.get("Error", {})
+            code = str(told.get("Code", code))
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            meaning = refusal_of(code, status, str(told.get("Message")))
+            found, passes, step = meaning.found, meaning.passes, meaning.next_step
         where = f"key ring {self.location}, data key {context.key_id} of {context.table}"
         call = "".join(word.title() for word in operation.split("_"))
-        if isinstance(error, BotoCoreError) or code in _UNAVAILABLE:
+        if passes:
             return KeyServiceUnavailableError(
                 where=where,
                 expected=f"an answer of AWS KMS to {call}",
-                found=code,
+                found=found,
                 next_step="Run it again; check the network and the credentials if it stays so.",
             )
         return KeyUnavailableError(
             where=where,
             expected=f"that AWS KMS does {call} with the table, purpose and id of the key",
-            found=code,
+            found=found,
             next_step=_NEXT_STEPS.get(
-                code, "Check the key, its policy, and what these credentials may do."
+                code, f"Check the key, its policy, and what these credentials may do. {step}"
             ),
         )
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from blocks.aws.aws_refusals import refusal_of
 from blocks.operating_system.owner_only_file import locked, write_private
 from contracts.errors import KeyServiceUnavailableError, KeyUnavailableError
 
@@ -176,19 +177,28 @@ class KeyRingObject(KeyRingStorage):
         return True
 
     def _error(self, error: Exception) -> Exception:
-        if isinstance(error, ClientError | UnicodeDecodeError):
-            found = _code(error) if isinstance(error, ClientError) else type(error).__name__
-            return KeyUnavailableError(
-                where=self.name,
-                expected="an object that these credentials may read and write",
-                found=found,
-                next_step="Check the bucket, its policy, and `location` in the key ring's block.",
+        found, next_step = type(error).__name__, ""
+        passes = isinstance(error, BotoCoreError)
+        if isinstance(error, ClientError):
+            meaning = refusal_of(
+                _code(error),
+                error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"),
+                str(error.response.get("Error", {}).get("Message")),
             )
-        return KeyServiceUnavailableError(
+            found, passes, next_step = meaning.found, meaning.passes, meaning.next_step
+        if passes:
+            return KeyServiceUnavailableError(
+                where=self.name,
+                expected="an answer of S3",
+                found=found,
+                next_step="Run it again; check the network and the credentials if it stays so.",
+            )
+        return KeyUnavailableError(
             where=self.name,
-            expected="an answer of S3",
-            found=type(error).__name__,
-            next_step="Run it again; check the network and the credentials if it stays so.",
+            expected="an object that these credentials may read and write",
+            found=found,
+            next_step="Check the bucket, its policy, and `location` in the key ring's block. "
+            + next_step,
         )
 
 

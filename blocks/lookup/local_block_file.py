@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast, get_args
 
 import yaml
 from prefect.blocks.core import Block
-from prefect_aws import AwsCredentials, AwsSecret
+from prefect_aws import AwsCredentials, AwsSecret, S3Bucket
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -34,6 +34,7 @@ __all__ = ["TYPES", "BlockFile", "block_type_of", "is_secret_field", "write_bloc
 TYPES: Mapping[str, type[Block]] = {
     "aws-credentials": AwsCredentials,
     "aws-secret": AwsSecret,
+    "s3-bucket": S3Bucket,
     "source-database": SourceDatabase,
     "lakehouse": Lakehouse,
     "spark-runtime": SparkRuntime,

@@ -14,22 +14,10 @@ from dataclasses import dataclass, field
 from botocore.exceptions import BotoCoreError, ClientError
 from prefect_aws import AwsSecret
 
+from blocks.aws.aws_refusals import refusal_of
 from contracts.errors import SecretServiceUnavailableError, SettingsError
 
 __all__ = ["Login", "login_of_secret"]
-
-_UNAVAILABLE = frozenset(
-    {
-        "InternalServiceError",
-        "InternalServiceErrorException",
-        "InternalFailure",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "ThrottlingException",
-        "Throttling",
-    }
-)
-"""Codes of Secrets Manager after which the same call may succeed later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +80,23 @@ def _text(secret: AwsSecret, where: str) -> str:
 def _refusal(
     error: ClientError | BotoCoreError, where: str
 ) -> SettingsError | SecretServiceUnavailableError:
-    code = type(error).__name__
+    found = type(error).__name__
     if isinstance(error, ClientError):
-        code = str(error.response.get("Error", {}).get("Code", code))
-        if code not in _UNAVAILABLE:
+        told = error.response.get("Error", {})
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        meaning = refusal_of(str(told.get("Code", found)), status, str(told.get("Message")))
+        found = meaning.found
+        if not meaning.passes:
             return SettingsError(
                 where=where,
                 expected="a secret that these credentials may read",
-                found=code,
+                found=found,
                 next_step="Check its name and region, and the rights secretsmanager:GetSecretValue "
-                "and, of a key of your own, kms:Decrypt.",
+                f"and, of a key of your own, kms:Decrypt. {meaning.next_step}",
             )
     return SecretServiceUnavailableError(
         where=where,
         expected="an answer of AWS Secrets Manager",
-        found=code,
+        found=found,
         next_step="Run it again; check the network and the credentials if it stays so.",
     )

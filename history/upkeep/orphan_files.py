@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 LOOKED = "strandline.orphans-looked-for-at"
 """The table property with the time of the last search for orphan files."""
+_OBJECT_STORES = ("s3://", "s3a://", "s3n://")
 
 
 def is_due(spark: SparkSession, table: str, now: datetime, before: datetime) -> bool:
@@ -44,13 +45,22 @@ def remove_orphan_files(
         How many there were.
     """
     catalog, _, name = table.partition(".")
+    # Hadoop, by which a directory is listed, knows nothing of a store that Iceberg itself reads.
+    by_prefix = str(_location(spark, table).startswith(_OBJECT_STORES)).lower()
     files = spark.sql(
         f"CALL {catalog}.system.remove_orphan_files(table => '{name}', "
-        f"older_than => TIMESTAMP '{before.isoformat()}', dry_run => {str(dry_run).lower()})"
+        f"older_than => TIMESTAMP '{before.isoformat()}', dry_run => {str(dry_run).lower()}, "
+        f"prefix_listing => {by_prefix})"
     ).collect()
     if not dry_run:
         spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('{LOOKED}' = '{now.isoformat()}')")
     return len(files)
+
+
+def _location(spark: SparkSession, table: str) -> str:
+    """Where the table's files lie."""
+    rows = spark.sql(f"DESCRIBE TABLE EXTENDED {table}").where("col_name = 'Location'").collect()
+    return str(rows[0].data_type) if rows else ""
 
 
 def _parsed_time(text: str) -> datetime | None:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 from prefect_aws import AwsCredentials
 
+from blocks.aws.aws_refusals import refusal_of
 from contracts.errors import EnvironmentUnfitError, LakehouseUnavailableError, SettingsError
 
 S3_SCHEME = "s3://"
@@ -202,11 +203,13 @@ class _S3Errors:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, ClientError):
-            self._refuse(str(error.response.get("Error", {}).get("Code", "unknown")))
+            told = error.response.get("Error", {})
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            self._refuse(str(told.get("Code", "unknown")), status, str(told.get("Message")))
         if isinstance(error, BotoCoreError):
             self._refuse(type(error).__name__)
 
-    def _refuse(self, code: str) -> None:
+    def _refuse(self, code: str, status: int | None = None, text: str = "") -> None:
         if code in _EXISTS:
             raise FileExistsError(code) from None
         if code == "ObjectLockConfigurationNotFoundError":
@@ -217,6 +220,14 @@ class _S3Errors:
                 expected="a bucket",
                 found="none of that name",
                 next_step="Make a bucket with object lock, or correct the address.",
+            ) from None
+        meaning = refusal_of(code, status, text)
+        if status is not None and not meaning.passes:
+            raise SettingsError(
+                where=self.where,
+                expected="S3 to allow it",
+                found=meaning.found,
+                next_step=meaning.next_step,
             ) from None
         raise LakehouseUnavailableError(
             where=self.where,

@@ -26,6 +26,7 @@ from contracts.errors import (
     StepFailedError,
     StrandlineError,
 )
+from tasks.run.aws_sdk_errors import sdk_error
 from tasks.run.jdbc_driver_errors import driver_error
 
 _CLASS = re.compile(r"\b(?:[a-z_]\w*\.)+([A-Z]\w*(?:Exception|Error))\b")
@@ -85,6 +86,7 @@ def _meaning(error: PySparkException | Py4JError, *, where: str, state: str) -> 
     return (
         _token_error(error, text, where, state)
         or _machine_error(text, where, state)
+        or sdk_error(_causes(error), text, where=where, state=state)
         or _lakehouse_error(classes, names, where, state)
         or _source_error(error, classes, text, where)
         or _step_error(error, classes, names, where, state)

@@ -207,8 +207,12 @@ def test_rest_and_hive_catalogs_are_told_their_address():
             {"iceberg-spark-runtime-4.1_2.13", "iceberg-aws-bundle"},
         ),
         ({"kind": "rest", **EVERY_KIND["rest"]}, {"iceberg-spark-runtime-4.1_2.13"}),
+        (
+            {"kind": "rest", **EVERY_KIND["rest"], "region": "eu-central-1"},
+            {"iceberg-spark-runtime-4.1_2.13", "iceberg-aws-bundle"},
+        ),
     ],
-    ids=["postgresql", "sqlite", "postgresql on s3", "glue", "rest"],
+    ids=["postgresql", "sqlite", "postgresql on s3", "glue", "rest", "rest on s3"],
 )
 def test_the_jars_are_those_that_the_catalog_and_the_files_need(fields, jars):
     packages = Lakehouse(**fields).packages()

@@ -93,10 +93,11 @@ def test_what_a_running_spark_can_not_become_is_said(runtime, lakehouse, fields,
     assert CANARY not in str(caught.value)
 
 
-def test_a_jar_for_another_lakehouse_can_not_be_added_to_a_running_spark(runtime):
+def test_a_jar_for_another_lakehouse_can_not_be_added_to_a_running_spark(runtime, monkeypatch):
+    monkeypatch.setattr("blocks.lakehouse._AWS", "org.example:newer-aws-bundle:1")
     on_s3 = Lakehouse(kind="glue", warehouse="s3://bucket/lake")
 
-    with pytest.raises(SettingsError, match="iceberg-aws-bundle"):
+    with pytest.raises(SettingsError, match="newer-aws-bundle"):
         runtime.session(on_s3)
 
 

@@ -1,0 +1,1 @@
+"""What AWS answers, whichever of its services and whichever client: not what is asked of it."""
