@@ -17,7 +17,7 @@ from cyclopts import App, CycloptsError, UnknownCommandError
 from contracts.errors import StrandlineError, UsageError
 from contracts.project.project_settings import block_file, find_setting, is_left_by_demo
 from contracts.yaml_reading.problem_report import did_you_mean
-from strandline.commands import command_definitions
+from strandline.commands import command_definitions, server_definitions
 from strandline.help_examples import add_example
 from strandline.option_defaults import fill_options, without_project
 from strandline.terminal import ctrl_c
@@ -47,7 +47,7 @@ _COMMANDS = (
 )  # fmt: skip
 
 
-_BLOCKS = frozenset((*_LAKE, "quarantine", "lineage", "undo", "source", "hold", "audit", "keys"))
+_BLOCKS = frozenset({*_COMMANDS} - {*_FIRST, *_SERVER, "alerts", "contracts"})
 """Commands that take the blocks of a file."""
 
 
@@ -77,7 +77,8 @@ for _name, _help in {
         sort_key=_FIRST.index(_name) - len(_FIRST),
     )
 for _position, _name in enumerate((*_LAKE, *_SERVER)):
-    app.command(getattr(command_definitions, _name), name=_name, sort_key=_position)
+    _module = server_definitions if _name in _SERVER else command_definitions
+    app.command(getattr(_module, _name), name=_name, sort_key=_position)
 app.command(
     "strandline.commands.quarantine.quarantine_command:app",
     name="quarantine",

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from prefect.blocks.core import Block
 
+from blocks.backup_target import BackupTarget
 from blocks.lakehouse import Lakehouse
 from blocks.source_database import SourceDatabase
 
@@ -66,6 +67,8 @@ def _is_path(kind: type[Block], name: str, value: str, values: Mapping[str, Any]
     if kind is Lakehouse and name == "warehouse":
         # Of a rest catalog it may be a name that the server knows.
         return "://" not in value and not value.startswith("file:") and values.get("kind") != "rest"
+    if kind is BackupTarget:
+        return name == "location" and "://" not in value
     if kind is SourceDatabase and name == "database":
         return values.get("dialect") == "sqlite" and value != ":memory:"
     return name in _FILES and value != "system"

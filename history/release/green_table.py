@@ -2,7 +2,7 @@
 
 Green is a history like any other, `<table>__green` with its own kept events, so that whatever
 loads, reads and compares histories does so with green. A branch of the published table was not
-chosen: it would have that table's columns, and loads plan against main (decision 61).
+chosen: it would have that table's columns, and loads plan against main (decision 60).
 """
 
 from __future__ import annotations

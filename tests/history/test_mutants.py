@@ -96,12 +96,11 @@ MUTANTS = (
     Mutant(
         "an equal insert after a delete opens again",
         scd2_versions,
-        '.withColumn("__previous_operation", F.lag("__op").over(timeline))\n'
-        '        .withColumn("__was", F.lag("__tracked").over(timeline))',
-        '.withColumn("__previous_operation", F.lag("__op")'
-        '.over(per(*settings.key, "__op").orderBy(sequence)))'
-        '.withColumn("__was", F.lag("__tracked")'
-        '.over(per(*settings.key, "__op").orderBy(sequence)))',
+        '"__previous_operation": F.lag("__op").over(timeline),\n'
+        '                "__was": F.lag("__tracked").over(timeline),',
+        '"__previous_operation": F.lag("__op")'
+        '.over(per(*settings.key, "__op").orderBy(sequence)),'
+        '"__was": F.lag("__tracked").over(per(*settings.key, "__op").orderBy(sequence)),',
     ),
     Mutant(
         "a version ends where the next one or a delete begins",
@@ -142,9 +141,8 @@ MUTANTS = (
     Mutant(
         "a row without a sequence is refused",
         event_validation,
-        "    failed.append(F.when(sequence.isNull(), "
-        "reason(SEQUENCE_PRESENT, settings.sequence)))\n",
-        "",
+        "        SEQUENCE_PRESENT: named(settings.sequence).isNull(),\n",
+        "        SEQUENCE_PRESENT: F.lit(False),\n",
     ),
     Mutant(
         "a late event takes its place",

@@ -1,4 +1,4 @@
-"""The `prefect.yaml` of a project: a deployment for each contract, one for all, and the upkeep."""
+"""The `prefect.yaml` of a project: deployments of its contracts, the upkeep, the backups."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ def deployment_file(contracts: Iterable[str], incremental: Iterable[str]) -> str
                 tags=["strandline"],
             ),
             _deployment(
-                "nightly",
-                "Compaction, expiry of snapshots and clean-up of every table, every night.",
-                "flows.upkeep.upkeep",
-                {"contracts": [], "settings": "default", "dry_run": False},
+                "maintain",
+                "Upkeep of every table, ledger and stage, and of what was refused, every night.",
+                "flows.maintenance.maintain.maintain",
+                {"settings": "default", "dry_run": False},
                 tags=["strandline", "upkeep"],
                 cron="45 3 * * *",
             ),
@@ -84,6 +84,14 @@ def deployment_file(contracts: Iterable[str], incremental: Iterable[str]) -> str
                 {"contracts": [], "settings": "default", "dry_run": False},
                 tags=["strandline", "retention"],
                 cron="15 4 * * *",
+            ),
+            _deployment(
+                "back-up",
+                "A backup of catalog and key ring, every hour; so much is lost at most.",
+                "flows.recovery.back_up.back_up",
+                {"settings": "default"},
+                tags=["strandline", "backup"],
+                cron="35 * * * *",
             ),
         ]
     )

@@ -54,11 +54,15 @@ lakehouse:
 local-key-ring:
   # Both are needed to read what is protected; keep a copy of each, in different places.
   local: {{path: .strandline/keys.json, key_encryption_key: {{file: {secrets}/{key}}}}}
+backup-target:
+  # Another disk, or s3://BUCKET/PREFIX, is better: this one is lost with the tables.
+  local: {{location: .strandline/backups}}
 run-settings:
   default:
     spark: local
     lakehouse: local
     key_ring: local
+    backups: local
     contracts_directory: tables
     state_directory: .strandline
 """

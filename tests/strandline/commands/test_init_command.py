@@ -109,7 +109,7 @@ def test_the_deployments_of_a_project_are_flows_of_the_package(init, tmp_path):
     document = yaml.safe_load((tmp_path / "shop" / "prefect.yaml").read_text())
 
     found = {each["name"]: each for each in document["deployments"]}
-    assert [*found] == ["customers", "products", "all", "nightly", "retention"]
+    assert [*found] == ["customers", "products", "all", "maintain", "retention", "back-up"]
     assert len(project.deployments) == len(found)
     for each in found.values():
         module, _, name = each["entrypoint"].rpartition(".")
