@@ -29,6 +29,9 @@ from history.spark.session_kind import over_connect
 from history.writing.surrogate_keys import NewNumbers, number_by_strand
 from history.writing.write_merge_plan import versions_of_plan, write_kept
 
+_COUNTED = ("action_add", "keep_add", "deleted", "unchanged", "events")
+"""What is counted of the plan; nothing is stored yet, so the other counts are 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenFirstLoad:
@@ -93,7 +96,8 @@ def write_first_load(
         "shared": count_of(F.col("__repeats_instant")),
         "open": count_of(opens & named(settings.is_current)),
     }
-    counted, counts = observe(plan, {**plan_counts(settings), **extra})
+    all_counts = plan_counts(settings)
+    counted, counts = observe(plan, {**{name: all_counts[name] for name in _COUNTED}, **extra})
     strands = first_load.key_ranges(accepted)
     number = number_by_strand(state.high_water, strands)
     opened = counted.where(opens).withColumn("__number", number)
@@ -104,7 +108,7 @@ def write_first_load(
     branches.create(spark, batch.table, batch.branch, state.snapshot_id)
     target = branches.branch_of(batch.table, batch.branch)
     branches.append_in_order(versions_of_plan(batch, opened, planned), target)
-    planned = replace(planned, counts=counts.get)
+    planned = replace(planned, counts={**dict.fromkeys(all_counts, 0), **counts.get})
     if planned.counts["shared"]:
         branches.drop(spark, batch.table, batch.branch)
         return None
