@@ -18,8 +18,8 @@ from history.iceberg.partition_spec import partition_term
 from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import quoted
 
-_NEWEST_FORMAT = 3
 _PROPERTIES = {
+    "format-version": "3",
     "write.merge.mode": "merge-on-read",
     "write.update.mode": "merge-on-read",
     "write.delete.mode": "merge-on-read",
@@ -113,7 +113,7 @@ def check_format(spark: SparkSession, table: str, settings: HistorySettings) -> 
         SettingsError: The table has a newer format than the settings say.
     """
     wanted = settings.format_version
-    if wanted >= _NEWEST_FORMAT:
+    if wanted >= int(_PROPERTIES["format-version"]):
         return
     (row,) = spark.sql(f"SHOW TBLPROPERTIES {table} ('format-version')").collect()
     found = int(row.value)

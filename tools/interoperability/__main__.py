@@ -46,6 +46,10 @@ READERS = {
 """What the documentation calls each, and the package by which its environment is found."""
 
 _SCRIPT = Path(__file__).with_name("read_table.py")
+_LIST_PACKAGES = (
+    "from importlib.metadata import distributions; "
+    "print(*{each.name.lower() for each in distributions()})"
+)
 _SECONDS = 180
 _LONGEST = 160
 
@@ -154,19 +158,18 @@ def _pythons(environments: Iterable[Path]) -> dict[str, Path]:
     Raises:
         SystemExit: No environment has one of them.
     """
-    found = {}
+    found: dict[str, Path] = {}
     for python in (each / "bin" / "python" for each in environments):
         names = subprocess.run(  # noqa: S603 - an interpreter that was named on the command line
-            [python, "-c", "from importlib.metadata import distributions as d\n"
-             "print(*{each.name.lower() for each in d()})"],
-            capture_output=True, text=True, check=True,
-        ).stdout.split()  # fmt: skip
+            [python, "-c", _LIST_PACKAGES], capture_output=True, text=True, check=True
+        ).stdout.split()
         for reader, (_, package) in READERS.items():
             if package in names:
                 found.setdefault(reader, python)
     missing = [READERS[reader][0] for reader in READERS if reader not in found]
     if missing:
-        raise SystemExit(f"No environment has {', '.join(missing)}: run `make interoperability`.")
+        message = f"No environment has {', '.join(missing)}: run `make interoperability`."
+        raise SystemExit(message)
     return found
 
 

@@ -62,8 +62,8 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     try:
         return list(column.to_pylist())
     except UnicodeDecodeError:
-        # Octets that the reader calls a text.
-        return list(column.cast(pa.binary()).to_pylist())
+        octets = column.cast(pa.binary()).to_pylist()
+        return [each if each is None else ("octets called a text", each) for each in octets]
 
 
 def _cast(table: pa.Table, schema: pa.Schema, columns: Iterable[str]) -> pa.Table:
