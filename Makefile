@@ -7,6 +7,8 @@ READY  := $(VENV)/.ready
 PEERS  := .venv-bench
 QUALITY_PEERS := .venv-bench-quality
 EXTRACT_PEERS := .venv-bench-extract
+READERS := .venv-readers
+DAFT_READER := .venv-readers-daft
 
 # The parent shell's environment must not leak into the project's own.
 unexport PYTHONPATH VIRTUAL_ENV
@@ -17,7 +19,7 @@ export STRANDLINE_JAVA
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture report-screenshots load-path release-drill recovery-drills show-breaker setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture report-screenshots load-path release-drill recovery-drills interoperability show-breaker setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -104,6 +106,9 @@ release-drill: $(READY) ## Releases of a contract, one of them wrong, while a re
 show-breaker: $(READY) ## Two processes share the circuit breaker of a database that fails
 	@PREFECT_LOGGING_LEVEL=ERROR $(BIN)/python -m tools.show_circuit_breaker
 
+interoperability: $(READY) $(READERS)/.ready $(DAFT_READER)/.ready ## Other engines read a history; writes docs/interoperability.md
+	@$(BIN)/python -m tools.interoperability $(READERS) $(DAFT_READER)
+
 fix: $(READY) ## Format and repair what ruff can repair
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
@@ -114,15 +119,17 @@ lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
 	  --custom-compile-command 'make lock' --output-file requirements.lock
 
-lock-bench: $(READY) ## Resolve the benchmarks' other tools anew into their lock files
-	@for tools in benchmarks benchmarks/quality benchmarks/extract; do \
+lock-bench: $(READY) ## Resolve other tools, to measure against or to read with, anew into their lock files
+	@for tools in benchmarks benchmarks/quality benchmarks/extract \
+	  tools/interoperability tools/interoperability/daft; do \
 	  $(BIN)/uv pip compile $$tools/requirements.in --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
 	    --custom-compile-command 'make lock-bench' --output-file $$tools/requirements.lock || exit 1; \
 	done
 
 clean: ## Remove what was built, keep your data in .strandline
-	@rm -rf $(VENV) $(PEERS) $(QUALITY_PEERS) $(EXTRACT_PEERS) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf $(VENV) $(PEERS) $(QUALITY_PEERS) $(EXTRACT_PEERS) $(READERS) $(DAFT_READER) \
+	  build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
 	  .hypothesis .import_linter_cache
 
 $(READY): requirements.lock pyproject.toml deployments/setup.sh
@@ -147,4 +154,18 @@ $(EXTRACT_PEERS)/.ready: benchmarks/extract/requirements.lock $(READY)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(EXTRACT_PEERS)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes \
 	  --python $(EXTRACT_PEERS)/bin/python benchmarks/extract/requirements.lock
+	@touch $@
+
+$(READERS)/.ready: tools/interoperability/requirements.lock $(READY)
+	@echo 'Installing other readers of Iceberg into $(READERS)'
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(READERS)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes \
+	  --python $(READERS)/bin/python tools/interoperability/requirements.lock
+	@touch $@
+
+$(DAFT_READER)/.ready: tools/interoperability/daft/requirements.lock $(READY)
+	@echo 'Installing Daft into $(DAFT_READER)'
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DAFT_READER)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes \
+	  --python $(DAFT_READER)/bin/python tools/interoperability/daft/requirements.lock
 	@touch $@

@@ -27,7 +27,7 @@ from history.iceberg.current_snapshot import (
     is_strandline_property,
     remember_unchanged_read,
 )
-from history.iceberg.history_table import ensure_table
+from history.iceberg.history_table import check_format, ensure_table
 from history.iceberg.table_metadata import table_metadata
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
@@ -166,6 +166,7 @@ def write_changes(
     validated = validate_events(changes, settings)
     schema = validated.select(*[named(name) for name in columns]).schema
     state = ensure_table(spark, batch.table, schema, settings)
+    check_format(spark, batch.table, settings)
     if batch.id in state.batches:
         # A run that was killed after publishing left the branch.
         branches.drop(spark, batch.table, batch.branch)

@@ -78,6 +78,7 @@ OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "absent": ("absent", _COMPILED),
         "open_end": ("open_end", _SETTINGS),
         "partitioning": ("partitioning", _SETTINGS),
+        "format_version": ("format_version", _SETTINGS),
     },
     "quality": {
         "threshold": ("threshold", _VERDICT),

@@ -10,7 +10,10 @@ from contracts import errors
 
 __all__ = ["ENDINGS", "EXCEPTION", "INTERRUPTED", "OWN_ERRORS", "kind_of", "sendable"]
 
-OWN_ERRORS = (*errors.__all__, "RetentionFailedError", "TablesFailedError", "UpkeepFailedError")
+OWN_ERRORS = (
+    *errors.__all__,
+    *("MaintenanceFailedError", "RetentionFailedError", "TablesFailedError", "UpkeepFailedError"),
+)
 """Errors whose text may be sent."""
 
 EXCEPTION = "Flow run encountered an exception: "

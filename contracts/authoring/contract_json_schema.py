@@ -245,7 +245,10 @@ SECTIONS: Mapping[str, Schema] = {
         values={"type": "array", "items": _SCALAR, "minItems": 1},
     ) | {"required": ["column", "operator"]},
     "source.closing_limit": _section("source.closing_limit", ClosingLimit),
-    "history": _section("history", History, key=_TEXTS | {"minItems": 1}),
+    "history": _section(
+        "history", History, key=_TEXTS | {"minItems": 1},
+        format_version={"enum": [2, 3], "default": 3},
+    ),
     "quality": _section("quality", QualityGate),
     "quality.anomalies": _section(
         "quality.anomalies", AnomalySettings, severity=_SEVERITY | {"default": "warning"},

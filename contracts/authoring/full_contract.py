@@ -89,6 +89,7 @@ def _history(contract: Contract, said: Mapping[str, object]) -> Mapping[str, obj
         "absent": str(history.absent),
         "remember_unchanged": history.remember_unchanged,
         "partitioning": [*history.partitioning],
+        "format_version": history.format_version,
     } | {key: value for key, value in said.items() if key not in ("key", "tracked")}
 
 

@@ -66,6 +66,7 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "absent": "close: a full load of a state closes the keys that it no longer contains.",
         "open_end": "The end of an open version; null without it.",
         "partitioning": "Columns, years(c), months(c), days(c), hours(c) or bucket(c, N).",
+        "format_version": "Iceberg's format of the new table: 3, or 2 for readers that lag behind.",
     },
     "quality": {
         "threshold": "The least score of a batch that is published.",

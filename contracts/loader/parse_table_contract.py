@@ -27,7 +27,7 @@ from contracts.yaml_reading.yaml_section import Section
 _TARGET = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$", re.ASCII)
 _HISTORY_KEYS = (
     "key", "tracked", "tie_breaker", "first_valid_from", "remember_unchanged", "absent", "open_end",
-    "partitioning",
+    "partitioning", "format_version",
 )  # fmt: skip
 _TIMES = ("loadTime", "runTime", "latency", "retention")
 _DAY, _HOUR = 86_400, 3_600
@@ -185,6 +185,7 @@ def _history(section: Section, columns: Iterable[Column]) -> History:
         absent=section.choice("absent", Absence, default=Absence.KEEP) or Absence.KEEP,
         open_end=moment(open_end) if open_end else None,
         partitioning=section.texts("partitioning", default=(flag,)),
+        format_version=section.integer("format_version", default=3, low=2, high=3),
     )
 
 

@@ -263,6 +263,7 @@ class History:
 
     `first_valid_from` dates a key's first version. `remember_unchanged` keeps equal events so that
     late ones can come before them. `open_end` is the end of an open version; None stands for null.
+    `format_version` is that of Iceberg's table format: 3 has deletion vectors, 2 has not.
     """
 
     tracked: tuple[str, ...]
@@ -272,6 +273,7 @@ class History:
     absent: Absence = Absence.KEEP
     open_end: datetime | None = None
     partitioning: tuple[str, ...] = ("is_current",)
+    format_version: int = 3
 
 
 @dataclass(frozen=True, slots=True)

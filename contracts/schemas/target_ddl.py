@@ -37,7 +37,9 @@ TABLE_PROPERTIES: Mapping[str, str] = MappingProxyType(
         "write.parquet.row-group-size-bytes": "16777216",
     }
 )
-"""The Iceberg properties of a history table, as `history.iceberg.history_table` sets them too."""
+"""The Iceberg properties of a history table, as `history.iceberg.history_table` sets them too.
+
+A contract may ask for another format version."""
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -48,7 +50,9 @@ def create_table(contract: Contract, identifier: str, tags: Mapping[str, str] = 
     `tags` are further properties: those of `tasks.compiler.security_tags`.
     """
     fields = target_schema(contract).fields
-    return _create(identifier, fields, contract.history.partitioning, contract.description, tags)
+    history = contract.history
+    properties = {**tags, "format-version": str(history.format_version)}
+    return _create(identifier, fields, history.partitioning, contract.description, properties)
 
 
 def create_ledger(ledger: Ledger, identifier: str) -> str:

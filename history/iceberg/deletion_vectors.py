@@ -32,6 +32,9 @@ MOST_ROWS = 1_000_000
 MOST_FILES = 1_000
 """In so many files it takes some calls of Java each."""
 
+_FIRST_FORMAT = 3
+"""Tables of an older format have position delete files and must not have vectors."""
+
 
 def mark_deleted(places: DataFrame, table: str, branch: str, *, base: int) -> bool:
     """Mark stored rows deleted on a branch that stands at the snapshot `base`.
@@ -43,12 +46,12 @@ def mark_deleted(places: DataFrame, table: str, branch: str, *, base: int) -> bo
         base: The snapshot that the places were read in.
 
     Returns:
-        False if it is not done: over Spark Connect, in a table whose deletes are no vectors, or
-        with rows in very many files.
+        False if it is not done: over Spark Connect, in a table of format 2 or whose deletes are
+        no vectors, or with rows in very many files.
     """
     spark = places.sparkSession
     loaded = java_table(spark, table)
-    if loaded is None:
+    if loaded is None or loaded.operations().current().formatVersion() < _FIRST_FORMAT:
         return False
     # In one task, whose rows need no shuffle to be grouped.
     grouped = places.coalesce(1).groupBy(FILE).agg(F.collect_list(POSITION))

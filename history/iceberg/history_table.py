@@ -12,7 +12,7 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
-from contracts.errors import SchemaDriftError
+from contracts.errors import SchemaDriftError, SettingsError
 from history.iceberg.current_snapshot import CurrentState, current_snapshot, current_state
 from history.iceberg.partition_spec import partition_term
 from history.model.history_settings import HistorySettings
@@ -70,7 +70,7 @@ def ensure_table(
     """
     if not exists(spark, table):
         schema = history_schema(events, settings)
-        _create(spark.createDataFrame([], schema), table, settings.partitioning)
+        _create(spark.createDataFrame([], schema), table, settings, settings.partitioning)
     state = current_state(spark, table)
     if state is None:
         _sort(spark, table, settings)
@@ -95,7 +95,7 @@ def ensure_kept(
     # Columns may be dropped later, so none is required, whatever the first batch has.
     events = T.StructType([T.StructField(f.name, f.dataType) for f in events.fields])
     if not exists(spark, name):
-        _create(spark.createDataFrame([], events), name, ())
+        _create(spark.createDataFrame([], events), name, settings, ())
     current = current_snapshot(spark, name)
     if current is None:
         _sort(spark, name, settings)
@@ -104,9 +104,33 @@ def ensure_kept(
     return current or 0
 
 
-def _create(empty: DataFrame, table: str, partitioning: tuple[str, ...]) -> None:
+def check_format(spark: SparkSession, table: str, settings: HistorySettings) -> None:
+    """Refuse a table of a newer format than its readers are said to need.
+
+    Iceberg does not bring a table back to an older one.
+
+    Raises:
+        SettingsError: The table has a newer format than the settings say.
+    """
+    wanted = settings.format_version
+    if wanted >= int(_PROPERTIES["format-version"]):
+        return
+    (row,) = spark.sql(f"SHOW TBLPROPERTIES {table} ('format-version')").collect()
+    found = int(row.value)
+    if found > wanted:
+        raise SettingsError(
+            where=table,
+            expected=f"a table of Iceberg's format {wanted}, as `format_version` says",
+            found=f"one of format {found}, which can't be brought back",
+            next_step="Take `format_version` out of the settings, or load into a new table.",
+        )
+
+
+def _create(
+    empty: DataFrame, table: str, settings: HistorySettings, partitioning: tuple[str, ...]
+) -> None:
     writer = empty.writeTo(table).using("iceberg")
-    for name, value in _PROPERTIES.items():
+    for name, value in {**_PROPERTIES, "format-version": str(settings.format_version)}.items():
         writer = writer.tableProperty(name, value)
     if partitioning:
         first, *others = [partition_term(term) for term in partitioning]

@@ -44,6 +44,9 @@ class HistorySettings:
         changed_at: Name of a timestamp of when the row was last changed; None for none.
         open_end: The end of an open version; None stands for null. Timestamps only.
         partitioning: Iceberg partition terms; where they change, new files follow them.
+        format_version: Iceberg's, of a table that a load creates: 3, whose deletes are vectors, or
+            2, whose deletes are files that older readers know too. A table of format 3 can't go
+            back; one of format 2 stays as it is.
         key_ranges: Leave out the files that can't hold a key of the batch. The batch's least and
             greatest key go into queries as literals, and so into plans and event logs: switch it
             off where a key must not appear there.
@@ -72,6 +75,7 @@ class HistorySettings:
     changed_at: str | None = None
     open_end: datetime | None = None
     partitioning: tuple[str, ...] = ("is_current",)
+    format_version: int = 3
     key_ranges: bool = True
     evolved: tuple[EvolvedColumn, ...] = ()
     observed_since: datetime | None = None

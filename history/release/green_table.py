@@ -49,15 +49,20 @@ OF_ONE_BATCH = frozenset(
 """Entries of a snapshot's summary that describe its own batch, and not the table."""
 
 
-def create_green(spark: SparkSession, release: Release, schema: T.StructType) -> None:
+def create_green(
+    spark: SparkSession, release: Release, schema: T.StructType, *, format_version: int
+) -> None:
     """Create the empty green table with the release's record, in one commit.
+
+    `format_version` is Iceberg's, as `HistorySettings` has it.
 
     Raises:
         SettingsError: Something else has that name.
         TableBusyError: Another release of the table is on.
     """
     empty = spark.createDataFrame([], T.StructType([_nullable(each) for each in schema.fields]))
-    writer = empty.writeTo(release.green).using("iceberg").tableProperty("format-version", "3")
+    writer = empty.writeTo(release.green).using("iceberg")
+    writer = writer.tableProperty("format-version", str(format_version))
     try:
         writer.tableProperty(RECORD, release.to_text).create()
     except (PySparkException, Py4JJavaError):

@@ -32,6 +32,7 @@ def history_settings(contract: Contract) -> HistorySettings:
         changed_at=_optional(contract, "changed_at"),
         open_end=history.open_end,
         partitioning=history.partitioning,
+        format_version=history.format_version,
         # A protected key is a random-looking token: no range of it is narrow.
         key_ranges=contract.column(contract.key[0]).protection is None,
     )

@@ -97,7 +97,7 @@ def begin(place: ReleasePlace, new: NewRelease) -> Release:
     if release_of(spark, table) is None and not exists(spark, release.green):
         details = {"version": green.version, "before": blue.version, "begins with": new.seed}
         place.record(AuditAction.START_RELEASE, new.decided, release, details=details)
-    create_green(spark, release, schema)
+    create_green(spark, release, schema, format_version=green.history.format_version)
     if new.seed == HISTORY:
         properties = batch_properties(None, f"{blue.name} {blue.version}", actor=current_actor())
         properties |= pipeline_entries(state, release, at=new.decided.at)

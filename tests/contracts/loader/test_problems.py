@@ -397,6 +397,10 @@ CASES = {
         ),
         {f"{HISTORY}.partitioning": "tokens do not partition"},
     ),
+    "a format that Iceberg does not have yet": (
+        lambda d: history(d).update(format_version=4),
+        {f"{HISTORY}.format_version": "must be between 2 and 3"},
+    ),
     "an unknown partition term": (
         lambda d: (
             history(d).update(partitioning=["decades(created_timestamp)"]),

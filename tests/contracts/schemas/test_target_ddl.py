@@ -31,6 +31,7 @@ from history.model.history_settings import HistorySettings
 from history.model.recorded_source_reads import Read
 from history.write_audit_publish import load_changes
 from history.writing.quarantine_table import QUARANTINE_SCHEMA
+from tasks.compiler.contract_to_history_settings import history_settings
 
 TABLES_BY_NAME = sorted(path.stem for path in TABLES.glob("*.yaml"))
 LEDGERS_BY_NAME = sorted(path.stem for path in LEDGERS.glob("*.yaml"))
@@ -194,6 +195,18 @@ def test_the_ddl_creates_exactly_the_schema_of_the_ledger(name, spark, lake_name
     spark.sql(create_ledger(ledger, table))
 
     assert spark.table(table).schema == ledger_schema(ledger)
+
+
+def test_a_contract_may_ask_for_an_older_format_of_the_table(written, spark, lake_namespace):
+    older = SMALL.replace("{key: [number], ", "{key: [number], format_version: 2, ")
+    contract = load_contract(written(older, "customers"))
+    table = f"{lake_namespace}.customers"
+
+    spark.sql(create_table(contract, table))
+
+    properties = dict(spark.sql(f"SHOW TBLPROPERTIES {table}").collect())
+    assert properties["format-version"] == "2"
+    assert history_settings(contract).format_version == 2
 
 
 def test_descriptions_and_names_can_hold_anything(contract, spark, lake_namespace):

@@ -47,7 +47,7 @@ def test_the_text_of_an_error_about_several_tables_is_sent_whatever_flow_raises_
         import_module(module.name)
 
     kinds = {each.__name__ for each in SomeTablesFailedError.__subclasses__()}
-    assert kinds >= {"RetentionFailedError", "TablesFailedError", "UpkeepFailedError"}
+    assert kinds >= {"MaintenanceFailedError", "RetentionFailedError", "UpkeepFailedError"}
     assert kinds <= {*OWN_ERRORS}
 
 

@@ -109,7 +109,7 @@ def test_up_offers_pages_and_an_api_to_those_who_have_the_login(stack):
 def test_up_after_one_that_gave_up_offers_the_file_that_it_names(stack, capsys):
     stack.paths.environment.unlink()  # written when the server is ready, so not by who gave up
 
-    assert stack.type("up") == 0
+    assert main(["up", "--file", str(stack.file), "--state", str(stack.state)]) == 0
 
     assert stack.paths.environment.exists()
     told = " ".join(capsys.readouterr().out.split())

@@ -63,7 +63,7 @@ def release(table: str, **changes) -> Release:
 
 def started(spark, table) -> Release:
     begun = release(table)
-    create_green(spark, begun, spark.table(table).schema)
+    create_green(spark, begun, spark.table(table).schema, format_version=3)
     copy_history(spark, begun, current_state(spark, table), SETTINGS, {})
     return begun
 
