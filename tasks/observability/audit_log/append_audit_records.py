@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -80,7 +80,7 @@ def read_head(spark: SparkSession, settings: RunSettings) -> ChainHead:
     table = ledger_table(settings, AUDIT_LOG)
     if not exists(spark, table):
         return ChainHead()
-    return _head(spark, table, _current_snapshot(_properties(spark, table)))
+    return _head(spark, table, _current_snapshot(_known_properties(spark, table)))
 
 
 def _prepared(spark: SparkSession, settings: RunSettings, table: str) -> str | None:
@@ -88,13 +88,15 @@ def _prepared(spark: SparkSession, settings: RunSettings, table: str) -> str | N
 
     Statistics of the column `record` are switched off, see `_append`.
     """
-    if table not in _CREATED:
+    properties = _properties(spark, table) if table in _CREATED else None
+    if properties is None:
+        # Not known here, or dropped meanwhile, as when a lost catalog was replaced.
         _create(spark, settings, table)
         _CREATED.add(table)
-    properties = _properties(spark, table)
+        properties = _known_properties(spark, table)
     if properties.get(_NO_STATISTICS) != "none":
         branches.alter(spark, f"ALTER TABLE {table} SET TBLPROPERTIES ('{_NO_STATISTICS}'='none')")
-        properties = _properties(spark, table)
+        properties = _known_properties(spark, table)
     return _current_snapshot(properties)
 
 
@@ -120,8 +122,17 @@ def _create(spark: SparkSession, settings: RunSettings, table: str) -> None:
             return
 
 
-def _properties(spark: SparkSession, table: str) -> dict[str, str]:
-    """The table's properties, read without a job."""
+def _properties(spark: SparkSession, table: str) -> dict[str, str] | None:
+    """The table's properties, read without a job; None: there is no such table."""
+    try:
+        return _known_properties(spark, table)
+    except AnalysisException:
+        if exists(spark, table):
+            raise
+        return None
+
+
+def _known_properties(spark: SparkSession, table: str) -> dict[str, str]:
     return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()}
 
 

@@ -105,6 +105,30 @@ def test_what_auditors_ask_is_answered_alike_after_the_snapshots_are_gone(
     ]
 
 
+def test_ledgers_are_joined_while_runs_append(place, a_year_later):
+    settings, spark = place.settings, place.spark
+    log = f"{settings.lakehouse.catalog}.governance.audit_log"
+    entry = AuditEntry(action=AuditAction.GRANT, subject="t", actor="ada", reason="test")
+    for _ in range(6):
+        record_audit(spark, settings, [entry], at=datetime.now(UTC))
+    count, files = spark.table(log).count(), spark.table(f"{log}.files").count()
+
+    with ThreadPoolExecutor(1) as worker:
+        appending = worker.submit(
+            lambda: [record_audit(spark, settings, [entry], at=datetime.now(UTC)) for _ in range(8)]
+        )
+        done = maintain_ledgers.fn("default", now=LATER, dry_run=False)
+
+    assert [each for each in done if each.error is not None] == []
+    (of_log,) = (each for each in done if each.ledger == "audit_log")
+    assert of_log.files_rewritten >= 5
+    assert spark.table(f"{log}.files").count() < files + 8
+    assert len(appending.result()) == 8
+    assert spark.table(log).count() == count + 8
+    assert verify_audit_log(spark, settings).findings == ()
+
+
+# From here on the log has been tampered with.
 def test_snapshots_of_a_log_that_was_tampered_with_are_evidence_and_stay(place, a_year_later):
     log = f"{place.settings.lakehouse.catalog}.governance.audit_log"
     (head,) = place.spark.table(f"{log}.refs").collect()
@@ -216,26 +240,3 @@ def test_keys_near_their_limit_are_named(place, tmp_path):
     assert now == {"a.t": "in use", "a.u": "nearly used up", "a.v": "used up"}
     later = {each.state for each in key_uses.fn("default", now=at + timedelta(days=40))}
     assert later == {"period over", "used up"}
-
-
-def test_ledgers_are_joined_while_runs_append(place, a_year_later):
-    settings, spark = place.settings, place.spark
-    log = f"{settings.lakehouse.catalog}.governance.audit_log"
-    entry = AuditEntry(action=AuditAction.GRANT, subject="t", actor="ada", reason="test")
-    for _ in range(6):
-        record_audit(spark, settings, [entry], at=datetime.now(UTC))
-    count, files = spark.table(log).count(), spark.table(f"{log}.files").count()
-
-    with ThreadPoolExecutor(1) as worker:
-        appending = worker.submit(
-            lambda: [record_audit(spark, settings, [entry], at=datetime.now(UTC)) for _ in range(8)]
-        )
-        done = maintain_ledgers.fn("default", now=LATER, dry_run=False)
-
-    assert [each for each in done if each.error is not None] == []
-    (of_log,) = (each for each in done if each.ledger == "audit_log")
-    assert of_log.files_rewritten >= 5
-    assert spark.table(f"{log}.files").count() < files + 8
-    assert len(appending.result()) == 8
-    assert spark.table(log).count() == count + 8
-    assert verify_audit_log(spark, settings).findings == ()

@@ -60,6 +60,16 @@ def test_two_processes_that_append_at_once_make_one_chain(make_log, tmp_path):
     }
 
 
+def test_a_log_that_was_dropped_is_created_again_by_the_process_that_knew_it(make_log):
+    log = make_log()
+    log.append(entry(1))
+    log.spark.sql(f"DROP TABLE {log.table} PURGE")
+
+    log.append(entry(2))
+
+    assert is_one_chain(log, 1)
+
+
 def test_two_sessions_of_one_process_make_one_chain(make_log):
     log = make_log()
     threads = [
