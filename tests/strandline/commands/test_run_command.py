@@ -75,7 +75,8 @@ def test_a_run_tells_its_steps_meanwhile_and_its_counts_at_the_end(
     second = capsys.readouterr()
 
     steps = [line.split()[1] for line in first.err.splitlines() if "existing_table_1" in line]
-    assert steps == list(STEPS)
+    # A step that takes long, as on a busy machine, is told again.
+    assert [*dict.fromkeys(steps)] == list(STEPS)
     assert "run_lake.target_schema.existing_table_1  published" in first.out
     assert f"{AIRPORTS:,}" in first.out
     assert "next: strandline history existing_table_1 BUSINESS_KEY" in first.out
