@@ -194,10 +194,13 @@ def prefect_server() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A running PostgreSQL with no data in it."""
-    from blocks.embedded_postgres import EmbeddedPostgres
+    from blocks.embedded_postgres import EmbeddedPostgres, postgres_process
 
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
-    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        # The catalogs of all modules' sessions keep theirs open until the tests end.
+        patch.setitem(postgres_process._SETTINGS, "max_connections", "400")
+        server.start()
     yield server
     server.stop()
 

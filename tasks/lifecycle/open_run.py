@@ -220,9 +220,10 @@ def _of_green(run: Run, contract: Contract, target: str) -> Run:
 
 
 def _prepare(run: Run, contract: Contract) -> None:
+    # First, since it opens the catalog one load at a time: a new one makes its tables then.
+    ensure_namespaces_and_ledgers(run.spark, run.settings, contract.namespace)
     if not run.stands_for:
         refuse_replaced_contract(run.spark, run.target, contract.version)
-    ensure_namespaces_and_ledgers(run.spark, run.settings, contract.namespace)
     clear_leftovers(run)
     record_unrecorded(run)
     note_leftovers(run)

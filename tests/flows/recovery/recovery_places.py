@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 from psycopg.sql import SQL, Identifier
-from py4j.protocol import Py4JError
 
 from blocks.backup_target import BackupTarget
 from blocks.lookup import block_lookup
@@ -55,19 +54,8 @@ def loaded_twice(place):
 
 def new_process(place):
     """Spark's sessions as a new process would have them: no catalog is open yet."""
-    name = place.settings.lakehouse.catalog
-    for key, session in [*create_session._shared.items()]:
-        if any(setting == f"spark.sql.catalog.{name}" for setting, _ in key[1]):
-            del create_session._shared[key]
-            close_catalog(session, name)
+    create_session._shared.clear()
     return place.settings.spark.session(place.settings.lakehouse)
-
-
-def close_catalog(session, name: str) -> None:
-    """End its connections, of which the tests' server has few; its database may be gone."""
-    with suppress(Py4JError):
-        manager = session._jsparkSession.sessionState().catalogManager()
-        manager.catalog(name).icebergCatalog().close()
 
 
 def rows_of(spark, table: str) -> list[str]:
