@@ -178,13 +178,14 @@ def write_changes(
     with unpersisting():
         survey = survey_batch(spark, batch, validated, schema, state, present_keys)
         batch, accepted = survey.batch, survey.accepted
-        if can_be_written_unheld(survey.events, state, settings, accepted=accepted):
+        unheld = can_be_written_unheld(survey.events, state, settings, accepted=accepted)
+        if unheld:
             first = write_first_load(
                 spark, batch, survey.events, survey.stored, state, accepted=accepted
             )
             if first is not None:
                 return _finish_first_load(spark, survey, first, state)
-        plan = plan_batch(survey, state)
+        plan = plan_batch(survey, state, crowded=unheld)
         report = load_report(plan, state)
         # Before publishing: once published, a batch is only replayed and quarantines nothing.
         quarantine_refused(spark, plan, report.refused)

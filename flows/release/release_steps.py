@@ -7,8 +7,8 @@ date first wherever a step depends on it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from contracts.errors import NotFoundError, SettingsError
 from flows.release.load_green import bring_up_to_date
@@ -101,10 +101,8 @@ def validate_published_release(contract: str, settings: str) -> Validation:
         return validate_release(place)
 
 
-@contextmanager
-def _place(contract: str, settings: str) -> Iterator[ReleasePlace]:
-    with release_place(contract, settings, run_id=f"release-{uuid.uuid4()}") as place:
-        yield place
+def _place(contract: str, settings: str) -> AbstractContextManager[ReleasePlace]:
+    return release_place(contract, settings, run_id=f"release-{uuid.uuid4()}")
 
 
 def _up_to_date(contract: str, settings: str) -> Release:

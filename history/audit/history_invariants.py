@@ -57,10 +57,10 @@ def audit_branch(spark: SparkSession, batch: Batch, evidence: AuditEvidence) -> 
     versions = appended
     if planned.counts["untouched"]:
         versions = appended.unionByName(_unchanged_versions(planned, planned.settings))
-    few = planned.audited <= _FEW
-    if evidence.one_version_a_key and can_be_compared(planned, versions.schema):
+    single = evidence.one_version_a_key and can_be_compared(planned, versions.schema)
+    few = planned.audited <= _FEW and not single
+    if single:
         broken |= broken_rules_of_single_versions(versions, planned)
-        few = False
     else:
         counts = broken_rules(
             versions,

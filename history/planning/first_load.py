@@ -66,7 +66,12 @@ def events_as_planned(events: DataFrame, settings: HistorySettings) -> DataFrame
 
 
 def plan_first_load(
-    events: DataFrame, stored: StoredVersions, settings: HistorySettings, *, accepted: int
+    events: DataFrame,
+    stored: StoredVersions,
+    settings: HistorySettings,
+    *,
+    accepted: int,
+    crowded: bool = False,
 ) -> tuple[EventTimeline, Checkpoint, bool]:
     """Plan a first load.
 
@@ -75,19 +80,21 @@ def plan_first_load(
         stored: The empty table's versions.
         settings: How the table is kept.
         accepted: How many events there are.
+        crowded: Some of them share an instant, as is known.
 
     Returns:
         The timeline, the plan, and whether each of the plan's partitions has a range of the keys.
     """
     columns = _columns(events)
     marked = mark_unique_instants(_laid_out(events, stored, settings, accepted), settings)
-    timeline = EventTimeline(marked, crowded=False, all_decided=True)
-    plan = planned_timeline(timeline, settings, columns)
-    if plan.counts["events"] != accepted:
-        unpersist(plan.rows)
-        timeline = checkpoint_timeline(marked)
+    if not crowded:
+        timeline = EventTimeline(marked, crowded=False, all_decided=True)
         plan = planned_timeline(timeline, settings, columns)
-    return timeline, plan, accepted > MANY
+        if plan.counts["events"] == accepted:
+            return timeline, plan, accepted > MANY
+        unpersist(plan.rows)
+    timeline = checkpoint_timeline(marked)
+    return timeline, planned_timeline(timeline, settings, columns), accepted > MANY
 
 
 def _columns(events: DataFrame) -> tuple[str, ...]:

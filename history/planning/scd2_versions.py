@@ -21,6 +21,7 @@ NEW, KEPT, MAIN = 0, 1, 2
 """`__origin` of a row: of this batch, a kept event, a version of the table."""
 
 ALONE = "__unique_instant"
+REPEATS_INSTANT = "__repeats_instant"
 
 _PLAN_COLUMNS = (
     "__op",
@@ -34,7 +35,6 @@ _PLAN_COLUMNS = (
     "__refused",
     "__current_values",
     "__unchanged",
-    "__repeats_instant",
 )
 
 
@@ -199,7 +199,9 @@ def plan_versions(
         instants: The events that count, one for each instant (`winning_candidates`).
         settings: How the table is kept.
         columns: The event columns.
-        all_decided: No instant is contested, so that a key has one timeline.
+        all_decided: No instant is contested, so that a key has one timeline. Then
+            `__repeats_instant` is among the columns: the row before has the same instant, so
+            the rows are none of `winning_candidates`.
 
     Returns:
         Of `winning_candidates` the event columns, `__op`, `__version`, `__arrives_late` and the
@@ -207,7 +209,6 @@ def plan_versions(
         `__effective_from` (since when the event's change holds; of one that changes nothing, its
         sequence), `__boundary` (it opens or ends a version), `__deletes_nothing` (a delete without
         an open version), `__current_values` (the type-1 values the version shows), `__unchanged`,
-        `__repeats_instant` (so does the row before it, which is none of `winning_candidates`)
         and the actions: `__version_action` on the history table ('add', 'update', 'remove',
         'replace') and `__kept_event_action` on the kept events ('add', 'remove', 'replace'), null
         for nothing.
@@ -217,6 +218,7 @@ def plan_versions(
     # All along one order: each further one would sort all rows again.
     decided = () if all_decided else ("__is_decided",)
     timeline = per(*settings.key, *decided).orderBy(sequence)
+    repeats_instant = F.lag(sequence).over(timeline).eqNullSafe(sequence)
     upsert = F.col("__op") == UPSERT
     tracked = settings.plain(settings.compared(columns))
     plan = (
@@ -226,7 +228,7 @@ def plan_versions(
             {
                 "__previous_operation": F.lag("__op").over(timeline),
                 "__was": F.lag("__tracked").over(timeline),
-                "__repeats_instant": F.lag(sequence).over(timeline).eqNullSafe(sequence),
+                **({REPEATS_INSTANT: repeats_instant} if all_decided else {}),
             }
         )
     )
@@ -279,6 +281,7 @@ def plan_versions(
     return plan.select(
         *[named(name) for name in (*columns, *settings.interval)],
         *[F.col(name) for name in _PLAN_COLUMNS],
+        *([F.col(REPEATS_INSTANT)] if all_decided else []),
         _version_action(settings, columns).alias("__version_action"),
         _kept_event_action(settings, columns, schema).alias("__kept_event_action"),
     )

@@ -123,12 +123,17 @@ def survey_batch(
     return Survey(batch, checked, events, columns, stored, key_range)
 
 
-def plan_batch(survey: Survey, state: CurrentState) -> BatchPlan:
-    """Plan a batch against the published state; the plan's rows are held."""
+def plan_batch(survey: Survey, state: CurrentState, *, crowded: bool = False) -> BatchPlan:
+    """Plan a batch against the published state; the plan's rows are held.
+
+    `crowded`: events of a first load share an instant, as writing it unheld has shown.
+    """
     batch, stored, columns = survey.batch, survey.stored, survey.columns
     settings, accepted = batch.settings, survey.accepted
     if state.is_empty:
-        planned = plan_first_load(survey.events, stored, settings, accepted=accepted)
+        planned = plan_first_load(
+            survey.events, stored, settings, accepted=accepted, crowded=crowded
+        )
         timeline, plan, by_range = planned
     else:
         timeline = event_timeline(

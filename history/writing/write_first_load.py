@@ -22,6 +22,7 @@ from history.model.history_settings import HistorySettings
 from history.planning import first_load
 from history.planning.key_range_pruning import KeyRange
 from history.planning.merge_plan import MergePlan, plan_counts
+from history.planning.scd2_versions import REPEATS_INSTANT
 from history.planning.versions_of_batch_keys import StoredVersions
 from history.spark.checkpoint import checkpoint, observe
 from history.spark.column_quoting_and_comparison import count_of, named
@@ -93,7 +94,7 @@ def write_first_load(
     plan = first_load.one_step_plan(events, stored, settings, accepted=accepted)
     opens = F.col("__version_action") == "add"
     extra = {
-        "shared": count_of(F.col("__repeats_instant")),
+        "shared": count_of(F.col(REPEATS_INSTANT)),
         "open": count_of(opens & named(settings.is_current)),
     }
     all_counts = plan_counts(settings)

@@ -35,6 +35,7 @@ from tasks.transforms.subject_digests import SUBJECT_DIGEST, names_literal
 LEGAL_HOLDS = "legal_holds"
 
 _SHOWN_HOLDS = 5
+_HELD = "__held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,42 @@ def with_held(
     held = holds.select(F.col(STORED_DIGEST).alias(flag)).distinct()
     joined = digested.join(F.broadcast(held), F.col(STORED_DIGEST) == F.col(flag), "left")
     return joined.withColumn(flag, F.col(flag).isNotNull()).drop(STORED_DIGEST)
+
+
+def refuse_held_rows(
+    spark: SparkSession,
+    settings: RunSettings,
+    contract: Contract,
+    leaving: DataFrame,
+    *,
+    expected: str,
+    found: str,
+) -> None:
+    """Refuse a change by which rows about a person under hold leave the history.
+
+    Args:
+        spark: A session with the lakehouse's catalog.
+        settings: Where the ledger and the key ring are.
+        contract: The contract of the table.
+        leaving: The rows that would leave, in stored form.
+        expected: What is required, as the error says it.
+        found: What the counted rows are, after their number.
+
+    Raises:
+        LegalHoldError: One of them is about such a person.
+        KeyUnavailableError: As of `with_held`.
+    """
+    if not contract.subject_columns:
+        return
+    count = with_held(spark, settings, contract, leaving, _HELD).where(F.col(_HELD)).count()
+    if count:
+        raise LegalHoldError(
+            where=f"{settings.lakehouse.catalog}.{contract.target}",
+            expected=expected,
+            found=f"{count} {found}",
+            next_step="Nothing was changed. Release the hold when its matter has ended: "
+            f"strandline hold list {contract.name}",
+        )
 
 
 def place_hold(

@@ -9,10 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pyspark.sql import functions as F
-
-from contracts.errors import LegalHoldError, SettingsError
-from contracts.model import Contract
+from contracts.errors import SettingsError
 from history import Batch
 from history.iceberg.current_snapshot import CurrentState, current_state, state_of_snapshot
 from history.iceberg.tag_properties import keep_tags
@@ -36,7 +33,7 @@ from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.compiler.security_tags import security_tags
 from tasks.compiler.source_kind_in_history_table import with_recorded_source_kind
 from tasks.create_views import secure_views
-from tasks.erasure.legal_holds import with_held
+from tasks.erasure.legal_holds import refuse_held_rows
 from tasks.lifecycle.open_run import run_of_batch
 from tasks.observability.audit_log import AuditAction
 from tasks.observability.audit_log.audit_of_tables import batch_properties, record_published
@@ -48,8 +45,6 @@ from tasks.release.release_contract import contract_of_release
 from tasks.release.release_place import Decided, ReleasePlace
 from tasks.release.shift_readers import plain_views, refuse_unready
 from tasks.run.run_context import ledger_table
-
-_HELD = "__held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,9 +249,6 @@ def _batches_since(place: ReleasePlace, state: CurrentState, release: Release) -
 
 def _refuse_held_leaving(place: ReleasePlace, release: Release) -> None:
     """Refuse a promotion by which a version about a person under legal hold leaves."""
-    contract: Contract = place.contract
-    if not contract.subject_columns:
-        return
     settings = place.history
     at = [*settings.key, settings.sequence]
     blue, green = place.spark.table(place.table), place.spark.table(release.green)
@@ -264,16 +256,14 @@ def _refuse_held_leaving(place: ReleasePlace, release: Release) -> None:
         leaving = blue
     else:
         leaving = blue.join(green.select(*map(named, at)), at, "left_anti")
-    held = with_held(place.spark, place.settings, contract, leaving, _HELD)
-    count = held.where(F.col(_HELD)).count()
-    if count:
-        raise LegalHoldError(
-            where=place.table,
-            expected="a release by which no version about a person under legal hold leaves",
-            found=f"{count} such versions that green does not have",
-            next_step="Nothing was changed. Release the hold when its matter has ended: "
-            f"strandline hold list {contract.name}",
-        )
+    refuse_held_rows(
+        place.spark,
+        place.settings,
+        place.contract,
+        leaving,
+        expected="a release by which no version about a person under legal hold leaves",
+        found="such versions that green does not have",
+    )
 
 
 def _drop_wider_views(place: ReleasePlace, release: Release) -> None:

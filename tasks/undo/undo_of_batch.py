@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from blocks.run_settings import RunSettings
-from contracts.errors import LegalHoldError, SettingsError
+from contracts.errors import SettingsError
 from contracts.model import Contract
 from history import Batch
 from history.iceberg import branches
@@ -31,7 +30,7 @@ from history.restatement.undo_batch import (
 )
 from history.write_audit_publish import audit_changes
 from tasks.compiler.contract_to_history_settings import history_settings
-from tasks.erasure.legal_holds import with_held
+from tasks.erasure.legal_holds import refuse_held_rows
 from tasks.lifecycle.open_run import run_of_batch
 from tasks.observability.audit_log import current_actor
 from tasks.observability.audit_log.audit_of_tables import batch_properties, record_published
@@ -44,8 +43,6 @@ from tasks.run.run_context import Run, ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.undo.refused_rows_of_batch import RefusedRows, refused_rows_of, settle_undone
 from tasks.undo.watermark_before_batch import WatermarkAfter, watermark_after
-
-_HELD = "__held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +134,14 @@ def drafted(
                 batch_column=_batch_column(contract),
                 displaced=not _keys_made_since(contract, settings, after.published_before),
             )
-            _refuse_held(spark, contract, settings, batch, result.leaving)
+            refuse_held_rows(
+                spark,
+                settings,
+                contract,
+                result.leaving,
+                expected="a batch without a row about a person under legal hold",
+                found="rows about such persons",
+            )
             audit_changes(spark, batch, result.written)
             refused = refused_rows_of(run, undone, keep=keep_watermark)
         high_water = 0 if state is None else state.high_water
@@ -210,23 +214,3 @@ def _keys_made_since(contract: Contract, settings: RunSettings, moment: datetime
         return False
     made = (each.made_at for each in settings.key_ring.status())
     return any(at is not None and at > moment for at in made)
-
-
-def _refuse_held(
-    spark: SparkSession,
-    contract: Contract,
-    settings: RunSettings,
-    batch: Batch,
-    leaving: DataFrame,
-) -> None:
-    if not contract.subject_columns:
-        return
-    held = with_held(spark, settings, contract, leaving, _HELD).where(F.col(_HELD)).count()
-    if held:
-        raise LegalHoldError(
-            where=batch.table,
-            expected="a batch without a row about a person under legal hold",
-            found=f"{held} rows about such persons",
-            next_step="Nothing was changed. Release the hold when its matter has ended: "
-            f"strandline hold list {contract.name}",
-        )

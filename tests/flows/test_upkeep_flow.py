@@ -15,7 +15,8 @@ from flows.load_table import load_table
 from flows.upkeep import UpkeepFailedError, upkeep
 from strandline.command_line import main
 from tasks.lifecycle.table_lock import table_lock
-from tests.flows.readings import AFTER_BOTH, FIRST, SECOND, TABLE, versions
+from tests.flows.loaded_readings import loaded_twice
+from tests.flows.readings import AFTER_BOTH, versions
 
 LATER = datetime.now(UTC) + timedelta(days=365)
 
@@ -24,15 +25,6 @@ class _Later(datetime):
     @classmethod
     def now(cls, tz=None):
         return LATER.astimezone(tz)
-
-
-def loaded_twice(place):
-    place.execute(TABLE)
-    place.update(*FIRST)
-    load_table("readings")
-    place.update(*SECOND)
-    load_table("readings")
-    return place
 
 
 @pytest.fixture

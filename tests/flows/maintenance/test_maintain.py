@@ -24,11 +24,11 @@ from tasks.maintenance.key_use import key_uses
 from tasks.maintenance.maintain_ledgers import maintain_ledgers
 from tasks.observability.audit_log import AuditAction, AuditEntry, record_audit
 from tasks.observability.ledger_tables import append_row, ensure_ledger
+from tests.flows.loaded_readings import loaded_twice
 from tests.flows.readings import AFTER_BOTH, versions
 from tests.flows.recovery.recovery_places import (
     FOURTH,
     THIRD,
-    loaded_twice,
     opened_by_another_load,
     with_settings,
 )

@@ -15,7 +15,6 @@ from blocks.lookup import block_lookup
 from blocks.run_settings import RunSettings
 from blocks.spark import create_session
 from flows.load_table import load_table
-from tests.flows.readings import FIRST, SECOND, TABLE
 
 RPO, RTO = 3600.0, 4 * 3600.0
 THIRD = (6, "South", "Di Webb", "60.00", "IN", "2024-01-04 10:00", None)
@@ -42,14 +41,6 @@ def with_backups(place, **fields: int) -> RunSettings:
     """The workplace, its settings with a backup target in its own folder."""
     target = BackupTarget(location=str(place.root / "backups"), **fields)
     return with_settings(place, backups=target)
-
-
-def loaded_twice(place):
-    place.execute(TABLE)
-    place.update(*FIRST)
-    load_table("readings")
-    place.update(*SECOND)
-    load_table("readings")
 
 
 def new_process(place):

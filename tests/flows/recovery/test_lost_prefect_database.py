@@ -14,8 +14,9 @@ from prefect.states import Scheduled
 from deployments.local_stack import prefect_api_health
 from deployments.local_stack.prefect_api_health import as_client
 from tests.deployments.stacks import Stack, eventually
+from tests.flows.loaded_readings import loaded_twice
 from tests.flows.readings import AFTER_BOTH, versions
-from tests.flows.recovery.recovery_places import FOURTH, THIRD, loaded_twice, with_backups
+from tests.flows.recovery.recovery_places import FOURTH, THIRD, with_backups
 
 ROOT = Path(__file__).parents[3]
 PROJECT = {

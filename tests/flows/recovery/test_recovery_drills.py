@@ -27,12 +27,12 @@ from strandline.command_line import main
 from tasks.recovery.backup_store import BackupStore
 from tasks.recovery.make_backup import backup_target, make_backup
 from tasks.recovery.newest_backup import newest_backup
+from tests.flows.loaded_readings import loaded_twice
 from tests.flows.readings import AFTER_BOTH, versions
 from tests.flows.recovery.recovery_places import (
     FOURTH,
     THIRD,
     drop_catalog_database,
-    loaded_twice,
     new_process,
     opened_by_another_load,
     pointer,
