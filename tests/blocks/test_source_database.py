@@ -41,15 +41,15 @@ ALTER ROLE "canary-reader" SET statement_timeout TO '20s';
 ALTER ROLE "canary-reader" SET lock_timeout TO '1s';
 ALTER ROLE "canary-reader" SET idle_in_transaction_session_timeout TO '700ms';
 ALTER ROLE "canary-reader" SET transaction_timeout TO '800ms';
-ALTER ROLE "canary-reader" IN DATABASE shop SET standard_conforming_strings TO off;
+ALTER ROLE "canary-reader" IN DATABASE bank SET standard_conforming_strings TO off;
 """
 
 
 @pytest.fixture(scope="module")
 def reader(any_postgres) -> SourceDatabase:
     """A database with two tables, as somebody sees it who may read one of them."""
-    any_postgres.create_database("shop")
-    with psycopg.connect(any_postgres.dsn_of("shop").get_secret_value(), autocommit=True) as admin:
+    any_postgres.create_database("bank")
+    with psycopg.connect(any_postgres.dsn_of("bank").get_secret_value(), autocommit=True) as admin:
         if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [READER]).fetchone():
             statement = "CREATE ROLE {} LOGIN PASSWORD {}"
             admin.execute(
@@ -61,7 +61,7 @@ def reader(any_postgres) -> SourceDatabase:
     return SourceDatabase(
         host=any_postgres.host,
         port=any_postgres.port,
-        database="shop",
+        database="bank",
         user=READER,
         password=SecretStr(PASSWORD),
         connect_timeout_seconds=3,
@@ -74,7 +74,7 @@ def owner(any_postgres, reader) -> SourceDatabase:
     return SourceDatabase(
         host=any_postgres.host,
         port=any_postgres.port,
-        database="shop",
+        database="bank",
         user=any_postgres.user,
         password=any_postgres.password,
     )
@@ -155,11 +155,11 @@ def test_a_refusal_has_to_be_repaired(reader, fields, found):
 
 def test_no_permission_to_connect_is_a_refusal(reader, any_postgres):
     with psycopg.connect(any_postgres.dsn.get_secret_value(), autocommit=True) as admin:
-        admin.execute("REVOKE CONNECT ON DATABASE shop FROM PUBLIC")
+        admin.execute("REVOKE CONNECT ON DATABASE bank FROM PUBLIC")
         try:
             error = error_of(reader.check)
         finally:
-            admin.execute("GRANT CONNECT ON DATABASE shop TO PUBLIC")
+            admin.execute("GRANT CONNECT ON DATABASE bank TO PUBLIC")
 
     assert isinstance(error, SourceAccessError)
     assert "permission" in error.found
@@ -298,7 +298,7 @@ def test_a_session_leaves_nothing_in_the_connection_that_a_pooler_gives_to_other
     with psycopg.connect(
         host=reader.host,
         port=reader.port,
-        dbname="shop",
+        dbname="bank",
         user=READER,
         password=PASSWORD,
         autocommit=True,
@@ -311,7 +311,7 @@ def test_a_session_leaves_nothing_in_the_connection_that_a_pooler_gives_to_other
 
 
 def test_names_are_the_catalogs_own(owner, any_postgres):
-    with psycopg.connect(any_postgres.dsn_of("shop").get_secret_value(), autocommit=True) as admin:
+    with psycopg.connect(any_postgres.dsn_of("bank").get_secret_value(), autocommit=True) as admin:
         admin.execute(
             "CREATE SCHEMA IF NOT EXISTS odd; CREATE OR REPLACE FUNCTION odd.upper(text)"
             " RETURNS text LANGUAGE sql AS $$ SELECT 'another' $$"
@@ -325,7 +325,7 @@ def test_a_read_that_fails_ends_the_sessions_that_joined_it_and_no_other(reader)
         session = psycopg.connect(
             host=reader.host,
             port=reader.port,
-            dbname="shop",
+            dbname="bank",
             user=READER,
             password=PASSWORD,
             application_name=name,

@@ -12,6 +12,7 @@ from contracts.errors import AuditError
 from history import write_audit_publish
 from history.model import recorded_source_reads
 from history.planning import event_timeline, valid_from
+from history.writing import plan_batch
 from tests.history.test_mutants import Mutant, break_rule
 from tests.night import AT_NIGHT
 from tests.source_model.examples import BETWEEN, MOMENTS, Asked, Lot, Plan, Step, drawn, lots
@@ -87,8 +88,8 @@ BROKEN = (
     Broken(
         Mutant(
             "absence in a full read closes",
-            write_audit_publish,
-            "return batch, validated.unionByName(deletes(F.array()))",
+            plan_batch,
+            "return batch, validated.unionByName(deletes)",
             "return batch, validated",
             by_day=True,
         )
@@ -96,7 +97,7 @@ BROKEN = (
     Broken(
         Mutant(
             "absence in a read of some rows says nothing",
-            write_audit_publish,
+            plan_batch,
             "if read is None or not read.full or state.is_empty:",
             "if read is None or state.is_empty:",
         )
@@ -112,7 +113,7 @@ BROKEN = (
     Broken(
         Mutant(
             "of a read that comes late, the keys of its time are absent",
-            write_audit_publish,
+            plan_batch,
             "is_late = state.has_read_after(read)",
             "is_late = False",
         ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,14 +83,11 @@ def _rows(problems: list[StrandlineError]) -> Iterator[Row]:
         return
     yield Row("project", str(folder), origin, "where relative paths begin")
     for name, known in SETTINGS.items():
-        try:
+        with _noting(problems):
             found = block_file() if name == "blocks" else find_setting(name)
-        except StrandlineError as error:
-            if str(error) not in map(str, problems):
-                problems.append(error)
-            continue
-        yield Row(name, found.value or NOTHING, found.origin, known.about)
-    yield _server(folder)
+            yield Row(name, found.value or NOTHING, found.origin, known.about)
+    with _noting(problems):
+        yield _server()
     yield Row(
         "user's file",
         str(user_file()),
@@ -98,7 +96,17 @@ def _rows(problems: list[StrandlineError]) -> Iterator[Row]:
     )
 
 
-def _server(folder: Path) -> Row:
+@contextmanager
+def _noting(problems: list[StrandlineError]) -> Iterator[None]:
+    """Add an error to the problems, once, and go on; each setting may find the same wrong file."""
+    try:
+        yield
+    except StrandlineError as error:
+        if str(error) not in map(str, problems):
+            problems.append(error)
+
+
+def _server() -> Row:
     from prefect.settings import PREFECT_API_URL
 
     url, name = PREFECT_API_URL.value(), PREFECT_API_URL.name
@@ -109,7 +117,6 @@ def _server(folder: Path) -> Row:
     from blocks.lookup import block_lookup
 
     used = "its blocks are used" if block_lookup.on_server() else f"not its blocks: {PROJECT_FILE}"
-    del folder
     return Row("prefect server", _without_login(url), f"{origin}; {used}", about)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from strandline.command_line import main
 
@@ -82,10 +83,12 @@ def test_the_settings_say_which_run_settings_a_command_takes(project, capsys):
     assert "run-settings other" in capsys.readouterr().err
 
 
-def test_a_file_that_is_wrong_is_told_beside_what_is_known(project, capsys):
+@pytest.mark.parametrize("server", ["", "http://127.0.0.1:9/api"], ids=["no server", "a server"])
+def test_a_file_that_is_wrong_is_told_beside_what_is_known(project, capsys, server):
     (project / "strandline.yaml").write_text("bloks: x")
 
-    assert main(["config"]) == 78
+    with temporary_settings({PREFECT_API_URL: server or None}):
+        assert main(["config"]) == 78
 
     told = capsys.readouterr().out
     assert "unknown: bloks" in told
