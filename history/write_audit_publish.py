@@ -28,6 +28,7 @@ from history.iceberg.current_snapshot import (
     remember_unchanged_read,
 )
 from history.iceberg.history_table import check_format, ensure_table
+from history.iceberg.java_table import schema_of_table
 from history.iceberg.table_metadata import table_metadata
 from history.model.change_batch import Batch
 from history.model.history_settings import HistorySettings
@@ -242,7 +243,7 @@ def publish_changes(spark: SparkSession, batch: Batch, written: WriteResult) -> 
 
 def _refuse_new_columns(spark: SparkSession, batch: Batch, planned: MergePlan) -> None:
     """Refuse to publish if another writer has added columns since the batch was planned."""
-    columns = spark.table(batch.table).columns
+    columns = schema_of_table(spark, batch.table).fieldNames()
     settings = planned.settings
     if not {*columns} - {*planned.columns, *planned.extra, *settings.filled}:
         return

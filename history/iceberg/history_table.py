@@ -14,9 +14,11 @@ from pyspark.sql import types as T
 
 from contracts.errors import SchemaDriftError, SettingsError
 from history.iceberg.current_snapshot import CurrentState, current_snapshot, current_state
+from history.iceberg.java_table import refreshed_table, schema_of_table
 from history.iceberg.partition_spec import partition_term
 from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import quoted
+from history.spark.session_kind import over_connect
 
 _PROPERTIES = {
     "format-version": "3",
@@ -37,6 +39,8 @@ def kept_events(table: str) -> str:
 
 def exists(spark: SparkSession, table: str) -> bool:
     """Whether the catalog has the table."""
+    if not over_connect(spark) and refreshed_table(spark, table) is not None:
+        return True
     try:
         return bool(spark.catalog.tableExists(table))
     except AnalysisException:
@@ -75,7 +79,7 @@ def ensure_table(
     if state is None:
         _sort(spark, table, settings)
         # A branch needs a snapshot to start from, and two first loads need one to conflict on.
-        spark.createDataFrame([], spark.table(table).schema).writeTo(table).append()
+        spark.createDataFrame([], schema_of_table(spark, table)).writeTo(table).append()
         state = current_state(spark, table)
     if state is None:
         raise SchemaDriftError(

@@ -8,7 +8,6 @@ Iceberg, "Table Spec", "Table Metadata Fields" and "Snapshots".
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from history.iceberg.java_table import java_table, json_of_metadata
+from history.iceberg.java_table import metadata_document
 
 __all__ = ["Ref", "Snapshot", "TableMetadata", "current_and_properties", "table_metadata"]
 
@@ -67,10 +66,8 @@ def table_metadata(spark: SparkSession, table: str) -> TableMetadata:
     Raises:
         AnalysisException: There is no such table.
     """
-    loaded = java_table(spark, table)
-    if loaded is None:
-        return _from_metadata_tables(spark, table)
-    return _from_json(json.loads(json_of_metadata(spark, loaded)))
+    document = metadata_document(spark, table)
+    return _from_metadata_tables(spark, table) if document is None else _from_json(document)
 
 
 def current_and_properties(spark: SparkSession, table: str) -> tuple[int | None, dict[str, str]]:
@@ -79,10 +76,9 @@ def current_and_properties(spark: SparkSession, table: str) -> tuple[int | None,
     Raises:
         AnalysisException: There is no such table.
     """
-    loaded = java_table(spark, table)
-    if loaded is not None:
-        document = json.loads(json_of_metadata(spark, loaded))
-        return _current(document.get("current-snapshot-id")), document["properties"]
+    document = metadata_document(spark, table)
+    if document is not None:
+        return _current(document.get("current-snapshot-id")), dict(document["properties"])
     properties = {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()}
     text = properties.get("current-snapshot-id", "none")
     return None if text == "none" else int(text), properties

@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from contracts.errors import ContractError
 from history.iceberg.history_table import exists
+from history.iceberg.java_table import schema_of_table
 from history.iceberg.table_properties import sql_string
 from history.spark.column_quoting_and_comparison import quoted
 
@@ -87,8 +88,8 @@ def refresh_role_views(
     if found is None:
         return None
     known, others = found
-    schema = spark.table(table).schema
-    types = {field.name: field.dataType.simpleString() for field in schema.fields}
+    schema = schema_of_table(spark, table)
+    types = {field.name: field.dataType.simpleString() for field in schema}
     queries = {role: _query(table, view, types) for role, view in views.items()}
     digests = {role: _digest(query, types) for role, query in queries.items() if query}
     plan = RefreshedViews(
@@ -111,7 +112,7 @@ def refresh_role_views(
 
 def role_query(spark: SparkSession, table: str, view: SecureView) -> str:
     """The query of a role's view as it is made now; empty: the role sees no column."""
-    types = {field.name: field.dataType.simpleString() for field in spark.table(table).schema}
+    types = {field.name: field.dataType.simpleString() for field in schema_of_table(spark, table)}
     return _query(table, view, types)
 
 

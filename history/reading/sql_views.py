@@ -11,6 +11,7 @@ import hashlib
 from pyspark.errors import AnalysisException, UnsupportedOperationException
 from pyspark.sql import SparkSession
 
+from history.iceberg.java_table import schema_of_table
 from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import quoted
 
@@ -41,7 +42,7 @@ def create_views(
         Whether the catalog supports views. If not, nothing was created.
     """
     view = current_view(table)
-    columns = ", ".join(quoted(name) for name in spark.table(table).columns)
+    columns = ", ".join(quoted(name) for name in schema_of_table(spark, table).fieldNames())
     query = query or f"SELECT {columns} FROM {table} WHERE {quoted(settings.is_current)}"  # noqa: S608
     digest = hashlib.sha256(query.encode()).hexdigest()[:16]
     if _query_digest(spark, view) == digest:
@@ -75,7 +76,7 @@ def open_as_of(spark: SparkSession, table: str, settings: HistorySettings) -> st
     Returns:
         The view's name.
     """
-    type_name = spark.table(table).schema[settings.valid_from].dataType.simpleString()
+    type_name = schema_of_table(spark, table)[settings.valid_from].dataType.simpleString()
     start, end = quoted(settings.valid_from), quoted(settings.valid_to)
     view = as_of_view(table)
     spark.sql(f"DECLARE OR REPLACE VARIABLE moment {type_name}")

@@ -22,6 +22,7 @@ from contracts.errors import CommitConflictError
 from history.iceberg import branches, partition_spec, table_properties
 from history.iceberg.current_snapshot import CurrentState
 from history.iceberg.history_table import exists, kept_events
+from history.iceberg.java_table import schema_of_table
 from history.iceberg.read_snapshot import read_in_current_columns
 from history.iceberg.table_properties import EVENTS, STATE, TableProperties, ordering_columns
 from history.model.added_and_dropped_columns import EvolvedColumn
@@ -266,7 +267,7 @@ def record_tracked(
 
 def _table_state(spark: SparkSession, table: str) -> TableState:
     return TableState(
-        spark.table(table).schema, table_properties.strandline_properties(spark, table)
+        schema_of_table(spark, table), table_properties.strandline_properties(spark, table)
     )
 
 

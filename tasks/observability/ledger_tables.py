@@ -14,6 +14,7 @@ from contracts.loader import LEDGERS, load_ledger
 from contracts.model import Ledger
 from contracts.schemas.target_ddl import add_columns, create_ledger
 from history.iceberg.history_table import exists
+from history.iceberg.java_table import schema_of_table
 from history.spark.column_quoting_and_comparison import quoted
 from tasks.run.run_context import ledger_table
 
@@ -56,7 +57,7 @@ def _contract(name: str) -> Ledger:
 
 def _add_missing_columns(spark: SparkSession, ledger: Ledger, table: str) -> None:
     """Add the columns that a ledger has gained since its table was created."""
-    existing = set(spark.table(table).columns)
+    existing = {*schema_of_table(spark, table).fieldNames()}
     missing = [column.name for column in ledger.columns if column.name not in existing]
     if missing:
         spark.sql(add_columns(ledger, missing, table))
@@ -64,14 +65,14 @@ def _add_missing_columns(spark: SparkSession, ledger: Ledger, table: str) -> Non
 
 def append(rows: DataFrame, table: str) -> None:
     """Append rows in the table's own column types."""
-    schema = rows.sparkSession.table(table).schema
+    schema = schema_of_table(rows.sparkSession, table)
     # As text: column by column, these were a tenth of all calls to the JVM in a small load.
     rows.selectExpr(*[_cast(quoted(f.name), f) for f in schema.fields]).writeTo(table).append()
 
 
 def append_row(spark: SparkSession, table: str, values: Mapping[str, object]) -> None:
     """Append one row of plain values; columns without one are null."""
-    fields = spark.table(table).schema.fields
+    fields = schema_of_table(spark, table).fields
     row = spark.sql(
         "SELECT " + ", ".join(_cast(f":{field.name}", field) for field in fields),
         {field.name: values.get(field.name) for field in fields},

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from history.iceberg.java_table import schema_of_table
 from tasks.observability.ledger_tables import append
 from tasks.run.run_context import Run
 from tasks.run.step_results import StagedBatch
@@ -41,7 +42,7 @@ def record_quality(
     Called for each judged batch, also for one that is not published.
     """
     table = run.ledger(QUALITY_FINDINGS)
-    schema = run.spark.table(table).schema
+    schema = schema_of_table(run.spark, table)
     common = {
         "contract": run.name,
         "contract_version": contract_version,

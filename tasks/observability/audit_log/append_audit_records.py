@@ -11,7 +11,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from py4j.protocol import Py4JJavaError
@@ -22,7 +22,10 @@ from pyspark.sql import functions as F
 from blocks.run_settings import RunSettings
 from contracts.errors import CommitConflictError
 from history.iceberg import branches
+from history.iceberg.current_snapshot import current_snapshot
 from history.iceberg.history_table import exists
+from history.iceberg.java_table import schema_of_table
+from history.iceberg.table_metadata import current_and_properties, table_metadata
 from tasks.observability.audit_log.audit_chain import ChainHead, ChainRecord, chained
 from tasks.observability.audit_log.audit_entry import AuditEntry
 from tasks.observability.ledger_tables import ensure_ledger
@@ -80,29 +83,25 @@ def read_head(spark: SparkSession, settings: RunSettings) -> ChainHead:
     table = ledger_table(settings, AUDIT_LOG)
     if not exists(spark, table):
         return ChainHead()
-    return _head(spark, table, _current_snapshot(_known_properties(spark, table)))
+    return _head(spark, table, current_snapshot(spark, table))
 
 
-def _prepared(spark: SparkSession, settings: RunSettings, table: str) -> str | None:
+def _prepared(spark: SparkSession, settings: RunSettings, table: str) -> int | None:
     """The current snapshot of the log, which is created where it is missing.
 
     Statistics of the column `record` are switched off, see `_append`.
     """
-    properties = _properties(spark, table) if table in _CREATED else None
-    if properties is None:
+    known = _snapshot_and_properties(spark, table) if table in _CREATED else None
+    if known is None:
         # Not known here, or dropped meanwhile, as when a lost catalog was replaced.
         _create(spark, settings, table)
         _CREATED.add(table)
-        properties = _known_properties(spark, table)
+        known = current_and_properties(spark, table)
+    snapshot, properties = known
     if properties.get(_NO_STATISTICS) != "none":
         branches.alter(spark, f"ALTER TABLE {table} SET TBLPROPERTIES ('{_NO_STATISTICS}'='none')")
-        properties = _known_properties(spark, table)
-    return _current_snapshot(properties)
-
-
-def _current_snapshot(properties: Mapping[str, str]) -> str | None:
-    snapshot = properties.get("current-snapshot-id", "none")
-    return None if snapshot == "none" else snapshot
+        snapshot = current_snapshot(spark, table)
+    return snapshot
 
 
 def _create(spark: SparkSession, settings: RunSettings, table: str) -> None:
@@ -122,21 +121,19 @@ def _create(spark: SparkSession, settings: RunSettings, table: str) -> None:
             return
 
 
-def _properties(spark: SparkSession, table: str) -> dict[str, str] | None:
-    """The table's properties, read without a job; None: there is no such table."""
+def _snapshot_and_properties(
+    spark: SparkSession, table: str
+) -> tuple[int | None, dict[str, str]] | None:
+    """The current snapshot and the properties, read without a job; None: there is no such table."""
     try:
-        return _known_properties(spark, table)
+        return current_and_properties(spark, table)
     except AnalysisException:
         if exists(spark, table):
             raise
         return None
 
 
-def _known_properties(spark: SparkSession, table: str) -> dict[str, str]:
-    return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()}
-
-
-def _head(spark: SparkSession, table: str, snapshot: str | None) -> ChainHead:
+def _head(spark: SparkSession, table: str, snapshot: int | None) -> ChainHead:
     """The newest record that was ever appended, as the snapshots' summaries tell.
 
     Where somebody else has written the current snapshot, its rows are asked too. What was removed
@@ -144,19 +141,13 @@ def _head(spark: SparkSession, table: str, snapshot: str | None) -> ChainHead:
     """
     if snapshot is None:
         return ChainHead()
-    sequence = F.col("summary")[HEAD_SEQUENCE].try_cast("bigint")
-    newest = (
-        spark.table(f"{table}.snapshots")
-        .select(
-            "snapshot_id", F.col("summary")[HEAD_HASH].alias("hash"), sequence.alias("sequence")
-        )
-        .where(F.col("sequence").isNotNull())
-        .orderBy(F.col("sequence").desc())
-        .limit(1)
-        .collect()
-    )
-    head = ChainHead(newest[0].sequence, newest[0].hash) if newest else ChainHead()
-    if newest and str(newest[0].snapshot_id) == snapshot:
+    told = {
+        each.id: ChainHead(int(each.summary[HEAD_SEQUENCE]), each.summary.get(HEAD_HASH, ""))
+        for each in table_metadata(spark, table).snapshots.values()
+        if each.summary.get(HEAD_SEQUENCE, "").isdecimal()
+    }
+    head = max(told.values(), key=lambda each: each.sequence, default=ChainHead())
+    if told.get(snapshot) == head:
         return head
     (held,) = (
         spark.table(table)
@@ -167,7 +158,7 @@ def _head(spark: SparkSession, table: str, snapshot: str | None) -> ChainHead:
 
 
 def _append(
-    spark: SparkSession, table: str, snapshot: str | None, records: Sequence[ChainRecord]
+    spark: SparkSession, table: str, snapshot: int | None, records: Sequence[ChainRecord]
 ) -> bool:
     """Append records in one commit, if the log is still at the snapshot; returns whether it was.
 
@@ -187,7 +178,7 @@ def _append(
         .option(f"snapshot-property.{_APPEND_ID}", append_id)
     )
     if snapshot is not None:
-        writer = writer.option("validate-from-snapshot-id", snapshot)
+        writer = writer.option("validate-from-snapshot-id", str(snapshot))
     try:
         writer.overwrite((F.col("sequence") >= first) & (F.col("record") == ""))
     except (Py4JJavaError, PySparkException) as error:
@@ -205,15 +196,14 @@ _CONFLICTS = ("Found conflicting files", "CommitFailed", "some, but not all, row
 def _landed(spark: SparkSession, table: str, append_id: str) -> bool:
     """Whether the append is in the log though its answer was lost; False also if unreadable."""
     try:
-        summaries = spark.sql(f"SELECT summary FROM {table}.snapshots")  # noqa: S608
-        found = summaries.where(F.col("summary")[_APPEND_ID] == append_id)
-        return bool(found.limit(1).collect())
+        snapshots = table_metadata(spark, table).snapshots.values()
+        return any(each.summary.get(_APPEND_ID) == append_id for each in snapshots)
     except (Py4JJavaError, PySparkException):
         return False
 
 
 def _frame(spark: SparkSession, table: str, records: Sequence[ChainRecord]) -> DataFrame:
-    schema = spark.table(table).schema
+    schema = schema_of_table(spark, table)
     rows = [_values(each) for each in records]
     columns = schema.fieldNames()
     frame = spark.createDataFrame([tuple(row[name] for name in columns) for row in rows], schema)

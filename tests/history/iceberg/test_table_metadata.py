@@ -25,7 +25,7 @@ def table(spark, lake_namespace):
 
 
 def over_connect(monkeypatch):
-    monkeypatch.setattr(table_metadata, "java_table", lambda *_: None)
+    monkeypatch.setattr(table_metadata, "metadata_document", lambda *_: None)
 
 
 def test_file_and_metadata_tables_say_the_same(spark, table, monkeypatch):
