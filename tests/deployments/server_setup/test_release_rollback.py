@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from pydantic import SecretStr
 
+from blocks.lookup import block_lookup
+from blocks.source_database import SourceDatabase
 from deployments.local_stack import prefect_api_health
 from deployments.server_setup.release_rollback_stage import NAME
 from tests.deployments.stacks import PROJECT, Stack, eventually, project
@@ -43,8 +46,12 @@ def test_a_failed_validation_starts_the_rollback_of_its_own_contract(tmp_path):
     file = project(tmp_path / "project", content)
     (file.parent / "flow.py").write_text(FLOWS)
     stack = Stack(file, tmp_path / "state")
+    blocks = tmp_path / "blocks.yaml"
+    source = SourceDatabase(database="readings", user="reader", password=SecretStr("a word"))
+    block_lookup.save_local(blocks, ("readings", source))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        patch.setenv(block_lookup.VARIABLE, str(blocks))
         patch.setattr(prefect_api_health, "USUAL_PORTS", range(4400, 4500))
         assert stack.type("up") == 0
         try:
