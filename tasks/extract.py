@@ -16,8 +16,8 @@ from blocks.source_dialects.consistent_read import SourceReading
 from contracts.errors import EmptyBatchError
 from contracts.model import Contract
 from contracts.model.source_relation import Relation
-from history.iceberg.current_snapshot import WATERMARK, CurrentState, current_state
-from history.iceberg.history_table import exists
+from history.iceberg.current_snapshot import WATERMARK, CurrentState
+from history.iceberg.history_table import exists, find_state
 from history.iceberg.table_properties import recorded_source_kind
 from history.model.recorded_source_reads import Read, next_read_instant
 from tasks.compiler.compile_contract import CompiledContract, compile_contract
@@ -109,7 +109,7 @@ def _compiled(run: Run, contract: Contract, relation: Relation) -> CompiledContr
 
 
 def _previous(run: Run, reading: SourceReading) -> _Previous:
-    state = current_state(run.spark, run.target) if exists(run.spark, run.target) else None
+    state = find_state(run.spark, run.target)
     if state is None:
         return _Previous(None)
     watermark = _moment(state.properties.get(WATERMARK))

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from contracts.model.reserved_column_names import OPERATION
 from history import Batch, ClosingLimit, write_changes
 from history.iceberg.current_snapshot import WATERMARK, current_state
-from history.iceberg.history_table import exists
+from history.iceberg.history_table import exists, find_state
 from history.model.control_totals import ControlTotals
 from history.spark.column_quoting_and_comparison import named
 from tasks.compiler.compile_contract import CompiledContract
@@ -87,7 +87,7 @@ def _refuse_mismatches(run: Run, contract: CompiledContract, changes: DataFrame)
 
 def advanced(run: Run, staged: StagedBatch) -> StagedBatch:
     """The batch with a watermark that is not before the published one; it never moves back."""
-    state = current_state(run.spark, run.target) if exists(run.spark, run.target) else None
+    state = find_state(run.spark, run.target)
     properties = state.properties if state is not None else {}
     judged_until = json.loads(properties.get(PIPELINE, "{}")).get("judged_until")
     return replace(

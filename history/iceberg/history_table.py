@@ -7,6 +7,9 @@ of it that belongs to it in its snapshot summary, so publishing one publishes bo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -19,6 +22,8 @@ from history.iceberg.partition_spec import partition_term
 from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import quoted
 from history.spark.session_kind import over_connect
+
+_Answer = TypeVar("_Answer")
 
 _PROPERTIES = {
     "format-version": "3",
@@ -47,6 +52,27 @@ def exists(spark: SparkSession, table: str) -> bool:
         return False
 
 
+def find_state(spark: SparkSession, table: str) -> CurrentState | None:
+    """The table's published state; None: there is no such table, or it has no snapshot yet."""
+    return _unless_missing(spark, table, current_state)
+
+
+def find_schema(spark: SparkSession, table: str) -> T.StructType | None:
+    """The table's columns as Spark has them; None: there is no such table."""
+    return _unless_missing(spark, table, schema_of_table)
+
+
+def _unless_missing(
+    spark: SparkSession, table: str, ask: Callable[[SparkSession, str], _Answer]
+) -> _Answer | None:
+    try:
+        return ask(spark, table)
+    except AnalysisException:
+        if exists(spark, table):
+            raise
+        return None
+
+
 def history_schema(events: T.StructType, settings: HistorySettings) -> T.StructType:
     """The versions' schema for events of the given schema."""
     stored = settings.event_columns(events.fieldNames())
@@ -72,11 +98,11 @@ def ensure_table(
     Raises:
         SchemaDriftError: The catalog does not show the snapshot.
     """
-    if not exists(spark, table):
-        schema = history_schema(events, settings)
-        _create(spark.createDataFrame([], schema), table, settings, settings.partitioning)
-    state = current_state(spark, table)
+    state = find_state(spark, table)
     if state is None:
+        if not exists(spark, table):
+            schema = history_schema(events, settings)
+            _create(spark.createDataFrame([], schema), table, settings, settings.partitioning)
         _sort(spark, table, settings)
         # A branch needs a snapshot to start from, and two first loads need one to conflict on.
         spark.createDataFrame([], schema_of_table(spark, table)).writeTo(table).append()

@@ -13,7 +13,7 @@ from blocks.run_settings import RunSettings
 from contracts.loader import LEDGERS, load_ledger
 from contracts.model import Ledger
 from contracts.schemas.target_ddl import add_columns, create_ledger
-from history.iceberg.history_table import exists
+from history.iceberg.history_table import find_schema
 from history.iceberg.java_table import schema_of_table
 from history.spark.column_quoting_and_comparison import quoted
 from tasks.run.run_context import ledger_table
@@ -44,10 +44,11 @@ def _ensure_ledgers(spark: SparkSession, settings: RunSettings) -> None:
 def ensure_ledger(spark: SparkSession, settings: RunSettings, name: str) -> None:
     """Create one ledger, or add the columns that it has gained since it was created."""
     table = ledger_table(settings, name)
-    if exists(spark, table):
-        _add_missing_columns(spark, _contract(name), table)
-    else:
+    schema = find_schema(spark, table)
+    if schema is None:
         spark.sql(create_ledger(_contract(name), table))
+    else:
+        _add_missing_columns(spark, _contract(name), table, {*schema.fieldNames()})
 
 
 @cache
@@ -55,9 +56,10 @@ def _contract(name: str) -> Ledger:
     return load_ledger(LEDGERS / f"{name}.yaml")
 
 
-def _add_missing_columns(spark: SparkSession, ledger: Ledger, table: str) -> None:
+def _add_missing_columns(
+    spark: SparkSession, ledger: Ledger, table: str, existing: set[str]
+) -> None:
     """Add the columns that a ledger has gained since its table was created."""
-    existing = {*schema_of_table(spark, table).fieldNames()}
     missing = [column.name for column in ledger.columns if column.name not in existing]
     if missing:
         spark.sql(add_columns(ledger, missing, table))

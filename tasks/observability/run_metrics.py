@@ -10,8 +10,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import DataError, StrandlineError
-from history.iceberg.current_snapshot import BATCH_ID, WATERMARK, CurrentState, current_state
-from history.iceberg.history_table import exists
+from history.iceberg.current_snapshot import BATCH_ID, WATERMARK, CurrentState
+from history.iceberg.history_table import find_state
 from history.model.load_report import REPORT
 from tasks.observability.audit_log.audit_of_tables import settle_newest
 from tasks.observability.ledger_tables import append_row
@@ -36,7 +36,7 @@ def record_failure(run: Run, error: StrandlineError, watch: UsageWatch) -> None:
 
 def record_unrecorded(run: Run) -> None:
     """Record a run of this table that was stopped between publishing and recording."""
-    state = current_state(run.spark, run.target) if exists(run.spark, run.target) else None
+    state = find_state(run.spark, run.target)
     if state is None:
         return
     unrecorded = is_unrecorded(run.spark, state, run.ledger("run_metrics"))

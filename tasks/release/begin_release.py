@@ -17,8 +17,7 @@ from contracts.errors import NotFoundError, SchemaDriftError, SettingsError
 from contracts.model import Contract
 from contracts.schemas.spark_schemas import event_schema
 from history import HistorySettings
-from history.iceberg.current_snapshot import current_state
-from history.iceberg.history_table import exists, history_schema
+from history.iceberg.history_table import exists, find_state, history_schema
 from history.iceberg.table_properties import TableProperties, strandline_properties
 from history.release.green_table import copy_history, create_green, drop_green
 from history.release.promote_green import refuse_unfit_columns
@@ -60,7 +59,7 @@ def begin(place: ReleasePlace, new: NewRelease) -> Release:
     """
     spark, table, blue = place.spark, place.table, place.contract
     green, text = candidate(new.contract, blue)
-    state = current_state(spark, table) if exists(spark, table) else None
+    state = find_state(spark, table)
     if state is None:
         raise NotFoundError(
             where=table,

@@ -27,8 +27,8 @@ from contracts.errors import ContractError, NotFoundError, StrandlineError
 from contracts.loader import find_contract, load_contracts
 from contracts.model import Contract, RetentionAction, RetentionStart
 from history.iceberg import branches
-from history.iceberg.current_snapshot import CurrentState, current_state
-from history.iceberg.history_table import exists, kept_events
+from history.iceberg.current_snapshot import CurrentState
+from history.iceberg.history_table import find_state, kept_events
 from history.iceberg.read_snapshot import rows_at
 from history.model.history_settings import HistorySettings
 from history.release.release_record import refuse_during_release
@@ -229,7 +229,7 @@ class RetentionRun:
         return _counts(due, done, beside, forgotten), snapshot_id, is_held
 
     def _state(self) -> CurrentState:
-        state = current_state(self.spark, self.target) if exists(self.spark, self.target) else None
+        state = find_state(self.spark, self.target)
         if state is None:
             raise NotFoundError(
                 where=self.target,

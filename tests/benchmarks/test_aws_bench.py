@@ -32,7 +32,7 @@ def of_history(step):
 
 @pytest.fixture
 def measured():
-    """Two rounds of a load with two steps, and of plain statements with four calls."""
+    """Two rounds of a load with two steps, and of plain statements with five calls."""
     load = [
         *of_history("merge"),
         kept("glue", "UpdateTable", "publish", table=HISTORY),
@@ -40,6 +40,7 @@ def measured():
         kept("s3", "PutObject", "publish", key="ring.json", bucket=KEYS),
     ]
     plain = [*of_history("") * 2]
+    plain[:1] = [kept("glue", "UpdateTable", "", table="plain.accounts") for _ in range(2)]
     plain[-1] = kept("s3", "PutObject", "", key="warehouse/plain.db/accounts/x", bucket=BUCKET)
     return Measured({"here": [1.0, 3.0], "there": [4.0, 4.0]}, [load, load], [plain, plain], True)
 
@@ -54,7 +55,7 @@ def test_a_step_has_the_calls_of_catalog_and_files_and_those_of_keys_beside(meas
     )
     publish = rows["publish"]
     assert (publish["catalog"], publish["files"], publish["other"]) == (2, 0, 1)
-    assert (publish["of_history"], publish["writes"]) == (1, 1)
+    assert (publish["of_history"], publish["writes"], publish["commits"]) == (1, 1, 1)
     assert publish["calls"] == {"glue:GetTable": 1, "glue:UpdateTable": 1, "s3:PutObject": 1}
 
 
@@ -62,12 +63,13 @@ def test_the_ratio_compares_the_load_without_its_keys_with_the_plain_statements(
     rows = result_rows(measured, HISTORY)
     ratios = summary(measured, rows)
 
-    assert ratios["calls_ratio"] == 1.0
-    assert ratios["history_calls_ratio"] == 0.75
-    assert ratios["writes_ratio"] == 1.0
+    assert ratios["calls_ratio"] == 0.8
+    assert ratios["calls_per_commit_ratio"] == 1.6
+    assert ratios["history_calls_ratio"] == 0.6
+    assert ratios["writes_ratio"] == 0.33
     assert (ratios["here_s"], ratios["there_s"], ratios["right"]) == (2.0, 4.0, True)
     text = table_text(rows, ratios)
-    assert "1.0 times" in text
+    assert "1.6 times" in text
     assert len(text.splitlines()) == 1 + len(rows) + 2
 
 
@@ -82,4 +84,4 @@ def test_a_run_counts_the_calls_of_each_step(tmp_path):
     steps = {row["step"] for row in document["rows"]}
     assert {"extract", "protect", "merge", "publish", "plain append and MERGE"} <= steps
     assert document["right"]
-    assert document["calls_ratio"] > 0
+    assert 0 < document["calls_per_commit_ratio"] < document["calls_ratio"]
