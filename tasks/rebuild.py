@@ -19,13 +19,19 @@ from history import Batch
 from history.iceberg import branches
 from history.iceberg.current_snapshot import CurrentState, current_state
 from history.release.release_record import refuse_during_release
-from history.restatement.rebuild_from_events import RebuildResult, batch_of, write_rebuild
+from history.restatement.rebuild_from_events import (
+    RebuildResult,
+    batch_of,
+    publish_rebuild,
+    write_rebuild,
+)
 from history.restatement.rebuild_scope import RebuildScope
 from history.write_audit_publish import audit_changes
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.lifecycle.open_run import run_of_batch
 from tasks.observability.audit_log import current_actor
 from tasks.observability.audit_log.audit_of_tables import batch_properties, record_published
+from tasks.observability.open_lineage.tell_runs import TableChange, change_told_as_lineage
 from tasks.observability.run_metrics import is_unrecorded, record_unrecorded
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
@@ -42,19 +48,37 @@ def rebuild_batch(contract: Contract, settings: RunSettings, *, now: datetime) -
     return replace(batch, source=contract.source.relation)
 
 
-def record_rebuild(
-    spark: SparkSession, settings: RunSettings, batch: Batch, snapshot_id: int
-) -> None:
-    """Record a rebuild that was just published in the audit log."""
-    with map_spark_errors(batch.table, "record", publishes=True):
-        record_published(
-            spark,
-            settings,
-            batch.table,
-            snapshot_id,
-            reason="versions computed anew from their events",
-            at=datetime.now(UTC),
-        )
+def publish(
+    spark: SparkSession,
+    contract: Contract,
+    settings: RunSettings,
+    batch: Batch,
+    rebuilt: RebuildResult,
+) -> int | None:
+    """Publish a rebuild, and record it in the audit log.
+
+    Returns:
+        The published snapshot.
+
+    Raises:
+        CommitConflictError: Another writer published first; draft the rebuild anew.
+    """
+    change = TableChange(spark, settings, contract, batch.id, "rebuild", "REBUILD")
+    with (
+        map_spark_errors(contract.name, "rebuild", publishes=True),
+        change_told_as_lineage(change),
+    ):
+        snapshot = publish_rebuild(spark, batch, rebuilt)
+        if snapshot is not None:
+            record_published(
+                spark,
+                settings,
+                batch.table,
+                snapshot,
+                reason="versions computed anew from their events",
+                at=datetime.now(UTC),
+            )
+    return snapshot
 
 
 @contextmanager

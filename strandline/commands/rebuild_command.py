@@ -33,7 +33,7 @@ from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.number_format import many
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.lifecycle.table_lock import table_lock
-from tasks.rebuild import drafted, rebuild_batch, record_rebuild
+from tasks.rebuild import drafted, publish, rebuild_batch
 from tasks.run.spark_error_mapping import map_spark_errors
 
 PUBLISHED, UNCHANGED, DROPPED = "published", "unchanged", "dropped"
@@ -128,10 +128,7 @@ def _attempt(
             screen.answer(None, *page, *_other_changes(report))
         if not request.yes and not agreed(screen, "Publish this?"):
             return RebuildAnswer(contract.name, batch.table, DROPPED, report, result)
-        with map_spark_errors(contract.name, "rebuild", publishes=True):
-            snapshot_id = publish_rebuild(lake.spark, batch, rebuilt)
-        if snapshot_id is not None:
-            record_rebuild(lake.spark, lake.settings, batch, snapshot_id)
+        publish(lake.spark, contract, lake.settings, batch, rebuilt)
         return RebuildAnswer(contract.name, batch.table, PUBLISHED, report, result)
 
 

@@ -54,6 +54,7 @@ from tasks.lifecycle.open_run import contracts_folder
 from tasks.lifecycle.table_lock import table_lock
 from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
 from tasks.observability.audit_log.audit_of_tables import settle_published
+from tasks.observability.open_lineage.tell_runs import TableChange, change_told_as_lineage
 from tasks.run.progress_listeners import announce
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
@@ -250,7 +251,11 @@ class _Erasure:
         if self.request.dry_run:
             return certificate
         self._refuse_foreign(foreign)
-        return self._erase(certificate, found)
+        change = TableChange(
+            self.spark, self.settings, self.contract, self.run_id, "erase-subjects", "ERASURE"
+        )
+        with change_told_as_lineage(change):
+            return self._erase(certificate, found)
 
     def _erase(self, certificate: ErasureCertificate, found: _Found) -> ErasureCertificate:
         spark, settings, name = self.spark, self.settings, self.contract.name

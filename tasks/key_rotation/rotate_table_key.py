@@ -41,6 +41,7 @@ from tasks.key_rotation.quarantine_tokens import (
 from tasks.lifecycle.open_run import contracts_folder
 from tasks.lifecycle.table_lock import table_lock
 from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
+from tasks.observability.open_lineage.tell_runs import TableChange, change_told_as_lineage
 from tasks.run.run_context import ledger_table
 from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.run.unexpected_errors import without_unexpected_errors
@@ -129,8 +130,10 @@ def rotate_table_key(
             key = block.key_ring.begin_rewrite(model.target, at=at)
             erased = _erased_keys(block, model.target)
             values = _Rewrite(spark, block, model, target, run_id, at, erased)
-            done, quarantined = values.run(key)
-            wrapped = values.rewrap_subject_keys()
+            change = TableChange(spark, block, model, run_id, "rotate-keys", "KEY_ROTATION")
+            with change_told_as_lineage(change):
+                done, quarantined = values.run(key)
+                wrapped = values.rewrap_subject_keys()
         outcome = RotationOutcome(
             model.name,
             target,

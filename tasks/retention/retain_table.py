@@ -49,6 +49,7 @@ from tasks.lifecycle.open_run import contracts_folder
 from tasks.lifecycle.table_lock import table_lock
 from tasks.observability.audit_log import AuditAction, AuditEntry, current_actor, record_audit
 from tasks.observability.audit_log.audit_of_tables import settle_published
+from tasks.observability.open_lineage.tell_runs import TableChange, change_told_as_lineage
 from tasks.retention.anonymise_records import anonymising, removing
 from tasks.retention.expired_records import (
     IS_HELD,
@@ -152,7 +153,11 @@ def retain_table(
             else:
                 with table_lock(block.state_directory, target, run_id=run_id):
                     refuse_during_release(spark, target, "retention is applied")
-                    outcome = run.apply()
+                    change = TableChange(
+                        spark, block, model, run_id, "apply-retention", "RETENTION"
+                    )
+                    with change_told_as_lineage(change):
+                        outcome = run.apply()
     except StrandlineError as error:
         return RetentionOutcome(model.name, target, time.monotonic() - started, error=error)
     counts, snapshot_id, is_held = outcome

@@ -37,6 +37,7 @@ from tasks.observability.audit_log.audit_of_tables import batch_properties, reco
 from tasks.observability.decision_ledger import record_decision
 from tasks.observability.ledger_tables import ensure_namespaces_and_ledgers
 from tasks.observability.lineage_rows import append_lineage_of_numbers
+from tasks.observability.open_lineage.tell_runs import TableChange, change_told_as_lineage
 from tasks.observability.run_metrics import record_unrecorded
 from tasks.run.quarantine_decision import Decision
 from tasks.run.run_context import Run, ledger_table
@@ -51,7 +52,7 @@ class DraftedUndo:
 
     Attributes:
         run: What carries it out.
-        contract_version: The version of the contract.
+        contract: The contract of the table.
         batch: The undo, a batch of its own.
         result: What is on the branch.
         watermark: From where the next load reads.
@@ -60,7 +61,7 @@ class DraftedUndo:
     """
 
     run: Run
-    contract_version: str
+    contract: Contract
     batch: Batch
     result: UndoResult
     watermark: WatermarkAfter
@@ -145,7 +146,7 @@ def drafted(
             audit_changes(spark, batch, result.written)
             refused = refused_rows_of(run, undone, keep=keep_watermark)
         high_water = 0 if state is None else state.high_water
-        yield DraftedUndo(run, contract.version, batch, result, after, refused, high_water)
+        yield DraftedUndo(run, contract, batch, result, after, refused, high_water)
     finally:
         with map_spark_errors(contract.name, "undo", publishes=True):
             branches.drop(spark, batch.table, batch.branch)
@@ -161,11 +162,14 @@ def publish(drafted: DraftedUndo, decision: Decision, *, keep_watermark: bool) -
         CommitConflictError: Another writer published first; draft the undo anew.
     """
     run, report = drafted.run, drafted.result.report
-    with map_spark_errors(run.name, "undo", publishes=True):
+    change = TableChange(
+        run.spark, run.settings, drafted.contract, drafted.batch.id, "undo-batch", "UNDO"
+    )
+    with map_spark_errors(run.name, "undo", publishes=True), change_told_as_lineage(change):
         record_decision(
             run,
             decision,
-            contract_version=drafted.contract_version,
+            contract_version=drafted.contract.version,
             selected_by=f"batch {report.undone}",
             rows_selected=report.events,
         )

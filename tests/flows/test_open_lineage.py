@@ -21,11 +21,17 @@ from blocks.lookup.local_block_file import BlockFile
 from blocks.open_lineage_receiver import OpenLineageReceiver
 from blocks.source_database import SourceDatabase
 from contracts.errors import SchemaDriftError
+from flows.apply_retention import apply_retention
+from flows.erase_subjects import erase_subjects
 from flows.load_table import load_table
+from flows.rotate_keys import rotate_keys
 from history.iceberg.current_snapshot import current_state
+from strandline.command_line import main
+from tasks.erasure.erasure_certificate import ErasureRequest
 from tasks.lifecycle.open_run import contract_and_settings
 from tasks.observability.open_lineage.dataset_facets import source_name
-from tests.flows.readings import AFTER_BOTH, CANARY, FIRST, SECOND, versions
+from tests.flows.readings import AFTER_BOTH, CANARY, FIRST, SECOND, TABLE, versions
+from tests.flows.test_retention import contracts_with
 
 SCHEMAS = Path(__file__).parents[1] / "open_lineage"
 KEY = "a-receivers-own-key"
@@ -155,6 +161,44 @@ def test_each_run_is_told_and_valid_with_the_lineage_of_its_columns(readings):
     # What changed nothing, and what failed, wrote nothing.
     assert [len(each["outputs"]) for each in events] == [0, 1, 0, 1, 0, 0, 0, 0]
     assert events[-1]["run"]["facets"]["errorMessage"]["message"].startswith("SchemaDriftError")
+
+
+def test_what_changes_a_history_without_a_source_is_told_too(make_workplace, tmp_path):
+    privacy = {"subject": ["patient"], "retention": {"action": "delete", "from": "load"}}
+    contracts_with(tmp_path, privacy)
+    place = make_workplace(tmp_path)
+    place.execute(TABLE)
+    path = place.root / "events.jsonl"
+    tell(place, file=path)
+    target = f"{place.settings.lakehouse.catalog}.clinic.patients"
+    for batch in (FIRST, SECOND):
+        place.update(*batch)
+        loaded = load_table("readings")
+    why = ("--reason", "wrong file", "--by", "Ada")
+    assert main(["undo", "readings", "--batch", loaded.batch_id, *why, "--dry-run"]) == 0
+    assert main(["undo", "readings", "--batch", loaded.batch_id, *why, "--yes"]) == 0
+    place.spark.sql(f"UPDATE {target} SET is_current = false, valid_to = now() WHERE patient = 3")  # noqa: S608
+    assert main(["rebuild", "readings", "--all", "--yes"]) == 0
+    rotate_keys("readings", rewrite=True)
+    erase_subjects("readings", "default", [{"patient": "1"}], ErasureRequest(reason="asked for"))
+    apply_retention(["readings"])
+
+    events = [json.loads(line) for line in path.read_text("utf-8").splitlines()][4:]
+    for event in events:
+        assert_valid(event)
+    assert CANARY not in path.read_text("utf-8")
+    jobs = ("undo-batch", "rebuild", "rotate-keys", "erase-subjects", "apply-retention")
+    told = [(event["eventType"], event["job"]["name"]) for event in events]
+    assert told == [(state, f"{job}.readings") for job in jobs for state in ("START", "COMPLETE")]
+    versions_read = [each["facets"]["version"] for event in events for each in event["inputs"]]
+    assert len(versions_read) == len(events)
+    # Retention finds nothing that is old enough.
+    assert [len(event["outputs"]) for event in events] == [0, 1, 0, 1, 0, 1, 0, 1, 0, 0]
+    for event in events[1:8:2]:
+        (output,) = event["outputs"]
+        assert output["name"] == event["inputs"][0]["name"]
+        assert output["facets"]["version"] != event["inputs"][0]["facets"]["version"]
+        assert "columnLineage" not in output["facets"]
 
 
 @pytest.mark.nightly

@@ -83,6 +83,30 @@ def target_dataset(
         snapshot_id: The state that the run published.
         opened: How many versions it opened, if that is known.
     """
+    made = changed_dataset(contract, settings, location=location, snapshot_id=snapshot_id)
+    made.facets = {**(made.facets or {}), "columnLineage": column_facet(contract, source)}
+    made.outputFacets = {"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=opened)}
+    return made
+
+
+def known_dataset(contract: Contract, location: str, snapshot_id: int | None) -> InputDataset:
+    """The history as it was before a change of it."""
+    namespace, name = _place(location)
+    version = {"version": DatasetVersionDatasetFacet(datasetVersion=str(snapshot_id))}
+    return InputDataset(
+        namespace=namespace,
+        name=name,
+        facets={
+            "documentation": DocumentationDatasetFacet(description=contract.description.strip()),
+            **(version if snapshot_id is not None else {}),
+        },
+    )
+
+
+def changed_dataset(
+    contract: Contract, settings: RunSettings, *, location: str, snapshot_id: int
+) -> OutputDataset:
+    """The history with its columns, in a state that was published."""
     namespace, name = _place(location)
     catalog = settings.lakehouse.catalog
     link = Identifier(namespace=f"iceberg://{catalog}", name=contract.target, type="TABLE")
@@ -100,12 +124,10 @@ def target_dataset(
         name=name,
         facets={
             "schema": SchemaDatasetFacet(fields=columns),
-            "columnLineage": column_facet(contract, source),
             "symlinks": SymlinksDatasetFacet(identifiers=[link]),
             "version": DatasetVersionDatasetFacet(datasetVersion=str(snapshot_id)),
             "documentation": DocumentationDatasetFacet(description=contract.description.strip()),
         },
-        outputFacets={"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=opened)},
     )
 
 

@@ -13,9 +13,9 @@ from contracts.model.reserved_column_names import OPERATION
 from history import load_changes
 from history.model.load_report import REPORT
 from strandline.command_line import main
-from strandline.commands import rebuild_command
 from strandline.terminal.ask_user import agreed
 from strandline.terminal.console_output import CommandOutput
+from tasks import rebuild as rebuild_tasks
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.lifecycle.table_lock import table_lock
 from tasks.run.run_context import PIPELINE
@@ -168,7 +168,7 @@ def test_what_was_shown_is_planned_anew_where_another_writer_came_first(
     lake, strandline, monkeypatch
 ):
     reopen(lake, "N2")
-    publish, raced = rebuild_command.publish_rebuild, []
+    publish, raced = rebuild_tasks.publish_rebuild, []
 
     def intruded(spark, batch, written):
         if not raced:
@@ -177,7 +177,7 @@ def test_what_was_shown_is_planned_anew_where_another_writer_came_first(
             load_events(lake.spark, AIRCRAFT, TARGET, more, batch_id="b2")
         return publish(spark, batch, written)
 
-    monkeypatch.setattr(rebuild_command, "publish_rebuild", intruded)
+    monkeypatch.setattr(rebuild_tasks, "publish_rebuild", intruded)
     ended = strandline("rebuild", "aircraft", "--all", "--yes")
 
     assert ended.code == 0
