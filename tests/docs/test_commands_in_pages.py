@@ -144,6 +144,16 @@ def test_the_list_of_commands_has_each_command_and_no_other():
     assert {*commands_below(app)} == {*listed - {"quarantine", "source", "audit", "backup"}, *short}
 
 
+def test_every_command_answers_programs_but_those_that_print_a_document():
+    without = [
+        command
+        for command in commands_below(app)
+        if "--json" not in options_of(app.parse_commands(command.split())[1][-1])
+    ]
+
+    assert without == ["contracts schema", "contracts pandera"]
+
+
 def test_many_command_lines_are_found():
     found = {typed for page in PAGES for typed in ours(page)}
 
