@@ -126,9 +126,10 @@ def _events(case: Case) -> str:
         for change in changes:
             text = "deleted" if change.value is None else change.value
             above = kind == "arrives"
+            middle = 34 if above else 50
             drawn.append(
-                f'  <circle cx="{_x(change.day)}" cy="50" r="5" class="{kind}"/>\n'
-                f'  <text x="{_x(change.day) + 9}" y="{38 if above else 54}" class="{kind}">'
+                f'  <circle cx="{_x(change.day)}" cy="{middle}" r="5" class="{kind}"/>\n'
+                f'  <text x="{_x(change.day) + 9}" y="{middle + 4}" class="{kind}">'
                 f"{escape(text)}{', arrives' if above else ''}</text>\n"
             )
     return "".join(drawn)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.docs.pages import PAGES, anchors, links, name_of
+from tests.docs.pages import PAGES, ROOT, anchors, fences, links, name_of
 
 HOSTS = ("http://", "https://", "mailto:")
 MOST_OFTEN_LINKED = {"docs/contracts.md", "docs/quality.md", "docs/recovery.md"}
@@ -55,6 +55,26 @@ def test_the_pages_that_are_looked_at_are_those_that_link_most():
     linked = {name_of(place) for page in PAGES for _, place, _ in targets(page) if place in PAGES}
 
     assert linked > MOST_OFTEN_LINKED
+
+
+def listed():
+    """The pages that an index of the site lists."""
+    for page in PAGES:
+        for code in fences(page):
+            for line in code.text.splitlines() if code.language == "{toctree}" else ():
+                name = re.sub(r".*<(.+)>$", r"\1", line)
+                if name and not name.startswith(":"):
+                    yield from (
+                        page.parent.glob(f"{name}.md")
+                        if "*" in name
+                        else [(page.parent / f"{name}.md").resolve()]
+                    )
+
+
+def test_every_page_of_the_site_is_listed_in_an_index():
+    site = {page for page in PAGES if ROOT / "docs" in page.parents}
+
+    assert sorted(map(name_of, site - {*listed()})) == ["docs/index.md"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

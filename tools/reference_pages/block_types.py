@@ -49,7 +49,8 @@ def _type(info: FieldInfo, schema: Mapping[str, Any], definitions: Mapping[str, 
     nested = block_type_of(info)
     if nested is not None:
         family = [name for name, kind in TYPES.items() if issubclass(kind, nested)]
-        return "the name of a block: " + " or ".join(f"[{name}](#{name})" for name in family)
+        named = " or ".join(f"[{name}](#{name})" for name in family)
+        return f"the name of a block: {named}" if family else f"a block, `{nested.__name__}`"
     if is_secret_field(info):
         return "secret text"
     options = [each for each in schema.get("anyOf", []) if "$ref" not in each or _is_part(each)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import zip_longest
 
 from contracts import errors
 from contracts.errors import RetryableError, StrandlineError
@@ -96,7 +98,9 @@ def _next_steps() -> Mapping[str, set[str]]:
 
 
 def _as_text(text: str) -> str:
-    """With what Markdown would read as its own made plain."""
-    for mark in "\\`*_<>[]#":
-        text = text.replace(mark, f"\\{mark}")
-    return one_line(text)
+    """With what Markdown would read as its own made plain, but for code."""
+    parts = one_line(text).split("`")
+    plain = [re.sub(r"([\\*_<>[\]#])", r"\\\1", part) for part in parts[::2]]
+    return "`".join(
+        part for pair in zip_longest(plain, parts[1::2]) for part in pair if part is not None
+    )
