@@ -9,6 +9,7 @@ QUALITY_PEERS := .venv-bench-quality
 EXTRACT_PEERS := .venv-bench-extract
 READERS := .venv-readers
 DAFT_READER := .venv-readers-daft
+SITE := .venv-docs
 
 # The parent shell's environment must not leak into the project's own.
 unexport PYTHONPATH VIRTUAL_ENV
@@ -19,7 +20,7 @@ export STRANDLINE_JAVA
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture report-screenshots load-path release-drill recovery-drills interoperability show-breaker setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture report-screenshots load-path release-drill recovery-drills interoperability show-breaker docs setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -109,6 +110,12 @@ show-breaker: $(READY) ## Two processes share the circuit breaker of a database 
 interoperability: $(READY) $(READERS)/.ready $(DAFT_READER)/.ready ## Other engines read a history; writes docs/interoperability.md
 	@$(BIN)/python -m tools.interoperability $(READERS) $(DAFT_READER)
 
+docs: $(READY) $(SITE)/.ready ## The documentation as a site that needs no network, in build/docs
+	@$(BIN)/python -m tools.reference_pages
+	@$(SITE)/bin/python -m sphinx --builder html --fail-on-warning --keep-going --quiet \
+	  --fresh-env docs build/docs
+	@echo 'build/docs/index.html'
+
 fix: $(READY) ## Format and repair what ruff can repair
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
@@ -121,14 +128,14 @@ lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 
 lock-bench: $(READY) ## Resolve other tools, to measure against or to read with, anew into their lock files
 	@for tools in benchmarks benchmarks/quality benchmarks/extract \
-	  tools/interoperability tools/interoperability/daft; do \
+	  tools/interoperability tools/interoperability/daft docs; do \
 	  $(BIN)/uv pip compile $$tools/requirements.in --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
 	    --custom-compile-command 'make lock-bench' --output-file $$tools/requirements.lock || exit 1; \
 	done
 
 clean: ## Remove what was built, keep your data in .strandline
-	@rm -rf $(VENV) $(PEERS) $(QUALITY_PEERS) $(EXTRACT_PEERS) $(READERS) $(DAFT_READER) \
+	@rm -rf $(VENV) $(PEERS) $(QUALITY_PEERS) $(EXTRACT_PEERS) $(READERS) $(DAFT_READER) $(SITE) \
 	  build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
 	  .hypothesis .import_linter_cache
 
@@ -161,6 +168,13 @@ $(READERS)/.ready: tools/interoperability/requirements.lock $(READY)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(READERS)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes \
 	  --python $(READERS)/bin/python tools/interoperability/requirements.lock
+	@touch $@
+
+$(SITE)/.ready: docs/requirements.lock $(READY)
+	@echo 'Installing what builds the site into $(SITE)'
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SITE)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes \
+	  --python $(SITE)/bin/python docs/requirements.lock
 	@touch $@
 
 $(DAFT_READER)/.ready: tools/interoperability/daft/requirements.lock $(READY)

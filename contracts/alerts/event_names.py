@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 BATCH_JUDGED: Final = "strandline.batch.judged"
-"""A batch was validated; the label `VERDICT` is `pass` or `fail`."""
+"""A batch was validated; the label `strandline.verdict` is `pass` or `fail`."""
 
 CHECK_FAILED: Final = "strandline.check.failed"
 """A check that rows of a batch failed, or whose limit the batch did not keep; once per check."""

@@ -20,18 +20,22 @@ from history.model.recorded_source_reads import (
 )
 
 BATCH_ID = "strandline.batch-id"
+"""The batch that the snapshot published."""
 
 
 DIGEST = "strandline.batch-digest"
 
 
 WATERMARK = "strandline.watermark"
+"""How far the source was read."""
 
 
 HIGH_WATER = "strandline.surrogate-high-water"
+"""The greatest surrogate key that was ever given."""
 
 
 KEPT_SNAPSHOT = "strandline.kept-snapshot-id"
+"""The snapshot of the kept events that belongs to this one."""
 
 
 UNDONE = "strandline.undone"

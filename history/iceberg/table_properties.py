@@ -20,15 +20,24 @@ from history.model.added_and_dropped_columns import EvolvedColumn
 from history.model.history_settings import HistorySettings
 
 TRACKED = "strandline.tracked"
+"""Columns whose change opens a version."""
 CARRIED = "strandline.carried"
+"""Columns that a version keeps from the event that opened it."""
 ORDER = "strandline.order"
+"""Key, sequence, tie-breaker and first start."""
 FINGERPRINT = "strandline.fingerprint"
+"""The column that is compared, and the columns that it covers."""
 PARTITIONING = "strandline.partitioning"
+"""The terms of the partitioning that the settings named last."""
 SOURCE_KIND = "strandline.source-kind"
+"""`state` for a source of current rows, `events` for a log."""
 OBSERVED_SINCE = "strandline.observed-since"
+"""An instant before the first read of a table as it is now."""
 STATE, EVENTS = "state", "events"
 ADDED = "strandline.added."
+"""Since when the column is there, as a bound of sequences."""
 DROPPED = "strandline.dropped."
+"""Since when events lack the column."""
 
 
 @dataclass(frozen=True, slots=True)

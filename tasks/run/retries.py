@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 _FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 2.0, 60.0
 _JITTER = 0.5
-_ENDS_AT_ONCE = (SourceCircuitOpenError, SourceBusyError, LoadTimedOutError)
+ENDS_AT_ONCE = (SourceCircuitOpenError, SourceBusyError, LoadTimedOutError)
 """Transient, but not so soon: waiting was part of them, or is over."""
 
 
@@ -55,4 +55,4 @@ def retry_delays(attempts: int, seconds: float) -> list[float]:
 
 def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     error = state.result(raise_on_failure=False)
-    return isinstance(error, RetryableError) and not isinstance(error, _ENDS_AT_ONCE)
+    return isinstance(error, RetryableError) and not isinstance(error, ENDS_AT_ONCE)

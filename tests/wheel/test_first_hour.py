@@ -1,15 +1,18 @@
-"""From nothing to the first published histories, with the wheel alone, in an empty folder.
+"""From nothing to the first published histories and the first alert, with the wheel alone.
 
 The wheel is built by the project's own build backend and installed into an environment that has the
-libraries of this one, and nothing of the checkout. What is typed is in docs/first-hour.md word for
-word, and so are the lines of the answers, but for seconds, ports and folders.
+libraries of this one, and nothing of the checkout. What is typed is in docs/first-hour.md and
+docs/first-alert.md word for word, and so are the lines of the answers, but for seconds, ports,
+folders and the ids of runs.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -23,7 +26,9 @@ from tests.strandline.shop import READER, SHOP
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "first-hour.md"
+NEXT_PAGE = ROOT / "docs" / "first-alert.md"
 MOST_COMMANDS = 6
+SOMETHING_TO_CHANGE = 78
 _UV = Path(sys.executable).with_name("uv")
 
 
@@ -87,7 +92,7 @@ def shell(commands, shop, tmp_path):
     place = tmp_path / "empty"
     place.mkdir()
 
-    def typed(line):
+    def typed(line, code=0):
         nonlocal place
         word, _, folder = line.partition(" ")
         if word == "cd":
@@ -97,10 +102,30 @@ def shell(commands, shop, tmp_path):
             shlex.split(line.replace("127.0.0.1:5432", f"127.0.0.1:{shop}")),
             cwd=place, env=environment, capture_output=True, text=True, timeout=850, check=False,
         )  # fmt: skip
-        assert ended.returncode == 0, ended.stderr[-3000:]
+        assert ended.returncode == code, ended.stderr[-3000:]
         return ended.stdout
 
     return typed
+
+
+@pytest.fixture
+def receiver(tmp_path, monkeypatch):
+    """The receiver of the page as it stands there, on a port of its own; yields what it printed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    (code,) = blocks("python")
+    printed = tmp_path / "printed"
+    with printed.open("w") as output:
+        listening = subprocess.Popen(
+            [sys.executable, "-c", code.replace("8099", port)], stdout=output, text=True
+        )
+    (variable,) = [line for line in "".join(blocks("sh")).splitlines() if "export" in line]
+    name, _, address = variable.removeprefix("export ").partition("=")
+    monkeypatch.setenv(name, address.replace("8099", port))
+    yield printed
+    listening.kill()
+    listening.wait()
 
 
 def test_the_wheel_has_what_commands_read_and_nothing_of_the_demo(wheel):
@@ -115,12 +140,28 @@ def test_the_wheel_has_what_commands_read_and_nothing_of_the_demo(wheel):
     ] == []
 
 
-def test_the_tutorial_works_as_it_is_written(shell):
+def test_the_tutorial_works_as_it_is_written(receiver, shell, shop, tmp_path):
     steps = [*transcript(PAGE.read_text(encoding="utf-8"))]
 
     assert 0 < len(steps) <= MOST_COMMANDS
     for command, lines in steps:
         assert comparable(shell(command)) == comparable(lines), command
+
+    # On to the first alert, in the same project.
+    (alerts,), (said,) = blocks("yaml"), blocks("text")
+    (tmp_path / "empty" / "shop" / ".strandline" / "alerts.yaml").write_text(alerts)
+    ((failing, _),) = transcript(NEXT_PAGE.read_text(encoding="utf-8"))
+    shell(failing, code=SOMETHING_TO_CHANGE)
+
+    (arrived,) = map(json.loads, receiver.read_text().splitlines())
+    assert arrived["severity"] == "error"
+    assert comparable(arrived["message"].replace(str(shop), "5432")) == comparable(said)
+
+
+def blocks(language):
+    """The code in that language on the page of the first alert."""
+    page = NEXT_PAGE.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
 
 
 def transcript(page):
@@ -138,6 +179,7 @@ def comparable(text):
         (r"\d+ min \d+ s|\d+(\.\d+)? s\b", "SECONDS"),
         (r"/\S*/(?=shop\b|\.strandline)", "FOLDER/"),
         (r"/\S*(java|jdk|jre|jvm)\S*", "JAVA"),
+        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "RUN"),
         ("─+", "─"),
         (" +", " "),
     ):

@@ -113,7 +113,7 @@ def table_of(answers: Mapping[tuple[str, int, str], Answer], spark_versions: str
         kind = "deletion vectors" if number >= FORMATS[0] else "position delete files"
         titles = [text for name, text in QUESTIONS.items() if (readers[0], number, name) in answers]
         lines += [
-            "", f"### Format {number}, {kind}", "",
+            "", f"## Format {number}, {kind}", "",
             f"| reader | {' | '.join(titles)} |", f"|---|{'---|' * len(titles)}",
         ]  # fmt: skip
         for reader in readers:

@@ -24,7 +24,7 @@ def mistakes(document):
 
 def shown():
     """The block files of the pages, whole or in parts."""
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         for text in re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
             document = yaml.safe_load(text)
             if isinstance(document, dict) and {*document} <= {*TYPES}:
