@@ -23,9 +23,6 @@ BATCH_ID = "strandline.batch-id"
 """The batch that the snapshot published."""
 
 
-DIGEST = "strandline.batch-digest"
-
-
 WATERMARK = "strandline.watermark"
 """How far the source was read."""
 

@@ -18,7 +18,6 @@ from pyspark.sql import types as T
 from contracts.errors import CommitConflictError, NotFoundError
 from history.iceberg.current_snapshot import (
     BATCH_ID,
-    DIGEST,
     WATERMARK,
     CurrentState,
     is_strandline_property,
@@ -62,7 +61,7 @@ Announce = Callable[[str], None]
 PREFIX = "rebuild-"
 """How the batch ids of rebuilds begin."""
 
-BATCH_ENTRIES = frozenset({BATCH_ID, DIGEST, READ, REPORT, "strandline.pipeline"})
+BATCH_ENTRIES = frozenset({BATCH_ID, READ, REPORT, "strandline.pipeline"})
 """Entries of a snapshot's summary that describe its own batch, and not the table.
 
 The last one describes a pipeline's run: carried over, it would be recorded as another run.
