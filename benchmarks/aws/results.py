@@ -13,7 +13,7 @@ __all__ = ["AIM", "Row", "result_rows", "summary", "table_text"]
 
 Row = dict[str, Any]
 AIM = 1.5
-"""How many calls a load may make per commit, relative to a plain append and MERGE (ADR 66)."""
+"""How many calls a load may make per commit, relative to a plain append and MERGE (decision 64)."""
 _PLAIN = "plain append and MERGE"
 _COMMITS = {"glue:CreateTable", "glue:UpdateTable"}
 
