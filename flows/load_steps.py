@@ -87,7 +87,14 @@ def publish_and_record(opened: OpenRun, valid: ValidBatch, *, reason: str = "loa
     with map_spark_errors(run.name, "settle", publishes=True):
         settled = settle_by_load(run, contract, staged)
     summary = record(
-        run, staged, valid.verdict, report, opened.watch, settled=settled, reason=reason
+        run,
+        staged,
+        valid.verdict,
+        report,
+        opened.watch,
+        settled=settled,
+        reason=reason,
+        step_seconds=opened.times.seconds,
     )
     report_missed_service_levels(run, opened.contract, summary.elapsed_seconds)
     keep_access_current(run, contract)

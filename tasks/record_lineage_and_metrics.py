@@ -6,7 +6,9 @@ one records it from the snapshot's own summary.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from history import LoadReport
 from tasks.lifecycle.settle_rows import NOTHING_SETTLED, SettledByLoad
@@ -20,6 +22,7 @@ from tasks.observability.run_metrics import (
     append_metrics,
     history_counts,
     metrics_of,
+    milliseconds,
 )
 from tasks.run.run_context import Run
 from tasks.run.step_decorator import Figures, step
@@ -43,6 +46,7 @@ def record(
     *,
     settled: SettledByLoad = NOTHING_SETTLED,
     reason: str = "load",
+    step_seconds: Mapping[str, float] = MappingProxyType({}),
 ) -> LoadSummary:
     """Append the batch's audit record, lineage and metrics; the summary is the run's result.
 
@@ -67,6 +71,7 @@ def record(
         "watermark": staged.watermark,
         "snapshot_id": report.snapshot_id,
         "commit_retries": report.attempts - 1,
+        "step_milliseconds": milliseconds(step_seconds),
         **{name: getattr(report, name) for name in _FILE_COUNTS},
         **history_counts(report.counts()),
     }

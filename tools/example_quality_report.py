@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from contracts.loader import TABLES, find_contract
+from contracts.schemas.column_lineage import column_lineage
+from strandline.queries.ledger_queries import RunMetrics
 from strandline.queries.quality_report import (
     CheckResult,
     JudgedBatch,
@@ -27,10 +30,15 @@ _SURGE = 4
 def example_report() -> QualityReport:
     """The newest of the batches: its gate was closed, by three of its rules."""
     batches = tuple(_batch(number) for number in range(_RUNS))
+    contract = find_contract("new_source_table", TABLES)
     return QualityReport(
         contract="aircraft",
         table="lake.target_schema.aircraft",
         batches=batches,
+        runs=tuple(_run(number, batch) for number, batch in enumerate(batches)),
+        source=f"{contract.source.relation} of {contract.source.connection}",
+        lineage=column_lineage(contract),
+        key_example="TAIL_NUMBER",
         quarantine=tuple(
             QuarantineDay(
                 (_FIRST + timedelta(days=number)).date(),
@@ -96,6 +104,51 @@ def _batch(number: int) -> JudgedBatch:
         refused_limit=limit,
         reasons=tuple(reasons),
         checks=checks,
+    )
+
+
+def _run(number: int, batch: JudgedBatch) -> RunMetrics:
+    """The run of a batch; it took longer the more it opened."""
+    published = batch.state == "published"
+    opened = round(batch.rows_judged * (0.55 + 0.3 * _wave(number, 7))) if published else 0
+    late = 40 if number % 9 == 4 and published else 0  # noqa: PLR2004
+    steps = {
+        "extract": 900 + round(400 * _wave(number, 8)),
+        "protect": 2_100 + opened // 12,
+        "validate": 1_300 + round(500 * _wave(number, 9)),
+    }
+    if published:
+        steps |= {"merge": 3_000 + opened // 9, "audit": 1_100, "publish": 260}
+    began = batch.judged_at - timedelta(milliseconds=4_300 + sum(steps.values()))
+    return RunMetrics(
+        contract=batch.contract,
+        target_table="lake.target_schema.aircraft",
+        batch_id=batch.batch_id,
+        job_id=batch.job_id,
+        state=batch.state or "",
+        start_time=began,
+        end_time=began + timedelta(milliseconds=1_900 + sum(steps.values())),
+        watermark=batch.judged_at - timedelta(minutes=12) if published else None,
+        rows_read=batch.rows_read,
+        rows_refused=batch.rows_quarantined,
+        rows_ignored=0,
+        rows_repeated=1_200,
+        rows_erased=0,
+        versions_opened=opened if batch.state != "refused" else None,
+        versions_closed=round(opened * 0.93) if number else 0,
+        late=late,
+        deleted=round(opened * 0.01),
+        data_quality_score=batch.score,
+        memory_usage_mb=812.5 + number,
+        cpu_usage_percent=140.0 + round(30 * _wave(number, 10)),
+        files_read=6 if published else 0,
+        bytes_read=4_200_000 + 61_000 * number if published else 0,
+        files_written=4 if published else 0,
+        bytes_written=1_700_000 + 40 * opened if published else 0,
+        spilled_bytes=None,
+        commit_retries=1 if number == _ADDED else 0,
+        error_kind="QualityError" if batch.closed else None,
+        step_milliseconds=steps,
     )
 
 

@@ -20,18 +20,20 @@ from contracts.errors import ContractError, SettingsError
 from contracts.model import Contract
 from strandline.queries.open_lakehouse import Lakehouse, contract_of, open_lakehouse
 from strandline.queries.quality_report import (
-    JudgedBatch,
     QualityReport,
     contract_of_run,
     read_report,
 )
 from strandline.report_page.quality_page import quality_page
+from strandline.report_page.run_sections import next_steps
 from strandline.terminal.console_output import CommandOutput
 from strandline.terminal.number_format import many, second, share
 from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.transforms.checks.quality_score import Outcome
 
 _BATCH_PREFIX = "BATCH_"
+_NEXT_STEPS = 2
+"""So many are printed; the page has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def report(screen: CommandOutput, name: str, options: ReportOptions, *, settings
     page = quality_page(found, made_at=datetime.now(UTC))
     path = _write(page, found, options.output, run_settings)
     opened = options.open_page and webbrowser.open(path.as_uri())
-    screen.answer(_written(path, found), *_lines(path, found.batch))
+    screen.answer(_written(path, found), *_lines(path, found))
     if options.open_page and not opened:
         screen.log("No browser was found; open the page yourself.")
 
@@ -144,7 +146,8 @@ def _written(path: Path, found: QualityReport) -> WrittenReport:
     )
 
 
-def _lines(path: Path, batch: JudgedBatch) -> list[Text]:
+def _lines(path: Path, found: QualityReport) -> list[Text]:
+    batch = found.batch
     failed = sum(check.outcome == Outcome.FAILED for check in batch.checks)
     gate = "the gate closed" if batch.closed else "the gate was open"
     score = "not evaluated" if batch.score is None else f"quality {share(batch.score)}"
@@ -156,4 +159,8 @@ def _lines(path: Path, batch: JudgedBatch) -> list[Text]:
         ),
         *[Text(f"  {reason}", style="red") for reason in batch.reasons],
         Text(str(path), no_wrap=True),
+        *[
+            Text.assemble(("next: ", "dim"), (command, "bold"), no_wrap=True)
+            for command, _ in next_steps(found)[:_NEXT_STEPS]
+        ],
     ]

@@ -23,7 +23,7 @@ _FIGURES = (
     "rows_read", "rows_refused", "rows_ignored", "rows_repeated", "rows_erased",
     "versions_opened", "versions_closed", "late", "deleted", "data_quality_score",
     "memory_usage_mb", "cpu_usage_percent", "files_read", "bytes_read", "files_written",
-    "bytes_written", "spilled_bytes", "commit_retries", "error_kind",
+    "bytes_written", "spilled_bytes", "commit_retries", "error_kind", "step_milliseconds",
 )  # fmt: skip
 
 
@@ -58,6 +58,7 @@ class RunMetrics:
     spilled_bytes: int | None
     commit_retries: int | None
     error_kind: str | None
+    step_milliseconds: Mapping[str, int] | None = None
 
     @property
     def seconds(self) -> float | None:

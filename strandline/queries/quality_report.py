@@ -15,9 +15,11 @@ from pyspark.sql import functions as F
 
 from contracts.errors import NotFoundError, UsageError
 from contracts.model import Classification, Contract
+from contracts.schemas.column_lineage import ColumnLineage, column_lineage
 from flows.flow_run import run_in
-from strandline.queries.ledger_queries import key_text
+from strandline.queries.ledger_queries import RunMetrics, key_text, read_runs
 from strandline.queries.open_lakehouse import Lakehouse
+from strandline.queries.parse_key_argument import example
 from tasks.observability.quality_ledger import BATCH, CHECK, QUALITY_FINDINGS, UNUSUAL_ROWS
 from tasks.transforms.checks.quality_score import Outcome
 
@@ -114,11 +116,20 @@ class UnusualRow:
 
 @dataclass(frozen=True, slots=True)
 class QualityReport:
-    """One judged batch of a table, with those before it, oldest first; it is the last of them."""
+    """One judged batch of a table, with those before it, oldest first; it is the last of them.
+
+    `runs` are the table's runs up to that batch's, oldest first. `source` is the relation and its
+    block, `lineage` that of the columns, as the contract says now. `key_example` is the key as an
+    argument, with the names of columns in place of values.
+    """
 
     contract: str
     table: str
     batches: tuple[JudgedBatch, ...]
+    runs: tuple[RunMetrics, ...] = ()
+    source: str = ""
+    lineage: tuple[ColumnLineage, ...] = ()
+    key_example: str = ""
     quarantine: tuple[QuarantineDay, ...] = ()
     unusual_counts: Mapping[str, int] = field(default_factory=dict)
     unusual_rows: tuple[UnusualRow, ...] = ()
@@ -189,7 +200,8 @@ def read_report(
         )
     names = [row.batch_id for row in batches]
     checks = _checks(ledger, table, names)
-    states = _states(lake.ledger("run_metrics"), table, names)
+    metrics = lake.ledger("run_metrics")
+    states = _states(metrics, table, names)
     counts, farthest = _unusual(lake.ledger(UNUSUAL_ROWS), contract, table, names[0])
     return QualityReport(
         contract=contract.name,
@@ -198,6 +210,10 @@ def read_report(
             _batch(row, states.get(row.batch_id), checks.get(row.batch_id, ()))
             for row in reversed(batches)
         ),
+        runs=_runs(metrics, table, names[0], limit=limit),
+        source=f"{contract.source.relation} of {contract.source.connection}",
+        lineage=column_lineage(contract),
+        key_example=example(contract),
         quarantine=_quarantine(lake.ledger("quarantine"), table, days=limit),
         unusual_counts=counts,
         unusual_rows=farthest,
@@ -267,6 +283,19 @@ def _states(ledger: DataFrame | None, table: str, batches: Sequence[str]) -> Map
         .collect()
     )
     return {row.batch_id: row.state for row in rows}
+
+
+def _runs(
+    ledger: DataFrame | None, table: str, batch_id: str, *, limit: int
+) -> tuple[RunMetrics, ...]:
+    """The runs of a table up to those of a batch; all, where the batch has none."""
+    if ledger is None:
+        return ()
+    own = ledger.where(F.col("target_table") == table)
+    of_batch = own.where(F.col("batch_id") == batch_id)
+    last = of_batch.agg(F.max(_micros("start_time"))).collect()[0][0]
+    until = own if last is None else own.where(_micros("start_time") <= F.lit(last))
+    return tuple(reversed(read_runs(until, limit=limit)))
 
 
 def _batch(row: Row, state: str | None, checks: Sequence[CheckResult]) -> JudgedBatch:

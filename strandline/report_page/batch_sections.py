@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from strandline.queries.quality_report import CheckResult, JudgedBatch, QualityReport
-from strandline.report_page.html_elements import Html, element, joined
-from strandline.report_page.page_parts import (
+from strandline.page_elements.html_elements import Html, element, joined
+from strandline.page_elements.page_parts import (
     check_name,
     columns_text,
     data_table,
@@ -16,6 +15,7 @@ from strandline.report_page.page_parts import (
     score_text,
     titled_section,
 )
+from strandline.queries.quality_report import CheckResult, JudgedBatch, QualityReport
 from strandline.report_page.stacked_columns import share_bar
 from strandline.terminal.number_format import NOTHING, many
 from tasks.transforms.checks import figure_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from strandline.report_page.html_elements import Html, element, stepped_chart
+from strandline.page_elements.html_elements import Html, element, stepped_chart
 
 _LABEL, _WIDTH, _ROW, _BOTTOM, _WIDEST = 290, 1060, 22, 24, 40
 _FEWEST_OPACITY = 0.22

@@ -6,24 +6,22 @@ from collections.abc import Sequence
 from math import isfinite
 from statistics import median
 
-from strandline.queries.quality_report import CheckResult, QualityReport
-from strandline.report_page.check_heat_map import STEPS, Cell, heat_map, opacity
-from strandline.report_page.html_elements import Html, element
-from strandline.report_page.page_parts import (
+from strandline.page_elements.html_elements import Html, element
+from strandline.page_elements.page_parts import (
     chart_with_table,
     check_name,
     columns_text,
     data_table,
-    day_label,
-    gate_mark,
     legend,
     metric_text,
     outcome_mark,
     percent,
-    run_label,
     score_text,
     titled_section,
 )
+from strandline.queries.quality_report import CheckResult, QualityReport
+from strandline.report_page.batch_labels import day_label, gate_mark, run_label
+from strandline.report_page.check_heat_map import STEPS, Cell, heat_map, opacity
 from strandline.report_page.run_line_chart import RunPoint, Scale, line_chart, small_line
 from strandline.report_page.stacked_columns import StackedColumn, stacked_columns
 from strandline.terminal.number_format import NOTHING, many

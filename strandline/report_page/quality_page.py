@@ -6,9 +6,12 @@ by a screen reader, on a dark screen and on paper. Each chart has its numbers as
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
+from strandline.page_elements.html_elements import Html, element
+from strandline.page_elements.lineage_graph import lineage_section
+from strandline.page_elements.page_document import breakable, page_document, skip_link
+from strandline.page_elements.page_script import SCRIPT
 from strandline.queries.quality_report import JudgedBatch, QualityReport
 from strandline.report_page.batch_sections import (
     checks_section,
@@ -26,17 +29,19 @@ from strandline.report_page.history_sections import (
     score_chart,
     verdicts_section,
 )
-from strandline.report_page.html_elements import Html, element
-from strandline.report_page.page_script import SCRIPT, security_policy
-from strandline.report_page.page_style import style_sheet
+from strandline.report_page.run_sections import cost_section, next_section, versions_section
 from strandline.terminal.number_format import second
 
 _TITLES = {
+    "next": "Next steps",
     "scores": "Score",
     "score": "On paper",
     "checks": "Findings",
     "over-runs": "Over runs",
     "refused": "Refused",
+    "versions": "Versions",
+    "cost": "Cost",
+    "lineage": "Lineage",
     "drift": "Drift",
     "unusual": "Unusual rows",
     "not-evaluated": "Not evaluated",
@@ -48,12 +53,17 @@ _TITLES = {
 def quality_page(report: QualityReport, *, made_at: datetime) -> str:
     """The whole page as HTML; `made_at` is written at its end."""
     batch = report.batch
+    lineage = lineage_section(report.source, report.table, report.lineage)
     optional = {
         "drift": drift_section(report),
         "unusual": unusual_section(report),
         "not-evaluated": not_evaluated_section(batch),
+        "versions": versions_section(report),
+        "cost": cost_section(report),
+        "lineage": lineage if report.lineage else None,
     }
     sections = {
+        "next": next_section(report),
         "scores": score_chart(report),
         "score": score_section(batch),
         "checks": checks_section(batch),
@@ -64,33 +74,15 @@ def quality_page(report: QualityReport, *, made_at: datetime) -> str:
         "verdicts": verdicts_section(report),
     }
     links = [element("li", element("a", _TITLES[name], href=f"#{name}")) for name in sections]
-    body = element(
-        "body",
-        element("a", "Skip to the report", href="#report", class_="skip"),
+    return page_document(
+        f"Quality of {report.table}, {batch.batch_id}",
+        skip_link("Skip to the report", "report"),
         _header(report),
         element("nav", element("ul", *links), aria_label="Sections"),
         element("main", *sections.values(), id="report", tabindex="-1"),
         _footer(batch, made_at),
-        element("script", Html(SCRIPT)),
+        script=SCRIPT,
     )
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=security_policy()),
-        element("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name_="color-scheme", content="light dark"),
-        element("title", f"Quality of {report.table}, {batch.batch_id}"),
-        element("style", Html(style_sheet())),
-    )
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
-
-
-def _breakable(table: str) -> Iterable[str]:
-    """The name of a table; a narrow screen may break it after a dot."""
-    for position, part in enumerate(table.split(".")):
-        if position:
-            yield from (".", element("wbr"))
-        yield part
 
 
 def _header(report: QualityReport) -> Html:
@@ -99,7 +91,7 @@ def _header(report: QualityReport) -> Html:
     return element(
         "header",
         element("p", "Quality report", class_="eyebrow"),
-        element("h1", *_breakable(report.table)),
+        element("h1", *breakable(report.table)),
         element(
             "p",
             "Batch ",

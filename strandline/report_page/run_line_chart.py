@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 
-from strandline.report_page.html_elements import Html, element, joined, stepped_chart
+from strandline.page_elements.html_elements import Html, element, joined, stepped_chart
 
 _WIDTH, _HEIGHT = 1060, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 16, 34

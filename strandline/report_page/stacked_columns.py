@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from strandline.report_page.html_elements import Html, element, stepped_chart
+from strandline.page_elements.html_elements import Html, element, stepped_chart
 from strandline.report_page.run_line_chart import nice_ticks
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _WIDEST = 1060, 210, 62, 12, 34, 46
 _LABELS = 10
+_HALF_LABEL = 36
 _BAR_WIDTH, _BAR_HEIGHT = 84, 9
 
 
@@ -49,11 +50,15 @@ def stacked_columns(name: str, columns: Sequence[StackedColumn]) -> Html:
             )
         parts.append(element("g", *shapes, class_="point"))
         if position % every == 0:
-            middle = left + wide / 2
-            parts.append(
-                element("text", column.label, x=middle, y=_HEIGHT - 12, text_anchor="middle")
-            )
+            parts.append(column_label(column.label, left, wide, right=_WIDTH, y=_HEIGHT - 12))
     return stepped_chart(name, parts, width=_WIDTH, height=_HEIGHT)
+
+
+def column_label(text: str, left: float, wide: float, *, right: float, y: float) -> Html:
+    """The label below a column; below the last one it ends with the column, to be whole."""
+    if left + wide / 2 > right - _HALF_LABEL:
+        return element("text", text, x=left + wide, y=y, text_anchor="end")
+    return element("text", text, x=left + wide / 2, y=y, text_anchor="middle")
 
 
 def share_bar(name: str, share: float, kind: str) -> Html:

@@ -92,7 +92,13 @@ def open_run(
         times = StepDurations(model.name)
         unexpected = map_unexpected_errors(model.name, block.state_directory)
         told = nullcontext() if green else told_as_lineage(run, model)
-        with listening(times), _recorded_if_failed(run, watch), told, limit as ends_at, unexpected:
+        with (
+            listening(times),
+            _recorded_if_failed(run, watch, times),
+            told,
+            limit as ends_at,
+            unexpected,
+        ):
             yield OpenRun(replace(run, ends_at=ends_at), model, watch, times)
         with map_spark_errors(model.name, "close", publishes=True):
             clear_leftovers(run, published=True)
@@ -230,12 +236,12 @@ def _prepare(run: Run, contract: Contract) -> None:
 
 
 @contextmanager
-def _recorded_if_failed(run: Run, watch: UsageWatch) -> Iterator[None]:
+def _recorded_if_failed(run: Run, watch: UsageWatch, times: StepDurations) -> Iterator[None]:
     try:
         yield
     except StrandlineError as error:
         # The failure itself matters more than a record of it that can't be written.
         with suppress(Exception):
-            record_failure(run, error, watch)
+            record_failure(run, error, watch, times.seconds)
             clear_leftovers(run)
         raise

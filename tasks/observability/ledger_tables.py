@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from blocks.run_settings import RunSettings
@@ -77,9 +78,16 @@ def append_row(spark: SparkSession, table: str, values: Mapping[str, object]) ->
     fields = schema_of_table(spark, table).fields
     row = spark.sql(
         "SELECT " + ", ".join(_cast(f":{field.name}", field) for field in fields),
-        {field.name: values.get(field.name) for field in fields},
+        {field.name: _argument(values.get(field.name)) for field in fields},
     )
     row.writeTo(table).append()
+
+
+def _argument(value: object) -> object:
+    """A value as an argument of a statement, which takes a map as a column alone."""
+    if not isinstance(value, Mapping):
+        return value
+    return F.create_map(*[F.lit(each) for pair in value.items() for each in pair])
 
 
 def _cast(value: str, field: T.StructField) -> str:

@@ -23,13 +23,16 @@ from tasks.run.run_context import PIPELINE, Run
 PUBLISHED, UNCHANGED, REFUSED, FAILED = "published", "unchanged", "refused", "failed"
 
 
-def record_failure(run: Run, error: StrandlineError, watch: UsageWatch) -> None:
-    """Append the metrics of a run that published nothing."""
+def record_failure(
+    run: Run, error: StrandlineError, watch: UsageWatch, step_seconds: Mapping[str, float]
+) -> None:
+    """Append the metrics of a run that published nothing; its steps are those that were done."""
     usage = watch.result()
     metrics = metrics_of(run, datetime.now(UTC), usage) | {
         "state": REFUSED if isinstance(error, DataError) else FAILED,
         "errors_count": 1,
         "error_kind": type(error).__name__,
+        "step_milliseconds": milliseconds(step_seconds),
     }
     append_metrics(run, metrics)
 
@@ -102,6 +105,11 @@ def history_counts(counts: Mapping[str, object]) -> dict[str, object]:
         "versions_closed": counts["closed"],
         **{name: counts[name] for name in ("late", "deleted", "unchanged")},
     }
+
+
+def milliseconds(step_seconds: Mapping[str, float]) -> dict[str, int] | None:
+    """The seconds of steps as whole milliseconds, which a ledger's maps hold; None without any."""
+    return {step: round(1000 * seconds) for step, seconds in step_seconds.items()} or None
 
 
 def append_metrics(run: Run, metrics: Mapping[str, object]) -> None:

@@ -47,6 +47,9 @@ def test_the_ledger_tells_what_was_touched(loaded):
     assert row.files_written > 0
     assert 0 < row.bytes_written < 100_000
     assert row.commit_retries == 0
+    assert set(row.step_milliseconds) == set(STEPS) - {"record"}
+    for step, milliseconds in row.step_milliseconds.items():
+        assert milliseconds == pytest.approx(1000 * summary.step_seconds[step], abs=1)
     assert row.spilled_bytes is None, "Spark serves no pages here"
 
 

@@ -113,7 +113,14 @@ def settings(spark, postgres, tmp_path_factory):
     append(session, "reports.governance.unusual_rows", unusual)
     run = {"job_id": "j", "contract": "aircraft", "target_table": TARGET, "batch_id": "BATCH_2",
            "start_time": NOW, "end_time": NOW}  # fmt: skip
-    runs = [run | {"state": "refused"}, run | {"state": "published", "batch_id": "BATCH_1"}]
+    steps = {"extract": 1200, "protect": 800}
+    later = {"start_time": NOW + timedelta(days=3), "end_time": NOW + timedelta(days=3)}
+    before = {"start_time": NOW - timedelta(days=1), "end_time": NOW}
+    runs = [
+        run | {"state": "refused", "rows_read": 110},
+        run | before | {"state": "published", "batch_id": "BATCH_1", "step_milliseconds": steps},
+        run | later | {"state": "published", "batch_id": "BATCH_9"},
+    ]
     append(session, "reports.governance.run_metrics", runs)
     return made
 
@@ -148,6 +155,8 @@ def test_a_report_of_a_table_is_that_of_its_newest_batch(strandline, settings):
     assert "BATCH_1" in text
     assert "existing_table_1" not in text
     assert [path.name for path in page.parent.iterdir()] == [page.name]
+    assert "next: strandline quarantine aircraft" in ended.out
+    assert 'id="lineage"' in text
 
 
 @pytest.mark.parametrize(
@@ -235,6 +244,17 @@ def test_the_report_has_the_quarantine_by_day_and_the_unusual_rows_of_its_batch(
     }
     assert dict(report.unusual_counts) == {"delay": 9, "speed": 2}
     assert [(row.key, row.distance) for row in report.unusual_rows] == [("N2", 8.5), ("N1", 3.5)]
+
+
+def test_the_report_has_the_runs_up_to_its_batch_and_the_lineage_of_the_contract(settings):
+    report = read_report(open_lakehouse(settings), AIRCRAFT, None, limit=2)
+
+    assert [run.batch_id for run in report.runs] == ["BATCH_1", "BATCH_2"]
+    assert report.runs[0].step_milliseconds == {"extract": 1200, "protect": 800}
+    assert (report.runs[1].step_milliseconds, report.runs[1].rows_read) == (None, 110)
+    assert [each.column for each in report.lineage] == [each.name for each in AIRCRAFT.columns]
+    assert report.source == "source_schema.aircraft of source_db_conn"
+    assert report.key_example == "TAIL_NUMBER"
 
 
 def test_a_sensitive_key_is_not_even_read(settings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -10,11 +11,13 @@ from itertools import pairwise, product
 
 import pytest
 
+from strandline.help_examples import EXAMPLES
+from strandline.page_elements.html_elements import element
+from strandline.page_elements.page_script import SCRIPT
+from strandline.page_elements.page_style import DARK, LIGHT, TEXT, style_sheet
 from strandline.queries.quality_report import QualityReport
-from strandline.report_page.html_elements import element
-from strandline.report_page.page_script import SCRIPT
-from strandline.report_page.page_style import DARK, LIGHT, TEXT, style_sheet
 from strandline.report_page.quality_page import quality_page
+from strandline.report_page.run_sections import next_steps
 from tasks.transforms.checks.quality_score import Outcome
 from tools.example_quality_report import example_report
 
@@ -235,6 +238,85 @@ def test_the_page_says_what_the_report_says():
     assert f"{refused:,}" in sections["score"].text
     held = sum(day.settled.get("held", 0) for day in REPORT.quarantine)
     assert f"{held:,} rows still held" in sections["quarantine"].text
+
+
+def test_the_timeline_has_a_column_for_each_run_and_the_cost_its_time():
+    tree = tree_of(PAGE)
+    sections = {node.attributes["id"]: node for node in tree.all("section")}
+    runs = REPORT.runs
+    opened = sum(run.versions_opened or 0 for run in runs)
+
+    for name in ("versions", "cost"):
+        points = [n for n in sections[name].all("g") if n.attributes["class"] == "point"]
+        assert len(points) == len(runs)
+        (table,) = sections[name].all("figure")[0].all("table")
+        assert len(table.all("tbody")[0].children) == len(runs)
+    assert f"{opened:,} versions" in sections["versions"].text
+    bars = [
+        node
+        for node in sections["versions"].all("rect")
+        if (node.attributes.get("class") or "").startswith("part ")
+    ]
+    assert any(float(bar.attributes["height"] or 0) > 0 for bar in bars)
+    stopped = [n for n in sections["cost"].all("path") if n.attributes["class"] == "closed"]
+    assert len(stopped) == sum(run.state == "refused" for run in runs) > 1
+    steps = sections["cost"].all("table")[0]
+    assert {row.children[0].text for row in steps.all("tbody")[0].all("tr")} == {
+        *(runs[-1].step_milliseconds or {}),
+        "between the steps",
+    }
+
+
+def test_runs_from_before_steps_were_counted_have_a_cost_without_them():
+    runs = tuple(replace(run, step_milliseconds=None, bytes_read=None) for run in REPORT.runs)
+    tree = tree_of(quality_page(replace(REPORT, runs=runs), made_at=MADE_AT))
+    (cost,) = [node for node in tree.all("section") if node.attributes["id"] == "cost"]
+
+    assert len(cost.all("table")) == 1
+
+
+def test_the_lineage_has_a_line_from_each_source_column_and_says_the_protection():
+    (section,) = [n for n in tree_of(PAGE).all("section") if n.attributes["id"] == "lineage"]
+    points = [n for n in section.all("g") if n.attributes["class"] == "point"]
+
+    assert len(points) == len(REPORT.lineage)
+    for point, column in zip(points, REPORT.lineage, strict=True):
+        assert len(point.all("path")) == len(column.sources)
+        title = point.all("title")[0].text
+        assert title.startswith(f"{column.column}, {column.classification}, from ")
+        assert column.expression in title
+        assert (column.protection or "stored in the clear") in title
+        kinds = {n.attributes["class"] for n in point.all("rect")}
+        assert ("flow-box protected" in kinds) is bool(column.protection)
+    assert any(column.protection for column in REPORT.lineage)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "refused", "first"),
+    [
+        ("failed", "refused", 0, "strandline quarantine publish aircraft"),
+        ("failed", "refused", 7, "strandline quarantine aircraft"),
+        ("passed", "failed", 0, "strandline runs aircraft"),
+        ("passed", "published", 0, "strandline plan aircraft"),
+    ],
+)
+def test_the_next_step_is_the_most_pressing(outcome, state, refused, first):
+    batch = replace(REPORT.batch, outcome=outcome, state=state, rows_quarantined=refused)
+    report = replace(REPORT, batches=(batch,), quarantine=())
+    (section,) = [
+        node
+        for node in tree_of(quality_page(report, made_at=MADE_AT)).all("section")
+        if node.attributes["id"] == "next"
+    ]
+
+    assert section.all("code")[0].text.startswith(first)
+
+
+def test_each_next_step_is_a_command_as_the_command_line_takes_it():
+    commands = [command for command, _ in next_steps(REPORT)]
+    examples = {" ".join(shlex.split(text)[:1]) for text in EXAMPLES.values()}
+
+    assert {shlex.split(command)[1] for command in commands} <= examples
 
 
 def test_the_score_on_paper_can_be_worked_out():

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from strandline.queries.quality_report import JudgedBatch
-from strandline.report_page.html_elements import Html, element, joined
-from strandline.terminal.number_format import NOTHING, minute, share
+from strandline.page_elements.html_elements import Html, element, joined
+from strandline.terminal.number_format import NOTHING, share
 from tasks.transforms.checks.figure_text import number_text, percent_text
 from tasks.transforms.checks.quality_score import Outcome
 
@@ -60,22 +59,6 @@ def outcome_mark(outcome: str, words: str | None = None) -> Html:
     kind, sign = _MARKS[Outcome(outcome)]
     mark = element("span", sign, aria_hidden="true")
     return element("span", mark, f" {words or outcome}", class_=f"{kind} nowrap")
-
-
-def gate_mark(batch: JudgedBatch) -> Html:
-    """What the gate did with a batch."""
-    words = {Outcome.PASSED: "open", Outcome.FAILED: "closed", Outcome.NOT_EVALUATED: "no rows"}
-    return outcome_mark(batch.outcome, words[Outcome(batch.outcome)])
-
-
-def run_label(batch: JudgedBatch) -> str:
-    """A run as a table names it."""
-    return minute(batch.judged_at)
-
-
-def day_label(batch: JudgedBatch) -> str:
-    """A run as an axis names it."""
-    return batch.judged_at.date().isoformat()
 
 
 def data_table(

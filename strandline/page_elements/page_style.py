@@ -92,6 +92,9 @@ section{background:var(--panel);border:1px solid var(--grid);border-radius:10px;
 .tiles dt{color:var(--muted);font-size:.85rem}
 .tiles dd{margin:0;font-size:1.45rem;font-weight:650;font-variant-numeric:tabular-nums}
 .tiles small{display:block;font-size:.82rem;font-weight:400;color:var(--muted)}
+.commands{margin:0}
+.commands div{display:flex;flex-wrap:wrap;gap:0 .9rem;padding:.25rem 0}
+.commands dt{font-weight:600}.commands dd{margin:0;color:var(--muted)}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));gap:0 1.1rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.89rem;font-variant-numeric:tabular-nums}
@@ -112,7 +115,7 @@ footer{color:var(--muted);font-size:.85rem;padding-bottom:2rem}
 _CHARTS = """
 figure{margin:.6rem 0 0}
 .chart{overflow-x:auto;padding:4px}
-.chart svg{width:100%;min-width:40rem}
+.chart svg{width:100%;min-width:56rem}
 figcaption{font-size:.88rem}
 svg{display:block;max-width:100%;height:auto}
 svg text{fill:var(--muted);font-size:12px;font-family:inherit}
@@ -135,6 +138,15 @@ svg .limit-text{fill:var(--bad)}
 .part.held{fill:var(--bad)}.part.released{fill:var(--good)}.part.discarded{fill:var(--muted)}
 .part.mended{fill:var(--accent)}.part.gone{fill:var(--warn)}
 .part.refuse{fill:var(--bad)}.part.warn{fill:var(--warn)}
+.part.opened{fill:var(--accent)}.part.closing{fill:var(--warn)}.part.plain{fill:var(--accent)}
+.zero-line{stroke:var(--muted);stroke-width:1}
+.flow{fill:none;stroke:var(--muted);stroke-width:1.3;opacity:.75}
+.flow.protected{stroke:var(--good);opacity:1}
+.flow-box{fill:var(--panel);stroke:var(--muted);stroke-width:1}
+.flow-box.protected{stroke:var(--good);stroke-width:2}
+.flow-box.filled{stroke-dasharray:4 3}
+.point.now .flow{stroke:var(--accent);stroke-width:3;opacity:1}
+.point.now .flow-box{stroke:var(--accent);stroke-width:3}
 .reading{display:block;min-height:1.5em;font-size:.89rem;color:var(--ink);margin:.2rem 0}
 .key{display:inline-flex;align-items:center;gap:.35rem;margin-right:1rem;font-size:.85rem;
  color:var(--muted)}

@@ -1,4 +1,4 @@
-"""The page's only script: it reads out the points of a chart, by pointer or arrow keys.
+"""The script of a page with charts: it reads out the points of a chart, by pointer or arrow keys.
 
 Without it every number is still there, in the table below its chart.
 """
@@ -36,7 +36,7 @@ for (const chart of document.querySelectorAll("svg[data-steps]")) {
 """
 
 
-def security_policy() -> str:
-    """Lets the page run this script and its own style, and load nothing at all."""
-    digest = b64encode(sha256(SCRIPT.encode()).digest()).decode()
+def security_policy(script: str) -> str:
+    """Lets the page run that script and its own style, and load nothing at all."""
+    digest = b64encode(sha256(script.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"

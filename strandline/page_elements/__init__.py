@@ -1,0 +1,1 @@
+"""What pages are made of: HTML by construction, style, scripts, tables, charts."""
