@@ -43,11 +43,11 @@ _FIRST = ("init", "config", "debug", "plan")
 _COMMANDS = (
     *_FIRST, *_LAKE, "quarantine", "lineage", "undo", "release", "source", "hold", "audit", "keys",
     "backup", "restore", *_SERVER,
-    "alerts", "contracts",
+    "alerts", "contracts", "docs",
 )  # fmt: skip
 
 
-_BLOCKS = frozenset({*_COMMANDS} - {*_FIRST, *_SERVER, "alerts", "contracts"})
+_BLOCKS = frozenset({*_COMMANDS} - {*_FIRST, *_SERVER, "alerts", "contracts", "docs"})
 """Commands that take the blocks of a file."""
 
 
@@ -149,6 +149,12 @@ app.command(
     "strandline.commands.contracts.contracts_command:app",
     name="contracts",
     help="Write contracts from tables, check, list and show them.",
+    sort_key=len(_COMMANDS),
+)
+app.command(
+    "strandline.commands.docs.docs_command:docs",
+    name="docs",
+    help="Write all contracts as pages to browse and search, which need no server.",
     sort_key=len(_COMMANDS),
 )
 

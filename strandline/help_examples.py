@@ -84,6 +84,7 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
         "alerts list": "alerts list",
         "alerts test": "alerts test",
         "contracts": "contracts list",
+        "docs": "docs --status --open",
         "contracts new": "contracts new --source crm-db --table public.customers",
         "contracts check": "contracts check",
         "contracts list": "contracts list --select 'tag:*'",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-_VOID = {"meta", "br", "hr", "wbr"}
+_VOID = {"meta", "br", "hr", "wbr", "input"}
 
 
 class Html(str):

@@ -46,11 +46,22 @@ def check_name(check: str, columns: Sequence[str]) -> str:
     return f"{check} ({', '.join(columns)})" if columns else check
 
 
-def titled_section(name: str, title: str, *parts: Html, class_: str | None = None) -> Html:
-    """A section with its heading; `name` is its address on the page."""
+def titled_section(
+    name: str, title: str, *parts: Html, class_: str | None = None, data_searched: str | None = None
+) -> Html:
+    """A section with its heading; `name` is its address on the page.
+
+    `data_searched` is what the search of the page calls the rows of its table.
+    """
     heading = element("h2", title, id=f"{name}-title")
     return element(
-        "section", heading, *parts, id=name, aria_labelledby=f"{name}-title", class_=class_
+        "section",
+        heading,
+        *parts,
+        id=name,
+        aria_labelledby=f"{name}-title",
+        class_=class_,
+        data_searched=data_searched,
     )
 
 

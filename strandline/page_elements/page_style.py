@@ -92,6 +92,13 @@ section{background:var(--panel);border:1px solid var(--grid);border-radius:10px;
 .tiles dt{color:var(--muted);font-size:.85rem}
 .tiles dd{margin:0;font-size:1.45rem;font-weight:650;font-variant-numeric:tabular-nums}
 .tiles small{display:block;font-size:.82rem;font-weight:400;color:var(--muted)}
+.search{margin:1rem 0 0;display:flex;flex-wrap:wrap;gap:.3rem 1rem;align-items:center}
+.search[hidden]{display:none}
+.search label{font-weight:600}
+.search input{flex:1 1 16rem;max-width:30rem;min-width:0;padding:.5rem .7rem;font:inherit;
+ color:var(--ink);background:var(--panel);border:1px solid var(--muted);border-radius:6px}
+.search output{flex-basis:100%;min-height:1.5em;color:var(--muted);font-size:.89rem}
+.words dd{font-size:1.15rem}
 .commands{margin:0}
 .commands div{display:flex;flex-wrap:wrap;gap:0 .9rem;padding:.25rem 0}
 .commands dt{font-weight:600}.commands dd{margin:0;color:var(--muted)}
@@ -104,7 +111,8 @@ th,td{text-align:left;padding:.36rem .7rem .36rem 0;border-bottom:1px solid var(
 thead th{color:var(--muted);font-weight:600;white-space:nowrap}
 tbody th{font-weight:600}
 td svg{max-width:none}
-th small{display:block;font-weight:400;color:var(--muted)}
+th small,td small{display:block;font-weight:400;color:var(--muted)}
+tr:target,tr:has(:target){background:var(--page)}
 .number{text-align:right;white-space:nowrap}
 .nowrap{white-space:nowrap}
 #checks td:last-child{min-width:9rem}

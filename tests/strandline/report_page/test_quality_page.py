@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from itertools import pairwise, product
 
 import pytest
@@ -19,62 +18,11 @@ from strandline.queries.quality_report import QualityReport
 from strandline.report_page.quality_page import quality_page
 from strandline.report_page.run_sections import next_steps
 from tasks.transforms.checks.quality_score import Outcome
+from tests.strandline.page_tree import tags_of, tree_of
 from tools.example_quality_report import example_report
 
 MADE_AT = datetime(2024, 5, 1, 9, tzinfo=UTC)
-VOID = {"meta", "br", "hr", "wbr", "link", "img", "input"}
 LEAST_CONTRAST = 4.5
-
-
-@dataclass
-class Node:
-    tag: str
-    attributes: dict[str, str | None]
-    parent: Node | None = None
-    children: list[Node] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-
-    def all(self, *tags: str) -> list[Node]:
-        found = [self] if self.tag in tags else []
-        return found + [node for child in self.children for node in child.all(*tags)]
-
-    def ancestors(self) -> list[str]:
-        return [] if self.parent is None else [self.parent.tag, *self.parent.ancestors()]
-
-    @property
-    def text(self) -> str:
-        return "".join([*self.texts, *[child.text for child in self.children]])
-
-
-class Tree(HTMLParser):
-    """Refuses a tag that closes nothing, or leaves something open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.root = self.now = Node("", {})
-
-    def handle_starttag(self, tag, attrs):
-        assert len(attrs) == len(dict(attrs)), f"an attribute of {tag} twice"
-        node = Node(tag, dict(attrs), self.now)
-        self.now.children.append(node)
-        if tag not in VOID:
-            self.now = node
-
-    def handle_endtag(self, tag):
-        assert self.now.tag == tag, f"</{tag}> closes <{self.now.tag}>"
-        assert self.now.parent is not None
-        self.now = self.now.parent
-
-    def handle_data(self, data):
-        self.now.texts.append(data)
-
-
-def tree_of(page: str) -> Node:
-    parser = Tree()
-    parser.feed(page)
-    parser.close()
-    assert parser.now is parser.root, f"<{parser.now.tag}> is never closed"
-    return parser.root
 
 
 REPORT = example_report()
@@ -115,10 +63,6 @@ def test_the_page_is_whole_and_each_id_and_link_has_its_counterpart(tree):
     assert set(labels) <= set(ids)
     assert links[0] == "#report"
     assert tree.children[0].attributes["lang"] == "en"
-
-
-def tags_of(tree: Node) -> set[str]:
-    return {tree.tag, *[tag for child in tree.children for tag in tags_of(child)]}
 
 
 def test_nothing_is_loaded_from_anywhere(tree):
