@@ -10,6 +10,7 @@ EXTRACT_PEERS := .venv-bench-extract
 READERS := .venv-readers
 DAFT_READER := .venv-readers-daft
 SITE := .venv-docs
+PAGES := .venv-pages
 
 # The parent shell's environment must not leak into the project's own.
 unexport PYTHONPATH VIRTUAL_ENV
@@ -20,7 +21,7 @@ export STRANDLINE_JAVA
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture report-screenshots load-path release-drill recovery-drills interoperability show-breaker docs setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture page-tests report-screenshots load-path release-drill recovery-drills interoperability show-breaker docs setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -93,8 +94,11 @@ check: $(READY) ## Format, lint, types, layers, contracts, the picture of the ar
 architecture: $(READY) ## Draw docs/architecture.svg and its table of rooms from the imports
 	@$(BIN)/python -m tools.draw_architecture
 
-report-screenshots: $(READY) ## The quality report in a real Chromium (to be installed), for docs/
-	@$(BIN)/python -m tools.take_report_screenshots
+page-tests: $(READY) $(PAGES)/.ready ## Report and catalogue in a real browser: widths, accessibility, keyboard
+	@$(BIN)/python -m tools.page_tests $(PAGES)
+
+report-screenshots: $(READY) $(PAGES)/.ready ## The report and the catalogue as pictures, for docs/
+	@$(BIN)/python -m tools.page_tests $(PAGES) --pictures
 
 load-path: $(READY) ## Follow one load through the modules, and see that it does not walk back
 	@$(BIN)/python -m tools.trace_load_path
@@ -128,14 +132,14 @@ lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 
 lock-bench: $(READY) ## Resolve other tools, to measure against or to read with, anew into their lock files
 	@for tools in benchmarks benchmarks/quality benchmarks/extract \
-	  tools/interoperability tools/interoperability/daft docs; do \
+	  tools/interoperability tools/interoperability/daft tools/page_tests docs; do \
 	  $(BIN)/uv pip compile $$tools/requirements.in --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
 	    --custom-compile-command 'make lock-bench' --output-file $$tools/requirements.lock || exit 1; \
 	done
 
 clean: ## Remove what was built, keep your data in .strandline
-	@rm -rf $(VENV) $(PEERS) $(QUALITY_PEERS) $(EXTRACT_PEERS) $(READERS) $(DAFT_READER) $(SITE) \
+	@rm -rf $(VENV) $(PEERS) $(QUALITY_PEERS) $(EXTRACT_PEERS) $(READERS) $(DAFT_READER) $(SITE) $(PAGES) \
 	  build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
 	  .hypothesis .import_linter_cache
 
@@ -182,4 +186,18 @@ $(DAFT_READER)/.ready: tools/interoperability/daft/requirements.lock $(READY)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DAFT_READER)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes \
 	  --python $(DAFT_READER)/bin/python tools/interoperability/daft/requirements.lock
+	@touch $@
+
+# npm checks each package against its hash, runs none of their scripts, and unpacks a Chromium.
+$(PAGES)/.ready: $(addprefix tools/page_tests/,requirements.lock package-lock.json unpack_browser.mjs) $(READY)
+	@echo 'Installing a browser to open pages with into $(PAGES)'
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PAGES)
+	@$(BIN)/uv pip sync --quiet --require-hashes \
+	  --python $(PAGES)/bin/python tools/page_tests/requirements.lock
+	@cp tools/page_tests/package.json tools/page_tests/package-lock.json \
+	  tools/page_tests/unpack_browser.mjs $(PAGES)/
+	@mkdir -p $(PAGES)/browser
+	@cd $(PAGES) && export PATH="$$PWD/bin:$$PATH" && \
+	  npm ci --silent --ignore-scripts --no-audit --no-fund && \
+	  TMPDIR="$$PWD/browser" AWS_EXECUTION_ENV=nodejs24.x node unpack_browser.mjs >/dev/null
 	@touch $@

@@ -101,15 +101,15 @@ def promises_section(contract: Contract, state: TableState | None, now: datetime
         ("The newest row is", fresh, "old when it is loaded"),
         ("Rows are kept", kept, "since the record ended or was loaded"),
     ]
-    parts = [data_table("What the contract promises", ("", "Promise", ""), rows)]
+    parts = [data_table("What the contract promises", ("About", "Promise", "What it means"), rows)]
     if state is not None:
         found: list[Sequence[str]] = [
             ("Last load", load_mark(state), minute(state.loaded_at)),
             ("Newest row", freshness_mark(contract, state, now), minute(state.newest_row)),
             ("Published", minute(state.published_at), ""),
-            ("Versions", count(state.versions), f"{count(state.open_versions)} open"),
+            ("Versions", f"{count(state.versions)}, {count(state.open_versions)} open", ""),
         ]
-        parts.append(data_table("How the table is", ("", "Found", "At (UTC)"), found))
+        parts.append(data_table("How the table is", ("About", "Found", "Of when (UTC)"), found))
     return titled_section("promises", "Promises", element("div", *parts, class_="pair"))
 
 
@@ -139,7 +139,7 @@ def source_section(contract: Contract) -> Html:
     return titled_section(
         "source",
         "Source and history",
-        data_table("How rows become versions", ("", ""), rows),
+        data_table("How rows become versions", ("About", "What the contract says"), rows),
         element("h3", "Next steps"),
         element(
             "dl",

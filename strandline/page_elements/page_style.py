@@ -55,7 +55,8 @@ def _variables(colours: Mapping[str, str]) -> str:
 
 _LAYOUT = """
 *{box-sizing:border-box}
-html{scroll-behavior:smooth;scroll-padding-top:3.5rem}
+html{scroll-padding-top:3.5rem}
+@media (prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}}
 body{margin:0;background:var(--page);color:var(--ink);
  font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif}
 a{color:var(--accent)}

@@ -154,9 +154,11 @@ def score_section(batch: JudgedBatch) -> Html:
         ),
         element(
             "div",
-            data_table("How the score came about", ("", "Figure", "Why"), rows, numbers={1}),
+            data_table("How the score came about", ("Part", "Figure", "Why"), rows, numbers={1}),
             data_table(
-                "What the gate asks; each of the three can close it", ("", "Found", ""), gate
+                "What the gate asks; each of the three can close it",
+                ("Rule", "Found", "Kept"),
+                gate,
             ),
             class_="pair",
         ),
@@ -250,7 +252,12 @@ def unusual_section(report: QualityReport) -> Html | None:
         element("p", about + hidden),
         element(
             "div",
-            data_table("Why rows are unusual", ("Feature", "Rows", ""), features, numbers={1}),
+            data_table(
+                "Why rows are unusual",
+                ("Feature", "Rows", "Beside the most"),
+                features,
+                numbers={1},
+            ),
             data_table(
                 "The farthest rows",
                 (*(["Key"] if keys_shown else []), "Feature", "Distance"),

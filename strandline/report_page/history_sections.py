@@ -204,7 +204,16 @@ def drift_section(report: QualityReport) -> Html | None:
         ),
         data_table(
             "Metrics over runs",
-            ("Check", "Columns", "Over runs", "Now", "Median before", "Range before", "Limit", ""),
+            (
+                "Check",
+                "Columns",
+                "Over runs",
+                "Now",
+                "Median before",
+                "Range before",
+                "Limit",
+                "Outcome",
+            ),
             [_metric_row(report, check, columns) for check, columns in keys],
             numbers={3, 4, 5},
         ),

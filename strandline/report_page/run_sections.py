@@ -201,7 +201,7 @@ def _steps(run: RunMetrics) -> Html | None:
     longest = max(milliseconds for _, milliseconds in named) or 1
     return data_table(
         f"Steps of the run of {minute(run.start_time)} UTC",
-        ("Step", "Time", ""),
+        ("Step", "Time", "Share of the longest"),
         [
             (
                 step,

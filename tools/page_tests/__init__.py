@@ -1,0 +1,1 @@
+"""The pages in a real browser: what they say to its console, at which widths, and by keyboard."""
