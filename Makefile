@@ -21,7 +21,7 @@ export STRANDLINE_JAVA
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture page-tests report-screenshots load-path release-drill recovery-drills interoperability show-breaker docs setup test test-nightly check fix lock clean
+.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture page-tests report-screenshots recording load-path release-drill recovery-drills interoperability show-breaker docs setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -99,6 +99,9 @@ page-tests: $(READY) $(PAGES)/.ready ## Report and catalogue in a real browser: 
 
 report-screenshots: $(READY) $(PAGES)/.ready ## The report and the catalogue as pictures, for docs/
 	@$(BIN)/python -m tools.page_tests $(PAGES) --pictures
+
+recording: $(READY) ## docs/session.svg: real commands on what make demo left, as an animation
+	@$(BIN)/python -m tools.session_recording
 
 load-path: $(READY) ## Follow one load through the modules, and see that it does not walk back
 	@$(BIN)/python -m tools.trace_load_path

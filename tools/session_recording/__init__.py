@@ -1,0 +1,1 @@
+"""A session of real commands, as docs/session.svg shows it."""
