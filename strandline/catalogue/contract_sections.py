@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from contracts.alerts import alert_time_windows
 from contracts.model import Argument, Check, Condition, Contract, Severity, Shown
 from contracts.schemas.data_dictionary import DictionaryColumn, dictionary_columns
 from contracts.schemas.roles_in_words import DictionaryRole, dictionary_roles
@@ -233,4 +234,6 @@ def _conditions(conditions: Sequence[Condition]) -> str:
 
 
 def _span(overlap: timedelta) -> str:
-    return f"the last {overlap} before the watermark" if overlap else NOTHING
+    return (
+        f"the last {alert_time_windows.words(overlap)} before the watermark" if overlap else NOTHING
+    )

@@ -18,6 +18,7 @@ from strandline.report_page.opened_closed_columns import VersionColumn, version_
 from strandline.report_page.run_line_chart import RunPoint, Scale, line_chart
 from strandline.report_page.stacked_columns import share_bar
 from strandline.terminal.number_format import NOTHING, count, duration, many, minute, size
+from tasks.run.progress_listeners import STEPS
 
 _PUBLISHED = ("published", "unchanged")
 
@@ -197,7 +198,11 @@ def _steps(run: RunMetrics) -> Html | None:
         return None
     whole = 1000 * (run.seconds or 0.0)
     rest = round(whole) - sum(spent.values())
-    named = [*spent.items(), *([("between the steps", rest)] if rest > 0 else [])]
+    ordered = sorted(spent, key=lambda step: STEPS.index(step) if step in STEPS else len(STEPS))
+    named = [
+        *((step, spent[step]) for step in ordered),
+        *([("between the steps", rest)] if rest > 0 else []),
+    ]
     longest = max(milliseconds for _, milliseconds in named) or 1
     return data_table(
         f"Steps of the run of {minute(run.start_time)} UTC",

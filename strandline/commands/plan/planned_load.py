@@ -15,6 +15,7 @@ from typing import TypeVar
 from pyspark.sql import functions as F
 
 from blocks.source_database import SourceDatabase
+from contracts.alerts import alert_time_windows
 from contracts.errors import SourceUnavailableError, StrandlineError
 from contracts.model import Contract
 from contracts.model.source_relation import RelationDetails
@@ -33,7 +34,7 @@ from tasks.compiler.fingerprint_columns import fingerprint_columns, loaded_event
 from tasks.observability.quality_ledger import CHECK, QUALITY_FINDINGS
 from tasks.source.dialect_of_source import sql_dialect_of
 from tasks.source.source_schema_drift import refuse_unreadable
-from tasks.transforms.checks.batch_checks import ALL_ROWS_READ, FRESHNESS
+from tasks.transforms.checks.batch_checks import ALL_ROWS_READ, FRESHNESS, PAST_RUNS
 from tasks.transforms.checks.implicit_checks import IMPLICIT
 
 __all__ = ["Estimate", "PlannedLoad", "TableChange", "planned_load"]
@@ -227,7 +228,8 @@ class _Planning:
             return None, "not counted"
         note = ""
         if after is not None and compiled.overlap:
-            note = f"with the overlap of {compiled.overlap}, which reads known rows again"
+            overlap = alert_time_windows.words(compiled.overlap)
+            note = f"with the overlap of {overlap}, which reads known rows again"
         return int(str(count)), note
 
     def _with_checks(self, plan: PlannedLoad) -> PlannedLoad:
@@ -252,9 +254,10 @@ class _Planning:
         last = own.agg(F.max("judged_at").alias("at")).collect()[0].at
         if last is None:
             return None
-        rows = own.where(F.col("judged_at") == last).select("check").collect()
+        rows = own.where(F.col("judged_at") == last).select("check", "rule").collect()
         names = {row.check for row in rows}
-        return names, names - IMPLICIT - {ALL_ROWS_READ, FRESHNESS}
+        of_loads = {row.check for row in rows if row.rule == PAST_RUNS}
+        return names, names - of_loads - IMPLICIT - {ALL_ROWS_READ, FRESHNESS}
 
     def _estimate(self, rows: int) -> Estimate | None:
         ledger = self._lake.ledger("run_metrics")
