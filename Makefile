@@ -11,6 +11,7 @@ READERS := .venv-readers
 DAFT_READER := .venv-readers-daft
 SITE := .venv-docs
 PAGES := .venv-pages
+IMPORTED := .venv-imports
 
 # The parent shell's environment must not leak into the project's own.
 unexport PYTHONPATH VIRTUAL_ENV
@@ -21,7 +22,7 @@ export STRANDLINE_JAVA
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture page-tests report-screenshots recording load-path release-drill recovery-drills interoperability show-breaker docs setup test test-nightly check fix lock clean
+.PHONY: help demo example demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture page-tests report-screenshots recording load-path release-drill recovery-drills interoperability import-drill import-fixtures show-breaker docs setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -31,6 +32,9 @@ help: ## Show this list
 
 demo: $(READY) ## A year of real flights becomes governed history, in a minute or two
 	@$(BIN)/python -m demo
+
+example: $(READY) ## A real clinical trial at three dates: examples/clinical_trial, no Python
+	@$(BIN)/python -m tools.clinical_trial
 
 demo-source: $(READY) ## Only the demo's source database and blocks, for loads by a deployment
 	@$(BIN)/python -m demo source
@@ -123,6 +127,14 @@ docs: $(READY) $(SITE)/.ready ## The documentation as a site that needs no netwo
 	  --fresh-env docs build/docs
 	@echo 'build/docs/index.html'
 
+import-drill: $(READY) $(IMPORTED)/.ready ## Histories of real dbt and dlt, taken over and compared row by row
+	@PREFECT_SERVER_ANALYTICS_ENABLED=false PREFECT_LOGGING_LEVEL=ERROR \
+	  PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=240 \
+	  $(BIN)/python -m tools.import_drill $(IMPORTED)
+
+import-fixtures: $(READY) $(IMPORTED)/.ready ## Make the small histories anew that the tests take over
+	@$(BIN)/python -m tools.import_drill.make_fixtures $(IMPORTED)
+
 fix: $(READY) ## Format and repair what ruff can repair
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
@@ -135,14 +147,14 @@ lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 
 lock-bench: $(READY) ## Resolve other tools, to measure against or to read with, anew into their lock files
 	@for tools in benchmarks benchmarks/quality benchmarks/extract \
-	  tools/interoperability tools/interoperability/daft tools/page_tests docs; do \
+	  tools/interoperability tools/interoperability/daft tools/page_tests tools/import_drill docs; do \
 	  $(BIN)/uv pip compile $$tools/requirements.in --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
 	    --custom-compile-command 'make lock-bench' --output-file $$tools/requirements.lock || exit 1; \
 	done
 
 clean: ## Remove what was built, keep your data in .strandline
-	@rm -rf $(VENV) $(PEERS) $(QUALITY_PEERS) $(EXTRACT_PEERS) $(READERS) $(DAFT_READER) $(SITE) $(PAGES) \
+	@rm -rf $(VENV) $(PEERS) $(QUALITY_PEERS) $(EXTRACT_PEERS) $(READERS) $(DAFT_READER) $(SITE) $(PAGES) $(IMPORTED) \
 	  build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache \
 	  .hypothesis .import_linter_cache
 
@@ -203,4 +215,11 @@ $(PAGES)/.ready: $(addprefix tools/page_tests/,requirements.lock package-lock.js
 	@cd $(PAGES) && export PATH="$$PWD/bin:$$PATH" && \
 	  npm ci --silent --ignore-scripts --no-audit --no-fund && \
 	  TMPDIR="$$PWD/browser" AWS_EXECUTION_ENV=nodejs24.x node unpack_browser.mjs >/dev/null
+	@touch $@
+
+$(IMPORTED)/.ready: tools/import_drill/requirements.lock $(READY)
+	@echo 'Installing dbt, SQLMesh and dlt, whose histories are taken over, into $(IMPORTED)'
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(IMPORTED)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes \
+	  --python $(IMPORTED)/bin/python tools/import_drill/requirements.lock
 	@touch $@

@@ -42,7 +42,7 @@ _SERVER = ("up", "deploy", "down")
 _FIRST = ("init", "config", "debug", "plan")
 _COMMANDS = (
     *_FIRST, *_LAKE, "quarantine", "lineage", "undo", "release", "source", "hold", "audit", "keys",
-    "backup", "restore", *_SERVER,
+    "backup", "restore", "import", *_SERVER,
     "alerts", "contracts", "docs",
 )  # fmt: skip
 
@@ -138,6 +138,12 @@ app.command(
     name="restore",
     help="Bring back what was lost of catalog, table metadata and key ring.",
     sort_key=len(_LAKE),
+)
+app.command(
+    "strandline.commands.imports.import_command:app",
+    name="import",
+    help="Take over a history that dbt, SQLMesh or dlt kept.",
+    sort_key=_LAKE.index("rebuild"),
 )
 app.command(
     "strandline.commands.alerts_command:app",

@@ -79,6 +79,12 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
         "backup list": "backup list",
         "backup verify": "backup verify",
         "restore": "restore --reason 'the catalog was lost' --dry-run",
+        "import": "import dbt target/manifest.json customers_snapshot --source crm-db",
+        "import dbt": "import dbt target/manifest.json customers_snapshot --source crm-db",
+        "import sqlmesh": "import sqlmesh models/customers.sql --source crm-db "
+        "--table public.customers",
+        "import dlt": "import dlt schemas/crm.schema.yaml customers --source crm-db "
+        "--table public.customers --history crm_dlt.customers --history-source warehouse",
         "alerts": "alerts list",
         "alerts apply": "alerts apply",
         "alerts list": "alerts list",

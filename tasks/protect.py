@@ -50,8 +50,14 @@ def _figures(batch: StagedBatch) -> Figures:
 
 
 @step("protect", figures=_figures)
-def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedBatch:
+def protect(
+    run: Run, extraction: Extraction, reading: SourceReading, rows: DataFrame | None = None
+) -> StagedBatch:
     """Read, check, map, fingerprint and protect the rows, and write them to the stage once.
+
+    `rows` are those of the extraction, where something was made of what its query selects: the
+    contract's columns, those that the stage carries, and `UNFIT`. How many there are is then not
+    known before.
 
     Raises:
         KeyUnavailableError: The table has a history, and its keys are not in the key ring; or the
@@ -66,16 +72,18 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
     fingerprinted = fingerprint_columns(run.spark, contract, run.target)
     keys = protection_keys(run, contract, rows=extraction.rows, create=extraction.first_load)
     observation = Observation(f"{run.name}-{run.batch_id}")
-    rows = source_rows(
-        run.spark,
-        reading,
-        contract.rows,
-        contract.fetch,
-        query=extraction.query,
-        slices=extraction.slices,
-    )
+    is_made = rows is not None
+    if rows is None:
+        rows = source_rows(
+            run.spark,
+            reading,
+            contract.rows,
+            contract.fetch,
+            query=extraction.query,
+            slices=extraction.slices,
+        )
     refuse_mismatches(
-        rows.drop(UNFIT),
+        rows.drop(UNFIT, *contract.stage.carried),
         contract.rows,
         where=f"{run.name}, rows of {contract.relation}",
         cause="The source changed while it was read: load again.",
@@ -110,8 +118,10 @@ def protect(run: Run, extraction: Extraction, reading: SourceReading) -> StagedB
         record_made_keys(run, named_by, run.spark.table(run.stage))
     counts = {name: value for name, value in observed.items() if isinstance(value, int)}
     no_model = anomalies.reason if isinstance(anomalies, NotEvaluated) else ""
+    batch = _batch(run, observed, extraction)
     return replace(
-        _batch(run, observed, extraction),
+        batch,
+        facts=None if is_made else batch.facts,
         judged=judged(counts),
         findings=findings(contract.stage.checks, counts, referenced.unavailable, no_model),
         anomalies=_kept(contract, anomalies),
@@ -141,6 +151,7 @@ def _origin(run: Run, extraction: Extraction, fingerprinted: tuple[str, ...]) ->
         read_until=extraction.judged_until,
         fingerprinted=fingerprinted,
         one_row_a_key=contract.one_row_a_key,
+        carried=contract.stage.carried,
         # A refused row is settled when its key's row passes, also when that is a repeat.
         stages_all_keys=contract.is_state
         and extraction.full

@@ -32,6 +32,7 @@ def events_of_versions(
     sequence: str = "event_time",
     operation: str = "operation",
     open_end: datetime | None = None,
+    keep_values: bool = False,
 ) -> DataFrame:
     """The events that a history of half-open intervals came from.
 
@@ -45,6 +46,7 @@ def events_of_versions(
         sequence: The name for the column of the events' times.
         operation: The name for the column of their operation.
         open_end: A far end that stands for null in this history.
+        keep_values: A delete has the values of the version that it ends, and not nulls.
 
     Returns:
         The columns of the versions but the interval, with `sequence` and `operation`: an upsert at
@@ -75,7 +77,8 @@ def events_of_versions(
     event = F.col("__event")
     upserts = event["op"] != DELETE
     columns = [
-        named(name) if name in key else F.when(upserts, named(name)).alias(name) for name in stored
+        named(name) if keep_values or name in key else F.when(upserts, named(name)).alias(name)
+        for name in stored
     ]
     return events.select(*columns, event["at"].alias(sequence), event["op"].alias(operation))
 

@@ -23,7 +23,7 @@ from contracts.errors import (
 from contracts.loader import problems
 from contracts.model import Contract
 from contracts.model.source_relation import RelationDetails
-from tasks.introspection.contract_proposal import ContractNames, Proposal
+from tasks.introspection.contract_proposal import ContractNames, KnownHistory, Proposal
 from tasks.introspection.contract_text import contract_text
 from tasks.introspection.propose_contract import propose_contract
 from tasks.introspection.sampled_rows import Sample, sampled_rows
@@ -52,6 +52,7 @@ def contract_of_table(
     dialect: SqlDialect,
     samples: bool,
     others: Sequence[Contract] = (),
+    history: KnownHistory | None = None,
 ) -> ContractOfTable:
     """The contract of a table.
 
@@ -62,6 +63,7 @@ def contract_of_table(
         dialect: The SQL of the source.
         samples: Whether rows are looked at, a bounded sample.
         others: The contracts that there are, for what foreign keys refer to.
+        history: A history that another tool kept of the table, which the contract continues.
 
     Raises:
         NotFoundError: There is no such table; near names are in the message.
@@ -93,7 +95,14 @@ def contract_of_table(
     if rows is None and dialect.name != POSTGRESQL.name:
         rows = _counted_rows(reading, details, dialect)
     proposal = propose_contract(
-        details, sample, names, rows=rows, dialect=dialect, unreadable=unreadable, others=others
+        details,
+        sample,
+        names,
+        rows=rows,
+        dialect=dialect,
+        unreadable=unreadable,
+        others=others,
+        history=history,
     )
     text = contract_text(proposal)
     _refuse_contradictions(names.contract, text)

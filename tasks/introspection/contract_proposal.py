@@ -12,7 +12,7 @@ from tasks.introspection.suggest_classifications import Suggestion
 from tasks.introspection.target_names import free_name
 from tasks.introspection.translate_checks import ColumnPromise
 
-__all__ = ["ContractNames", "LeftOut", "Proposal", "ProposedColumn"]
+__all__ = ["ContractNames", "KnownHistory", "LeftOut", "Proposal", "ProposedColumn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,29 @@ class ContractNames:
     connection: str
     namespace: str
     table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownHistory:
+    """What is known of a table because a history of it exists, kept by another tool.
+
+    Attributes:
+        origin: The history, in words.
+        columns: The source columns that it has.
+        key: What identifies a record in it.
+        stamp: The source column that dates changes; None: nothing does.
+        nullable: The columns that are null in some of its versions.
+        closes_absent: It closes a record that is gone.
+        notes: What there is to say about it.
+    """
+
+    origin: str
+    columns: frozenset[str]
+    key: tuple[str, ...]
+    stamp: str | None
+    nullable: frozenset[str]
+    closes_absent: bool
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +117,7 @@ class Proposal:
         slices: Its database can be read by several sessions side by side, and tells what is open.
         decisions: What there is to decide about the table, in words.
         notes: What there is to say about it.
+        history: The history that another tool kept of the table; None: there is none.
     """
 
     names: ContractNames
@@ -115,6 +139,7 @@ class Proposal:
     slices: bool
     decisions: Mapping[str, str]
     notes: tuple[str, ...]
+    history: KnownHistory | None = None
 
     def generated_name(self, name: str) -> str:
         """The name of a column that Strandline fills, which no column of the source has."""

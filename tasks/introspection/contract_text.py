@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from contracts.authoring.yaml_layout import flow, item_lines
+from contracts.authoring.yaml_layout import flow, item_lines, mapping_lines
 from contracts.loader.complete_contract import SYSTEM_NAMES
 from contracts.model import Classification
 from contracts.model.database_type_names import family, spark_type
@@ -71,9 +71,11 @@ def _head(proposal: Proposal) -> Iterator[str]:
     names, details = proposal.names, proposal.details
     table = f"{details.relation.schema}.{details.relation.name}"
     rows = "" if proposal.rows is None else f", about {proposal.rows:,} rows"
+    by = "`strandline contracts new`: docs/contracts.md"
+    if proposal.history is not None:
+        by = f"`strandline import` from {proposal.history.origin}: docs/migrating.md"
     yield from _comment(
-        f"{table} of {names.connection} ({details.kind}{rows}), by `strandline contracts new`:"
-        " docs/contracts.md. What it leaves out:"
+        f"{table} of {names.connection} ({details.kind}{rows}), by {by}. What it leaves out:"
         f" `strandline contracts show --full {names.contract}`.",
         "",
     )
@@ -222,12 +224,19 @@ def _privacy(proposal: Proposal) -> Iterator[str]:
 
 
 def _history(proposal: Proposal) -> Iterator[str]:
-    if proposal.incremental and proposal.tracked:
+    known = proposal.history
+    if proposal.incremental and proposal.tracked and known is None:
         return
     yield f"{_PROPERTY}history:"
     if not proposal.tracked:
         yield from _entry("tracked", [proposal.generated_name("present")], _ENTRY)
-    if not proposal.incremental:
+    elif known is not None:
+        for note in known.notes:
+            yield from _comment(note, _ENTRY)
+        yield from mapping_lines({"tracked": [*proposal.tracked]}, _ENTRY)
+    if known is not None and not known.closes_absent:
+        yield f"{_ENTRY}absent: keep  # as {known.origin} does"
+    elif not proposal.incremental:
         yield f"{_ENTRY}absent: close  # a key that is no longer in the source has ended"
 
 

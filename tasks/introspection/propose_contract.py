@@ -23,6 +23,7 @@ from contracts.validation.contract_notices import suggests_derived
 from tasks.introspection.column_types import ColumnTypes, column_types
 from tasks.introspection.contract_proposal import (
     ContractNames,
+    KnownHistory,
     LeftOut,
     Proposal,
     ProposedColumn,
@@ -77,6 +78,7 @@ def propose_contract(
     dialect: SqlDialect = POSTGRESQL,
     unreadable: Collection[str] = (),
     others: Sequence[Contract] = (),
+    history: KnownHistory | None = None,
 ) -> Proposal:
     """The parts of a contract of a table.
 
@@ -88,17 +90,20 @@ def propose_contract(
         dialect: Of its database.
         unreadable: Columns of which the database refuses the SQL that reads them.
         others: The contracts that there are, for what foreign keys refer to.
+        history: A history that another tool kept of the table, which the contract continues.
 
     Raises:
         ContractError: The table has no column that could be a key.
     """
     stamping = {each for each in details.columns if is_named_like_a_stamp(each)}
     types = column_types(details, dialect, sample, stamps=stamping)
-    kept, left_out = _kept(details, types, unreadable)
+    kept, left_out = _kept(details, types, unreadable, history)
     columns = [column.name for column in kept]
     suggestions = suggested_classifications(details, columns, types.read_as, sample)
     sensitive = sensitive_columns(columns, suggestions)
     key = key_of(details, columns, types.read_as, sample)
+    if history is not None:
+        key = Key(history.key, f"the key of {history.origin}")
     if key is None:
         raise ContractError(
             where=f"{details.relation.schema}.{details.relation.name}",
@@ -107,6 +112,8 @@ def propose_contract(
             next_step="Name a view that has one, or grant the block's user its columns.",
         )
     stamps = stamps_of(details, columns, types.read_as, unfit={*sensitive, *key.columns})
+    if history is not None:
+        stamps = _known_stamps(details, history)
     events = _is_log(details, key, stamps)
     if events and (entity := entity_of_log(details, columns)) is not None:
         key = Key((entity,), "what the rows may be changes of", key.doubt)
@@ -115,6 +122,15 @@ def propose_contract(
     proposed = _with_references(details, proposed, names, others)
     incremental = events or (stamps.marks_changes and (rows or 0) > FULL_UP_TO)
     copied = stamps.columns[0] if len(stamps.columns) == 1 else ""
+    tracked: Collection[str] = {*columns} - {*key.columns, *stamps.columns}
+    if history is not None:
+        proposed = [
+            replace(each, required=False) if each.source in history.nullable else each
+            for each in proposed
+        ]
+        # Each change of a column opened a version in that history, also one of the stamp alone.
+        incremental, copied, tracked = not history.closes_absent, "", {*columns} - {*key.columns}
+        incremental = incremental and stamps.marks_changes
     worded = {column.source: column.type for column in proposed}
     subject = data_subject_of(details, proposed, key)
     parts = Proposal(
@@ -131,23 +147,30 @@ def propose_contract(
         incremental=incremental,
         partition_column=_partition_column(details, proposed, types, dialect, key, rows),
         subject=() if subject is None else subject.columns,
-        tracked=tuple(
-            column.target
-            for column in proposed
-            if column.source not in (*key.columns, *stamps.columns)
-        ),
+        tracked=tuple(column.target for column in proposed if column.source in tracked),
         conditions=_by_id(checks.conditions),
         untranslated=checks.untranslated,
         slices=dialect.sessions_share_a_state,
         decisions={},
         notes=(),
+        history=history,
     )
     decisions = _decisions(parts, subject)
     return replace(parts, decisions=decisions, notes=_notes(details, sample))
 
 
+def _known_stamps(details: RelationDetails, history: KnownHistory) -> Stamps:
+    if history.stamp is None:
+        return Stamps()
+    is_indexed = history.stamp in details.indexed
+    return Stamps((history.stamp,), marks_changes=True, indexed=is_indexed)
+
+
 def _kept(
-    details: RelationDetails, types: ColumnTypes, unreadable: Collection[str]
+    details: RelationDetails,
+    types: ColumnTypes,
+    unreadable: Collection[str],
+    history: KnownHistory | None,
 ) -> tuple[list[RelationColumn], list[LeftOut]]:
     kept: list[RelationColumn] = []
     left_out: list[LeftOut] = []
@@ -156,6 +179,8 @@ def _kept(
         why = _unfit(column, details.columns[column.name], types, taken)
         if not why and column.name in unreadable:
             why = "the database refuses the block's `text` of it; name its type in `texts`"
+        if not why and history is not None and column.name not in history.columns:
+            why = f"{history.origin} has no such column"
         if why:
             left_out.append(LeftOut(column.name, details.columns[column.name].declared, why))
         else:

@@ -52,7 +52,13 @@ class OpenRun:
 
 @contextmanager
 def open_run(
-    contract: str, settings: str, *, run_id: str, started: datetime, green: Contract | None = None
+    contract: str,
+    settings: str,
+    *,
+    run_id: str,
+    started: datetime,
+    green: Contract | None = None,
+    unwritten: Contract | None = None,
 ) -> Iterator[OpenRun]:
     """A run of the contract with its table locked; a failure inside is recorded, then raised.
 
@@ -62,10 +68,11 @@ def open_run(
         run_id: The flow run's id.
         started: When the flow run first started; a retry has the same.
         green: The contract of a release: its green table is loaded, not the published one.
+        unwritten: The contract, where no file has it.
     """
     block = block_lookup.settings(settings)
     with map_unexpected_errors(contract, block.state_directory):
-        model = green or find_contract(contract, contracts_folder(block))
+        model = green or unwritten or find_contract(contract, contracts_folder(block))
         source = block_lookup.source(model.source.connection)
         block.lakehouse.check()
     published = f"{block.lakehouse.catalog}.{model.target}"

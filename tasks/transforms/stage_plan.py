@@ -78,6 +78,7 @@ class StagePlan:
         retention_days: After how many days retention makes personal columns unreadable.
         is_state: Whether the source is a state: one row a key.
         finds_anomalies: Whether unusual rows are looked for, and marked.
+        carried: Columns of the rows, beside those of the source, that the stage gets as they are.
     """
 
     checks: RowChecks
@@ -100,6 +101,7 @@ class StagePlan:
     retention_days: int
     is_state: bool
     finds_anomalies: bool
+    carried: tuple[str, ...] = ()
 
     @property
     def own_columns(self) -> tuple[str, ...]:
@@ -108,7 +110,7 @@ class StagePlan:
         found = (ANOMALY,) if self.finds_anomalies else ()
         persons = (SUBJECT, MADE_KEY) if self.protection.subject else ()
         own = (OPERATION, KIND, FAILED, UNFIT_COLUMNS, SOURCE_ROW, DIGEST)
-        return (*own, *digests, *found, *persons)
+        return (*own, *digests, *found, *persons, *self.carried)
 
     def compared_with_known(self, fingerprinted: tuple[str, ...]) -> tuple[str, ...]:
         """The columns in which a full load's row has to equal an open version to be skipped.

@@ -28,7 +28,20 @@ from tasks.lifecycle.open_run import session
 from tasks.run.spark_error_mapping import map_spark_errors
 from tasks.source.dialect_of_source import sql_dialect_of
 
-__all__ = ["ContractOptions", "write_contract"]
+__all__ = [
+    "ContractOptions",
+    "contract_names",
+    "contract_path",
+    "for_editors",
+    "next_commands",
+    "other_contracts",
+    "refuse_clash",
+    "schema_and_table",
+    "short_path",
+    "start_driver",
+    "write_contract",
+    "write_text",
+]
 
 _COLUMNS = (
     Heading("column"),
@@ -40,12 +53,11 @@ _COLUMNS = (
 _QUOTED = re.compile(r'^(?:"((?:[^"]|"")+)"|([^".]+))\.(?:"((?:[^"]|"")+)"|([^"]+))$')
 _TARGET = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$", re.ASCII)
 _NAME = re.compile(r"^[A-Za-z_][\w-]*$", re.ASCII)
-_COMMAND = "strandline contracts new"
 
 
 @dataclass(frozen=True, slots=True)
 class ContractOptions:
-    """What was typed: names, where the file goes, and whether rows are looked at."""
+    """What was typed: names, the file, whether rows are looked at; and the command itself."""
 
     source: str
     table: str
@@ -55,6 +67,7 @@ class ContractOptions:
     force: bool = False
     samples: bool = True
     settings: str = "default"
+    command: str = "strandline contracts new"
 
 
 def write_contract(screen: CommandOutput, options: ContractOptions) -> None:
@@ -68,14 +81,14 @@ def write_contract(screen: CommandOutput, options: ContractOptions) -> None:
         SourceAccessError: The source refuses the user, or the table.
         SourceUnavailableError: It does not answer.
     """
-    table = _table(options)
-    path = _path(options, table)
-    others = _others(path)
-    names = _names(options, table, path)
-    _refuse_clash(names, path, others)
+    table = schema_and_table(options)
+    path = contract_path(options, table)
+    others = other_contracts(path)
+    names = contract_names(options, table, path)
+    refuse_clash(names, path, others)
     source = block_lookup.source(options.source)
     with screen.waiting(f"Reading {'.'.join(table)}"):
-        _start_driver(source, options.settings)
+        start_driver(source, options.settings)
         with source.reading() as reading:
             made = contract_of_table(
                 reading,
@@ -87,22 +100,22 @@ def write_contract(screen: CommandOutput, options: ContractOptions) -> None:
             )
     if options.output is None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    text = _for_editors(path) + made.text
-    _write(path, text, force=options.force)
+    text = for_editors(path) + made.text
+    write_text(path, text, force=options.force)
     decisions = decisions_in(text)
-    next_commands = _next(options, path, names)
-    data = _data(made.proposal, path, decisions, next_commands)
-    screen.answer(data, *_page(made, path, decisions, next_commands, width=screen.out.width))
+    commands = next_commands(options, path, names)
+    data = _data(made.proposal, path, decisions, commands)
+    screen.answer(data, *_page(made, path, decisions, commands, width=screen.out.width))
 
 
-def _for_editors(path: Path) -> str:
+def for_editors(path: Path) -> str:
     """The line by which editors find the schema of contracts, if it lies beside them."""
     if not (path.parent / CONTRACT_SCHEMA).is_file():
         return ""
     return f"# yaml-language-server: $schema={CONTRACT_SCHEMA}\n"
 
 
-def _start_driver(source: SourceDatabase, settings: str) -> None:
+def start_driver(source: SourceDatabase, settings: str) -> None:
     """Start Spark, if it is by Spark's JVM that the database is asked."""
     if source.dialect == "jdbc":
         block = block_lookup.settings(settings)
@@ -110,16 +123,16 @@ def _start_driver(source: SourceDatabase, settings: str) -> None:
             session(block, source)
 
 
-def _table(options: ContractOptions) -> tuple[str, str]:
+def schema_and_table(options: ContractOptions) -> tuple[str, str]:
     """Schema and table: as the catalog has them, or in the quotes of SQL."""
     typed = options.table
     match = _QUOTED.match(typed)
     if match is None:
         next_step = "Correct it."
         if "." not in typed:
-            next_step = f"{_COMMAND} --table {_usual_schema(options.source)}.{typed}"
+            next_step = f"{options.command} --table {_usual_schema(options.source)}.{typed}"
         raise UsageError(
-            where=f"{_COMMAND} --table",
+            where=f"{options.command} --table",
             expected="SCHEMA.TABLE; a name with a dot in it is quoted: '\"my.schema\".customers'",
             found=typed,
             next_step=next_step,
@@ -139,12 +152,12 @@ def _usual_schema(name: str) -> str:
     return {"postgresql": "public", "sqlite": "main"}.get(source.dialect, "SCHEMA")
 
 
-def _path(options: ContractOptions, table: tuple[str, str]) -> Path:
+def contract_path(options: ContractOptions, table: tuple[str, str]) -> Path:
     """The file to write; its name is the contract's."""
     name = options.name or identifier(table[1], "table").lower()
     if not _NAME.match(name):
         raise UsageError(
-            where=f"{_COMMAND} --name",
+            where=f"{options.command} --name",
             expected="a name of letters, digits, _ and -",
             found=name,
             next_step="Give it another name.",
@@ -155,7 +168,7 @@ def _path(options: ContractOptions, table: tuple[str, str]) -> Path:
     path = output if output.suffix in SUFFIXES else output / f"{name}.yaml"
     if options.name is not None and path.stem != options.name:
         raise UsageError(
-            where=f"{_COMMAND} --output",
+            where=f"{options.command} --output",
             expected=f"a file named {options.name}.yaml: a contract has the name of its file",
             found=path.name,
             next_step="Leave --name or the file's name out.",
@@ -185,7 +198,7 @@ def _contracts_folder(settings: str) -> Path:
     return folder
 
 
-def _others(path: Path) -> dict[Path, Contract]:
+def other_contracts(path: Path) -> dict[Path, Contract]:
     """The other contracts of the folder, as far as they can be read."""
     found = {}
     for other in contract_files(path.parent) if path.parent.is_dir() else ():
@@ -197,7 +210,8 @@ def _others(path: Path) -> dict[Path, Contract]:
     return found
 
 
-def _names(options: ContractOptions, table: tuple[str, str], path: Path) -> ContractNames:
+def contract_names(options: ContractOptions, table: tuple[str, str], path: Path) -> ContractNames:
+    """What the contract, its block and its target are called."""
     connection = options.source.strip().replace("-", "_")
     target = options.target
     if target is None:
@@ -205,16 +219,17 @@ def _names(options: ContractOptions, table: tuple[str, str], path: Path) -> Cont
         target = f"{namespace}.{identifier(table[1], 'table').lower()}"
     if not _TARGET.match(target):
         raise UsageError(
-            where=f"{_COMMAND} --target",
+            where=f"{options.command} --target",
             expected="NAMESPACE.TABLE, of letters, digits and _",
             found=target,
-            next_step=f"{_COMMAND} --target crm.customers",
+            next_step=f"{options.command} --target crm.customers",
         )
     namespace, _, name = target.rpartition(".")
     return ContractNames(path.stem, connection, namespace, name)
 
 
-def _refuse_clash(names: ContractNames, path: Path, others: dict[Path, Contract]) -> None:
+def refuse_clash(names: ContractNames, path: Path, others: dict[Path, Contract]) -> None:
+    """Refuse a target that another contract of the folder has."""
     target = f"{names.namespace}.{names.table}"
     for other, contract in others.items():
         if contract.target.lower() == target.lower():
@@ -226,7 +241,8 @@ def _refuse_clash(names: ContractNames, path: Path, others: dict[Path, Contract]
             )
 
 
-def _write(path: Path, text: str, *, force: bool) -> None:
+def write_text(path: Path, text: str, *, force: bool) -> None:
+    """Write the contract's file; one that is there is only replaced by force."""
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
@@ -239,9 +255,9 @@ def _write(path: Path, text: str, *, force: bool) -> None:
         ) from error
 
 
-def _next(options: ContractOptions, path: Path, names: ContractNames) -> tuple[str, ...]:
+def next_commands(options: ContractOptions, path: Path, names: ContractNames) -> tuple[str, ...]:
     """What to type next; a contract that lies elsewhere is checked by its path."""
-    check = f"strandline contracts check {_short(path)}"
+    check = f"strandline contracts check {short_path(path)}"
     if options.output is not None:
         return (check,)
     chosen = "" if options.settings == "default" else f" --settings {options.settings}"
@@ -294,7 +310,7 @@ def _page(
     *,
     width: int,
 ) -> list[RenderableType]:
-    proposal, short = made.proposal, _short(path)
+    proposal, short = made.proposal, short_path(path)
     details, names = proposal.details, proposal.names
     rows = "an unknown number of" if proposal.rows is None else f"about {proposal.rows:,}"
     load = "incremental" if proposal.incremental else "full"
@@ -337,6 +353,6 @@ def _rows(proposal: Proposal) -> list[tuple[str | Text, ...]]:
     ]
 
 
-def _short(path: Path) -> str:
+def short_path(path: Path) -> str:
     """Relative to where the command runs, if that is shorter."""
     return min(str(path), os.path.relpath(path), key=len)
