@@ -22,7 +22,7 @@ export STRANDLINE_JAVA
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo example demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture page-tests report-screenshots recording load-path release-drill recovery-drills interoperability import-drill import-fixtures show-breaker docs setup test test-nightly check fix lock clean
+.PHONY: help demo example demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture page-tests site-tests report-screenshots recording load-path release-drill recovery-drills interoperability import-drill import-fixtures show-breaker docs setup test test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -100,6 +100,9 @@ architecture: $(READY) ## Draw docs/architecture.svg and its table of rooms from
 
 page-tests: $(READY) $(PAGES)/.ready ## Report and catalogue in a real browser: widths, accessibility, keyboard
 	@$(BIN)/python -m tools.page_tests $(PAGES)
+
+site-tests: docs $(PAGES)/.ready ## Each page of make docs likewise
+	@$(BIN)/python -m tools.page_tests $(PAGES) --site build/docs
 
 report-screenshots: $(READY) $(PAGES)/.ready ## The report and the catalogue as pictures, for docs/
 	@$(BIN)/python -m tools.page_tests $(PAGES) --pictures

@@ -40,8 +40,17 @@ html_show_sourcelink = False
 html_copy_source = False
 html_show_copyright = False
 # What pages show by HTML of their own, which Sphinx does not look into.
-html_extra_path = ["quality-report-dark.png", "quality-report-light.png"]
+html_extra_path = [
+    f"{page}-{scheme}.png"
+    for page in ("quality-report", "catalogue")
+    for scheme in ("dark", "light")
+]
+html_static_path = ["_static"]
+html_css_files = ["focus.css"]
+html_context = {"default_mode": "auto"}
 html_theme_options = {
+    # The one with a field shows other words than it is read out by.
+    "navbar_persistent": ["search-button"],
     "navigation_with_keys": False,
     "header_links_before_dropdown": 6,
     "show_nav_level": 2,
@@ -66,6 +75,27 @@ def _leave_the_site(app: Sphinx, doctree: nodes.document) -> None:
             link.replace_self(addnodes.download_reference("", "", *link.children, **about))
 
 
+def _name_headings(_app: Sphinx, doctree: nodes.document) -> None:
+    """Each heading of a table has words, if only for who has the page read out."""
+    for heading in [*doctree.findall(nodes.thead)]:
+        for entry in heading.findall(nodes.entry):
+            if not entry.astext().strip():
+                words = nodes.inline("", "what it is about", classes=["visually-hidden"])
+                entry.clear()
+                entry.append(nodes.paragraph("", "", words))
+
+
+def _name_signs(app: Sphinx, error: Exception | None) -> None:
+    """The theme's signs that unfold a part of the navigation have no name to be read out."""
+    if error is None and app.builder.name == "html":
+        sign = '<summary><span class="toctree-toggle"'
+        named = sign.replace("<summary>", '<summary aria-label="its pages">')
+        for page in Path(app.outdir).rglob("*.html"):
+            page.write_text(page.read_text("utf-8").replace(sign, named), "utf-8")
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx. Files that pages link to are collected at 500, so this comes before."""
     app.connect("doctree-read", _leave_the_site, priority=400)
+    app.connect("doctree-read", _name_headings)
+    app.connect("build-finished", _name_signs)

@@ -83,6 +83,11 @@ SUBJECTS = {
         jars=(ICEBERG, SQLITE),
         alone=True,
     ),
+    "strandline_format_2": Entry(
+        "Strandline, format 2",
+        "strandline_load:StrandlineLoadFormat2",
+        jars=(ICEBERG, SQLITE),
+    ),
     "iceberg_merge": Entry("Iceberg MERGE", "iceberg_merge:IcebergMerge", jars=(ICEBERG, SQLITE)),
     "delta_recipe": Entry("Delta recipe", "delta_recipe:DeltaRecipe", jars=(DELTA,)),
     "delta_recipe_dv": Entry(

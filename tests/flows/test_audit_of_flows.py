@@ -274,6 +274,7 @@ IN_THEIR_OWN_TESTS = {
     "apply-retention": "test_retention.py",
     "maintain": "maintenance/test_maintain.py",
     "back-up": "recovery/test_recovery_drills.py",
+    "import-history": "imports/test_import_of_peers.py",
     **dict.fromkeys(
         ("start-release", "promote-release", "rollback-release", "release-table", "load-green"),
         "test_blue_green_release.py",

@@ -49,7 +49,9 @@ def test_nothing_is_wrong_with_any_page(environment, tmp_path, views):
 def test_what_is_wrong_with_a_page_is_found(environment, tmp_path):
     page = tmp_path / "bad.html"
     page.write_text(BAD)
-    (found,) = browse(environment, tmp_path, pages=[page], views=[(PHONE, "light")])["found"]
+    (found,) = browse(environment, tmp_path, pages=[page.as_uri()], views=[(PHONE, "light")])[
+        "found"
+    ]
     problems = "\n".join(found["problems"])
 
     for words in (

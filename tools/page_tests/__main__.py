@@ -1,8 +1,9 @@
 """`python -m tools.page_tests ENVIRONMENT`: what is wrong with the pages in a real browser.
 
-With `--pictures` it keeps those of docs/ anew. The environment is what `make` builds for it: a
-driver of browsers, a Chromium for Linux on x86-64, and axe-core, all of them with their hashes. On
-other machines an installed Chromium or Chrome is opened.
+With `--pictures` it keeps those of docs/ anew; with `--site FOLDER` it opens all pages of a site
+that was built there. The environment is what `make` builds for it: a driver of browsers, a
+Chromium for Linux on x86-64, and axe-core, all of them with their hashes. On other machines an
+installed Chromium or Chrome is opened.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,8 @@ SCHEMES = ("light", "dark")
 PHONE, DESKTOP = 390, 1280
 """Widths in pixels."""
 VIEWS = tuple(product((PHONE, DESKTOP), SCHEMES))
+_SITE_VIEWS = ((PHONE, "light"), (DESKTOP, "dark"))
+_AT_ONCE = 10
 PICTURES = {
     "quality-report": (REPORT, "", (1180, 1960)),
     "catalogue": (CONTRACT, "lineage", (1180, 1090)),
@@ -65,7 +71,11 @@ def main(arguments: Sequence[str]) -> int:
         try:
             if "--pictures" in arguments:
                 return _keep_pictures(environment, folder)
-            found = open_pages(environment, folder)
+            if "--site" in arguments:
+                site = Path(arguments[arguments.index("--site") + 1])
+                found = tuple(open_site(environment, folder, site))
+            else:
+                found = open_pages(environment, folder)
         except NoBrowserError as error:
             sys.stderr.write(f"{error}\n")
             return _NO_BROWSER
@@ -81,7 +91,8 @@ def open_pages(
     environment: Path, folder: Path, views: Sequence[tuple[int, str]] = VIEWS
 ) -> tuple[Opened, ...]:
     """Write the pages into the folder and open each at these widths, light or dark."""
-    answer = browse(environment, folder, pages=write_pages(folder), views=views)
+    pages = [page.as_uri() for page in write_pages(folder)]
+    answer = browse(environment, folder, pages=pages, views=views)
     return tuple(
         Opened(
             each["page"].rpartition(f"{folder.name}/")[2],
@@ -93,15 +104,55 @@ def open_pages(
     )
 
 
+def open_site(
+    environment: Path, folder: Path, site: Path, views: Sequence[tuple[int, str]] = _SITE_VIEWS
+) -> Iterator[Opened]:
+    """Open each page of a site at these widths, light or dark.
+
+    It is served, as its pages load scripts and styles of their own.
+    """
+    found = (page.relative_to(site) for page in sorted(site.rglob("*.html")))
+    # A part whose name begins so is the theme's.
+    pages = [page.as_posix() for page in found if not page.parts[0].startswith("_")]
+    handler = partial(_Unheard, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            beginning = f"http://127.0.0.1:{server.server_port}/"
+            for first in range(0, len(pages), _AT_ONCE):
+                some = [beginning + page for page in pages[first : first + _AT_ONCE]]
+                answer = browse(environment, folder, pages=some, views=views, own=beginning)
+                for each in answer["found"]:
+                    name = each["page"].removeprefix(beginning)
+                    yield Opened(name, each["width"], each["scheme"], tuple(each["problems"]))
+        finally:
+            server.shutdown()
+
+
+class _Unheard(SimpleHTTPRequestHandler):
+    def log_message(self, *_arguments: object) -> None:
+        """Nobody reads which files were asked for."""
+
+
 def browse(
     environment: Path,
     folder: Path,
     *,
-    pages: Sequence[Path] = (),
+    pages: Sequence[str] = (),
     views: Sequence[tuple[int, str]] = VIEWS,
     pictures: Sequence[Mapping[str, Any]] = (),
+    own: str = "",
 ) -> Mapping[str, Any]:
     """Have the environment's driver open pages and take pictures; what it answers.
+
+    Args:
+        environment: What `make` built.
+        folder: For the job.
+        pages: Their addresses.
+        views: Widths and colour schemes.
+        pictures: Pages with the size and the file of a picture of each.
+        own: How addresses begin that a page may load from; empty: it may load nothing at all, and
+            say nothing. One that may has libraries that say what is no fault.
 
     Raises:
         NoBrowserError: There is none for this machine.
@@ -114,7 +165,8 @@ def browse(
                 "browser": str(browser),
                 "environment": variables,
                 "axe": str(environment / "node_modules" / "axe-core" / "axe.min.js"),
-                "pages": [page.as_uri() for page in pages],
+                "pages": [*pages],
+                "own": own,
                 "views": [*views],
                 "pictures": [*pictures],
             }

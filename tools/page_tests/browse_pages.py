@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 _MILLISECONDS = 30_000
 _HEIGHT = 900
@@ -72,7 +72,7 @@ def _browse(browser: Browser, job: Mapping[str, Any]) -> Iterator[Mapping[str, A
     for address, (width, scheme) in product(job["pages"], job["views"]):
         page = _opened(browser, width, _HEIGHT, scheme)
         problems: list[str] = []
-        _listen(page, problems)
+        _listen(page, problems, own=job["own"])
         page.goto(address)
         problems += _overflow(page)
         page.evaluate(axe)
@@ -92,16 +92,21 @@ def _opened(browser: Browser, width: int, height: int, scheme: Any) -> Page:
     return context.new_page()
 
 
-def _listen(page: Page, problems: list[str]) -> None:
-    """Have the problems grow by what the page complains of, and by what it loads."""
-    page.on("console", lambda message: problems.append(f"console: {message.text}"))
+def _listen(page: Page, problems: list[str], *, own: str) -> None:
+    """Have the problems grow by what the page complains of, and by what it loads from elsewhere."""
+
+    def said(message: ConsoleMessage) -> None:
+        if not own or message.type in {"error", "warning"}:
+            problems.append(f"console: {message.text}")
+
+    def asked(request: Request) -> None:
+        is_own = bool(own) and request.url.startswith((own, "data:"))
+        if not is_own and not request.is_navigation_request():
+            problems.append(f"loads {request.url}")
+
+    page.on("console", said)
     page.on("pageerror", lambda error: problems.append(f"script: {error}"))
-    page.on(
-        "request",
-        lambda request: (
-            None if request.is_navigation_request() else problems.append(f"loads {request.url}")
-        ),
-    )
+    page.on("request", asked)
 
 
 def _overflow(page: Page) -> Sequence[str]:
@@ -112,7 +117,8 @@ def _overflow(page: Page) -> Sequence[str]:
 def _reached_by_tab(page: Page) -> Iterator[str]:
     """What the tab key does not get to, and where the focus can't be seen."""
     elements = page.evaluate(_NUMBER_FOCUSABLE, _FOCUSABLE)
-    reached = dict(_focused_in_turn(page, most=len(elements) + 2))
+    # What scrolls by itself is a stop of the browser's own, between those that are looked for.
+    reached = dict(_focused_in_turn(page, len(elements)))
     for number, text in enumerate(elements):
         focus = reached.get(number)
         if focus is None:
@@ -123,13 +129,17 @@ def _reached_by_tab(page: Page) -> Iterator[str]:
             yield f"out of sight when focused: {text}"
 
 
-def _focused_in_turn(page: Page, *, most: int) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _focused_in_turn(page: Page, wanted: int) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """What has the focus after each press of the tab key, from the top of the page, by number."""
+    seen: set[int] = set()
     page.evaluate("document.activeElement?.blur(); scrollTo(0, 0)")
-    for _ in range(most):
+    for _ in range(2 * wanted + 2):
+        if len(seen) == wanted:
+            return
         page.keyboard.press("Tab")
         focus = page.evaluate(_FOCUSED)
         if focus["number"] is not None:
+            seen.add(int(focus["number"]))
             yield int(focus["number"]), focus
 
 

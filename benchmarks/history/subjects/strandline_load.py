@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,8 @@ _REPORTED = ("files_read", "bytes_read", "files_written", "bytes_written")
 class StrandlineLoad:
     """The table is made by a first `load_changes` of all rows, without a prepared layout."""
 
+    settings = _SETTINGS
+
     def __init__(self, directory: Path, jars: tuple[str, ...]) -> None:
         self.directory = directory
         self.jars = jars
@@ -35,7 +38,7 @@ class StrandlineLoad:
             self.spark,
             self.spark.read.parquet(str(initial)),
             _TABLE,
-            _SETTINGS,
+            self.settings,
             batch_id="initial",
             batch_time=BEGIN + timedelta(hours=DEEP),
         )
@@ -66,8 +69,17 @@ class StrandlineLoad:
             self.spark,
             self.spark.read.parquet(str(batch.path)),
             _TABLE,
-            _SETTINGS,
+            self.settings,
             batch_id=f"batch-{batch.number}",
             batch_time=batch.time,
             announce=announce,
         )
+
+
+class StrandlineLoadFormat2(StrandlineLoad):
+    """The same in Iceberg's format 2, for readers that know no deletion vectors."""
+
+    @property
+    def settings(self) -> HistorySettings:
+        """Made when it is asked for: settings of an earlier commit may have no format."""
+        return replace(_SETTINGS, format_version=2)
