@@ -269,6 +269,7 @@ def test_what_can_not_be_released_is_refused_with_its_reason(clinic, capsys):
     assert actions(place) == []
 
 
+@pytest.mark.nightly
 def test_a_copy_follows_loads_and_a_step_that_was_stopped_is_completed(clinic, monkeypatch, capsys):
     place = clinic.place
     target = f"{place.settings.lakehouse.catalog}.{TARGET}"

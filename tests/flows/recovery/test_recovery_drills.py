@@ -93,6 +93,7 @@ def test_lost_newest_table_metadata(place, drill):
     assert opened_by_another_load(place, FOURTH) == 1
 
 
+@pytest.mark.nightly
 def test_lost_metadata_that_the_backup_has(place, drill):
     before = whole_history(place)
 
@@ -145,6 +146,7 @@ def test_bad_release_published(place, drill):
     assert opened_by_another_load(place, THIRD) == 1
 
 
+@pytest.mark.nightly
 def test_bad_release_rolled_back_to_a_backup(place, drill):
     before = whole_history(place)["clinic.patients"]
     place.update((1, "Nowhere", "wrong", "1.50", "IN", "2024-01-01 08:00", "2024-01-06 08:00"))
@@ -175,6 +177,7 @@ def test_table_dropped_by_mistake(place, drill):
     assert opened_by_another_load(place, THIRD) == 1
 
 
+@pytest.mark.nightly
 def test_warehouse_moved_and_linked_at_its_old_address(place, drill):
     before = whole_history(place)
 
@@ -258,6 +261,7 @@ def test_what_does_not_belong_is_refused_and_missing_files_are_named(place, tmp_
     assert log.where("action = 'back up'").count() == 1
 
 
+@pytest.mark.nightly
 def test_backups_beside_running_loads_lead_to_one_published_state(place):
     later = ("North", "Ed Vane", "70.00", "IN")
     rows = [(10 + day, *later, f"2024-02-0{day} 10:00", None) for day in (1, 2)]
