@@ -99,10 +99,11 @@ def ensure_table(
         SchemaDriftError: The catalog does not show the snapshot.
     """
     state = find_state(spark, table)
+    if state is None and not exists(spark, table):
+        schema = history_schema(events, settings)
+        _create(spark.createDataFrame([], schema), table, settings, settings.partitioning)
+        state = current_state(spark, table)
     if state is None:
-        if not exists(spark, table):
-            schema = history_schema(events, settings)
-            _create(spark.createDataFrame([], schema), table, settings, settings.partitioning)
         _sort(spark, table, settings)
         # A branch needs a snapshot to start from, and two first loads need one to conflict on.
         spark.createDataFrame([], schema_of_table(spark, table)).writeTo(table).append()
