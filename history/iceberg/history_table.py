@@ -21,7 +21,6 @@ from history.iceberg.java_table import refreshed_table, schema_of_table
 from history.iceberg.partition_spec import partition_term
 from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import quoted
-from history.spark.session_kind import over_connect
 
 _Answer = TypeVar("_Answer")
 
@@ -44,7 +43,7 @@ def kept_events(table: str) -> str:
 
 def exists(spark: SparkSession, table: str) -> bool:
     """Whether the catalog has the table."""
-    if not over_connect(spark) and refreshed_table(spark, table) is not None:
+    if refreshed_table(spark, table) is not None:
         return True
     try:
         return bool(spark.catalog.tableExists(table))
@@ -54,17 +53,18 @@ def exists(spark: SparkSession, table: str) -> bool:
 
 def find_state(spark: SparkSession, table: str) -> CurrentState | None:
     """The table's published state; None: there is no such table, or it has no snapshot yet."""
-    return _unless_missing(spark, table, current_state)
+    return ask_if_exists(spark, table, current_state)
 
 
 def find_schema(spark: SparkSession, table: str) -> T.StructType | None:
     """The table's columns as Spark has them; None: there is no such table."""
-    return _unless_missing(spark, table, schema_of_table)
+    return ask_if_exists(spark, table, schema_of_table)
 
 
-def _unless_missing(
+def ask_if_exists(
     spark: SparkSession, table: str, ask: Callable[[SparkSession, str], _Answer]
 ) -> _Answer | None:
+    """What `ask` answers of the table; None: there is no such table."""
     try:
         return ask(spark, table)
     except AnalysisException:

@@ -88,8 +88,7 @@ def refresh_role_views(
     if found is None:
         return None
     known, others = found
-    schema = schema_of_table(spark, table)
-    types = {field.name: field.dataType.simpleString() for field in schema}
+    types = _types(spark, table)
     queries = {role: _query(table, view, types) for role, view in views.items()}
     digests = {role: _digest(query, types) for role, query in queries.items() if query}
     plan = RefreshedViews(
@@ -112,8 +111,11 @@ def refresh_role_views(
 
 def role_query(spark: SparkSession, table: str, view: SecureView) -> str:
     """The query of a role's view as it is made now; empty: the role sees no column."""
-    types = {field.name: field.dataType.simpleString() for field in schema_of_table(spark, table)}
-    return _query(table, view, types)
+    return _query(table, view, _types(spark, table))
+
+
+def _types(spark: SparkSession, table: str) -> dict[str, str]:
+    return {field.name: field.dataType.simpleString() for field in schema_of_table(spark, table)}
 
 
 def _query(table: str, view: SecureView, types: Mapping[str, str]) -> str:

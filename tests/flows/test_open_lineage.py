@@ -30,6 +30,7 @@ from strandline.command_line import main
 from tasks.erasure.erasure_certificate import ErasureRequest
 from tasks.lifecycle.open_run import contract_and_settings
 from tasks.observability.open_lineage.dataset_facets import source_name
+from tasks.observability.open_lineage.tell_runs import TableChange, change_told_as_lineage
 from tests.flows.readings import AFTER_BOTH, CANARY, FIRST, SECOND, TABLE, versions
 from tests.flows.test_retention import contracts_with
 
@@ -199,6 +200,21 @@ def test_what_changes_a_history_without_a_source_is_told_too(make_workplace, tmp
         assert output["name"] == event["inputs"][0]["name"]
         assert output["facets"]["version"] != event["inputs"][0]["facets"]["version"]
         assert "columnLineage" not in output["facets"]
+
+
+def test_a_change_that_fails_or_is_interrupted_is_told_so_without_its_words(readings):
+    path = readings.root / "changes.jsonl"
+    tell(readings, file=path)
+    contract, settings = contract_and_settings("readings", "default")
+    change = TableChange(readings.spark, settings, contract, "run-1", "rebuild", "REBUILD")
+    for error in (ValueError(CANARY), KeyboardInterrupt()):
+        with pytest.raises(type(error)), change_told_as_lineage(change):
+            raise error
+
+    text = path.read_text("utf-8")
+    told = [json.loads(line) for line in text.splitlines()]
+    assert [each["eventType"] for each in told] == ["START", "FAIL", "START", "ABORT"]
+    assert CANARY not in text
 
 
 @pytest.mark.nightly

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -23,7 +23,7 @@ from blocks.run_settings import RunSettings
 from contracts.errors import CommitConflictError
 from history.iceberg import branches
 from history.iceberg.current_snapshot import current_snapshot
-from history.iceberg.history_table import exists
+from history.iceberg.history_table import ask_if_exists, exists
 from history.iceberg.java_table import schema_of_table
 from history.iceberg.table_metadata import current_and_properties, table_metadata
 from tasks.observability.audit_log.audit_chain import ChainHead, ChainRecord, chained
@@ -91,7 +91,7 @@ def _prepared(spark: SparkSession, settings: RunSettings, table: str) -> int | N
 
     Statistics of the column `record` are switched off, see `_append`.
     """
-    known = _snapshot_and_properties(spark, table) if table in _CREATED else None
+    known = ask_if_exists(spark, table, current_and_properties) if table in _CREATED else None
     if known is None:
         # Not known here, or dropped meanwhile, as when a lost catalog was replaced.
         _create(spark, settings, table)
@@ -119,18 +119,6 @@ def _create(spark: SparkSession, settings: RunSettings, table: str) -> None:
             time.sleep(0.2 * attempt)
         else:
             return
-
-
-def _snapshot_and_properties(
-    spark: SparkSession, table: str
-) -> tuple[int | None, dict[str, str]] | None:
-    """The current snapshot and the properties, read without a job; None: there is no such table."""
-    try:
-        return current_and_properties(spark, table)
-    except AnalysisException:
-        if exists(spark, table):
-            raise
-        return None
 
 
 def _head(spark: SparkSession, table: str, snapshot: int | None) -> ChainHead:

@@ -141,6 +141,10 @@ def _told(change: TableChange, datasets: Callable[[RunState], Datasets]) -> Iter
     except StrandlineError as error:
         _tell(change, datasets, RunState.FAIL, error=error)
         raise
+    except Exception:
+        # Not one of ours yet: its text may have a value.
+        _tell(change, datasets, RunState.FAIL)
+        raise
     except BaseException:
         # Interrupted, or cancelled by Prefect.
         _tell(change, datasets, RunState.ABORT)
