@@ -29,6 +29,7 @@ from history.spark.column_quoting_and_comparison import (
     named,
     per,
 )
+from history.spark.few_rows import in_one_partition_if_few
 from history.writing.surrogate_keys import NewNumbers
 from history.writing.write_result import AuditEvidence
 
@@ -69,6 +70,7 @@ def audit_branch(spark: SparkSession, batch: Batch, evidence: AuditEvidence) -> 
             planned=planned.rows,
             is_newest=evidence.is_newest_read,
             numbers=few,
+            rows=planned.audited + planned.counts["events"],
         )
         broken |= counts.collect()[0].asDict()
     if not few and planned.settings.surrogate_key is not None:
@@ -96,6 +98,7 @@ def broken_rules(
     planned: DataFrame | None = None,
     is_newest: bool = False,
     numbers: bool = True,
+    rows: int | None = None,
 ) -> DataFrame:
     """One row with how many rows break each rule.
 
@@ -107,6 +110,7 @@ def broken_rules(
         is_newest: The batch is the latest read of the source: each accepted row must equal the open
             version of its key.
         numbers: Whether surrogate keys are compared here too, in one task; see `repeated_numbers`.
+        rows: How many versions and new events there are about, if that is known.
 
     Returns:
         `one_current` (an open version beyond a key's first), `ends_after_start`, `overlap`,
@@ -121,6 +125,8 @@ def broken_rules(
         compared = settings.plain(settings.compared(columns))
         events = with_types_of(versions.schema, planned, compared)
         timeline = timeline.unionByName(_events(events, settings, columns, is_newest=is_newest))
+    if rows is not None:
+        timeline = in_one_partition_if_few(timeline, rows)
     is_version = F.col("__kind") == _VERSION
     values, start, end = F.col("__content"), F.col("__effective_from"), F.col("__effective_to")
     version = F.when(is_version, F.struct("__content", "__known_values", "__effective_to"))
@@ -129,7 +135,7 @@ def broken_rules(
     ordered = per(*_keys(settings)).orderBy("__effective_from", "__kind", "__effective_to")
     earlier = ordered.rowsBetween(Window.unboundedPreceding, -1)
     up_to_now = ordered.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    rows = timeline.withColumns(
+    ordered_rows = timeline.withColumns(
         {
             "__opens_version": F.sum(opens.cast("int")).over(up_to_now),
             "__was": F.last(version, ignorenulls=True).over(earlier),
@@ -177,7 +183,7 @@ def broken_rules(
         observed = ~is_version & F.col("__fresh") & (F.col("__op") == UPSERT)
         in_open_version = F.coalesce(is_open(containing["__effective_to"], settings), F.lit(False))
         sums.append(count_of(observed & ~in_open_version).alias("read_is_open"))
-    return rows.agg(*sums)
+    return ordered_rows.agg(*sums)
 
 
 def repeated_numbers(versions: DataFrame, settings: HistorySettings, *, new: NewNumbers) -> int:

@@ -40,6 +40,7 @@ from history.spark.column_quoting_and_comparison import (
     per,
     whole,
 )
+from history.spark.few_rows import in_one_partition_if_few
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,9 @@ def event_timeline(
     new = events.withColumns({"__origin": F.lit(NEW), "__version": no_version})
     if state.has_read_after(batch.read) or (batch.released and settings.stamp is not None):
         return _timeline_of_late_read(new, stored, state, batch, key_range, accepted=accepted)
+    few_events = in_one_partition_if_few(events, accepted)
     key_instants = checkpoint(
-        batch_keys(events, settings), {"crowded": count_of(F.col("__shares_instant"))}
+        batch_keys(few_events, settings), {"crowded": count_of(F.col("__shares_instant"))}
     )
     keys = broadcast_if_small(key_instants.rows, accepted)
     counts: dict[str, Column] = {
@@ -100,6 +102,7 @@ def event_timeline(
         kept = checkpoint(stored_rows_of_batch(in_range, keys, settings), counts)
         rows = rows.unionByName(kept.rows.drop("__not_before_batch"), allowMissingColumns=True)
         kept_rows = kept.counts["rows"]
+    rows = in_one_partition_if_few(rows, accepted + current.counts["rows"] + kept_rows)
     if not (key_instants.counts["crowded"] or current.counts["compared"] or kept_rows):
         # Every event has an instant to itself and is newer than all that is stored of its key.
         flags = {"__key_has_late": F.lit(False), "__arrives_late": F.lit(False), ALONE: F.lit(True)}

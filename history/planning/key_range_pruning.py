@@ -61,8 +61,28 @@ def key_bounds(
 
 
 def key_range(settings: HistorySettings, counts: Mapping[str, Any]) -> KeyRange:
-    """The key range of the batch, from the aggregates of `key_bounds`."""
-    return KeyRange(settings.key[0], counts.get("least"), counts.get("greatest"))
+    """The key range of the batch, from the aggregates of `key_bounds`; see `_on_grid`."""
+    least, greatest = _on_grid(counts.get("least"), counts.get("greatest"))
+    return KeyRange(settings.key[0], least, greatest)
+
+
+def _on_grid(least: Any, greatest: Any) -> tuple[Any, Any]:
+    """Bounds that are whole numbers, each moved outwards to a multiple of a power of two.
+
+    Spark writes numbers into the code that it makes of a scan, so that each new pair of bounds is a
+    class compiled anew, which runs slowly at first. Batches from all over a table have the same
+    bounds on such a grid. A bound moves by at most an eighth of the range, within the keys' type.
+    """
+    if not isinstance(least, int) or not isinstance(greatest, int):
+        return least, greatest
+    grid = 1 << max((greatest - least).bit_length() - 4, 0)
+    below, above = least // grid * grid, -(-greatest // grid) * grid
+    return max(below, -_limit(least)), min(above, _limit(greatest) - 1)
+
+
+def _limit(number: int) -> int:
+    """How many numbers that are not negative the smallest type of Spark has that has this one."""
+    return next(1 << bits for bits in (7, 15, 31, 63) if -(1 << bits) <= number < 1 << bits)
 
 
 def files_in_range(

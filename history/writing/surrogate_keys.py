@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import accumulate
 
 from pyspark.sql import Column, DataFrame, Window
@@ -10,6 +11,7 @@ from pyspark.sql import functions as F
 
 from history.model.history_settings import HistorySettings
 from history.spark.column_quoting_and_comparison import named
+from history.spark.few_rows import in_one_partition_if_few
 
 _MAX_SORTED = 100_000
 
@@ -58,8 +60,12 @@ class NumberedPlan:
         else:
             order = [named(name) for name in (*settings.key, settings.sequence)]
             rank = F.row_number().over(Window.partitionBy("__opening").orderBy(*order))
-            numbered = plan.withColumn("__opening", opening.eqNullSafe(F.lit(True))).withColumn(
-                "__number", F.when(F.col("__opening"), F.lit(high_water) + rank.cast("bigint"))
+            rows = in_one_partition_if_few(plan, count)
+            # Spark writes a whole number into the code it makes, which each batch would compile
+            # anew; a decimal it refers to.
+            before = F.lit(Decimal(high_water))
+            numbered = rows.withColumn("__opening", opening.eqNullSafe(F.lit(True))).withColumn(
+                "__number", F.when(F.col("__opening"), (before + rank).cast("bigint"))
             )
         return cls(numbered, high_water + count)
 

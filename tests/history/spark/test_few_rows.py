@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+
+from history import HistorySettings, load_changes
+from history.spark import few_rows
+
+NOW = datetime(2024, 5, 1, tzinfo=UTC)
+SETTINGS = HistorySettings(key=("key",), sequence="at", tracked=("value",))
+
+
+def stages_by_job(spark, act):
+    """How many stages each job of a call has."""
+    context, group = spark.sparkContext, uuid.uuid4().hex
+    context.setJobGroup(group, "counted")
+    try:
+        act()
+    finally:
+        context.setLocalProperty("spark.jobGroup.id", None)
+    tracker = context.statusTracker()
+    return [len(tracker.getJobInfo(each).stageIds) for each in tracker.getJobIdsForGroup(group)]
+
+
+@pytest.mark.parametrize(("few", "shuffles"), [(few_rows.FEW, False), (0, True)])
+def test_a_small_batch_is_planned_written_and_audited_without_a_shuffle(
+    spark, lake_namespace, monkeypatch, few, shuffles
+):
+    monkeypatch.setattr(few_rows, "FEW", few)
+    table = f"{lake_namespace}.few"
+    events = [(key, 1, "a") for key in range(20)]
+    first = spark.createDataFrame(events, "key int, at int, value string").repartition(3)
+    load_changes(spark, first, table, SETTINGS, batch_id="first", batch_time=NOW)
+    changes = [(key, 2, "b") for key in range(0, 20, 3)] + [(99, 2, "new")]
+    second = spark.createDataFrame(changes, "key int, at int, value string").repartition(2)
+    second = second.localCheckpoint()
+
+    def load():
+        load_changes(spark, second, table, SETTINGS, batch_id="second", batch_time=NOW)
+
+    assert (max(stages_by_job(spark, load)) > 1) is shuffles
+    rows = spark.table(table).orderBy("key", "at").collect()
+    assert [(row.key, row.at, row.is_current) for row in rows] == sorted(
+        [(key, 1, key % 3 != 0) for key in range(20)] + [(key, 2, True) for key, *_ in changes]
+    )
