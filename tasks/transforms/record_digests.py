@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from history.spark.column_quoting_and_comparison import named
 from tasks.transforms.hashing import hash_input_encoding
-from tasks.transforms.hashing.hmac_sha256 import hashed
+from tasks.transforms.hashing.hmac_sha256 import HashKey, hashed
 from tasks.transforms.protection.pseudonymisation import pseudonym_messages
 
 RECORD_DIGEST = "record_digest"
@@ -56,7 +56,7 @@ def with_stored_keys(
     rows: DataFrame,
     values: Mapping[str, Column],
     pseudonymised: Sequence[str],
-    key: bytes,
+    key: bytes | HashKey,
     *,
     table: str,
 ) -> tuple[DataFrame, dict[str, Column]]:

@@ -28,6 +28,7 @@ from tasks.transforms.checks.row_checks import (
     row_score,
     with_references,
 )
+from tasks.transforms.hashing.hmac_sha256 import HashKey, hash_keys
 from tasks.transforms.hashing.row_fingerprint import Fingerprint, fingerprints
 from tasks.transforms.protection.column_protection import (
     KNOWN_KEY,
@@ -103,7 +104,11 @@ def stage_rows(
     referring = with_references(rows, plan.checks, known.references)
     checked = _checked(referring, plan, origin, anomalies)
     mapped_rows = _mapped(checked, plan, origin)
-    fingerprinted = _fingerprinted(mapped_rows, plan, keys, origin, known)
+    # One call of Python brings both keys.
+    key, pseudonym_key = hash_keys(
+        rows.sparkSession, keys.fingerprint.material, keys.pseudonym.material
+    )
+    fingerprinted = _fingerprinted(mapped_rows, plan, key, pseudonym_key, origin, known)
     told_apart = with_erased(fingerprinted, tuple(known.erased.values()), IS_ERASED)
     if known.retired is not None:
         told_apart = with_retired(told_apart, known.retired, _true_at(plan, origin), IS_ERASED)
@@ -119,7 +124,13 @@ def stage_rows(
     keyring = None if persons is None else persons.keyring
     row = {SOURCE_ROW: _sealed_row(plan, keys, origin, keyring)}
     stored = protected(
-        selected, plan.protection, keys, table=origin.target, rows=row, persons=keyring
+        selected,
+        plan.protection,
+        keys,
+        table=origin.target,
+        rows=row,
+        persons=keyring,
+        pseudonym_key=pseudonym_key,
     )
     return stored if persons is None else with_made_keys(stored, persons)
 
@@ -220,7 +231,8 @@ def _mapped(checked: DataFrame, plan: StagePlan, origin: Origin) -> DataFrame:
 def _fingerprinted(
     mapped_rows: DataFrame,
     plan: StagePlan,
-    keys: ProtectionKeys,
+    key: HashKey,
+    pseudonym_key: HashKey,
     origin: Origin,
     known: Known,
 ) -> DataFrame:
@@ -249,10 +261,12 @@ def _fingerprinted(
         messages[SUBJECT] = subject_message(origin.target, clear, kinds)
     if known.retired is not None:
         clear = {name: F.col(_clear(name)) for name in plan.key}
-        hidden, key = plan.protection.pseudonymised, keys.pseudonym.material
-        mapped_rows, stored = with_stored_keys(mapped_rows, clear, hidden, key, table=origin.target)
+        hidden = plan.protection.pseudonymised
+        mapped_rows, stored = with_stored_keys(
+            mapped_rows, clear, hidden, pseudonym_key, table=origin.target
+        )
         messages |= staged_record_message(mapped_rows, stored, table=origin.target)
-    return fingerprints(mapped_rows, wanted, keys.fingerprint.material, messages=messages)
+    return fingerprints(mapped_rows, wanted, key, messages=messages)
 
 
 def _classified(rows: DataFrame, plan: StagePlan, open_versions: DataFrame | None) -> DataFrame:

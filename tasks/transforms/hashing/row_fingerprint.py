@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from history.spark.column_quoting_and_comparison import named
 from tasks.transforms.hashing import hash_input_encoding
-from tasks.transforms.hashing.hmac_sha256 import hashed
+from tasks.transforms.hashing.hmac_sha256 import HashKey, hashed
 
 DOMAIN = "strandline fingerprint 1\n"
 
@@ -33,7 +33,7 @@ class Fingerprint:
 def fingerprints(
     frame: DataFrame,
     wanted: Mapping[str, Fingerprint],
-    key: bytes,
+    key: bytes | HashKey,
     *,
     messages: Mapping[str, Column] | None = None,
 ) -> DataFrame:

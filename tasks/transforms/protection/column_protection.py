@@ -18,6 +18,7 @@ from contracts.model.encryption_keys import ProtectionKeys
 from contracts.model.reserved_column_names import UNFIT
 from contracts.model.sensitivity import derived_sources, sensitive_sources
 from history.spark.column_quoting_and_comparison import as_json, named
+from tasks.transforms.hashing.hmac_sha256 import HashKey
 from tasks.transforms.protection.aes_gcm_encryption import token
 from tasks.transforms.protection.aes_siv_encryption import deterministic_token, scope_of
 from tasks.transforms.protection.generalisation import band, first_day
@@ -135,6 +136,7 @@ def protected(
     table: str,
     rows: Mapping[str, Column] | None = None,
     persons: SubjectKeyring | None = None,
+    pseudonym_key: HashKey | None = None,
 ) -> DataFrame:
     """The frame with every protected target column in its stored form, the others as they are.
 
@@ -147,6 +149,7 @@ def protected(
     crossing of its own would cost more than encrypting a value or two of each row.
 
     `persons` are needed where each person has a key: the frame has `SUBJECT` and `KNOWN_KEY` then.
+    `pseudonym_key` is that of `keys`, where it enters the plan together with others.
 
     Raises:
         KeyError: `keys` lacks the key of a column's deterministic tokens.
@@ -170,9 +173,8 @@ def protected(
     replaced |= rows or {}
     names = protection.pseudonymised
     if names:
-        frame = pseudonymised(
-            frame, {name: named(name) for name in names}, keys.pseudonym.material, table=table
-        )
+        hash_key = pseudonym_key or keys.pseudonym.material
+        frame = pseudonymised(frame, {name: named(name) for name in names}, hash_key, table=table)
     return frame.withColumns(replaced) if replaced else frame
 
 

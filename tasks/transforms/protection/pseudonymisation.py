@@ -12,13 +12,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from tasks.transforms.hashing import hash_input_encoding
-from tasks.transforms.hashing.hmac_sha256 import hashed
+from tasks.transforms.hashing.hmac_sha256 import HashKey, hashed
 
 DOMAIN = "strandline pseudonym 1\n"
 
 
 def pseudonymised(
-    frame: DataFrame, values: Mapping[str, Column], key: bytes, *, table: str
+    frame: DataFrame, values: Mapping[str, Column], key: bytes | HashKey, *, table: str
 ) -> DataFrame:
     """The frame with each named column replaced by its pseudonym, 64 lower-case hex digits.
 

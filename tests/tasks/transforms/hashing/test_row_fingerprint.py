@@ -15,7 +15,7 @@ from pyspark.sql import types as T
 from contracts.errors import ContractError
 from history.spark.column_quoting_and_comparison import named
 from tasks.transforms.hashing.hash_input_encoding import row, tagged
-from tasks.transforms.hashing.hmac_sha256 import hashed, key_blocks
+from tasks.transforms.hashing.hmac_sha256 import hash_keys, hashed, key_blocks
 from tasks.transforms.hashing.row_fingerprint import Fingerprint, fingerprints
 from tests.tasks.transforms.encodings import reference_fingerprint
 
@@ -154,6 +154,21 @@ def test_a_hash_in_the_jvm_is_pythons_hmac(spark):
     assert [each.h for each in found] == [
         None if m is None else hmac.new(KEY, m.encode(), "sha256").hexdigest() for m in messages
     ]
+
+
+def test_keys_that_enter_a_plan_together_are_brought_by_one_call_of_python(spark):
+    other = bytes(reversed(KEY))
+    frame = spark.createDataFrame([("a",), (None,)], "m string")
+    first, second = hash_keys(spark, KEY, other)
+
+    once = hashed(frame, {"one": F.col("m")}, first).distinct()
+    both = hashed(once, {"other": F.col("m")}, second)
+    found = {each.m: (each.one, each.other) for each in both.collect()}
+
+    hexes = [hmac.new(key, b"a", "sha256").hexdigest() for key in (KEY, other)]
+    assert found == {"a": tuple(hexes), None: (None, None)}
+    executed = both._jdf.queryExecution().executedPlan().toString()
+    assert executed.split("== Initial Plan ==")[0].count("ReusedExchange") == 1
 
 
 def test_every_nan_is_one_value(spark):
