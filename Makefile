@@ -22,7 +22,7 @@ export STRANDLINE_JAVA
 
 .DEFAULT_GOAL := help
 # The package of that name must not pass for the task's result.
-.PHONY: help demo example demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture page-tests site-tests report-screenshots recording load-path release-drill recovery-drills interoperability import-drill import-fixtures show-breaker docs setup test test-nightly check fix lock clean
+.PHONY: help demo example demo-source up deploy down bench-overhead bench-load bench-anomalies bench-quality bench-extract bench-protect bench-aws architecture page-tests site-tests report-screenshots recording load-path release-drill recovery-drills interoperability import-drill import-fixtures show-breaker docs setup test coverage test-nightly check fix lock clean
 
 ##@ Use
 help: ## Show this list
@@ -75,12 +75,17 @@ bench-%: $(READY) $(PEERS)/.ready ## Benchmarks; bench-history: SCD2 loads of se
 	@$(BIN)/python -m benchmarks.$*
 
 ##@ Change
-test: $(READY) ## Run the tests and print the coverage
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --cov --cov-report=term
+TESTS := -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+
+test: $(READY) ## Run the tests
+	@$(BIN)/python $(TESTS)
+
+# Following each line takes two to three times as long where Python has most of the work.
+coverage: $(READY) ## Run the tests, and print which lines none of them ran
+	@$(BIN)/python $(TESTS) --cov --cov-report=term
 
 test-nightly: $(READY) ## All tests, also those that take minutes, with many random examples
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile \
-	  --no-loadscope-reorder --ignore=tests/deployments
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python $(TESTS) --ignore=tests/deployments
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -s tests/deployments tests/deployments/ephemeral_spark/emr_run.py
 
 recovery-drills: $(READY) ## Destroy catalog, metadata, keys, server; bring each back, with the times

@@ -193,7 +193,7 @@ def test_warehouse_moved_and_linked_at_its_old_address(place, drill):
     assert opened_by_another_load(place, THIRD) == 1
 
 
-@pytest.mark.parametrize("catalog_is_lost", [False, True])
+@pytest.mark.parametrize("catalog_is_lost", [pytest.param(False, marks=pytest.mark.nightly), True])
 def test_warehouse_moved_to_a_new_address(place, drill, catalog_is_lost):
     assert opened_by_another_load(place, THIRD) == 1
     before = whole_history(place)
