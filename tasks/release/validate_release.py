@@ -8,11 +8,12 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from contracts.errors import AuditError
-from history.audit.history_invariants import broken_rules
+from history.audit.history_invariants import broken_rules, repeated_numbers
 from history.iceberg.history_table import exists
 from history.reading.role_views import keeps_views, role_query, role_view, roles_with_views
 from history.release.release_record import Release, ReleaseState
 from history.schema_evolution.evolve_table import settings_of_table
+from history.writing.surrogate_keys import NewNumbers
 from tasks.compiler.contract_to_history_settings import history_settings
 from tasks.observability.run_metrics import FAILED, REFUSED
 from tasks.release.release_contract import contract_of_release
@@ -71,7 +72,12 @@ def _broken_rules(place: ReleasePlace, release: Release) -> list[str]:
     settings = settings_of_table(place.spark, place.table, settings)
     versions = place.spark.table(place.table)
     columns = tuple(name for name in versions.columns if name not in settings.filled)
-    found = broken_rules(versions, settings, columns).collect()[0].asDict()
+    counts = broken_rules(versions, settings, columns, numbers=False)
+    found = counts.collect()[0].asDict()
+    if settings.surrogate_key is not None:
+        # None is new, so all are compared; in one task they would have to fit into its memory.
+        none = NewNumbers(first=0, count=0)
+        found["surrogate_unique"] = repeated_numbers(versions, settings, new=none)
     return [f"{count} x {rule}" for rule, count in found.items() if count]
 
 
