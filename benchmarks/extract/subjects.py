@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["COLUMNS", "LIMIT", "SUBJECTS", "Subject"]
+__all__ = ["COLUMNS", "LIMIT", "SUBJECTS", "VALUES", "WRITER", "Subject"]
 
 Where = Literal["here", "spark", "peers"]
 
@@ -39,15 +39,17 @@ class Subject:
     note: str
 
 
-LIMIT = "copy"
+LIMIT, VALUES, WRITER = "copy", "copy_values", "writer_parquet"
 SUBJECTS: dict[str, Subject] = {
     each.name: each
     for each in (
         Subject(LIMIT, "here", "nowhere", "COPY ... (FORMAT binary), bytes dropped undecoded"),
+        Subject(VALUES, "here", "nowhere", "COPY of the SELECT that ours reads, two at once"),
         Subject("spark", "spark", "nowhere", "Spark's JDBC reader, one connection"),
         Subject("strandline", "spark", "nowhere", "one snapshot, bounds, slices of pages"),
         Subject("spark_parquet", "spark", "parquet", "Spark's JDBC reader, one connection"),
         Subject("strandline_parquet", "spark", "parquet", "one snapshot, bounds, slices of pages"),
+        Subject(WRITER, "spark", "parquet", "Spark alone: the rows are in its memory before"),
         Subject("adbc_parquet", "peers", "parquet", "ADBC (COPY) to PyArrow, one connection"),
         Subject("connectorx_parquet", "peers", "parquet", "ConnectorX (Rust), 4 ranges of the key"),
         Subject("dlt_connectorx", "peers", "parquet", "dlt, backend ConnectorX, to files"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from benchmarks.load.worker import SETTINGS, Answer, Worker, main
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from blocks.source_dialects.consistent_read import SourceReading
+    from tasks.compiler.compile_contract import CompiledContract
 
 _FETCHED = 10_000
 """Rows a round trip of Spark's reader alone: as many as the contract asks for."""
@@ -26,17 +30,23 @@ class ReadingWorker(Worker):
         """Read a table once.
 
         Args:
-            command: `subject` (spark or strandline), `contract`, `columns`, and `path` for Parquet
-                files, empty for none.
+            command: `subject` (spark, strandline, writer, or copy_values, for which another process
+                reads), `contract`, `columns`, and `path` for Parquet files, empty for none.
         """
         from blocks.lookup import block_lookup  # noqa: PLC0415
 
         settings = block_lookup.settings(SETTINGS)
         spark = settings.spark.session(settings.lakehouse)
+        if command["subject"] == "copy_values":
+            with self._reading(settings.slices, command) as (_, _, query, slices):
+                return {"query": query, "slices": slices}
         subjects: dict[str, Callable[[], int | None]] = {
             "spark": lambda: self._plain(spark, command),
             "strandline": lambda: self._ours(spark, settings.slices, command),
         }
+        if command["subject"] == "writer":
+            held = self._held(spark, settings.slices, command)
+            subjects["writer"] = lambda: _write(held, command["path"])
         cpu, began = cpu_seconds(), time.perf_counter()
         slices = subjects[command["subject"]]()
         seconds = time.perf_counter() - began
@@ -61,15 +71,31 @@ class ReadingWorker(Worker):
         rows = spark.read.format("jdbc").options(**options).load().select(*command["columns"])
         _write(rows, command["path"])
 
+    def _held(self, spark: SparkSession, most: int, command: Mapping[str, Any]) -> DataFrame:
+        """The rows of ours, in the memory of Spark."""
+        spark.catalog.clearCache()
+        with self._reading(most, command) as (reading, compiled, query, slices):
+            rows = _source_rows(spark, reading, compiled, query, slices).cache()
+            rows.count()
+        return rows
+
     def _ours(self, spark: SparkSession, most: int, command: Mapping[str, Any]) -> int:
         """What the steps `extract` and `protect` do up to the rows, with the same functions."""
+        with self._reading(most, command) as (reading, compiled, query, slices):
+            _write(_source_rows(spark, reading, compiled, query, slices), command["path"])
+        return len(slices)
+
+    @contextmanager
+    def _reading(
+        self, most: int, command: Mapping[str, Any]
+    ) -> Iterator[tuple[SourceReading, CompiledContract, str, tuple[str, ...]]]:
+        """An open read, with the query of its rows and the conditions that cut it."""
         from blocks.lookup import block_lookup  # noqa: PLC0415
         from contracts.loader import find_contract  # noqa: PLC0415
         from tasks.compiler.compile_contract import compile_contract  # noqa: PLC0415
         from tasks.extract import ROWS_A_SLICE  # noqa: PLC0415
         from tasks.source.dialect_of_source import sql_dialect_of  # noqa: PLC0415
         from tasks.source.jdbc_partitions import source_slices  # noqa: PLC0415
-        from tasks.source.jdbc_reader import source_rows  # noqa: PLC0415
 
         source = block_lookup.source(command["connection"])
         contract = find_contract(command["contract"], self.root / "contracts")
@@ -90,16 +116,19 @@ class ReadingWorker(Worker):
                 cuts=cuts if isinstance(cuts, list) else (),
                 dialect=compiled.query.dialect,
             )
-            rows = source_rows(
-                spark,
-                reading,
-                compiled.rows,
-                compiled.fetch,
-                query=compiled.query.rows(),
-                slices=slices,
-            )
-            _write(rows, command["path"])
-        return len(slices)
+            yield reading, compiled, compiled.query.rows(), slices
+
+
+def _source_rows(
+    spark: SparkSession,
+    reading: SourceReading,
+    compiled: CompiledContract,
+    query: str,
+    slices: tuple[str, ...],
+) -> DataFrame:
+    from tasks.source.jdbc_reader import source_rows  # noqa: PLC0415
+
+    return source_rows(spark, reading, compiled.rows, compiled.fetch, query=query, slices=slices)
 
 
 def _write(rows: DataFrame, path: str) -> None:
