@@ -182,7 +182,13 @@ def write_changes(
         unheld = can_be_written_unheld(survey.events, state, settings, accepted=accepted)
         if unheld:
             first = write_first_load(
-                spark, batch, survey.events, survey.stored, state, accepted=accepted
+                spark,
+                batch,
+                survey.events,
+                survey.stored,
+                state,
+                accepted=accepted,
+                keys=survey.keys,
             )
             if first is not None:
                 return _finish_first_load(spark, survey, first, state)

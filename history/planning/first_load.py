@@ -9,7 +9,7 @@ See `history.writing.write_first_load` for how such a plan is written without be
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from history.model.history_settings import HistorySettings
@@ -29,6 +29,9 @@ MANY = 100_000
 """More events than this are laid out by ranges of their keys."""
 
 _ROWS_PER_RANGE = 1_000_000
+_ALONE = 0.94
+"""The share of keys among events from which on none is taken to have two; estimates of keys that
+all have one lie below it once in some ten thousand loads."""
 
 
 def key_ranges(accepted: int) -> int:
@@ -37,16 +40,35 @@ def key_ranges(accepted: int) -> int:
 
 
 def one_step_plan(
-    events: DataFrame, stored: StoredVersions, settings: HistorySettings, *, accepted: int
+    events: DataFrame,
+    stored: StoredVersions,
+    settings: HistorySettings,
+    *,
+    accepted: int,
+    alone: bool = False,
 ) -> DataFrame:
-    """The plan of a first load in which each event has an instant to itself.
+    """The plan of a first load in which each event has an instant, or (`alone`) a key, to itself.
 
     Each of its `key_ranges` partitions has a range of the keys, in the order of key and sequence.
-    Rows with `__repeats_instant` show that it does not hold. For arguments see `plan_first_load`.
+    Rows with `UNFORESEEN` show that it does not hold. For arguments see `plan_first_load`.
     """
     columns = _columns(events)
     candidates = as_candidates(_laid_out(events, stored, settings, accepted), columns)
-    return plan_versions(candidates, settings, columns, all_decided=True)
+    return plan_versions(candidates, settings, columns, all_decided=True, alone=alone)
+
+
+def estimated_keys(settings: HistorySettings) -> Column:
+    """About how many keys events have, to a hundredth or two: an aggregate."""
+    keys = F.xxhash64(*[named(name) for name in settings.key])
+    return F.approx_count_distinct(keys, rsd=0.02)
+
+
+def are_probably_alone(keys: int, accepted: int) -> bool:
+    """Whether each event may be its key's only one, by `estimated_keys`.
+
+    A wrong guess costs a write that is dropped, or the windows that were not needed.
+    """
+    return keys >= accepted * _ALONE
 
 
 def events_as_planned(events: DataFrame, settings: HistorySettings) -> DataFrame:

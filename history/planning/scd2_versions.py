@@ -8,12 +8,13 @@ which ends where the next version or a delete begins. Nothing here depends on wh
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, WindowSpec
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from history.model.history_settings import HistorySettings
 from history.planning import valid_from, values_of_added_columns
+from history.planning.event_neighbours import Neighbours
 from history.planning.event_validation import CONTESTED, DELETE, UPSERT
 from history.spark.column_quoting_and_comparison import content, named, numbered, per, whole
 
@@ -21,7 +22,8 @@ NEW, KEPT, MAIN = 0, 1, 2
 """`__origin` of a row: of this batch, a kept event, a version of the table."""
 
 ALONE = "__unique_instant"
-REPEATS_INSTANT = "__repeats_instant"
+UNFORESEEN = "__unforeseen"
+"""The column of rows that are not as a plan of one step supposes."""
 
 _PLAN_COLUMNS = (
     "__op",
@@ -192,6 +194,7 @@ def plan_versions(
     columns: tuple[str, ...],
     *,
     all_decided: bool = False,
+    alone: bool = False,
 ) -> DataFrame:
     """What each instant becomes in the history, and which actions on the tables that takes.
 
@@ -199,9 +202,11 @@ def plan_versions(
         instants: The events that count, one for each instant (`winning_candidates`).
         settings: How the table is kept.
         columns: The event columns.
-        all_decided: No instant is contested, so that a key has one timeline. Then
-            `__repeats_instant` is among the columns: the row before has the same instant, so
-            the rows are none of `winning_candidates`.
+        all_decided: No instant is contested, so that a key has one timeline. Then `UNFORESEEN`
+            is among the columns: the row before has the same instant, so the rows are none of
+            `winning_candidates`.
+        alone: Besides, each key has one event, and no column was added to the table. Then
+            `UNFORESEEN` says that the key has an event before.
 
     Returns:
         Of `winning_candidates` the event columns, `__op`, `__version`, `__arrives_late` and the
@@ -215,10 +220,8 @@ def plan_versions(
     """
     schema = instants.schema
     sequence = named(settings.sequence)
-    # All along one order: each further one would sort all rows again.
-    decided = () if all_decided else ("__is_decided",)
-    timeline = per(*settings.key, *decided).orderBy(sequence)
-    repeats_instant = F.lag(sequence).over(timeline).eqNullSafe(sequence)
+    along = Neighbours.along(settings, all_decided=all_decided)
+    around = Neighbours() if alone else along
     upsert = F.col("__op") == UPSERT
     tracked = settings.plain(settings.compared(columns))
     plan = (
@@ -226,13 +229,16 @@ def plan_versions(
         .withColumn("__tracked", F.when(upsert, content(tracked, schema)))
         .withColumns(
             {
-                "__previous_operation": F.lag("__op").over(timeline),
-                "__was": F.lag("__tracked").over(timeline),
-                **({REPEATS_INSTANT: repeats_instant} if all_decided else {}),
+                "__previous_operation": around.previous(F.col("__op")),
+                "__was": around.previous(F.col("__tracked")),
+                **({UNFORESEEN: _unforeseen(sequence, along, alone)} if all_decided else {}),
             }
         )
     )
-    plan = values_of_added_columns.add_last_known_values(plan, settings, columns, timeline)
+    if around.timeline is not None:
+        plan = values_of_added_columns.add_last_known_values(
+            plan, settings, columns, around.timeline
+        )
     differs = F.col("__previous_operation").isNull() | (F.col("__previous_operation") == DELETE)
     differs = differs | ~F.col("__tracked").eqNullSafe(F.col("__was"))
     if settings.evolved:
@@ -246,21 +252,19 @@ def plan_versions(
             "__deletes_nothing",
             ~F.col("__previous_operation").eqNullSafe(UPSERT) & (F.col("__op") == DELETE),
         )
-        .withColumn("__version_group", F.sum(F.col("__boundary").cast("int")).over(timeline))
+        .withColumn("__version_group", around.sum_so_far(F.col("__boundary").cast("int")))
     )
     if settings.stamp is None:
         plan = plan.withColumn("__effective_from", sequence)
     else:
-        plan = valid_from.add_effective_from(plan, settings, schema, timeline=timeline)
-    group = whole(per(*settings.key, "__is_decided", "__version_group").orderBy(sequence))
+        plan = valid_from.add_effective_from(plan, settings, schema, timeline=around.timeline)
     # A version ends at the next boundary; an event between boundaries has no end of its own.
     starts = F.when(F.col("__boundary"), F.col("__effective_from"))
-    next_start = F.expr("lead(__starts) IGNORE NULLS").over(timeline)
     plan = plan.withColumn("__starts", starts).withColumn(
-        "__effective_to", F.when(F.col("__boundary"), next_start)
+        "__effective_to", F.when(F.col("__boundary"), around.next_known("__starts"))
     )
-    plan = plan.withColumns(_current_values(settings, columns, schema, group))
-    repeats = _repeats_previous(plan, settings, columns, timeline)
+    plan = plan.withColumns(_current_values(settings, columns, schema, around))
+    repeats = _repeats_previous(plan, settings, columns, around)
     plan = plan.withColumn("__repeats_previous", repeats)
     current = F.col("__effective_to").isNull()
     plan = plan.withColumns(
@@ -281,14 +285,19 @@ def plan_versions(
     return plan.select(
         *[named(name) for name in (*columns, *settings.interval)],
         *[F.col(name) for name in _PLAN_COLUMNS],
-        *([F.col(REPEATS_INSTANT)] if all_decided else []),
+        *([F.col(UNFORESEEN)] if all_decided else []),
         _version_action(settings, columns).alias("__version_action"),
         _kept_event_action(settings, columns, schema).alias("__kept_event_action"),
     )
 
 
+def _unforeseen(sequence: Column, along: Neighbours, alone: bool) -> Column:
+    before = along.previous(sequence)
+    return before.isNotNull() if alone else before.eqNullSafe(sequence)
+
+
 def _repeats_previous(
-    plan: DataFrame, settings: HistorySettings, columns: tuple[str, ...], timeline: WindowSpec
+    plan: DataFrame, settings: HistorySettings, columns: tuple[str, ...], around: Neighbours
 ) -> Column:
     """Whether an event adds nothing to the one before it, in columns that open no version."""
     if settings.remember_unchanged and settings.stamp is None:
@@ -298,7 +307,7 @@ def _repeats_previous(
     if settings.stamp is not None:
         names = (*names, *settings.dated_by)
     values = content(names, schema)
-    repeats = values.eqNullSafe(F.lag(values).over(timeline))
+    repeats = values.eqNullSafe(around.previous(values))
     return repeats & ~values_of_added_columns.adds_known_value(plan, settings, columns)
 
 
@@ -335,12 +344,12 @@ def _overwritten_columns(settings: HistorySettings, columns: tuple[str, ...]) ->
 
 
 def _current_values(
-    settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType, group: WindowSpec
+    settings: HistorySettings, columns: tuple[str, ...], schema: T.StructType, around: Neighbours
 ) -> dict[str, Column]:
     """The values that a version shows of its events (`__current_values`), and comparable ones."""
-    if settings.evolved:
+    if settings.evolved and around.version is not None:
         values, comparable = values_of_added_columns.current_known_values(
-            settings, columns, schema, group
+            settings, columns, schema, around.version
         )
         return {"__current_values": values, "__current_content": comparable}
     overwritten = settings.overwritten(columns)
@@ -348,8 +357,8 @@ def _current_values(
         return {"__current_values": F.lit(None), "__current_content": F.lit(None)}
     values, comparable = numbered(overwritten), content(overwritten, schema)
     return {
-        "__current_values": F.last(values).over(group),
-        "__current_content": F.last(comparable).over(group),
+        "__current_values": around.last_of_version(values),
+        "__current_content": around.last_of_version(comparable),
     }
 
 

@@ -32,7 +32,7 @@ def add_effective_from(
     settings: HistorySettings,
     schema: T.StructType,
     *,
-    timeline: WindowSpec,
+    timeline: WindowSpec | None,
 ) -> DataFrame:
     """Adds `__effective_from`: since when a boundary's change holds; else the event's sequence.
 
@@ -42,7 +42,8 @@ def add_effective_from(
             whole timeline is in the frame) and `__version`.
         settings: How the table is kept.
         schema: The events' types.
-        timeline: The window over the events of a key in their order.
+        timeline: The window over the events of a key in their order; None: each is its key's only
+            one, and nothing is stored of it.
     """
     sequence, is_late = named(settings.sequence), F.col("__key_has_late")
     first = F.lit(None).cast("timestamp")
@@ -54,6 +55,11 @@ def add_effective_from(
         (F.col("__op") == DELETE).alias("ends"),
         first.alias("first"),
     )
+    if timeline is None:
+        at = _effective_from(boundary, F.lit(None).cast("timestamp"), is_first=F.lit(True))
+        return events.withColumn(
+            "__effective_from", F.when(F.col("__boundary"), at).otherwise(sequence)
+        )
     so_far = timeline.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     # The timeline of a key without late events begins at its open version, whose start is stored.
     stored = F.col("__version")["valid_from"]

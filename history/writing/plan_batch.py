@@ -20,7 +20,7 @@ from history.iceberg.current_snapshot import (
 from history.model.change_batch import Batch
 from history.model.load_report import LoadReport
 from history.model.recorded_source_reads import with_closed
-from history.planning import hard_deletes, key_range_pruning
+from history.planning import first_load, hard_deletes, key_range_pruning
 from history.planning.event_timeline import EventTimeline, event_timeline
 from history.planning.event_validation import (
     DELETE,
@@ -33,7 +33,6 @@ from history.planning.event_validation import (
     reasons,
     validation_counts,
 )
-from history.planning.first_load import plan_first_load
 from history.planning.key_range_pruning import KeyRange
 from history.planning.merge_plan import (
     MergePlan,
@@ -62,6 +61,11 @@ class Survey:
     def accepted(self) -> int:
         """How many rows are events."""
         return int(self.checked.counts["accepted"])
+
+    @property
+    def keys(self) -> int:
+        """About how many keys the rows of a first load have."""
+        return int(self.checked.counts["keys"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,8 @@ def survey_batch(
     batch, validated = _with_hard_deletes(spark, batch, validated, stored, state, present_keys)
     accepted = is_event(settings)
     bounds = key_range_pruning.key_bounds(settings, schema, accepted)
-    counts = {**validation_counts(settings), **bounds}
+    estimate = {"keys": first_load.estimated_keys(settings)} if state.is_empty else {}
+    counts = {**validation_counts(settings), **bounds, **estimate}
     # Many rows are cheaper to read again than to checkpoint; a first load reads them once more.
     checked = aggregated(validated, counts) if state.is_empty else checkpoint(validated, counts)
     key_range = key_range_pruning.key_range(settings, checked.counts)
@@ -131,7 +136,7 @@ def plan_batch(survey: Survey, state: CurrentState, *, crowded: bool = False) ->
     batch, stored, columns = survey.batch, survey.stored, survey.columns
     settings, accepted = batch.settings, survey.accepted
     if state.is_empty:
-        planned = plan_first_load(
+        planned = first_load.plan_first_load(
             survey.events, stored, settings, accepted=accepted, crowded=crowded
         )
         timeline, plan, by_range = planned

@@ -2,8 +2,10 @@
 
 One job reads the events, cuts them into ranges of keys, sorts each range, plans it along that order
 and writes its versions as they lie. What the plan counts is known when they are written, so the
-report and the batch's name follow in a commit of their own. Events that share an instant are not in
-such a plan: it is dropped then, and the load planned anew as others are.
+report and the batch's name follow in a commit of their own. Where about as many keys as events were
+counted, it is planned as if each key had one event; where one has more, that is dropped, and
+planned anew. Events that share an instant are not in such a plan: the load is planned as others are
+then.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from history.model.history_settings import HistorySettings
 from history.planning import first_load
 from history.planning.key_range_pruning import KeyRange
 from history.planning.merge_plan import MergePlan, plan_counts
-from history.planning.scd2_versions import REPEATS_INSTANT
+from history.planning.scd2_versions import UNFORESEEN
 from history.planning.versions_of_batch_keys import StoredVersions
 from history.spark.checkpoint import checkpoint, observe
 from history.spark.column_quoting_and_comparison import count_of, named
@@ -75,6 +77,7 @@ def write_first_load(
     state: CurrentState,
     *,
     accepted: int,
+    keys: int,
 ) -> WrittenFirstLoad | None:
     """Write the versions, and the kept events if there are any, on their branches.
 
@@ -85,16 +88,39 @@ def write_first_load(
         stored: The empty table's versions.
         state: The published state, which is empty.
         accepted: How many events there are.
+        keys: About how many keys they have (`first_load.estimated_keys`).
 
     Returns:
         None if some events share an instant. The branch is dropped then.
     """
+    tries = (True, False) if first_load.are_probably_alone(keys, accepted) else (False,)
+    for alone in tries:
+        plan = first_load.one_step_plan(
+            events, stored, batch.settings, accepted=accepted, alone=alone
+        )
+        written = _write(spark, batch, plan, events, stored, state, accepted=accepted)
+        if written is not None:
+            return written
+        branches.drop(spark, batch.table, batch.branch)
+    return None
+
+
+def _write(
+    spark: SparkSession,
+    batch: Batch,
+    plan: DataFrame,
+    events: DataFrame,
+    stored: StoredVersions,
+    state: CurrentState,
+    *,
+    accepted: int,
+) -> WrittenFirstLoad | None:
+    """Write a plan as it is made; None if some rows are not as it supposes."""
     settings = batch.settings
     columns = tuple(name for name in events.columns if name != "__op")
-    plan = first_load.one_step_plan(events, stored, settings, accepted=accepted)
     opens = F.col("__version_action") == "add"
     extra = {
-        "shared": count_of(F.col(REPEATS_INSTANT)),
+        "unforeseen": count_of(F.col(UNFORESEEN)),
         "open": count_of(opens & named(settings.is_current)),
     }
     all_counts = plan_counts(settings)
@@ -110,8 +136,7 @@ def write_first_load(
     target = branches.branch_of(batch.table, batch.branch)
     branches.append_in_order(versions_of_plan(batch, opened, planned), target)
     planned = replace(planned, counts={**dict.fromkeys(all_counts, 0), **counts.get})
-    if planned.counts["shared"]:
-        branches.drop(spark, batch.table, batch.branch)
+    if planned.counts["unforeseen"]:
         return None
     return WrittenFirstLoad(
         planned,

@@ -103,6 +103,61 @@ def test_the_history_is_that_of_a_load_whose_plan_was_held(
     assert spark.table(kept_events(here)).schema == spark.table(kept_events(there)).schema
 
 
+@pytest.fixture
+def tried(monkeypatch) -> list[bool]:
+    """Notes of each plan that is written whether it has each key with one event."""
+    plans, plan = [], first_load.one_step_plan
+
+    def noted(*arguments, alone, **told):
+        plans.append(alone)
+        return plan(*arguments, alone=alone, **told)
+
+    monkeypatch.setattr(first_load, "one_step_plan", noted)
+    return plans
+
+
+def test_keys_with_one_event_each_are_planned_without_windows(
+    spark, lake_namespace, monkeypatch, unheld, tried
+):
+    rows = [*{event[0]: event for event in events(6)}.values()]
+    here, there = f"{lake_namespace}.here", f"{lake_namespace}.there"
+
+    report = load(spark, here, rows)
+    monkeypatch.setattr(first_load, "MANY", 1_000_000)
+    expected = load(spark, there, rows)
+
+    assert (unheld, tried) == ([True], [True])
+    assert report.deleted > 0 < report.opened
+    assert report.counts() == expected.counts()
+    assert versions(spark, here) == versions(spark, there)
+    kept = [spark.table(kept_events(table)).collect() for table in (here, there)]
+    assert sorted(map(repr, kept[0])) == sorted(map(repr, kept[1]))
+
+
+@pytest.mark.parametrize("share", [False, True], ids=["instants of their own", "shared instants"])
+def test_a_wrong_guess_is_dropped_and_planned_anew(
+    spark, lake_namespace, monkeypatch, unheld, tried, share
+):
+    monkeypatch.setattr(first_load, "are_probably_alone", lambda *_: True)
+    rows = events(1, share=share)
+    here, there = f"{lake_namespace}.here", f"{lake_namespace}.there"
+
+    report = load(spark, here, rows)
+    monkeypatch.setattr(first_load, "MANY", 1_000_000)
+    expected = load(spark, there, rows)
+
+    assert (unheld, tried) == ([not share], [True, False])
+    assert report.counts() == expected.counts()
+    assert versions(spark, here) == versions(spark, there)
+    metadata = table_metadata(spark, here)
+    assert [name for name, ref in metadata.refs.items() if ref.is_branch] == ["main"]
+
+
+@pytest.mark.parametrize(("keys", "alone"), [(1_000, True), (950, True), (930, False), (1, False)])
+def test_about_as_many_keys_as_events_are_taken_for_one_each(keys, alone):
+    assert first_load.are_probably_alone(keys, 1_000) is alone
+
+
 def test_its_numbers_are_unique_and_the_greatest_is_recorded(spark, lake_namespace, unheld):
     table = f"{lake_namespace}.t"
 
@@ -135,19 +190,29 @@ def test_its_batch_is_named_and_its_refused_rows_are_kept_once(spark, lake_names
     assert report.files_written > 0
 
 
-def test_a_read_of_a_state_is_written_so_too(spark, lake_namespace, unheld):
-    table = f"{lake_namespace}.t"
-    settings = HistorySettings(key=("key",), sequence="seen_at", stamp="stamp", tracked=("text",))
-    rows = [(f"k{at:03}", NOW - timedelta(hours=at), "a") for at in range(50)]
-    state = spark.createDataFrame(rows, "key string, stamp timestamp, text string")
+def test_a_read_of_a_state_is_written_so_too(spark, lake_namespace, unheld, tried, monkeypatch):
+    table, held = f"{lake_namespace}.t", f"{lake_namespace}.held"
+    settings = HistorySettings(
+        key=("key",), sequence="seen_at", stamp="stamp", tracked=("text",), first_valid_from="born"
+    )
+    rows = [
+        (f"k{at:03}", NOW - timedelta(hours=at), NOW - timedelta(hours=30), "a") for at in range(50)
+    ]
+    rows += [("ahead", NOW + timedelta(hours=3), None, "b"), ("unstamped", None, None, "c")]
+    columns = "key string, stamp timestamp, born timestamp, text string"
+    state = spark.createDataFrame(rows, columns)
     read = Read(at=NOW + timedelta(hours=1), full=True)
 
     report = load_changes(spark, state, table, settings, batch_id="b", batch_time=NOW, read=read)
+    monkeypatch.setattr(first_load, "MANY", 1_000_000)
+    load_changes(spark, state, held, settings, batch_id="b", batch_time=NOW, read=read)
 
-    assert unheld == [True]
-    assert (report.opened, spark.table(table).where("is_current").count()) == (50, 50)
+    assert (unheld, tried) == ([True], [True])
+    assert (report.opened, spark.table(table).where("is_current").count()) == (52, 52)
     starts = {row.valid_from for row in spark.table(table).select("valid_from").collect()}
-    assert len(starts) == 50
+    # Born 30 hours ago, and 19 stamps before that; two have no stamp to be believed.
+    assert len(starts) == 1 + 19 + 1
+    assert versions(spark, table) == versions(spark, held)
 
 
 def test_a_fault_of_what_was_written_is_found_and_nothing_is_published(
