@@ -5,6 +5,7 @@ Exact repeats of stored events are dropped, late events are marked.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, WindowSpec
@@ -40,19 +41,24 @@ from history.spark.column_quoting_and_comparison import (
     per,
     whole,
 )
-from history.spark.few_rows import in_one_partition_if_few
+from history.spark.few_rows import FEW, in_one_partition_if_few
 
 
 @dataclass(frozen=True, slots=True)
 class EventTimeline:
     """The new events and every stored row they are planned with, marked with `__unique_instant`.
 
-    `crowded`: some instant has more than one of them. `all_decided`: no instant is contested.
+    Attributes:
+        rows: With which a plan is made.
+        crowded: Some instant has more than one of them.
+        all_decided: No instant is contested.
+        otherwise: The timeline to plan with if that shows rows that are `UNFORESEEN`.
     """
 
     rows: DataFrame
     crowded: bool
     all_decided: bool = False
+    otherwise: Callable[[], EventTimeline] | None = None
 
 
 def event_timeline(
@@ -82,11 +88,11 @@ def event_timeline(
     new = events.withColumns({"__origin": F.lit(NEW), "__version": no_version})
     if state.has_read_after(batch.read) or (batch.released and settings.stamp is not None):
         return _timeline_of_late_read(new, stored, state, batch, key_range, accepted=accepted)
-    few_events = in_one_partition_if_few(events, accepted)
-    key_instants = checkpoint(
-        batch_keys(few_events, settings), {"crowded": count_of(F.col("__shares_instant"))}
-    )
-    keys = broadcast_if_small(key_instants.rows, accepted)
+    keys, crowded = batch_keys(in_one_partition_if_few(events, accepted), settings), None
+    if accepted > FEW:
+        held = checkpoint(keys, {"crowded": count_of(F.col("__shares_instant"))})
+        keys, crowded = held.rows, held.counts["crowded"] > 0
+    keys = broadcast_if_small(keys.drop("__shares_instant"), accepted)
     counts: dict[str, Column] = {
         "rows": F.count("*"),
         "compared": count_of(
@@ -103,12 +109,30 @@ def event_timeline(
         rows = rows.unionByName(kept.rows.drop("__not_before_batch"), allowMissingColumns=True)
         kept_rows = kept.counts["rows"]
     rows = in_one_partition_if_few(rows, accepted + current.counts["rows"] + kept_rows)
-    if not (key_instants.counts["crowded"] or current.counts["compared"] or kept_rows):
-        # Every event has an instant to itself and is newer than all that is stored of its key.
-        flags = {"__key_has_late": F.lit(False), "__arrives_late": F.lit(False), ALONE: F.lit(True)}
-        return EventTimeline(rows.withColumns(flags), crowded=False)
+
+    def compared() -> EventTimeline:
+        return _compared_timeline(rows, stored, settings, columns, key_range)
+
+    if crowded or current.counts["compared"] or kept_rows:
+        return compared()
+    # Every event is newer than all that is stored of its key. That each has an instant to itself
+    # is known, or shows in the plan: to look first takes a few events longer than to plan them.
+    flags = {"__key_has_late": F.lit(False), "__arrives_late": F.lit(False), ALONE: F.lit(True)}
+    return EventTimeline(
+        rows.withColumns(flags), crowded=False, all_decided=True, otherwise=compared
+    )
+
+
+def _compared_timeline(
+    rows: DataFrame,
+    stored: StoredVersions,
+    settings: HistorySettings,
+    columns: tuple[str, ...],
+    key_range: KeyRange,
+) -> EventTimeline:
+    """New events compared with each other and with the stored rows of their keys."""
     is_new = F.col("__origin") == NEW
-    sequence, kind = named(settings.sequence), events.schema[settings.sequence].dataType
+    sequence, kind = named(settings.sequence), rows.schema[settings.sequence].dataType
     timeline = checkpoint(
         mark_unique_instants(mark_late_events(rows, settings, columns), settings),
         {

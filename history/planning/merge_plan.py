@@ -24,6 +24,7 @@ from history.planning.event_validation import (
 )
 from history.planning.key_range_pruning import KeyRange
 from history.planning.scd2_versions import (
+    UNFORESEEN,
     only_candidates,
     plan_versions,
     rank_candidates,
@@ -104,9 +105,15 @@ def planned_timeline(
     settings: HistorySettings,
     columns: tuple[str, ...],
 ) -> Checkpoint:
-    """The plan of a timeline, held until it is published or refused, with its counts."""
+    """The plan of a timeline, held until it is published or refused, with its counts.
+
+    With `unforeseen`, where the timeline has another one for that case.
+    """
     plan = plan_timeline(timeline, settings, columns)
-    return checkpoint(plan, plan_counts(settings), lasting=True)
+    counts = plan_counts(settings)
+    if timeline.otherwise is not None:
+        counts = {**counts, "unforeseen": count_of(F.col(UNFORESEEN))}
+    return checkpoint(plan, counts, lasting=True)
 
 
 def conflicting_events(

@@ -41,7 +41,7 @@ from history.planning.merge_plan import (
     undecided_events,
 )
 from history.planning.versions_of_batch_keys import StoredVersions, stored_versions
-from history.spark.checkpoint import Checkpoint, aggregated, checkpoint
+from history.spark.checkpoint import Checkpoint, aggregated, checkpoint, unpersist
 from history.spark.column_quoting_and_comparison import named
 from history.writing.quarantine_table import quarantine_events
 
@@ -145,6 +145,10 @@ def plan_batch(survey: Survey, state: CurrentState, *, crowded: bool = False) ->
             survey.events, stored, state, batch, survey.key_range, accepted=accepted
         )
         plan, by_range = planned_timeline(timeline, settings, columns), False
+        if timeline.otherwise is not None and plan.counts["unforeseen"]:
+            unpersist(plan.rows)
+            timeline = timeline.otherwise()
+            plan = planned_timeline(timeline, settings, columns)
     parts = plan.rows, plan.counts, columns, stored.extra, survey.key_range, settings
     return BatchPlan(survey, MergePlan(*parts, by_range=by_range), timeline)
 
