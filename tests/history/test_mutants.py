@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from contracts.errors import AuditError
-from history.planning import event_validation, scd2_versions
+from history.planning import event_neighbours, event_validation, scd2_versions
 from history.spark import column_quoting_and_comparison
 from tests.history.convergence import assert_converges, differences
 from tests.history.examples import Example, drawn
@@ -96,8 +96,8 @@ MUTANTS = (
     Mutant(
         "an equal insert after a delete opens again",
         scd2_versions,
-        '"__previous_operation": F.lag("__op").over(timeline),\n'
-        '                "__was": F.lag("__tracked").over(timeline),',
+        '"__previous_operation": around.previous(F.col("__op")),\n'
+        '                "__was": around.previous(F.col("__tracked")),',
         '"__previous_operation": F.lag("__op")'
         '.over(per(*settings.key, "__op").orderBy(sequence)),'
         '"__was": F.lag("__tracked").over(per(*settings.key, "__op").orderBy(sequence)),',
@@ -128,9 +128,9 @@ MUTANTS = (
     ),
     Mutant(
         "a version shows the newest type-1 values",
-        scd2_versions,
-        "F.last(values).over(group)",
-        "F.first(values).over(group)",
+        event_neighbours,
+        "F.last(value).over(self.version)",
+        "F.first(value).over(self.version)",
     ),
     Mutant(
         "only the first version is dated back",
