@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from contracts.errors import AuditError
-from history.planning import event_neighbours, event_validation, scd2_versions
+from history.planning import event_validation, scd2_versions
 from history.spark import column_quoting_and_comparison
 from tests.history.convergence import assert_converges, differences
 from tests.history.examples import Example, drawn
@@ -128,9 +128,16 @@ MUTANTS = (
     ),
     Mutant(
         "a version shows the newest type-1 values",
-        event_neighbours,
-        "F.last(value).over(self.version)",
-        "F.first(value).over(self.version)",
+        scd2_versions,
+        "around.last_of_version(values)",
+        "F.first(values).over(around.version)",
+    ),
+    Mutant(
+        "events that share an instant with one of their own batch are compared",
+        scd2_versions,
+        "return before.isNotNull() if alone else before.eqNullSafe(sequence)",
+        "return F.lit(False)",
+        batches=2,
     ),
     Mutant(
         "only the first version is dated back",
