@@ -17,16 +17,33 @@ def measured(**seconds):
 
 
 def test_each_aim_compares_two_subjects_and_the_warm_up_does_not_count():
-    found = aims(measured(copy=(1.0, 2.0, 1.0), strandline=(1.2, 2.2, 1.4)))
+    found = aims(measured(copy_values=(1.0, 2.0, 1.0), strandline=(1.2, 2.2, 1.4)))
 
     assert [row["what"] for row in found] == [AIMS[0][0]]
     assert found[0]["ratios"] == [1.2, 1.1, 1.4]
     assert (found[0]["ratio"], found[0]["met"]) == (1.2, True)
-    assert {name for _, *pair, _ in AIMS for name in pair} <= {*SUBJECTS}
+    assert {name for _, ours, others, _ in AIMS for name in (ours, *others)} <= {*SUBJECTS}
+
+
+def test_a_whole_is_compared_with_the_sum_of_its_parts():
+    whole = measured(strandline_parquet=(3.0,), strandline=(1.0,), writer_parquet=(2.0,))
+
+    (found,) = aims(whole)
+
+    assert (found["ratio"], found["met"]) == (1.0, True)
+
+
+def test_what_is_only_compared_is_neither_met_nor_missed():
+    rows = measured(copy=(1.0,), strandline=(1.7,))
+
+    (found,) = aims(rows)
+
+    assert (found["ratio"], found["most"], found["met"]) == (1.7, None, None)
+    assert "met" not in table_text(result_rows([rows]), [found])
 
 
 def test_an_aim_that_is_missed_is_told_as_missed():
-    rows = measured(spark_parquet=(2.0,), strandline_parquet=(1.5,))
+    rows = measured(spark_parquet=(2.0,), strandline_parquet=(1.6,))
 
     found = aims(rows)
 
