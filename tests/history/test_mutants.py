@@ -133,13 +133,6 @@ MUTANTS = (
         "F.first(values).over(around.version)",
     ),
     Mutant(
-        "events that share an instant with one of their own batch are compared",
-        scd2_versions,
-        "return before.isNotNull() if alone else before.eqNullSafe(sequence)",
-        "return F.lit(False)",
-        batches=2,
-    ),
-    Mutant(
         "only the first version is dated back",
         scd2_versions,
         'F.col("__previous_operation").isNull(), first_valid_from(start, settings)\n',
