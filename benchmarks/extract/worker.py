@@ -51,6 +51,8 @@ class ReadingWorker(Worker):
         slices = subjects[command["subject"]]()
         seconds = time.perf_counter() - began
         answer: dict[str, Any] = {"seconds": seconds, "cpu": cpu_seconds() - cpu, "slices": slices}
+        # Other subjects are to have the memory that the writer's rows took.
+        spark.catalog.clearCache()
         if command["path"]:
             answer["rows"] = spark.read.parquet(command["path"]).count()
             shutil.rmtree(command["path"])
@@ -73,7 +75,6 @@ class ReadingWorker(Worker):
 
     def _held(self, spark: SparkSession, most: int, command: Mapping[str, Any]) -> DataFrame:
         """The rows of ours, in the memory of Spark."""
-        spark.catalog.clearCache()
         with self._reading(most, command) as (reading, compiled, query, slices):
             rows = _source_rows(spark, reading, compiled, query, slices).cache()
             rows.count()

@@ -45,7 +45,7 @@ def one_step_plan(
     settings: HistorySettings,
     *,
     accepted: int,
-    alone: bool = False,
+    alone: bool,
 ) -> DataFrame:
     """The plan of a first load in which each event has an instant, or (`alone`) a key, to itself.
 

@@ -101,7 +101,7 @@ def write_first_load(
         written = _write(spark, batch, plan, events, stored, state, accepted=accepted)
         if written is not None:
             return written
-        branches.drop(spark, batch.table, batch.branch)
+    branches.drop(spark, batch.table, batch.branch)
     return None
 
 
